@@ -1,0 +1,31 @@
+"""Pixel-by-pixel sky matching for JWST mosaics.
+
+The step and the pipeline are imported on first use: ``strun`` and
+``stpipe list`` read this package at every call and must not pay the two
+seconds that importing jwst takes.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("jwst-mosaic-skymatch")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"
+
+__all__ = ["PixelSkyMatchImage3Pipeline", "PixelSkyMatchStep", "__version__"]
+
+_LAZY = {
+    "PixelSkyMatchStep": "jwst_mosaic_skymatch.step",
+    "PixelSkyMatchImage3Pipeline": "jwst_mosaic_skymatch.pipeline",
+}
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,25 @@
+"""What stpipe reads to list this package's step and pipeline.
+
+Every ``strun`` and ``stpipe list`` calls `get_steps`, so nothing heavy may be
+imported here.
+"""
+
+__all__ = ["get_steps"]
+
+
+def get_steps():
+    """Name the step and the pipeline for stpipe's ``stpipe.steps`` entry point.
+
+    Returns
+    -------
+    list of tuple
+        Class path, alias, and whether the class is a pipeline.
+    """
+    return [
+        ("jwst_mosaic_skymatch.PixelSkyMatchStep", "pixel_skymatch", False),
+        (
+            "jwst_mosaic_skymatch.PixelSkyMatchImage3Pipeline",
+            "calwebb_image3_pixel_skymatch",
+            True,
+        ),
+    ]

@@ -1,0 +1,97 @@
+"""Pixels, mask, and WCS of one exposure, as the numerics take them."""
+
+import numpy as np
+from gwcs.coordinate_frames import CelestialFrame
+from stcal.alignment.util import sregion_to_footprint
+from stcal.resample.utils import build_mask
+from stdatamodels.jwst.datamodels.dqflags import pixel
+
+from jwst_mosaic_skymatch.statistic import in_range
+
+__all__ = ["check_model", "good_pixels", "wcs_footprint"]
+
+
+def check_model(model, filename):
+    """Refuse an exposure that is no image on the sky.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The exposure.
+    filename : str
+        Its name, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the data are not 2-D or the WCS is missing or does not end on the
+        sky.
+    """
+    shape = getattr(getattr(model, "data", None), "shape", ())
+    if len(shape) != 2:
+        raise ValueError(
+            f"{filename}: the data are {len(shape)}-D, but only 2-D images can be matched; "
+            "give the _cal.fits files of calwebb_image2."
+        )
+    wcs = model.meta.wcs
+    remedy = "run assign_wcs (calwebb_image2) on it."
+    if wcs is None:
+        raise ValueError(f"{filename}: no WCS; {remedy}")
+    if not isinstance(wcs.output_frame, CelestialFrame):
+        raise ValueError(
+            f"{filename}: the WCS ends in the frame {getattr(wcs.output_frame, 'name', None)!r}, "
+            f"not on the sky; {remedy}"
+        )
+    if not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
+        raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
+
+
+def good_pixels(data, dq, *, dqbits=None, lower=None, upper=None):
+    """Select the pixels that may be compared.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        Surface brightness, MJy/sr.
+    dq : ndarray of int, shape (ny, nx), or None
+        Data quality flags; None stands for no flag set.
+    dqbits : str or int or None, optional
+        Flags that do not make a pixel bad, in jwst's notation
+        (``~DO_NOT_USE+NON_SCIENCE``); None ignores all flags.
+    lower, upper : float or None, optional
+        Limits of ``data``.
+
+    Returns
+    -------
+    ndarray of bool, shape (ny, nx)
+        True for finite pixels within limits without a bad flag.
+    """
+    good = in_range(data, lower, upper)
+    if dq is not None:
+        good &= build_mask(dq, dqbits, flag_name_map=pixel).astype(bool)
+    return good
+
+
+def wcs_footprint(wcs, shape, s_region=None):
+    """Find the corners of an exposure on the sky.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.wcs.WCS`
+        The exposure's WCS.
+    shape : tuple of int
+        Shape (ny, nx).
+    s_region : str or None, optional
+        S_REGION; saves evaluating the WCS where it is given and readable.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        RA and Dec, degrees.
+    """
+    try:
+        return sregion_to_footprint(s_region)
+    except (TypeError, ValueError):
+        x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
+        y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
+        return np.stack(wcs(x, y, with_bounding_box=False), axis=1)

@@ -1,0 +1,520 @@
+"""The step: glue between jwst's data models and the numerics."""
+
+import logging
+from os.path import expanduser, expandvars
+from pathlib import Path
+
+import numpy as np
+from jwst.associations import AssociationNotValidError, load_asn
+from jwst.datamodels import ModelContainer, ModelLibrary
+from jwst.lib.suffix import remove_suffix
+from jwst.skymatch import SkyMatchStep
+from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel, read_metadata
+from stpipe import config_parser
+
+from jwst_mosaic_skymatch import products
+from jwst_mosaic_skymatch.association import association_of_files, check_association, member_path
+from jwst_mosaic_skymatch.exposures import check_model, good_pixels, wcs_footprint
+from jwst_mosaic_skymatch.grid import shared_grid
+from jwst_mosaic_skymatch.match import apply_gauge, match_tiles
+from jwst_mosaic_skymatch.members import (
+    check_members,
+    check_rerun,
+    disagreements,
+    group_labels,
+    read_member,
+)
+from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
+from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
+from jwst_mosaic_skymatch.statistic import Statistic
+from jwst_mosaic_skymatch.tile import drizzle_tile
+
+__all__ = ["PixelSkyMatchStep"]
+
+# A child of "stpipe" is shown standalone and inside any pipeline; a logger
+# named after this package would be silent inside calwebb_image3.
+log = logging.getLogger("stpipe.pixel_skymatch")
+
+# Cells must be covered to this fraction, so that two exposures see the same
+# sky in a cell although each has bad pixels of its own.
+MIN_COVERAGE = 0.7
+# Fewer common cells than this say nothing robust about an offset.
+MIN_CELLS = 25
+
+
+class PixelSkyMatchStep(SkyMatchStep):
+    """Equalize the sky background of overlapping exposures pixel by pixel."""
+
+    class_alias = "pixel_skymatch"
+
+    spec = """
+        skystat = option('biweight', 'median', 'midpt', 'mean', 'mode', default='biweight') # statistic of the per-pixel differences (match) or of the pixels (local, global)
+        stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
+        grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
+        pixel_scale_ratio = float(min=0.1, default=2.0) # cell size of the shared grid in native pixels
+        weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
+        save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
+        suffix = string(default='skymatch') # suffix of output files
+        output_use_model = boolean(default=True) # name output files after the exposures
+    """  # noqa: E501
+
+    def run(self, *args):
+        """Run the step.
+
+        Parameters
+        ----------
+        *args
+            One argument, see `process`.
+
+        Returns
+        -------
+        `~jwst.datamodels.library.ModelLibrary`
+            The exposures.
+
+        Raises
+        ------
+        OSError
+            If the output directory cannot be written to.
+        """
+        if self.output_dir:
+            products.require_writable(_expand(self.output_dir))
+        result = super().run(*args)
+        if self.skip and isinstance(result, ModelLibrary):
+            self._record_skip(result)
+        return result
+
+    def process(self, input_models):
+        """Find the sky level of each exposure and record it.
+
+        Parameters
+        ----------
+        input_models : str, Path, dict, list, ModelContainer or ModelLibrary
+            An association (file or dict), the exposures' file names, or their
+            models. Models are copied when the step runs by itself; a
+            ModelLibrary is not, it changes hands.
+
+        Returns
+        -------
+        `~jwst.datamodels.library.ModelLibrary`
+            The exposures with ``meta.background`` and
+            ``meta.cal_step.skymatch`` set, and levels subtracted if
+            ``subtract`` is set.
+
+        Raises
+        ------
+        OSError
+            If a file is missing or cannot be read or written.
+        ValueError
+            If the exposures or parameters do not fit together.
+        """
+        self._adopt_parameters_of_hooked_step()
+        self.get_pars()  # refuses values that the spec does not allow
+        library = self._open(input_models)
+        members = self._read_members(library)
+        self._refuse_overwriting(library, members)
+        groups, grid = (), None
+        if self.skymethod == "user":
+            levels = self._user_levels(members)
+        elif self.skymethod in ("local", "global"):
+            levels = self._absolute_levels(members, self._read_skies(library, members))
+        else:
+            levels, groups, grid = self._matched_levels(library, members)
+        self._record_levels(library, members, levels)
+        if self.save_tiles:
+            self._save_tiles(groups, grid, members)
+        return library
+
+    @classmethod
+    def get_config_from_reference(cls, dataset, disable=None, crds_observatory=None):  # noqa: ARG003
+        """Return no parameters: CRDS holds none for this step.
+
+        Parameters
+        ----------
+        dataset, disable, crds_observatory
+            As for stpipe's method; not used, so that the step runs without
+            network and CRDS cache.
+
+        Returns
+        -------
+        `~configobj.ConfigObj`
+            Empty.
+        """
+        return cls._empty_config()
+
+    @classmethod
+    def _get_crds_parameters(cls, dataset):  # noqa: ARG003
+        # stpipe would open the association for these; nothing asks for them.
+        return {}, "jwst"
+
+    def save_model(self, model, suffix=None, idx=None, output_file=None, force=False, **components):
+        """Save a model, or every science exposure of a library and their association.
+
+        Parameters
+        ----------
+        model : model or `~jwst.datamodels.library.ModelLibrary`
+            What to save.
+        suffix, idx, output_file, force, **components
+            As for stpipe's method.
+
+        Returns
+        -------
+        list of str or None
+            Paths of the files; None when saving was not asked for.
+        """
+        if not (force or self.save_results or output_file or self.output_file):
+            return None
+        if not isinstance(model, ModelLibrary):
+            path = Path(
+                self.make_output_path(
+                    basepath=output_file or model.meta.filename, suffix=suffix, **components
+                )
+            )
+            with products.whole_file(path) as draft:
+                model.save(draft)
+            log.info("Saved %s", path)
+            return [str(path)]
+        paths = []
+        with model:
+            for index in model.indices_for_exptype("science"):
+                exposure = model.borrow(index)
+                paths += self.save_model(exposure, suffix=suffix, force=True)
+                model.shelve(exposure, index, modify=False)
+        self._save_association(model, paths)
+        return paths
+
+    # --- input -----------------------------------------------------------
+
+    def _adopt_parameters_of_hooked_step(self):
+        """As a hook of the stock step, take over what was set on that step."""
+        if not isinstance(self.parent, SkyMatchStep) or isinstance(self.parent, PixelSkyMatchStep):
+            return
+        defaults = config_parser.config_from_dict({}, SkyMatchStep.load_spec_file())
+        for name in _OWN_PARAMETERS:
+            value = getattr(self.parent, name)
+            if value != defaults[name]:
+                setattr(self, name, value)
+
+    def _open(self, inputs):
+        self._directory, self._others = None, []
+        if isinstance(inputs, ModelLibrary):
+            return inputs
+        if isinstance(inputs, (str, Path)):
+            path = _expand(self.make_input_path(str(inputs)))
+            if path.suffix.lower() not in (".fits", ".asdf"):
+                return self._open_association(_load_association(path), path)
+            inputs = [path]
+        if isinstance(inputs, dict):
+            return self._open_association(inputs, None)
+        if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
+            inputs = [inputs]
+        if not isinstance(inputs, ModelContainer) and all(
+            isinstance(item, (str, Path)) for item in inputs
+        ):
+            paths = [_expand(self.make_input_path(str(item))) for item in inputs]
+            return self._open_association(association_of_files(paths), None)
+        return ModelLibrary(self.prepare_output(inputs), asn_exptypes=["science"])
+
+    def _open_association(self, association, path):
+        name = str(path or "the association")
+        self._directory = Path(path).parent if path else Path()
+        check_association(association, name, self._directory)
+        members = association["products"][0]["members"]
+        self._others = [dict(m) for m in members if m["exptype"] != "science"]
+        try:
+            return ModelLibrary(
+                path or association, asn_exptypes=["science"], on_disk=not self.in_memory
+            )
+        except Exception as error:
+            self._name_unreadable(members)
+            raise ValueError(f"{name}: cannot be opened ({error}).") from error
+
+    def _name_unreadable(self, members):
+        for member in members:
+            if member["exptype"] == "science":
+                _read_metadata(member_path(member["expname"], self._directory))
+
+    def _read_members(self, library):
+        """Read metadata in the order of file names, which no input order changes."""
+        members = []
+        listed = library.asn["products"][0]["members"]
+        for index in library.indices_for_exptype("science"):
+            expname = listed[index]["expname"]
+            try:
+                meta = library.read_metadata(index)
+            except Exception as error:
+                raise _unreadable(expname, error) from error
+            members.append(read_member(index, expname, meta))
+        check_members(members)
+        check_rerun(members, subtract=self.subtract)
+        for sentence in disagreements(members):
+            log.warning(sentence)
+        return sorted(members, key=lambda member: member.filename)
+
+    def _refuse_overwriting(self, library, members):
+        """Outputs must neither replace inputs nor each other."""
+        if not self.save_results:
+            return
+        listed = library.asn["products"][0]["members"]
+        inputs = set()
+        if self._directory is not None:
+            inputs = {member_path(m["expname"], self._directory).resolve() for m in listed}
+        outputs = {}
+        for member in members:
+            path = Path(self.make_output_path(basepath=member.filename)).resolve()
+            if path in inputs:
+                raise ValueError(
+                    f"{path}: is an input, which the output would overwrite; choose another "
+                    "directory with output_dir, or another suffix."
+                )
+            if path in outputs:
+                raise ValueError(
+                    f"{member.filename} and {outputs[path]}: both would be saved as {path.name}; "
+                    "they look like two versions of one exposure, remove one."
+                )
+            outputs[path] = member.filename
+
+    # --- levels ----------------------------------------------------------
+
+    def _user_levels(self, members):
+        if self.skylist is None:
+            raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
+        log.info("Sky levels from the skylist %s", self.skylist)
+        entries = read_skylist(_expand(self.skylist))
+        return np.array(skylist_levels(entries, [m.filename for m in members], _exposure_name))
+
+    def _absolute_levels(self, members, skies):
+        log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
+        if self.skymethod == "global":
+            return global_levels(skies)
+        return local_levels(skies, self._stock_groups(members))
+
+    def _stock_groups(self, members):
+        grouping = "none" if self.grouping == "none" else "exposure"
+        return group_labels(members, grouping)
+
+    def _matched_levels(self, library, members):
+        labels = group_labels(members, self.grouping)
+        grid = self._lay_grid(library, members)
+        tiles, skies = self._drizzle(library, members, grid)
+        match = match_tiles(
+            tiles,
+            labels,
+            self._statistic(),
+            min_cells=MIN_CELLS,
+            weighted=self.weight,
+            rigid=self.grouping == "exposure",
+        )
+        self._report(match, members)
+        levels = apply_gauge(match.levels, match_down=self.match_down)
+        if self.skymethod == "global+match":
+            levels = add_global_level(levels, skies)
+        return levels, match.groups, grid
+
+    def _statistic(self, **limits):
+        return Statistic(
+            self.skystat, self.nclip, self.lsigma, self.usigma, self.binwidth, **limits
+        )
+
+    def _lay_grid(self, library, members):
+        footprints = []
+        with library:
+            for member in members:
+                if member.s_region:
+                    footprints.append(wcs_footprint(None, None, member.s_region))
+                    continue
+                model = library.borrow(member.index)
+                check_model(model, member.filename)
+                footprints.append(wcs_footprint(model.meta.wcs, model.data.shape))
+                library.shelve(model, member.index, modify=False)
+            model = library.borrow(members[0].index)
+            check_model(model, members[0].filename)
+            grid = shared_grid(
+                footprints, model.meta.wcs, model.meta.wcsinfo.instance, self.pixel_scale_ratio
+            )
+            library.shelve(model, members[0].index, modify=False)
+        log.info(
+            "Sky method %s: statistic %s, grid of %d x %d cells of %.4f arcsec",
+            self.skymethod,
+            self.skystat,
+            *grid.shape[::-1],
+            grid.cell_scale,
+        )
+        return grid
+
+    def _drizzle(self, library, members, grid):
+        """Reduce each exposure to its tile and, if needed, its sky statistic."""
+        tiles, skies = [], np.full(len(members), np.nan)
+        with_sky = self.skymethod == "global+match"
+        for position, (model, good) in enumerate(self._exposures(library, members)):
+            pixmap = grid.pixmap(model.meta.wcs, model.data.shape)
+            tiles.append(drizzle_tile(model.data, good, pixmap, min_coverage=MIN_COVERAGE))
+            if with_sky:
+                skies[position] = self._sky(model, good)
+        return tiles, skies
+
+    def _read_skies(self, library, members):
+        return np.array([self._sky(*exposure) for exposure in self._exposures(library, members)])
+
+    def _sky(self, model, good):
+        return self._statistic(lower=self.lower, upper=self.upper)(model.data[good]).value
+
+    def _exposures(self, library, members):
+        """Hand out each model with its mask of good pixels, one at a time."""
+        with library:
+            for member in members:
+                model = library.borrow(member.index)
+                check_model(model, member.filename)
+                good = good_pixels(
+                    model.data, model.dq, dqbits=self.dqbits, lower=self.lower, upper=self.upper
+                )
+                try:
+                    yield model, good
+                finally:
+                    library.shelve(model, member.index, modify=False)
+                del model
+
+    def _report(self, match, members):
+        log.info(
+            "%d groups by %s; %d pairs inside groups, %d between groups; %d connected components",
+            len(match.groups),
+            self.grouping,
+            len(match.member_offsets),
+            len(match.group_offsets),
+            match.n_components,
+        )
+        if match.n_components > 1:
+            listed = "; ".join(
+                ", ".join(
+                    sorted(
+                        {m.visit_id or m.stem for m, c in zip(members, match.components, strict=True) if c == k}
+                    )
+                )
+                for k in range(match.n_components)
+            )
+            log.warning(
+                "The exposures form %d components that do not overlap each other; levels are "
+                "matched only within each. Visits by component: %s",
+                match.n_components,
+                listed,
+            )
+
+    # --- output ----------------------------------------------------------
+
+    def _record_levels(self, library, members, levels):
+        """Write levels into the models; without a level they stay as they are."""
+        with library:
+            for member, level in zip(members, levels.tolist(), strict=True):
+                model = library.borrow(member.index)
+                if np.isfinite(level):
+                    self._record_level(model, member, level)
+                else:
+                    model.meta.cal_step.skymatch = "SKIPPED"
+                library.shelve(model, member.index)
+        skipped = [m.filename for m, level in zip(members, levels, strict=True) if level != level]
+        if skipped:
+            log.warning(
+                "No level could be found for %d of %d exposures (no good pixels, or no overlap "
+                "with others); SKIPPED: %s",
+                len(skipped),
+                len(members),
+                ", ".join(skipped),
+            )
+
+    def _record_level(self, model, member, level):
+        if self.subtract:
+            model.data = model.data - np.float32(level)
+            # Data that an earlier run has subtracted from: levels add up.
+            level += member.level or 0.0
+        background = model.meta.background
+        background.method = self.skymethod
+        background.level = level
+        background.subtracted = self.subtract
+        model.meta.cal_step.skymatch = "COMPLETE"
+        log.info("%s: sky level %.6g", member.filename, level)
+
+    def _record_skip(self, library):
+        """Stpipe records a skip under this class's alias; resample reads the stock name."""
+        with library:
+            for index in range(len(library)):
+                model = library.borrow(index)
+                model.meta.cal_step.skymatch = "SKIPPED"
+                library.shelve(model, index)
+
+    def _save_tiles(self, groups, grid, members):
+        for group in groups:
+            tile = group.tile
+            model = ImageModel(tile.data)
+            model.wht = tile.weight
+            model.meta.wcs = grid.cutout_wcs(tile.x0, tile.y0, tile.shape)
+            model.meta.bunit_data = members[0].unit
+            model.meta.filename = f"{group.label}.fits"
+            self.save_model(model, suffix="skytile", force=True)
+
+    def _save_association(self, library, paths):
+        association = library.asn
+        name = products.product_name(
+            association, [Path(path).name for path in paths], self.output_file
+        )
+        target = Path(self.make_output_path(basepath=f"{name}.json", ext="json", suffix="skymatch_asn"))
+        indices = library.indices_for_exptype("science")
+        listed = association["products"][0]["members"]
+        science = [
+            {**listed[k], "expname": Path(path).name} for k, path in zip(indices, paths, strict=True)
+        ]
+        others = [
+            {**m, "expname": str(member_path(m["expname"], self._directory or "").resolve())}
+            for m in self._others
+        ]
+        products.write_json(target, products.image3_association(association, name, science, others))
+        log.info("Saved %s", target)
+
+
+# Parameters of the stock step that a hook takes over from it.
+_OWN_PARAMETERS = (
+    "skymethod",
+    "match_down",
+    "subtract",
+    "skylist",
+    "stepsize",
+    "skystat",
+    "dqbits",
+    "lower",
+    "upper",
+    "nclip",
+    "lsigma",
+    "usigma",
+    "binwidth",
+)
+
+
+def _expand(path):
+    return Path(expandvars(expanduser(str(path))))
+
+
+def _exposure_name(filename):
+    """Name of the exposure that a pipeline product belongs to."""
+    return remove_suffix(Path(filename).stem)[0]
+
+
+def _load_association(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such association file; check its name.")
+    try:
+        with path.open() as file:
+            return load_asn(file)
+    except (AssociationNotValidError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a valid association ({error}).") from error
+
+
+def _unreadable(path, error):
+    return OSError(
+        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
+        "or remove it from the input."
+    )
+
+
+def _read_metadata(path):
+    try:
+        return read_metadata(str(path))
+    except Exception as error:
+        raise _unreadable(path, error) from error

@@ -1,0 +1,20 @@
+"""Makers of small tiles with known levels."""
+
+import numpy as np
+
+from jwst_mosaic_skymatch.tile import Tile
+
+
+def make_tile(x0, y0, shape, *, level=0.0, noise=0.0, seed=0, sky=None):
+    """Make a tile of level + sky + noise; sky is a function of grid cells (x, y)."""
+    y, x = np.indices(shape)
+    data = np.full(shape, level, dtype=float)
+    if sky is not None:
+        data += sky(x + x0, y + y0)
+    data += noise * np.random.default_rng(seed).standard_normal(shape)
+    return Tile(x0, y0, data.astype(np.float32), np.full(shape, 4.0, dtype=np.float32))
+
+
+def structured_sky(x, y):
+    """Emission that fills the field, with a contrast of several MJy/sr."""
+    return 10.0 * np.exp(-((x - 40.0) ** 2 + (y - 30.0) ** 2) / 800.0) + 3.0 * np.sin(x / 7.0 + y / 11.0)
