@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
+
 
 @pytest.fixture(autouse=True)
 def _no_crds(monkeypatch):
@@ -11,3 +13,15 @@ def _no_crds(monkeypatch):
     for name in list(os.environ):
         if name.startswith("CRDS_") or name == "STPIPE_DISABLE_CRDS_STEPPARS":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def mosaic_scene():
+    """Eight exposures of four visits, with masked strips and cosmic rays."""
+    return stephans_quintet(n=8, binning=8, seed=11)
+
+
+@pytest.fixture(scope="session")
+def mosaic(mosaic_scene, tmp_path_factory):
+    """Simulate `mosaic_scene` to files, which must stay untouched."""
+    return simulate_mosaic(mosaic_scene, tmp_path_factory.mktemp("mosaic"))

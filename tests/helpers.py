@@ -17,4 +17,32 @@ def make_tile(x0, y0, shape, *, level=0.0, noise=0.0, seed=0, sky=None):
 
 def structured_sky(x, y):
     """Emission that fills the field, with a contrast of several MJy/sr."""
-    return 10.0 * np.exp(-((x - 40.0) ** 2 + (y - 30.0) ** 2) / 800.0) + 3.0 * np.sin(x / 7.0 + y / 11.0)
+    return 10.0 * np.exp(-((x - 40.0) ** 2 + (y - 30.0) ** 2) / 800.0) + 3.0 * np.sin(
+        x / 7.0 + y / 11.0
+    )
+
+
+def rootname(filename):
+    """Strip directory, extension and product suffix: the key of the true levels."""
+    return filename.rsplit("/", 1)[-1].removesuffix(".fits").rsplit("_", 1)[0]
+
+
+def read_levels(library):
+    """Read {rootname: level} from a library."""
+    levels = {}
+    with library:
+        for model in library:
+            levels[rootname(model.meta.filename)] = model.meta.background.level
+            library.shelve(model, modify=False)
+    return levels
+
+
+def level_errors(levels, truth):
+    """Level minus true level, means removed, as an array in the order of names."""
+    names = sorted(levels)
+    errors = np.array([levels[name] - truth[name] for name in names], dtype=float)
+    return errors - errors.mean()
+
+
+def rms(values):
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -121,7 +121,9 @@ def test_candidate_pairs_are_those_that_share_a_cell():
     rng = np.random.default_rng(7)
     tiles = [
         make_tile(int(x), int(y), (int(h), int(w)))
-        for x, y, h, w in zip(*rng.integers([[0], [0], [1], [1]], [[60], [60], [20], [9]], (4, 40)), strict=True)
+        for x, y, h, w in zip(
+            *rng.integers([[0], [0], [1], [1]], [[60], [60], [20], [9]], (4, 40)), strict=True
+        )
     ]
     expected = [
         (i, j)

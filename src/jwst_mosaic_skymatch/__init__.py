@@ -7,13 +7,22 @@ seconds that importing jwst takes.
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 try:
     __version__ = version("jwst-mosaic-skymatch")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"
 
-__all__ = ["PixelSkyMatchImage3Pipeline", "PixelSkyMatchStep", "__version__"]
+__all__ = [
+    "IMAGE3_PARAMETERS",
+    "PixelSkyMatchImage3Pipeline",
+    "PixelSkyMatchStep",
+    "__version__",
+]
+
+#: Parameter file that puts the step into jwst's own ``calwebb_image3``.
+IMAGE3_PARAMETERS = str(Path(__file__).parent / "data" / "image3_pixel_skymatch.asdf")
 
 _LAZY = {
     "PixelSkyMatchStep": "jwst_mosaic_skymatch.step",

@@ -148,7 +148,9 @@ def check_rerun(members, *, subtract):
         if m.subtracted is None and m.level is None:
             continue
         if m.subtracted is None or m.level is None:
-            there, missing = ("level", "subtracted") if m.subtracted is None else ("subtracted", "level")
+            there, missing = (
+                ("level", "subtracted") if m.subtracted is None else ("subtracted", "level")
+            )
             raise ValueError(
                 f"{m.filename}: meta.background.{there} is set but meta.background.{missing} is "
                 "not; start again from the file as calwebb_image2 wrote it."

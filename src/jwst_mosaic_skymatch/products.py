@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 __all__ = ["image3_association", "product_name", "require_writable", "whole_file", "write_json"]
@@ -94,7 +95,9 @@ def product_name(association, filenames, output_file=None):
     if name:
         return name
     if len(filenames) > 1:
-        return os.path.commonprefix([Path(f).stem for f in filenames]).rstrip("_-") or "mosaic"
+        letters = zip(*(Path(name).stem for name in filenames), strict=False)
+        shared = takewhile(lambda column: len(set(column)) == 1, letters)
+        return "".join(column[0] for column in shared).rstrip("_-") or "mosaic"
     return "mosaic"
 
 
@@ -117,7 +120,15 @@ def image3_association(association, name, science, others):
     dict
         A level 3 imaging association.
     """
-    kept = ("asn_id", "asn_pool", "program", "target", "constraints", "version_id", "degraded_status")
+    kept = (
+        "asn_id",
+        "asn_pool",
+        "program",
+        "target",
+        "constraints",
+        "version_id",
+        "degraded_status",
+    )
     head = {key: association[key] for key in kept if association.get(key) is not None}
     return {
         "asn_type": "image3",

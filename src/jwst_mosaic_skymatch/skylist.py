@@ -29,7 +29,9 @@ def read_skylist(path):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such skylist; give the path of a two-column text file.")
+        raise FileNotFoundError(
+            f"{path}: no such skylist; give the path of a two-column text file."
+        )
     entries = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         words = line.split()

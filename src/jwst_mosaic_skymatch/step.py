@@ -1,6 +1,7 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from os.path import expanduser, expandvars
 from pathlib import Path
 
@@ -36,8 +37,9 @@ __all__ = ["PixelSkyMatchStep"]
 log = logging.getLogger("stpipe.pixel_skymatch")
 
 # Cells must be covered to this fraction, so that two exposures see the same
-# sky in a cell although each has bad pixels of its own.
-MIN_COVERAGE = 0.7
+# sky in a cell although each has bad pixels of its own. At the default cell
+# size one bad pixel may be missing.
+MIN_COVERAGE = 0.75
 # Fewer common cells than this say nothing robust about an offset.
 MIN_CELLS = 25
 
@@ -51,7 +53,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         skystat = option('biweight', 'median', 'midpt', 'mean', 'mode', default='biweight') # statistic of the per-pixel differences (match) or of the pixels (local, global)
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
-        pixel_scale_ratio = float(min=0.1, default=2.0) # cell size of the shared grid in native pixels
+        pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
@@ -125,7 +127,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         return library
 
     @classmethod
-    def get_config_from_reference(cls, dataset, disable=None, crds_observatory=None):  # noqa: ARG003
+    def get_config_from_reference(cls, dataset, disable=None, crds_observatory=None):
         """Return no parameters: CRDS holds none for this step.
 
         Parameters
@@ -142,7 +144,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         return cls._empty_config()
 
     @classmethod
-    def _get_crds_parameters(cls, dataset):  # noqa: ARG003
+    def _get_crds_parameters(cls, dataset):
         # stpipe would open the association for these; nothing asks for them.
         return {}, "jwst"
 
@@ -203,8 +205,8 @@ class PixelSkyMatchStep(SkyMatchStep):
             if path.suffix.lower() not in (".fits", ".asdf"):
                 return self._open_association(_load_association(path), path)
             inputs = [path]
-        if isinstance(inputs, dict):
-            return self._open_association(inputs, None)
+        if isinstance(inputs, Mapping):
+            return self._open_association(_plain(inputs), None)
         if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
             inputs = [inputs]
         if not isinstance(inputs, ModelContainer) and all(
@@ -386,7 +388,11 @@ class PixelSkyMatchStep(SkyMatchStep):
             listed = "; ".join(
                 ", ".join(
                     sorted(
-                        {m.visit_id or m.stem for m, c in zip(members, match.components, strict=True) if c == k}
+                        {
+                            m.visit_id or m.stem
+                            for m, c in zip(members, match.components, strict=True)
+                            if c == k
+                        }
                     )
                 )
                 for k in range(match.n_components)
@@ -455,11 +461,14 @@ class PixelSkyMatchStep(SkyMatchStep):
         name = products.product_name(
             association, [Path(path).name for path in paths], self.output_file
         )
-        target = Path(self.make_output_path(basepath=f"{name}.json", ext="json", suffix="skymatch_asn"))
+        target = Path(
+            self.make_output_path(basepath=f"{name}.json", ext="json", suffix="skymatch_asn")
+        )
         indices = library.indices_for_exptype("science")
         listed = association["products"][0]["members"]
         science = [
-            {**listed[k], "expname": Path(path).name} for k, path in zip(indices, paths, strict=True)
+            {**listed[k], "expname": Path(path).name}
+            for k, path in zip(indices, paths, strict=True)
         ]
         others = [
             {**m, "expname": str(member_path(m["expname"], self._directory or "").resolve())}
@@ -489,6 +498,15 @@ _OWN_PARAMETERS = (
 
 def _expand(path):
     return Path(expandvars(expanduser(str(path))))
+
+
+def _plain(tree):
+    """Turn the read-only association of a library into one that it accepts."""
+    if isinstance(tree, Mapping):
+        return {key: _plain(value) for key, value in tree.items()}
+    if isinstance(tree, Sequence) and not isinstance(tree, str):
+        return [_plain(value) for value in tree]
+    return tree
 
 
 def _exposure_name(filename):

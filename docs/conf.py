@@ -1,0 +1,24 @@
+"""Configuration of the documentation."""
+
+from importlib.metadata import version as installed_version
+
+project = "jwst-mosaic-skymatch"
+author = "jwst-mosaic-skymatch developers"
+project_copyright = author
+version = release = installed_version(project)
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
+default_role = "py:obj"
+exclude_patterns = ["_build"]
+
+# Attributes stand in the class docstrings already.
+numpydoc_show_class_members = False
+autodoc_member_order = "bysource"
+
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "Pixel-by-pixel sky matching for JWST mosaics",
+    "page_width": "1080px",
+    "fixed_sidebar": True,
+}
+html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}

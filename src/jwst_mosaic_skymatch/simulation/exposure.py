@@ -1,0 +1,161 @@
+"""One simulated exposure, and what is true of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from stdatamodels.jwst.datamodels import ImageModel
+
+from ._random import named_generator
+from .aperture import load_aperture
+from .artifacts import draw_cosmic_rays, draw_patch, draw_plane
+from .attitude import build_wcs
+from .detector import FLAGS, draw_dq
+from .metadata import fill_metadata
+from .noise import add_noise, variances
+
+__all__ = ["Truth", "simulate_exposure", "true_exposure"]
+
+# Share of the light in MIRI's masked strips: enough below one that a method which
+# forgets to mask them is visibly wrong.
+_STRIP_LIGHT = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is true of an exposure.
+
+    Attributes
+    ----------
+    level : float
+        Background level, MJy/sr.
+    signal : numpy.ndarray
+        Noiseless brightness including the level, without cosmic rays, MJy/sr.
+    variance : numpy.ndarray
+        Variance of the noise, (MJy/sr)**2.
+    dq : numpy.ndarray
+        Data quality before cosmic rays.
+    """
+
+    level: float
+    signal: np.ndarray
+    variance: np.ndarray
+    dq: np.ndarray
+
+    @property
+    def good(self):  # numpydoc ignore=RT01
+        """Whether each pixel may be used."""
+        return (self.dq & FLAGS["DO_NOT_USE"]) == 0
+
+
+def true_exposure(scene, pointing):
+    """Find what an exposure would show without noise and cosmic rays.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    pointing : Pointing
+        The exposure.
+
+    Returns
+    -------
+    Truth
+        Signal, variance and data quality.
+    """
+    aperture = _aperture(scene, pointing)
+    level = scene.levels[pointing.rootname]
+    light = scene.sky.observe(_displaced_wcs(scene, pointing, aperture), aperture.shape)
+    light = light + level + _gradients(scene, pointing, aperture.shape)
+    for patch in scene.patches.get(pointing.rootname, ()):
+        light = light + draw_patch(aperture.shape, patch)
+    gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
+    signal = light * (1 + scene.imperfections.gain_rms * gain)
+    dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
+    return Truth(level, signal, sum(variances(signal, scene.noise)), dq)
+
+
+def simulate_exposure(scene, pointing):
+    """Simulate a calibrated exposure.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    pointing : Pointing
+        The exposure.
+
+    Returns
+    -------
+    stdatamodels.jwst.datamodels.ImageModel
+        Data, errors, variances, data quality, WCS and metadata as after
+        calwebb_image2.
+    """
+    truth = true_exposure(scene, pointing)
+    signal = np.where(truth.dq & FLAGS["NON_SCIENCE"], _STRIP_LIGHT * truth.signal, truth.signal)
+    rng = named_generator(scene.seed, "noise", pointing.rootname)
+    data = add_noise(signal, scene.noise, rng)
+    data, dq = _hit(data, truth, scene, pointing)
+    data = _spoil(data, truth, scene, pointing)
+    aperture = _aperture(scene, pointing)
+    model = _store(data, dq, variances(data, scene.noise))
+    model.meta.wcs = build_wcs(aperture, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)
+    fill_metadata(
+        model,
+        pointing,
+        aperture,
+        band=scene.band,
+        exposure_time=scene.noise.exposure_time,
+        target=scene.target,
+    )
+    return model
+
+
+def _aperture(scene, pointing):
+    return load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
+
+
+def _displaced_wcs(scene, pointing, aperture):
+    # All detectors of an exposure share the telescope's error.
+    rng = named_generator(scene.seed, "pointing", pointing.exposure_id)
+    east, north = scene.imperfections.pointing_rms / 3600 * rng.standard_normal(2)
+    ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
+    return build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
+
+
+def _gradients(scene, pointing, shape):
+    errors = scene.imperfections
+    visit = named_generator(scene.seed, "visit gradient", pointing.visit_id, pointing.detector)
+    exposure = named_generator(scene.seed, "exposure gradient", pointing.rootname)
+    return draw_plane(shape, errors.visit_gradient_rms, visit) + draw_plane(
+        shape, errors.exposure_gradient_rms, exposure
+    )
+
+
+def _hit(data, truth, scene, pointing):
+    if scene.cosmic_rays is None:
+        return data, truth.dq
+    rng = named_generator(scene.seed, "cosmic rays", pointing.rootname)
+    energy, flagged = draw_cosmic_rays(data.shape, scene.cosmic_rays, rng)
+    dq = np.where(flagged, truth.dq | FLAGS["JUMP_DET"], truth.dq)
+    return data + energy * np.sqrt(truth.variance), dq
+
+
+def _spoil(data, truth, scene, pointing):
+    # Unusable pixels hold wild values; as in real files, part of them NaN.
+    rng = named_generator(scene.seed, "bad values", pointing.rootname)
+    wild = np.exp(rng.normal(3, 2, data.shape)) * rng.choice([-1, 1], data.shape)
+    empty = rng.random(data.shape) < scene.detector.nan_fraction
+    strips = (truth.dq & FLAGS["NON_SCIENCE"]) != 0
+    data = np.where(truth.good | strips, data, data + wild)
+    return np.where(empty & ~truth.good, np.nan, data)
+
+
+def _store(data, dq, quoted):
+    poisson, read = quoted
+    model = ImageModel(data.astype(np.float32))
+    model.dq = dq.astype(np.uint32)
+    model.err = np.sqrt(poisson + read).astype(np.float32)
+    model.var_poisson = poisson.astype(np.float32)
+    model.var_rnoise = read.astype(np.float32)
+    model.var_flat = np.where(np.isnan(data), np.nan, 0).astype(np.float32)
+    return model

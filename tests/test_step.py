@@ -1,0 +1,390 @@
+"""The step on simulated mosaics: levels, methods, metadata, input kinds."""
+
+import hashlib
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import level_errors, read_levels, rms
+from jwst.datamodels import ModelContainer, ModelLibrary
+from stdatamodels.jwst.datamodels import ImageModel, dqflags
+from stdatamodels.jwst.datamodels import open as open_model
+
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.simulation import (
+    BANDS,
+    dither_pointings,
+    dithers,
+    mosaic_pointings,
+    nircam_mosaic,
+    simulate_models,
+    two_by_three,
+)
+
+SKIES = np.array([100.0, 120.0, 105.0, 110.0, 105.0, 115.0])
+# The simulated sky itself, on which levels are put.
+PEDESTAL = BANDS["F770W"].sky
+
+
+@pytest.fixture(scope="module")
+def perfect_models():
+    """Models of the documented six-image example; tests copy them."""
+    return simulate_models(two_by_three(levels=SKIES - PEDESTAL, binning=16))
+
+
+@pytest.fixture
+def models(perfect_models):
+    return [model.copy() for model in perfect_models]
+
+
+def run(inputs, **parameters):
+    return PixelSkyMatchStep.call(inputs, configure_log=False, **parameters)
+
+
+def levels_of(library):
+    with library:
+        found = []
+        for model in library:
+            found.append(model.meta.background.level)
+            library.shelve(model, modify=False)
+    return found
+
+
+def statuses_of(library):
+    with library:
+        found = []
+        for model in library:
+            found.append(model.meta.cal_step.skymatch)
+            library.shelve(model, modify=False)
+    return found
+
+
+def digest(directory):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in directory.iterdir()}
+
+
+@pytest.mark.parametrize("skystat", ["biweight", "median", "midpt", "mean", "mode"])
+def test_levels_of_a_noisy_mosaic(mosaic, skystat):
+    library = run(str(mosaic.association), skystat=skystat)
+    errors = level_errors(read_levels(library), mosaic.levels)
+    # Noise per pixel is 0.03 MJy/sr; 'mode' comes from a histogram of it.
+    assert rms(errors) < (0.01 if skystat == "mode" else 0.002)
+
+
+@pytest.mark.parametrize(
+    ("skymethod", "expected"),
+    [
+        ("local", SKIES),
+        ("global", np.full(6, 100.0)),
+        ("match", SKIES - 100.0),
+        ("global+match", SKIES),
+    ],
+)
+@pytest.mark.parametrize("grouping", ["visit", "exposure", "none"])
+def test_documented_example_of_six_images(models, skymethod, expected, grouping):
+    library = run(models, skymethod=skymethod, grouping=grouping)
+    np.testing.assert_allclose(levels_of(library), expected, atol=2e-5)
+    assert statuses_of(library) == ["COMPLETE"] * 6
+
+
+def test_documented_example_of_two_mosaics(caplog):
+    """Four images and three images that do not overlap the four."""
+    skies = np.array([100.0, 120.0, 105.0, 110.0, 95.0, 90.0, 100.0])
+    ra, dec = 150.0, 2.2
+    near = mosaic_pointings(2, 2, overlap=0.15, center=(ra, dec), visit_per_tile=True)
+    far = mosaic_pointings(
+        3, 1, overlap=0.15, center=(ra + 0.2, dec), visit_per_tile=True, program="08888"
+    )
+    pointings = (*near, *far)
+    levels = dict(zip([p.rootname for p in pointings], skies - PEDESTAL, strict=True))
+    scene = replace(two_by_three(binning=16), pointings=pointings, levels=levels)
+    models = simulate_models(scene)
+    for method, expected in {
+        "local": skies,
+        "global": np.full(7, 90.0),
+        "match": [0, 20, 5, 10, 8.75, 3.75, 13.75],
+        "global+match": [86.25, 106.25, 91.25, 96.25, 95, 90, 100],
+    }.items():
+        with caplog.at_level(logging.WARNING, logger="stpipe.pixel_skymatch"):
+            library = run(models, skymethod=method)
+        np.testing.assert_allclose(levels_of(library), expected, atol=2e-5)
+        if "match" in method:
+            assert "2 components" in caplog.text
+            for p in pointings:
+                assert p.visit_id in caplog.text
+            caplog.clear()
+
+
+def test_match_up(models):
+    library = run(models, match_down=False)
+    np.testing.assert_allclose(levels_of(library), SKIES - 120.0, atol=2e-5)
+
+
+def test_metadata_without_subtraction(models):
+    library = run(models)
+    with library:
+        model = library.borrow(1)
+        assert model.meta.background.method == "match"
+        assert model.meta.background.level == pytest.approx(20.0, abs=2e-5)
+        assert model.meta.background.subtracted is False
+        assert np.nanmedian(model.data) == pytest.approx(120.0, abs=1e-4)
+        library.shelve(model, modify=False)
+
+
+def test_subtraction_and_rerun_add_up(models):
+    library = run(models, subtract=True)
+    with library:
+        for k in range(6):
+            model = library.borrow(k)
+            assert model.meta.background.subtracted is True
+            assert np.nanmedian(model.data) == pytest.approx(100.0, abs=1e-4)
+            # Something changes between the runs: one image lies lower by 3.
+            model.data = model.data - (3.0 if k == 2 else 0.0)
+            library.shelve(model, k)
+    again = run(library, subtract=True)
+    expected = SKIES - 100.0 + 3.0
+    expected[2] -= 3.0
+    np.testing.assert_allclose(levels_of(again), expected, atol=1e-4)
+
+
+def test_rerun_without_subtraction_gives_the_same(models):
+    library = run(models)
+    first = levels_of(library)
+    assert levels_of(run(library)) == first
+
+
+@pytest.mark.parametrize(
+    ("background", "message"),
+    [
+        ({"level": 1.0}, "subtracted is not"),
+        ({"subtracted": False}, "level is not"),
+        ({"level": 1.0, "subtracted": True}, "inconsistent"),
+    ],
+)
+def test_rerun_rules(models, background, message):
+    for name, value in background.items():
+        setattr(models[2].meta.background, name, value)
+    with pytest.raises(ValueError, match=message) as caught:
+        run(models)
+    assert models[2].meta.filename in str(caught.value)
+
+
+def test_bad_pixels_do_not_count(models):
+    rng = np.random.default_rng(8)
+    for model in models:
+        bad = rng.random(model.data.shape) < 0.1
+        model.data[bad] = 1e6 * rng.standard_normal(bad.sum())
+        model.dq[bad] |= dqflags.pixel["DO_NOT_USE"]
+        model.data[:3] = np.nan
+    np.testing.assert_allclose(levels_of(run(models)), SKIES - 100.0, atol=2e-5)
+
+
+def test_limits_of_good_values(models):
+    for k, model in enumerate(models):
+        model.data[::2, ::3] = 1e4 + k
+        model.data[1::4, ::5] = -1e4 * k - 1.0
+    library = run(models, lower=0.0, upper=1000.0, skystat="mean", nclip=0, pixel_scale_ratio=1.0)
+    found = np.array(levels_of(library))
+    # Few cells are left untouched by the bad pixels around them.
+    np.testing.assert_allclose(found, SKIES - 100.0, atol=2e-5)
+
+
+def test_dqbits_choose_what_is_bad(models):
+    for k, model in enumerate(models):
+        model.data[::3] += 50.0 * k
+        model.dq[::3] |= dqflags.pixel["SATURATED"]
+    for dqbits, good in (("~DO_NOT_USE+NON_SCIENCE", False), ("~SATURATED+DO_NOT_USE", True)):
+        found = levels_of(run(models, dqbits=dqbits, pixel_scale_ratio=0.6, skystat="mean"))
+        assert np.allclose(found, SKIES - 100.0, atol=1e-3) == good
+
+
+def test_fully_masked_image_is_skipped_and_left_alone(models, caplog):
+    models[3].dq[...] = dqflags.pixel["DO_NOT_USE"]
+    for skymethod in ("match", "global+match", "local", "global"):
+        library = run(models, skymethod=skymethod)
+        statuses = ["COMPLETE"] * 6
+        statuses[3] = "SKIPPED"
+        assert statuses_of(library) == statuses
+        levels = levels_of(library)
+        assert levels[3] is None
+        if skymethod == "match":
+            kept = np.delete(SKIES, 3) - 100.0
+            np.testing.assert_allclose([v for v in levels if v is not None], kept, atol=2e-5)
+
+
+@pytest.mark.parametrize("case", ["all masked", "single", "no overlap"])
+def test_match_without_any_overlap_skips_all(models, caplog, case):
+    if case == "all masked":
+        for model in models:
+            model.dq[...] = dqflags.pixel["DO_NOT_USE"]
+    elif case == "single":
+        models = models[:1]
+    else:
+        models = [models[0], models[5]]
+    with caplog.at_level(logging.WARNING, logger="stpipe.pixel_skymatch"):
+        library = run(models)
+    assert set(statuses_of(library)) == {"SKIPPED"}
+    assert set(levels_of(library)) == {None}
+    assert models[0].meta.filename in caplog.text
+
+
+def test_grouping_by_exposure_gives_all_detectors_one_level():
+    scene = nircam_mosaic(binning=16, detector_scatter=0.0)
+    models = simulate_models(scene)
+    by_exposure = run(models, grouping="exposure")
+    levels = read_levels(by_exposure)
+    exposures = {}
+    for name, level in levels.items():
+        exposures.setdefault(name.rsplit("_", 1)[0], set()).add(level)
+    assert all(len(found) == 1 for found in exposures.values())
+    assert len(exposures) < len(levels)
+    assert rms(level_errors(levels, scene.levels)) < 0.02
+
+
+def test_grouping_by_visit_levels_nircam_detectors_one_by_one():
+    scene = nircam_mosaic(binning=16, detector_scatter=0.3)
+    library = run(simulate_models(scene))
+    assert rms(level_errors(read_levels(library), scene.levels)) < 0.02
+    with library:
+        for model in library:  # tweakreg's grouping is not touched
+            assert model.meta.group_id == "_".join(
+                [
+                    f"jw{model.meta.observation.program_number}"
+                    f"{model.meta.observation.observation_number}"
+                    f"{model.meta.observation.visit_number}",
+                    f"{model.meta.observation.visit_group}"
+                    f"{model.meta.observation.sequence_id}"
+                    f"{model.meta.observation.activity_id}",
+                    f"{model.meta.observation.exposure_number}",
+                ]
+            )
+            library.shelve(model, modify=False)
+
+
+def test_weight_matters_and_can_be_turned_off(mosaic):
+    weighted = read_levels(run(str(mosaic.association)))
+    equal = read_levels(run(str(mosaic.association), weight=False))
+    assert weighted != equal
+    assert rms(level_errors(equal, mosaic.levels)) < 0.004
+
+
+def test_order_of_members_does_not_matter(mosaic, tmp_path):
+    association = json.loads(mosaic.association.read_text())
+    members = association["products"][0]["members"]
+    for member in members:
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+    forward = read_levels(run(association))
+    members.reverse()
+    assert read_levels(run(association)) == forward
+
+
+def test_user_levels(models, tmp_path):
+    skylist = tmp_path / "sky.txt"
+    lines = [f"{m.meta.filename.replace('_cal', '_crf')} {k}.25" for k, m in enumerate(models)]
+    skylist.write_text("# my levels\n\n" + "\n".join(reversed(lines)) + "\n")
+    library = run(models, skymethod="user", skylist=str(skylist), subtract=True)
+    assert levels_of(library) == [k + 0.25 for k in range(6)]
+    with library:
+        model = library.borrow(4)
+        assert np.nanmedian(model.data) == pytest.approx(100.75, abs=1e-4)
+        assert model.meta.background.method == "user"
+        library.shelve(model, modify=False)
+
+
+def make_inputs(kind, mosaic):
+    files = [str(path) for path in mosaic.files]
+    if kind == "association":
+        return mosaic.association
+    if kind == "dict":
+        association = json.loads(mosaic.association.read_text())
+        for member in association["products"][0]["members"]:
+            member["expname"] = str(mosaic.association.parent / member["expname"])
+        return association
+    if kind == "library":
+        return ModelLibrary(mosaic.association)
+    if kind == "library on disk":
+        return ModelLibrary(mosaic.association, on_disk=True)
+    if kind == "container":
+        return ModelContainer(str(mosaic.association))
+    if kind == "files":
+        return files
+    if kind == "models":
+        return [open_model(file) for file in files]
+    return [open_model(files[0]), *files[1:]]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["association", "dict", "library", "library on disk", "container", "files", "models", "mixed"],
+)
+@pytest.mark.parametrize("way", ["call", "run"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_inputs(mosaic, tmp_path, monkeypatch, kind, way, in_memory):
+    monkeypatch.chdir(tmp_path)
+    before = digest(mosaic.association.parent)
+    inputs = make_inputs(kind, mosaic)
+    if way == "call":
+        library = run(inputs, subtract=True, in_memory=in_memory)
+    else:
+        library = PixelSkyMatchStep(subtract=True, in_memory=in_memory).run(inputs)
+    assert rms(level_errors(read_levels(library), mosaic.levels)) < 0.002
+    # Nothing of the caller's has changed, and nothing was written.
+    assert digest(mosaic.association.parent) == before
+    if isinstance(inputs, ModelContainer) or kind in ("models", "mixed"):
+        for model in inputs:
+            if isinstance(model, ImageModel):
+                assert model.meta.background.level is None
+                model.close()
+    del library
+    assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
+
+
+def test_background_members_are_left_alone(mosaic, tmp_path):
+    association = json.loads(mosaic.association.read_text())
+    members = association["products"][0]["members"]
+    for member in members:
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+    members[0]["exptype"] = "background"
+    members[5]["exptype"] = "target_acquisition"
+    outside = ModelLibrary(association)
+    for inputs in (association, outside):
+        library = run(inputs)
+        assert len(read_levels(library)) == (6 if inputs is association else 8)
+    with outside:
+        for index in (0, 5):
+            model = outside.borrow(index)
+            assert model.meta.cal_step.skymatch is None
+            assert model.meta.background.level is None
+            outside.shelve(model, index, modify=False)
+    run(association, save_results=True, output_dir=str(tmp_path))
+    assert len(list(tmp_path.glob("*_skymatch.fits"))) == 6
+    (table,) = tmp_path.glob("*_asn.json")
+    listed = json.loads(table.read_text())["products"][0]["members"]
+    assert [m["exptype"] for m in listed].count("science") == 6
+    assert [m["expname"] for m in listed if m["exptype"] == "background"] == [str(mosaic.files[0])]
+
+
+def test_save_tiles(mosaic, tmp_path):
+    run(str(mosaic.association), save_tiles=True, output_dir=str(tmp_path))
+    tiles = sorted(tmp_path.iterdir())
+    visits = {"02732002001", "02732002002", "02732006001", "02732006002"}
+    assert {t.name.split("_")[0][2:] for t in tiles} == visits
+    assert all(t.name.endswith("_skytile.fits") for t in tiles)
+    with open_model(tiles[0]) as tile:
+        assert isinstance(tile, ImageModel)
+        assert tile.wht.shape == tile.data.shape
+        assert (tile.wht > 0).sum() == np.isfinite(tile.data).sum() > 1000
+        y, x = np.argwhere(tile.wht > 0)[0]
+        sky = tile.meta.wcs(float(x), float(y))
+        with open_model(mosaic.files[0]) as exposure:
+            centre = exposure.meta.wcs(64.0, 64.0)
+        assert np.hypot(*(np.array(sky) - centre)) < 0.05  # degrees: the same field
+
+
+def test_dithers_at_one_point(tmp_path):
+    scene = dithers(5, binning=8)
+    found = read_levels(run(simulate_models(scene)))
+    assert rms(level_errors(found, scene.levels)) < 0.002
+    assert len({p.visit_id for p in dither_pointings(5)}) == 1
