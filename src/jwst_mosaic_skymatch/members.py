@@ -111,7 +111,7 @@ def check_members(members):
     twice = [name for name, count in Counter(m.filename for m in members).items() if count > 1]
     if twice:
         raise ValueError(
-            f"{', '.join(sorted(twice))}: listed more than once; remove the duplicate from the input."
+            f"{', '.join(sorted(twice))}: listed more than once; remove the duplicate."
         )
     for what, values in (
         ("instrument", [m.instrument for m in members]),

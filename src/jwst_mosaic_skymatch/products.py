@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 
-__all__ = ["image3_association", "product_name", "require_writable", "whole_file", "write_json"]
+__all__ = [
+    "check_outputs",
+    "image3_association",
+    "product_name",
+    "require_writable",
+    "whole_file",
+    "write_json",
+]
 
 
 def require_writable(directory):
@@ -33,6 +40,37 @@ def require_writable(directory):
             f"{directory}: cannot write to this output directory ({error.strerror or error}); "
             "choose another with output_dir."
         ) from error
+
+
+def check_outputs(outputs, inputs):
+    """Refuse outputs that would replace an input or each other.
+
+    Parameters
+    ----------
+    outputs : dict of str to (str or Path)
+        Path of the output for each exposure's file name.
+    inputs : set of Path
+        Resolved paths of the input files.
+
+    Raises
+    ------
+    ValueError
+        If two exposures have the same output, or an output is an input.
+    """
+    seen = {}
+    for filename, output in outputs.items():
+        path = Path(output).resolve()
+        if path in inputs:
+            raise ValueError(
+                f"{path}: is an input, which the output would overwrite; choose another "
+                "directory with output_dir, or another suffix."
+            )
+        if path in seen:
+            raise ValueError(
+                f"{filename} and {seen[path]}: both would be saved as {path.name}; they look "
+                "like two versions of one exposure, remove one."
+            )
+        seen[path] = filename
 
 
 @contextmanager

@@ -80,10 +80,10 @@ def skylist_levels(entries, filenames, stem):
     missing = [name for name in filenames if stem(name) not in levels]
     if missing:
         raise ValueError(f"{missing[0]}: no entry in the skylist; add a line with its level.")
-    extra = set(levels) - {stem(name) for name in filenames}
-    if extra:
-        raise ValueError(
-            f"{sorted(extra)[0]}: listed in the skylist but not among the input exposures; "
-            "remove the line."
-        )
+    known = {stem(name) for name in filenames}
+    for name, _ in entries:
+        if stem(name) not in known:
+            raise ValueError(
+                f"{name}: listed in the skylist but not among the input exposures; remove the line."
+            )
     return [levels[stem(name)] for name in filenames]

@@ -1,20 +1,16 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from os.path import expanduser, expandvars
 from pathlib import Path
 
 import numpy as np
-from jwst.associations import AssociationNotValidError, load_asn
-from jwst.datamodels import ModelContainer, ModelLibrary
+from jwst.datamodels import ModelLibrary
 from jwst.lib.suffix import remove_suffix
 from jwst.skymatch import SkyMatchStep
-from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel, read_metadata
+from stdatamodels.jwst.datamodels import ImageModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
-from jwst_mosaic_skymatch.association import association_of_files, check_association, member_path
 from jwst_mosaic_skymatch.exposures import check_model, good_pixels, wcs_footprint
 from jwst_mosaic_skymatch.grid import shared_grid
 from jwst_mosaic_skymatch.match import apply_gauge, match_tiles
@@ -23,11 +19,11 @@ from jwst_mosaic_skymatch.members import (
     check_rerun,
     disagreements,
     group_labels,
-    read_member,
 )
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
 from jwst_mosaic_skymatch.statistic import Statistic
+from jwst_mosaic_skymatch.step_input import borrowed, expand, open_input, read_members
 from jwst_mosaic_skymatch.tile import drizzle_tile
 
 __all__ = ["PixelSkyMatchStep"]
@@ -79,7 +75,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             If the output directory cannot be written to.
         """
         if self.output_dir:
-            products.require_writable(_expand(self.output_dir))
+            products.require_writable(expand(self.output_dir))
         result = super().run(*args)
         if self.skip and isinstance(result, ModelLibrary):
             self._record_skip(result)
@@ -111,9 +107,11 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         self._adopt_parameters_of_hooked_step()
         self.get_pars()  # refuses values that the spec does not allow
-        library = self._open(input_models)
-        members = self._read_members(library)
-        self._refuse_overwriting(library, members)
+        self._input = self._open(input_models)
+        library = self._input.library
+        members = read_members(library)
+        self._check(members)
+        self._refuse_overwriting(members)
         groups, grid = (), None
         if self.skymethod == "user":
             levels = self._user_levels(members)
@@ -178,9 +176,8 @@ class PixelSkyMatchStep(SkyMatchStep):
         paths = []
         with model:
             for index in model.indices_for_exptype("science"):
-                exposure = model.borrow(index)
-                paths += self.save_model(exposure, suffix=suffix, force=True)
-                model.shelve(exposure, index, modify=False)
+                with borrowed(model, index) as exposure:
+                    paths += self.save_model(exposure, suffix=suffix, force=True)
         self._save_association(model, paths)
         return paths
 
@@ -197,83 +194,24 @@ class PixelSkyMatchStep(SkyMatchStep):
                 setattr(self, name, value)
 
     def _open(self, inputs):
-        self._directory, self._others = None, []
-        if isinstance(inputs, ModelLibrary):
-            return inputs
-        if isinstance(inputs, (str, Path)):
-            path = _expand(self.make_input_path(str(inputs)))
-            if path.suffix.lower() not in (".fits", ".asdf"):
-                return self._open_association(_load_association(path), path)
-            inputs = [path]
-        if isinstance(inputs, Mapping):
-            return self._open_association(_plain(inputs), None)
-        if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
-            inputs = [inputs]
-        if not isinstance(inputs, ModelContainer) and all(
-            isinstance(item, (str, Path)) for item in inputs
-        ):
-            paths = [_expand(self.make_input_path(str(item))) for item in inputs]
-            return self._open_association(association_of_files(paths), None)
-        return ModelLibrary(self.prepare_output(inputs), asn_exptypes=["science"])
+        return open_input(
+            inputs,
+            on_disk=not self.in_memory,
+            find_path=self.make_input_path,
+            own_models=self.prepare_output,
+        )
 
-    def _open_association(self, association, path):
-        name = str(path or "the association")
-        self._directory = Path(path).parent if path else Path()
-        check_association(association, name, self._directory)
-        members = association["products"][0]["members"]
-        self._others = [dict(m) for m in members if m["exptype"] != "science"]
-        try:
-            return ModelLibrary(
-                path or association, asn_exptypes=["science"], on_disk=not self.in_memory
-            )
-        except Exception as error:
-            self._name_unreadable(members)
-            raise ValueError(f"{name}: cannot be opened ({error}).") from error
-
-    def _name_unreadable(self, members):
-        for member in members:
-            if member["exptype"] == "science":
-                _read_metadata(member_path(member["expname"], self._directory))
-
-    def _read_members(self, library):
-        """Read metadata in the order of file names, which no input order changes."""
-        members = []
-        listed = library.asn["products"][0]["members"]
-        for index in library.indices_for_exptype("science"):
-            expname = listed[index]["expname"]
-            try:
-                meta = library.read_metadata(index)
-            except Exception as error:
-                raise _unreadable(expname, error) from error
-            members.append(read_member(index, expname, meta))
+    def _check(self, members):
         check_members(members)
         check_rerun(members, subtract=self.subtract)
         for sentence in disagreements(members):
             log.warning(sentence)
-        return sorted(members, key=lambda member: member.filename)
 
-    def _refuse_overwriting(self, library, members):
+    def _refuse_overwriting(self, members):
         """Outputs must neither replace inputs nor each other."""
-        if not self.save_results:
-            return
-        listed = library.asn["products"][0]["members"]
-        inputs = set()
-        if self._directory is not None:
-            inputs = {member_path(m["expname"], self._directory).resolve() for m in listed}
-        outputs = {}
-        for member in members:
-            path = Path(self.make_output_path(basepath=member.filename)).resolve()
-            if path in inputs:
-                raise ValueError(
-                    f"{path}: is an input, which the output would overwrite; choose another "
-                    "directory with output_dir, or another suffix."
-                )
-            if path in outputs:
-                raise ValueError(
-                    f"{member.filename} and {outputs[path]}: both would be saved as {path.name}; "
-                    "they look like two versions of one exposure, remove one."
-                )
-            outputs[path] = member.filename
+        if self.save_results:
+            names = {m.filename: self.make_output_path(basepath=m.filename) for m in members}
+            products.check_outputs(names, self._input.files)
 
     # --- levels ----------------------------------------------------------
 
@@ -281,7 +219,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         if self.skylist is None:
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
         log.info("Sky levels from the skylist %s", self.skylist)
-        entries = read_skylist(_expand(self.skylist))
+        entries = read_skylist(expand(self.skylist))
         return np.array(skylist_levels(entries, [m.filename for m in members], _exposure_name))
 
     def _absolute_levels(self, members, skies):
@@ -324,16 +262,14 @@ class PixelSkyMatchStep(SkyMatchStep):
                 if member.s_region:
                     footprints.append(wcs_footprint(None, None, member.s_region))
                     continue
-                model = library.borrow(member.index)
-                check_model(model, member.filename)
-                footprints.append(wcs_footprint(model.meta.wcs, model.data.shape))
-                library.shelve(model, member.index, modify=False)
-            model = library.borrow(members[0].index)
-            check_model(model, members[0].filename)
-            grid = shared_grid(
-                footprints, model.meta.wcs, model.meta.wcsinfo.instance, self.pixel_scale_ratio
-            )
-            library.shelve(model, members[0].index, modify=False)
+                with borrowed(library, member.index) as model:
+                    check_model(model, member.filename)
+                    footprints.append(wcs_footprint(model.meta.wcs, model.data.shape))
+            with borrowed(library, members[0].index) as model:
+                check_model(model, members[0].filename)
+                grid = shared_grid(
+                    footprints, model.meta.wcs, model.meta.wcsinfo.instance, self.pixel_scale_ratio
+                )
         log.info(
             "Sky method %s: statistic %s, grid of %d x %d cells of %.4f arcsec",
             self.skymethod,
@@ -364,16 +300,15 @@ class PixelSkyMatchStep(SkyMatchStep):
         """Hand out each model with its mask of good pixels, one at a time."""
         with library:
             for member in members:
-                model = library.borrow(member.index)
-                check_model(model, member.filename)
-                good = good_pixels(
-                    model.data, model.dq, dqbits=self.dqbits, lower=self.lower, upper=self.upper
-                )
-                try:
-                    yield model, good
-                finally:
-                    library.shelve(model, member.index, modify=False)
+                with borrowed(library, member.index) as model:
+                    check_model(model, member.filename)
+                    yield model, self._good_pixels(model)
                 del model
+
+    def _good_pixels(self, model):
+        return good_pixels(
+            model.data, model.dq, dqbits=self.dqbits, lower=self.lower, upper=self.upper
+        )
 
     def _report(self, match, members):
         log.info(
@@ -385,23 +320,15 @@ class PixelSkyMatchStep(SkyMatchStep):
             match.n_components,
         )
         if match.n_components > 1:
-            listed = "; ".join(
-                ", ".join(
-                    sorted(
-                        {
-                            m.visit_id or m.stem
-                            for m, c in zip(members, match.components, strict=True)
-                            if c == k
-                        }
-                    )
-                )
-                for k in range(match.n_components)
-            )
+            visits = [set() for _ in range(match.n_components)]
+            for member, component in zip(members, match.components.tolist(), strict=True):
+                if component >= 0:
+                    visits[component].add(member.visit_id or member.stem)
             log.warning(
                 "The exposures form %d components that do not overlap each other; levels are "
                 "matched only within each. Visits by component: %s",
                 match.n_components,
-                listed,
+                "; ".join(", ".join(sorted(names)) for names in visits),
             )
 
     # --- output ----------------------------------------------------------
@@ -410,12 +337,11 @@ class PixelSkyMatchStep(SkyMatchStep):
         """Write levels into the models; without a level they stay as they are."""
         with library:
             for member, level in zip(members, levels.tolist(), strict=True):
-                model = library.borrow(member.index)
-                if np.isfinite(level):
-                    self._record_level(model, member, level)
-                else:
-                    model.meta.cal_step.skymatch = "SKIPPED"
-                library.shelve(model, member.index)
+                with borrowed(library, member.index, modify=True) as model:
+                    if np.isfinite(level):
+                        self._record_level(model, member, level)
+                    else:
+                        model.meta.cal_step.skymatch = "SKIPPED"
         skipped = [m.filename for m, level in zip(members, levels, strict=True) if level != level]
         if skipped:
             log.warning(
@@ -442,9 +368,8 @@ class PixelSkyMatchStep(SkyMatchStep):
         """Stpipe records a skip under this class's alias; resample reads the stock name."""
         with library:
             for index in range(len(library)):
-                model = library.borrow(index)
-                model.meta.cal_step.skymatch = "SKIPPED"
-                library.shelve(model, index)
+                with borrowed(library, index, modify=True) as model:
+                    model.meta.cal_step.skymatch = "SKIPPED"
 
     def _save_tiles(self, groups, grid, members):
         for group in groups:
@@ -470,11 +395,10 @@ class PixelSkyMatchStep(SkyMatchStep):
             {**listed[k], "expname": Path(path).name}
             for k, path in zip(indices, paths, strict=True)
         ]
-        others = [
-            {**m, "expname": str(member_path(m["expname"], self._directory or "").resolve())}
-            for m in self._others
-        ]
-        products.write_json(target, products.image3_association(association, name, science, others))
+        products.write_json(
+            target,
+            products.image3_association(association, name, science, self._input.others),
+        )
         log.info("Saved %s", target)
 
 
@@ -496,43 +420,6 @@ _OWN_PARAMETERS = (
 )
 
 
-def _expand(path):
-    return Path(expandvars(expanduser(str(path))))
-
-
-def _plain(tree):
-    """Turn the read-only association of a library into one that it accepts."""
-    if isinstance(tree, Mapping):
-        return {key: _plain(value) for key, value in tree.items()}
-    if isinstance(tree, Sequence) and not isinstance(tree, str):
-        return [_plain(value) for value in tree]
-    return tree
-
-
 def _exposure_name(filename):
     """Name of the exposure that a pipeline product belongs to."""
     return remove_suffix(Path(filename).stem)[0]
-
-
-def _load_association(path):
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such association file; check its name.")
-    try:
-        with path.open() as file:
-            return load_asn(file)
-    except (AssociationNotValidError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a valid association ({error}).") from error
-
-
-def _unreadable(path, error):
-    return OSError(
-        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
-        "or remove it from the input."
-    )
-
-
-def _read_metadata(path):
-    try:
-        return read_metadata(str(path))
-    except Exception as error:
-        raise _unreadable(path, error) from error

@@ -1,0 +1,316 @@
+"""Bad input gets one clear error that names the file and the remedy, before any output."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jwst.datamodels import ModelLibrary
+from stdatamodels.jwst.datamodels import CubeModel, ImageModel
+from stdatamodels.jwst.datamodels import open as open_model
+from stpipe.exceptions import ValidationError
+
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+
+
+@pytest.fixture
+def work(mosaic, tmp_path):
+    """Copy four of the simulated exposures with an association of their own."""
+    association = json.loads(mosaic.association.read_text())
+    product = association["products"][0]
+    product["members"] = product["members"][::2]
+    for member in product["members"]:
+        shutil.copy(mosaic.association.parent / member["expname"], tmp_path)
+    (tmp_path / "asn.json").write_text(json.dumps(association))
+    return tmp_path
+
+
+def run(work, **parameters):
+    return PixelSkyMatchStep.call(
+        str(work / "asn.json"),
+        configure_log=False,
+        **{"save_results": True, "output_dir": str(work / "out"), **parameters},
+    )
+
+
+def files(work):
+    return sorted(work.glob("*_cal.fits"))
+
+
+def edit_model(change, keyword=None):
+    """Make a case that changes the second exposure's file."""
+
+    def prepare(work):
+        path = files(work)[1]
+        with open_model(path) as model:
+            changed = change(model) or model
+            changed.save(path)
+        return path.name
+
+    return prepare
+
+
+def edit_association(change):
+    """Make a case that changes the association."""
+
+    def prepare(work):
+        association = json.loads((work / "asn.json").read_text())
+        name = change(association["products"][0]["members"])
+        (work / "asn.json").write_text(json.dumps(association))
+        return name or "asn.json"
+
+    return prepare
+
+
+def set_attribute(path, value):
+    def change(model):
+        *nodes, name = path.split(".")
+        node = model
+        for part in nodes:
+            node = getattr(node, part)
+        setattr(node, name, value)
+
+    return edit_model(change)
+
+
+def make_cube(model):
+    cube = CubeModel(np.zeros((2, *model.data.shape), dtype=np.float32))
+    cube.update(model)
+    cube.meta.wcs = model.meta.wcs
+    cube.meta.filename = model.meta.filename
+    return cube
+
+
+def stop_wcs_at_v2v3(model):
+    wcs = model.meta.wcs
+    model.meta.wcs = type(wcs)([*wcs.pipeline[:-2], (wcs.pipeline[-2].frame, None)])
+
+
+def remove_file(work):
+    files(work)[1].unlink()
+    return "no such file"
+
+
+def truncate_file(work):
+    path = files(work)[1]
+    path.write_bytes(path.read_bytes()[:5000])
+    return path.name
+
+
+def garble_file(work):
+    path = files(work)[1]
+    path.write_text("this is not FITS")
+    return path.name
+
+
+def write_association(text):
+    def prepare(work):
+        (work / "asn.json").write_text(text)
+        return "asn.json"
+
+    return prepare
+
+
+def retype(members):
+    for member in members:
+        member["exptype"] = "background"
+
+
+def repeat(members):
+    members.append(dict(members[1]))
+    return members[1]["expname"]
+
+
+def second_version(work):
+    """List an exposure and its crf file."""
+    path = files(work)[1]
+    copy = path.with_name(path.name.replace("_cal", "_crf"))
+    shutil.copy(path, copy)
+    with open_model(copy) as model:
+        model.save(copy)
+    return edit_association(
+        lambda members: members.append({"expname": copy.name, "exptype": "science"}) or copy.name
+    )(work)
+
+
+CASES = {
+    "missing member": (remove_file, {}, FileNotFoundError, "remove it from the association"),
+    "truncated member": (truncate_file, {}, OSError, "cannot be read"),
+    "garbled member": (garble_file, {}, OSError, "cannot be read"),
+    "no association": (
+        lambda w: (w / "asn.json").unlink(),
+        {},
+        FileNotFoundError,
+        "check its name",
+    ),
+    "no json": (write_association("hello"), {}, ValueError, "not a valid association"),
+    "no products": (write_association("{}"), {}, ValueError, "not a"),
+    "no science member": (edit_association(retype), {}, ValueError, "exptype"),
+    "no member": (edit_association(list.clear), {}, ValueError, "science"),
+    "duplicate member": (edit_association(repeat), {}, ValueError, "remove the duplicate"),
+    "two versions": (second_version, {}, ValueError, "remove one"),
+    "cube": (edit_model(make_cube), {}, ValueError, "2-D"),
+    "no WCS": (set_attribute("meta.wcs", None), {}, ValueError, "assign_wcs"),
+    "WCS not on the sky": (edit_model(stop_wcs_at_v2v3), {}, ValueError, "assign_wcs"),
+    "units": (set_attribute("meta.bunit_data", "DN/s"), {}, ValueError, "association for each"),
+    "instrument": (
+        set_attribute("meta.instrument.name", "NIRCAM"),
+        {},
+        ValueError,
+        "association for each",
+    ),
+    "visit missing": (
+        set_attribute("meta.observation.visit_id", None),
+        {},
+        ValueError,
+        "grouping='none'",
+    ),
+    "half a background": (
+        set_attribute("meta.background.level", 1.0),
+        {},
+        ValueError,
+        "start again",
+    ),
+    "skylist not given": (None, {"skymethod": "user"}, ValueError, "set skylist"),
+    "skylist missing": (
+        None,
+        {"skymethod": "user", "skylist": "nowhere.txt"},
+        FileNotFoundError,
+        "nowhere.txt",
+    ),
+}
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("case", CASES)
+# The FITS readers warn about the truncated file before they fail.
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+def test_error(work, monkeypatch, case, in_memory):
+    monkeypatch.chdir(work)
+    prepare, parameters, error, remedy = CASES[case]
+    name = prepare(work) if prepare else None
+    before = {path: path.read_bytes() for path in work.iterdir() if path.is_file()}
+    with pytest.raises(error) as caught:
+        run(work, in_memory=in_memory, **parameters)
+    assert remedy in str(caught.value)
+    assert (name or "") in str(caught.value)
+    assert not list(work.glob("out/*"))
+    assert {path: path.read_bytes() for path in work.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{0} 1.0\n{1} 1.0\n{2} 1.0\n", "no entry in the skylist"),
+        ("{0} 1.0\n{1} 1.0\n{2} 1.0\n{3} 1.0\nother_cal.fits 2.0\n", "other_cal.fits: listed"),
+        ("{0} 1.0\n{0} 1.0\n{1} 1.0\n{2} 1.0\n{3} 1.0\n", "more than once"),
+        ("{0} 1.0\n{1} high\n", "line 2"),
+        ("{0}\n", "line 1"),
+        ("{0} 1.0 2.0\n", "line 1"),
+        ("{0} nan\n", "line 1"),
+    ],
+)
+def test_skylist(work, text, message):
+    skylist = work / "sky.txt"
+    skylist.write_text(text.format(*(path.name for path in files(work))))
+    with pytest.raises(ValueError, match=message):
+        run(work, skymethod="user", skylist=str(skylist))
+    assert not list(work.glob("out/*"))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("skymethod", "best"),
+        ("skystat", "average"),
+        ("grouping", "night"),
+        ("pixel_scale_ratio", 0.0),
+        ("nclip", -1),
+        ("weight", "heavy"),
+    ],
+)
+def test_unknown_values(work, parameter, value):
+    with pytest.raises(ValidationError, match=parameter):
+        run(work, **{parameter: value})
+    step = PixelSkyMatchStep()
+    setattr(step, parameter, value)
+    with pytest.raises(ValidationError, match=parameter):
+        step.run(str(work / "asn.json"))
+
+
+@pytest.mark.parametrize("where", ["a_file/out", "a_file", "/proc/nowhere"])
+def test_output_directory_that_cannot_be_written(work, where):
+    (work / "a_file").write_text("kept")
+    with pytest.raises(OSError, match="output_dir"):
+        run(work, output_dir=str(work / where))
+    assert (work / "a_file").read_text() == "kept"
+
+
+def test_duplicate_models(work):
+    models = [open_model(path) for path in files(work)]
+    with pytest.raises(ValueError, match="listed more than once"):
+        PixelSkyMatchStep.call([*models, models[0]], configure_log=False)
+    for model in models:
+        model.close()
+
+
+def test_empty_list():
+    with pytest.raises(ValueError, match="no science"):
+        PixelSkyMatchStep.call([], configure_log=False)
+
+
+def test_different_filters_and_areas_only_warn(work, caplog):
+    with open_model(files(work)[1]) as model:
+        model.meta.instrument.filter = "F560W"
+        model.meta.photometry.pixelarea_steradians *= 4
+        model.save(files(work)[1])
+    run(work)
+    assert f"{files(work)[1].name}: filter is F560W" in caplog.text
+    assert f"{files(work)[1].name}: pixel area" in caplog.text
+    assert len(list(work.glob("out/*_skymatch.fits"))) == 4
+
+
+def test_pixel_areas_matter_for_other_units(work):
+    for k, path in enumerate(files(work)):
+        with open_model(path) as model:
+            model.meta.bunit_data = "DN/s"
+            model.meta.photometry.pixelarea_steradians *= 1 + k
+            model.save(path)
+    with pytest.raises(ValueError, match="pixel area"):
+        run(work)
+
+
+def test_missing_visits_with_another_grouping(work):
+    edit = set_attribute("meta.observation.visit_id", None)
+    edit(work)
+    library = run(work, grouping="none")
+    assert len(library) == 4
+
+
+def test_library_keeps_its_models_after_an_error(work):
+    library = ModelLibrary(str(work / "asn.json"))
+    with library:
+        model = library.borrow(2)
+        model.meta.wcs = None
+        library.shelve(model, 2)
+    with pytest.raises(ValueError, match="assign_wcs"):
+        PixelSkyMatchStep.call(library, configure_log=False)
+    with library:
+        for k in range(4):
+            model = library.borrow(k)
+            assert isinstance(model, ImageModel)
+            assert model.meta.background.level is None
+            library.shelve(model, k, modify=False)
+
+
+def test_command_line_ends_with_the_message(work):
+    files(work)[1].unlink()
+    strun = str(Path(sys.executable).parent / "strun")
+    done = subprocess.run(
+        [strun, "pixel_skymatch", "asn.json"], cwd=work, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "no such file, but asn.json lists it" in done.stdout + done.stderr
