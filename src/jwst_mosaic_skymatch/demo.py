@@ -327,8 +327,9 @@ def _drizzle(files):
     for file in files:
         with ImageModel(file) as model:
             good = good_pixels(model.data, model.dq, dqbits="~DO_NOT_USE+NON_SCIENCE")
-            pixmap = grid.pixmap(model.meta.wcs, model.data.shape)
-            tiles.append(drizzle_tile(model.data, good, pixmap, min_coverage=0.5))
+            cutout = grid.cutout(model.meta.wcs, good.shape)
+            pixmaps = grid.pixmaps(model.meta.wcs, good.shape, cutout)
+            tiles.append(drizzle_tile(model.data, good, pixmaps, cutout, min_coverage=0.5))
     return grid, tiles
 
 

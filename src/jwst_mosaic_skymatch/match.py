@@ -5,7 +5,6 @@ then whole groups, averaged to one tile each, are compared with each other.
 The level of an exposure is the sum of the two.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,14 @@ from jwst_mosaic_skymatch.pairs import PairOffset, measure_offsets
 from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
 from jwst_mosaic_skymatch.tile import Tile, stack_tiles
 
-__all__ = ["Group", "Match", "apply_gauge", "match_tiles"]
+__all__ = [
+    "Group",
+    "Match",
+    "MatchedMembers",
+    "apply_gauge",
+    "match_groups",
+    "match_members",
+]
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,32 @@ class Group:
         be split.
     members : tuple of int
         Positions of its exposures.
+    levels : tuple of float
+        Level of each member inside the group, MJy/sr, with zero mean.
     tile : Tile
         Mean image of the members after their in-group levels are subtracted.
     """
 
     label: str
     members: tuple[int, ...]
+    levels: tuple[float, ...]
     tile: Tile
+
+
+@dataclass(frozen=True)
+class MatchedMembers:
+    """One group after its members have been compared with each other.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+        The group, or the parts that it fell into.
+    offsets : tuple of PairOffset
+        Offsets between positions of exposures.
+    """
+
+    groups: tuple[Group, ...]
+    offsets: tuple[PairOffset, ...]
 
 
 @dataclass(frozen=True)
@@ -68,15 +93,17 @@ class Match:
         return int(self.components.max(initial=-1)) + 1
 
 
-def match_tiles(tiles, labels, statistic, *, min_cells, weighted=True, rigid=False):
-    """Find the levels that make overlapping exposures agree.
+def match_members(label, tiles, positions, statistic, *, min_cells, weighted=True, rigid=False):
+    """Match the members of one group and average them.
 
     Parameters
     ----------
+    label : str
+        Name of the group.
     tiles : sequence of Tile or None
-        Each exposure's tile; None for an exposure without a good pixel.
-    labels : sequence of str
-        Name of the group that each exposure belongs to.
+        The members' tiles; None for a member without a good pixel.
+    positions : sequence of int
+        Position of each member among all exposures.
     statistic : callable
         Location of the differences of two tiles, see
         `~jwst_mosaic_skymatch.pairs.measure_offset`.
@@ -85,33 +112,62 @@ def match_tiles(tiles, labels, statistic, *, min_cells, weighted=True, rigid=Fal
     weighted : bool, optional
         Weigh the equations by the inverse variance of their offset.
     rigid : bool, optional
-        One level for all members of a group, whether they overlap or not
-        (the detectors of one exposure). By default members get levels of
-        their own and a group falls into the parts that overlaps connect.
+        One level for all members, whether they overlap or not (the detectors
+        of one exposure).
+
+    Returns
+    -------
+    MatchedMembers
+        The group, in several parts where overlaps do not connect it.
+    """
+    known = [k for k, tile in enumerate(tiles) if tile is not None]
+    tiles, positions = [tiles[k] for k in known], [positions[k] for k in known]
+    if not tiles:
+        return MatchedMembers((), ())
+    if rigid:
+        parts, levels, offsets = np.zeros(len(tiles), dtype=int), np.zeros(len(tiles)), ()
+    else:
+        offsets = measure_offsets(tiles, statistic, min_cells=min_cells)
+        parts = connected_parts(len(tiles), offsets)
+        # A member that overlaps no other is a part of its own, at level zero.
+        levels = np.nan_to_num(solve_levels(len(tiles), offsets, weighted=weighted).levels)
+    groups = []
+    for number in range(parts.max() + 1):
+        part = np.flatnonzero(parts == number).tolist()
+        groups.append(
+            Group(
+                label if parts.max() == 0 else f"{label}_{number + 1}",
+                tuple(positions[k] for k in part),
+                tuple(levels[part].tolist()),
+                stack_tiles([tiles[k] for k in part], levels[part]),
+            )
+        )
+    return MatchedMembers(tuple(groups), tuple(_renumber(offset, positions) for offset in offsets))
+
+
+def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False):
+    """Compare groups with each other and add up levels.
+
+    Parameters
+    ----------
+    n : int
+        Number of all exposures.
+    matched : sequence of MatchedMembers
+        What `match_members` found for each group.
+    statistic, min_cells, weighted, rigid
+        As for `match_members`.
 
     Returns
     -------
     Match
         Levels and the offsets and groups behind them.
     """
-    groups, in_group, member_offsets = [], np.zeros(len(tiles)), []
-    for label, members in _by_label(tiles, labels):
-        if rigid:
-            groups.append(_make_group(label, members, tiles, in_group))
-            continue
-        parts, levels, offsets = _solve_group(
-            [tiles[k] for k in members], statistic, min_cells, weighted
-        )
-        in_group[members] = levels
-        member_offsets += [_renumber(offset, members) for offset in offsets]
-        for number in range(parts.max() + 1):
-            name = label if parts.max() == 0 else f"{label}_{number + 1}"
-            part = [k for k, p in zip(members, parts, strict=True) if p == number]
-            groups.append(_make_group(name, part, tiles, in_group))
-    group_offsets = measure_offsets([g.tile for g in groups], statistic, min_cells=min_cells)
-    between = solve_levels(len(groups), group_offsets, weighted=weighted)
-    levels, components = _combine(len(tiles), groups, in_group, between, rigid)
-    return Match(levels, components, tuple(groups), tuple(member_offsets), group_offsets)
+    groups = tuple(group for found in matched for group in found.groups)
+    offsets = measure_offsets([g.tile for g in groups], statistic, min_cells=min_cells)
+    between = solve_levels(len(groups), offsets, weighted=weighted)
+    levels, components = _combine(n, groups, between, rigid)
+    member_offsets = tuple(offset for found in matched for offset in found.offsets)
+    return Match(levels, components, groups, member_offsets, offsets)
 
 
 def apply_gauge(levels, *, match_down):
@@ -134,26 +190,6 @@ def apply_gauge(levels, *, match_down):
     return levels - (np.nanmin(levels) if match_down else np.nanmax(levels))
 
 
-def _by_label(tiles: Sequence[Tile | None], labels: Sequence[str]):
-    members: dict[str, list[int]] = {}
-    for position, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
-        if tile is not None:
-            members.setdefault(label, []).append(position)
-    return members.items()
-
-
-def _solve_group(tiles, statistic, min_cells, weighted):
-    offsets = measure_offsets(tiles, statistic, min_cells=min_cells)
-    solution = solve_levels(len(tiles), offsets, weighted=weighted)
-    # A member that overlaps no other is a part of its own, at level zero here.
-    return connected_parts(len(tiles), offsets), np.nan_to_num(solution.levels), offsets
-
-
-def _make_group(label, members, tiles, in_group):
-    tile = stack_tiles([tiles[k] for k in members], [in_group[k] for k in members])
-    return Group(label, tuple(members), tile)
-
-
 def _renumber(offset, members):
     return PairOffset(
         members[offset.first],
@@ -164,19 +200,19 @@ def _renumber(offset, members):
     )
 
 
-def _combine(n, groups, in_group, between, rigid):
+def _combine(n, groups, between, rigid):
     """Add up group and in-group levels, each component with zero mean."""
     levels, components = np.full(n, np.nan), np.full(n, -1)
     count = between.n_components
-    component_of_group = between.components.copy()
     for k, group in enumerate(groups):
-        members = list(group.members)
-        if component_of_group[k] < 0:
-            if rigid or len(members) == 1:
+        component = between.components[k]
+        if component < 0:
+            if rigid or len(group.members) == 1:
                 continue  # nothing to compare it with
-            component_of_group[k], count = count, count + 1
-        levels[members] = np.nan_to_num(between.levels[k]) + in_group[members]
-        components[members] = component_of_group[k]
+            component, count = count, count + 1
+        members = list(group.members)
+        levels[members] = np.nan_to_num(between.levels[k]) + group.levels
+        components[members] = component
     # Zero mean over what has a level of its own: a rigid group counts once.
     own = [g.members[0] for g in groups] if rigid else range(n)
     own = np.array([k for k in own if components[k] >= 0], dtype=int)

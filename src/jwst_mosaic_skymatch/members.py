@@ -56,8 +56,8 @@ class Member:
         return Path(self.filename).stem
 
 
-def read_member(index, expname, meta):
-    """Make a member from flattened metadata.
+def read_member(index, expname, get):
+    """Make a member from an exposure's metadata.
 
     Parameters
     ----------
@@ -66,8 +66,9 @@ def read_member(index, expname, meta):
     expname : str
         The association's name for the exposure, used when the metadata hold
         no file name.
-    meta : dict
-        Metadata with dotted keys, such as ``meta.observation.visit_id``.
+    get : callable
+        Takes a dotted name, such as ``meta.observation.visit_id``, and returns
+        its value, or None where there is none.
 
     Returns
     -------
@@ -76,16 +77,16 @@ def read_member(index, expname, meta):
     """
     return Member(
         index=index,
-        filename=Path(meta.get("meta.filename") or expname).name,
-        visit_id=meta.get("meta.observation.visit_id"),
-        group_id=meta.get("meta.group_id"),
-        instrument=meta.get("meta.instrument.name"),
-        filter=meta.get("meta.instrument.filter"),
-        unit=meta.get("meta.bunit_data"),
-        pixel_area=meta.get("meta.photometry.pixelarea_steradians"),
-        s_region=meta.get("meta.wcsinfo.s_region"),
-        level=meta.get("meta.background.level"),
-        subtracted=meta.get("meta.background.subtracted"),
+        filename=Path(get("meta.filename") or expname).name,
+        visit_id=get("meta.observation.visit_id"),
+        group_id=get("meta.group_id"),
+        instrument=get("meta.instrument.name"),
+        filter=get("meta.instrument.filter"),
+        unit=get("meta.bunit_data"),
+        pixel_area=get("meta.photometry.pixelarea_steradians"),
+        s_region=get("meta.wcsinfo.s_region"),
+        level=get("meta.background.level"),
+        subtracted=get("meta.background.subtracted"),
     )
 
 

@@ -13,7 +13,7 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.exposures import check_model, good_pixels, wcs_footprint
 from jwst_mosaic_skymatch.grid import shared_grid
-from jwst_mosaic_skymatch.match import apply_gauge, match_tiles
+from jwst_mosaic_skymatch.match import apply_gauge, match_groups, match_members
 from jwst_mosaic_skymatch.members import (
     check_members,
     check_rerun,
@@ -188,7 +188,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         if not isinstance(self.parent, SkyMatchStep) or isinstance(self.parent, PixelSkyMatchStep):
             return
         defaults = config_parser.config_from_dict({}, SkyMatchStep.load_spec_file())
-        for name in _OWN_PARAMETERS:
+        for name in _STOCK_PARAMETERS:
             value = getattr(self.parent, name)
             if value != defaults[name]:
                 setattr(self, name, value)
@@ -235,15 +235,18 @@ class PixelSkyMatchStep(SkyMatchStep):
     def _matched_levels(self, library, members):
         labels = group_labels(members, self.grouping)
         grid = self._lay_grid(library, members)
-        tiles, skies = self._drizzle(library, members, grid)
-        match = match_tiles(
-            tiles,
-            labels,
-            self._statistic(),
-            min_cells=MIN_CELLS,
-            weighted=self.weight,
-            rigid=self.grouping == "exposure",
-        )
+        how = {
+            "min_cells": MIN_CELLS,
+            "weighted": self.weight,
+            "rigid": self.grouping == "exposure",
+        }
+        matched, skies = [], np.full(len(members), np.nan)
+        # One group at a time, so that its exposures' tiles can go when it is done.
+        for label in dict.fromkeys(labels):
+            positions = [k for k, other in enumerate(labels) if other == label]
+            tiles, skies[positions] = self._drizzle(library, [members[k] for k in positions], grid)
+            matched.append(match_members(label, tiles, positions, self._statistic(), **how))
+        match = match_groups(len(members), matched, self._statistic(), **how)
         self._report(match, members)
         levels = apply_gauge(match.levels, match_down=self.match_down)
         if self.skymethod == "global+match":
@@ -281,13 +284,12 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     def _drizzle(self, library, members, grid):
         """Reduce each exposure to its tile and, if needed, its sky statistic."""
-        tiles, skies = [], np.full(len(members), np.nan)
-        with_sky = self.skymethod == "global+match"
-        for position, (model, good) in enumerate(self._exposures(library, members)):
-            pixmap = grid.pixmap(model.meta.wcs, model.data.shape)
-            tiles.append(drizzle_tile(model.data, good, pixmap, min_coverage=MIN_COVERAGE))
-            if with_sky:
-                skies[position] = self._sky(model, good)
+        tiles, skies = [], []
+        for model, good in self._exposures(library, members):
+            cutout = grid.cutout(model.meta.wcs, good.shape)
+            pixmaps = grid.pixmaps(model.meta.wcs, good.shape, cutout)
+            tiles.append(drizzle_tile(model.data, good, pixmaps, cutout, min_coverage=MIN_COVERAGE))
+            skies.append(self._sky(model, good) if self.skymethod == "global+match" else np.nan)
         return tiles, skies
 
     def _read_skies(self, library, members):
@@ -375,8 +377,8 @@ class PixelSkyMatchStep(SkyMatchStep):
         for group in groups:
             tile = group.tile
             model = ImageModel(tile.data)
-            model.wht = tile.weight
-            model.meta.wcs = grid.cutout_wcs(tile.x0, tile.y0, tile.shape)
+            model.wht = tile.weight.astype(np.float32)
+            model.meta.wcs = grid.cutout_wcs(tile)
             model.meta.bunit_data = members[0].unit
             model.meta.filename = f"{group.label}.fits"
             self.save_model(model, suffix="skytile", force=True)
@@ -403,7 +405,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
 
 # Parameters of the stock step that a hook takes over from it.
-_OWN_PARAMETERS = (
+_STOCK_PARAMETERS = (
     "skymethod",
     "match_down",
     "subtract",

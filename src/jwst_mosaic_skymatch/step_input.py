@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from os.path import expanduser, expandvars
 from pathlib import Path
 
@@ -104,14 +105,28 @@ def read_members(library):
     """
     listed = library.asn["products"][0]["members"]
     members = []
-    for index in library.indices_for_exptype("science"):
-        expname = listed[index]["expname"]
-        try:
-            meta = library.read_metadata(index)
-        except Exception as error:
-            raise _unreadable(expname, error) from error
-        members.append(read_member(index, expname, meta))
+    with library:
+        for index in library.indices_for_exptype("science"):
+            expname = listed[index]["expname"]
+            try:
+                members.append(_read_member(library, index, expname))
+            except Exception as error:
+                raise _unreadable(expname, error) from error
     return sorted(members, key=lambda member: member.filename)
+
+
+def _read_member(library, index, expname):
+    if library.on_disk:  # without making a model that would be made again later
+        return read_member(index, expname, library.read_metadata(index).get)
+    with borrowed(library, index) as model:
+        return read_member(index, expname, partial(_lookup, model))
+
+
+def _lookup(model, name):
+    value = model
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    return value
 
 
 @contextmanager

@@ -19,9 +19,9 @@ class Tile:
     data : ndarray of float32, shape (ny, nx)
         Mean surface brightness of each cell, MJy/sr; NaN where nothing is
         known.
-    weight : ndarray of float32, shape (ny, nx)
-        Number of native pixels behind each cell, summed over exposures; 0
-        where ``data`` is NaN.
+    weight : ndarray of float16, shape (ny, nx)
+        Number of native pixels behind each cell, summed over exposures, to
+        three digits; 0 where ``data`` is NaN.
     """
 
     x0: int
@@ -41,7 +41,7 @@ class Tile:
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def drizzle_tile(data, good, pixmap, *, min_coverage):
+def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage):
     """Drizzle one exposure onto its own cutout of the grid.
 
     Parameters
@@ -51,9 +51,11 @@ def drizzle_tile(data, good, pixmap, *, min_coverage):
     good : ndarray of bool, shape (ny, nx)
         Pixels to use. Others are left out before drizzling, so that a bad
         pixel never leaks into a cell.
-    pixmap : ndarray, shape (ny, nx, 2)
-        Cell coordinates of the pixel centres (`Grid.pixmap`); NaN for pixels
-        that are not on the sky.
+    pixmaps : iterable of tuple of (slice, ndarray)
+        Rows, and the cell coordinates of their pixels' centres
+        (`~jwst_mosaic_skymatch.grid.Grid.pixmaps`).
+    cutout : Cutout
+        The part of the grid to drizzle onto.
     min_coverage : float
         Cells of which a smaller fraction is covered by good pixels are
         dropped: two exposures that cover different halves of a cell see
@@ -64,61 +66,30 @@ def drizzle_tile(data, good, pixmap, *, min_coverage):
     Tile or None
         None when no cell is left.
     """
-    good = good & np.isfinite(pixmap[..., 0])
-    if not good.any():
-        return None
-    x0, y0, shape = _cutout(pixmap[good])
-    drizzle = Drizzle(kernel="square", out_shape=shape, fillval="NaN", disable_ctx=True)
-    drizzle.add_image(
-        np.where(good, data, 0).astype(np.float32, copy=False),
-        exptime=1.0,
-        pixmap=pixmap - (x0, y0),
-        weight_map=good.astype(np.float32),
-    )
-    weight = drizzle.out_wht
-    covered = weight >= min_coverage * _pixels_per_cell(pixmap)
+    drizzle = Drizzle(kernel="square", out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
+    for rows, pixmap in pixmaps:
+        drizzle.add_image(
+            np.where(good[rows], data[rows], 0).astype(np.float32, copy=False),
+            exptime=1.0,
+            pixmap=pixmap,
+            weight_map=good[rows].astype(np.float32),
+        )
+    covered = drizzle.out_wht >= min_coverage * cutout.pixels_per_cell
     if not covered.any():
         return None
-    tile = Tile(
-        x0,
-        y0,
-        np.where(covered, drizzle.out_img, np.float32(np.nan)),
-        np.where(covered, weight, np.float32(0)),
-    )
-    return _trim(tile, covered)
+    return _trim(cutout, covered, drizzle)
 
 
-def _cutout(cells):
-    """Find corner and shape of the cutout that holds all given cell coordinates."""
-    # One cell more on each side holds the half-widths of the pixels.
-    low = np.floor(cells.min(axis=0)).astype(int) - 1
-    high = np.ceil(cells.max(axis=0)).astype(int) + 1
-    nx, ny = high - low + 1
-    return int(low[0]), int(low[1]), (int(ny), int(nx))
-
-
-def _pixels_per_cell(pixmap):
-    """Take the number of native pixels in a cell from the middle of the frame."""
-    ny, nx = pixmap.shape[:2]
-    # A quarter of the frame averages over the few per cent by which distortion
-    # makes the scale vary.
-    rows, columns = (ny // 4, 3 * ny // 4), (nx // 4, 3 * nx // 4)
-    along_x = (pixmap[ny // 2, columns[1]] - pixmap[ny // 2, columns[0]]) / (
-        columns[1] - columns[0]
-    )
-    along_y = (pixmap[rows[1], nx // 2] - pixmap[rows[0], nx // 2]) / (rows[1] - rows[0])
-    return 1.0 / abs(along_x[0] * along_y[1] - along_x[1] * along_y[0])
-
-
-def _trim(tile, covered):
-    rows = np.flatnonzero(covered.any(axis=1))
-    columns = np.flatnonzero(covered.any(axis=0))
+def _trim(cutout, covered, drizzle):
+    """Keep covered cells, and of the arrays the part that holds any."""
+    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    covered = covered[window]
     return Tile(
-        tile.x0 + int(columns[0]),
-        tile.y0 + int(rows[0]),
-        np.ascontiguousarray(tile.data[window]),
-        np.ascontiguousarray(tile.weight[window]),
+        cutout.x0 + int(columns[0]),
+        cutout.y0 + int(rows[0]),
+        np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
+        np.where(covered, drizzle.out_wht[window], 0).astype(np.float16),
     )
 
 
@@ -179,4 +150,4 @@ def stack_tiles(tiles, levels):
     known = weight > 0
     mean = np.full(shape, np.nan, dtype=np.float32)
     mean[known] = total[known] / weight[known]
-    return Tile(x0, y0, mean, weight)
+    return Tile(x0, y0, mean, weight.astype(np.float16))
