@@ -4,9 +4,9 @@ from helpers import make_tile, structured_sky
 
 from jwst_mosaic_skymatch.match import apply_gauge, match_groups, match_members
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
-from jwst_mosaic_skymatch.pairs import candidate_pairs, measure_offset
+from jwst_mosaic_skymatch.pairs import measure_offset
 from jwst_mosaic_skymatch.statistic import Statistic
-from jwst_mosaic_skymatch.tile import overlap_windows, stack_tiles
+from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, stack_tiles
 
 STATISTIC = Statistic()
 # jwst's documentation of skymatch, second example: two mosaics apart.
@@ -89,7 +89,7 @@ def test_rigid_group_keeps_one_level_without_overlap_inside():
     )
     # Two exposures with a level each: zero mean over the two, not the three images.
     np.testing.assert_allclose(match.levels, [1.5, 1.5, -1.5, np.nan], atol=1e-6)
-    assert match.member_offsets == ()
+    assert match.member_pairs == ()
 
 
 def test_single_group_is_matched_inside():
@@ -107,7 +107,7 @@ def test_exposure_without_pixels_or_overlap_has_no_level():
 
 def test_too_few_common_cells_are_no_overlap():
     first, second = make_tile(0, 0, (30, 30)), make_tile(29, 6, (30, 30), level=1.0)
-    assert measure_offset(first, second, STATISTIC, min_cells=25)[1] == 24
+    assert measure_offset(first, second, STATISTIC, min_cells=25) is None
     assert match_tiles([first, second], "ab", STATISTIC, min_cells=25).n_components == 0
     assert match_tiles([first, second], "ab", STATISTIC, min_cells=24).n_components == 1
 

@@ -24,7 +24,7 @@ def test_equals_dense_weighted_least_squares():
     rng = np.random.default_rng(5)
     pairs = [(i, j) for i in range(8) for j in range(i + 1, 8) if rng.random() < 0.6]
     variance = rng.uniform(0.1, 4.0, len(pairs))
-    values = rng.normal(size=len(pairs))
+    values = 0.5 * np.sqrt(variance) * rng.normal(size=len(pairs))
     offsets = [
         PairOffset(i, j, value, v, 10)
         for (i, j), value, v in zip(pairs, values, variance, strict=True)

@@ -58,6 +58,21 @@ class Grid:
     shape: tuple[int, int]
     cell_scale: float
 
+    @property
+    def sky_axes(self):
+        """Offset on the sky (east, north), arcsec, for one cell in x and in y.
+
+        An array of shape (2, 2): multiply it with a displacement in cells. Taken
+        at the centre of the grid.
+        """
+        x, y = (self.shape[1] - 1) / 2.0, (self.shape[0] - 1) / 2.0
+        ra, dec = self.wcs(
+            np.array([x, x + 1, x]), np.array([y, y, y + 1]), with_bounding_box=False
+        )
+        # Right ascension may pass 360 degrees between two cells.
+        east = ((ra[1:] - ra[0] + 180.0) % 360.0 - 180.0) * np.cos(np.deg2rad(dec[0]))
+        return 3600.0 * np.array([east, dec[1:] - dec[0]])
+
     def cutout(self, wcs, shape):
         """Find the part of the grid that an exposure falls on.
 

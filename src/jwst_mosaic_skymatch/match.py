@@ -5,22 +5,65 @@ then whole groups, averaged to one tile each, are compared with each other.
 The level of an exposure is the sum of the two.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
+from jwst_mosaic_skymatch.footprint import CoarseMap, coarse_map, member_shares
 from jwst_mosaic_skymatch.pairs import PairOffset, measure_offsets
-from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
-from jwst_mosaic_skymatch.tile import Tile, stack_tiles
+from jwst_mosaic_skymatch.solution import (
+    Solution,
+    connected_parts,
+    incidence_matrix,
+    solve_levels,
+    solve_shifts,
+)
+from jwst_mosaic_skymatch.tile import Tile, shift_tile, stack_tiles
 
 __all__ = [
     "Group",
     "Match",
     "MatchedMembers",
+    "PairResult",
     "apply_gauge",
     "match_groups",
     "match_members",
 ]
+
+
+# A displacement below this many sigma is left alone: moving an image adds noise.
+SIGNIFICANCE = 4.0
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """A pair's offset beside the solution.
+
+    Attributes
+    ----------
+    offset : PairOffset
+        What was measured; its positions are those of exposures, or of groups.
+    residual : float
+        Offset minus the difference of the levels, MJy/sr.
+    expected_variance : float
+        Variance that ``residual`` should have, (MJy/sr)^2.
+    weight : float
+        Weight of the equation, (MJy/sr)^-2.
+    trust : float
+        Share of the weight that is left after comparison with other pairs.
+    """
+
+    offset: PairOffset
+    residual: float
+    expected_variance: float
+    weight: float
+    trust: float
+
+    @property
+    def used(self):
+        """Whether the pair has kept most of its weight."""
+        return self.trust > 0.5
 
 
 @dataclass(frozen=True)
@@ -34,15 +77,26 @@ class Group:
         be split.
     members : tuple of int
         Positions of its exposures.
-    levels : tuple of float
+    levels : ndarray of float64, shape (n_members,)
         Level of each member inside the group, MJy/sr, with zero mean.
+    covariance : ndarray of float64, shape (n_members, n_members)
+        Covariance of ``levels``, (MJy/sr)^2.
+    shifts, shift_variances : ndarray of float64, shape (n_members, 2)
+        Displacement (x, y) of each member from their mean, cells, and its
+        variance; NaN when not fitted.
+    maps : tuple of CoarseMap
+        Where each member has data.
     tile : Tile
         Mean image of the members after their in-group levels are subtracted.
     """
 
     label: str
     members: tuple[int, ...]
-    levels: tuple[float, ...]
+    levels: np.ndarray
+    covariance: np.ndarray
+    shifts: np.ndarray
+    shift_variances: np.ndarray
+    maps: tuple[CoarseMap, ...]
     tile: Tile
 
 
@@ -54,12 +108,12 @@ class MatchedMembers:
     ----------
     groups : tuple of Group
         The group, or the parts that it fell into.
-    offsets : tuple of PairOffset
-        Offsets between positions of exposures.
+    pairs : tuple of PairResult
+        Pairs of its members, by position of the exposures.
     """
 
     groups: tuple[Group, ...]
-    offsets: tuple[PairOffset, ...]
+    pairs: tuple[PairResult, ...]
 
 
 @dataclass(frozen=True)
@@ -71,29 +125,66 @@ class Match:
     levels : ndarray of float64, shape (n,)
         Level of each exposure, MJy/sr, with zero mean over each connected
         component; NaN for an exposure without a usable overlap.
+    covariance : ndarray of float64, shape (n, n)
+        Covariance of ``levels``, (MJy/sr)^2; NaN where the level is.
     components : ndarray of int, shape (n,)
         Connected component of each exposure; -1 where the level is NaN.
+    shifts, shift_variances : ndarray of float64, shape (n, 2)
+        Displacement (x, y) of each exposure from the mean of its component,
+        cells, and its variance; NaN when not fitted.
     groups : tuple of Group
         The groups after splitting.
-    member_offsets : tuple of PairOffset
-        Offsets inside groups, between positions of exposures.
-    group_offsets : tuple of PairOffset
-        Offsets between groups, between positions in ``groups``.
+    member_pairs : tuple of PairResult
+        Pairs inside groups, by position of the exposures.
+    group_pairs : tuple of PairResult
+        Pairs of groups, by position in ``groups``.
     """
 
     levels: np.ndarray
+    covariance: np.ndarray
     components: np.ndarray
+    shifts: np.ndarray
+    shift_variances: np.ndarray
     groups: tuple[Group, ...]
-    member_offsets: tuple[PairOffset, ...]
-    group_offsets: tuple[PairOffset, ...]
+    member_pairs: tuple[PairResult, ...]
+    group_pairs: tuple[PairResult, ...]
 
     @property
     def n_components(self):
         """Number of connected components."""
         return int(self.components.max(initial=-1)) + 1
 
+    @property
+    def level_errors(self):
+        """1-sigma errors of the levels relative to their component's mean, MJy/sr."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
 
-def match_members(label, tiles, positions, statistic, *, min_cells, weighted=True, rigid=False):
+    @property
+    def closure(self):
+        """Chi2 and degrees of freedom of the pairs that are used, as a tuple.
+
+        A pair's residual has the variance of its offset less the part that
+        the solution has fitted away; the remaining fractions add up to the
+        degrees of freedom.
+        """
+        used = [p for p in (*self.member_pairs, *self.group_pairs) if p.used]
+        used = [p for p in used if p.offset.variance > 0]
+        chi2 = sum(p.residual**2 / p.offset.variance for p in used)
+        dof = sum(p.expected_variance / p.offset.variance for p in used)
+        return float(chi2), float(dof)
+
+
+def match_members(
+    label,
+    tiles,
+    positions,
+    statistic,
+    *,
+    min_cells,
+    weighted=True,
+    rigid=False,
+    fit_shift=True,
+):
     """Match the members of one group and average them.
 
     Parameters
@@ -104,9 +195,8 @@ def match_members(label, tiles, positions, statistic, *, min_cells, weighted=Tru
         The members' tiles; None for a member without a good pixel.
     positions : sequence of int
         Position of each member among all exposures.
-    statistic : callable
-        Location of the differences of two tiles, see
-        `~jwst_mosaic_skymatch.pairs.measure_offset`.
+    statistic : Statistic
+        Location of the differences of two tiles.
     min_cells : int
         Least number of common cells for a pair to be used.
     weighted : bool, optional
@@ -114,6 +204,8 @@ def match_members(label, tiles, positions, statistic, *, min_cells, weighted=Tru
     rigid : bool, optional
         One level for all members, whether they overlap or not (the detectors
         of one exposure).
+    fit_shift : bool, optional
+        Fit the misalignment of each pair along with its offset.
 
     Returns
     -------
@@ -124,28 +216,38 @@ def match_members(label, tiles, positions, statistic, *, min_cells, weighted=Tru
     tiles, positions = [tiles[k] for k in known], [positions[k] for k in known]
     if not tiles:
         return MatchedMembers((), ())
-    if rigid:
-        parts, levels, offsets = np.zeros(len(tiles), dtype=int), np.zeros(len(tiles)), ()
-    else:
-        offsets = measure_offsets(tiles, statistic, min_cells=min_cells)
-        parts = connected_parts(len(tiles), offsets)
-        # A member that overlaps no other is a part of its own, at level zero.
-        levels = np.nan_to_num(solve_levels(len(tiles), offsets, weighted=weighted).levels)
+    offsets = ()
+    if not rigid:
+        offsets = measure_offsets(tiles, statistic, min_cells=min_cells, fit_shift=fit_shift)
+    solution = solve_levels(len(tiles), offsets, weighted=weighted)
+    parts = np.zeros(len(tiles), dtype=int) if rigid else connected_parts(len(tiles), offsets)
+    covariance = np.zeros((len(tiles),) * 2)
+    if offsets:
+        covariance = _covariance(tiles, offsets, parts)
+    shifts, shift_variances = solve_shifts(len(tiles), offsets, solution.trust, covariance)
+    # A member that overlaps no other is a part of its own, at level zero.
+    levels = np.nan_to_num(solution.levels)
     groups = []
     for number in range(parts.max() + 1):
-        part = np.flatnonzero(parts == number).tolist()
+        part = np.flatnonzero(parts == number)
+        chosen = [_aligned(tiles[k], shifts[k], shift_variances[k]) for k in part]
         groups.append(
             Group(
                 label if parts.max() == 0 else f"{label}_{number + 1}",
                 tuple(positions[k] for k in part),
-                tuple(levels[part].tolist()),
-                stack_tiles([tiles[k] for k in part], levels[part]),
+                levels[part],
+                covariance[np.ix_(part, part)],
+                shifts[part],
+                shift_variances[part],
+                tuple(coarse_map(tile) for tile in chosen),
+                stack_tiles(chosen, levels[part]),
             )
         )
-    return MatchedMembers(tuple(groups), tuple(_renumber(offset, positions) for offset in offsets))
+    pairs = _pair_results(offsets, solution, covariance)
+    return MatchedMembers(tuple(groups), tuple(_renumber(p, positions) for p in pairs))
 
 
-def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False):
+def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False, fit_shift=True):
     """Compare groups with each other and add up levels.
 
     Parameters
@@ -154,20 +256,34 @@ def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False
         Number of all exposures.
     matched : sequence of MatchedMembers
         What `match_members` found for each group.
-    statistic, min_cells, weighted, rigid
+    statistic, min_cells, weighted, rigid, fit_shift
         As for `match_members`.
 
     Returns
     -------
     Match
-        Levels and the offsets and groups behind them.
+        Levels, their covariance, and the pairs and groups behind them.
     """
     groups = tuple(group for found in matched for group in found.groups)
-    offsets = measure_offsets([g.tile for g in groups], statistic, min_cells=min_cells)
+    tiles = [group.tile for group in groups]
+    offsets = measure_offsets(tiles, statistic, min_cells=min_cells, fit_shift=fit_shift)
     between = solve_levels(len(groups), offsets, weighted=weighted)
-    levels, components = _combine(n, groups, between, rigid)
-    member_offsets = tuple(offset for found in matched for offset in found.offsets)
-    return Match(levels, components, groups, member_offsets, offsets)
+    covariance = np.zeros((len(groups),) * 2)
+    if offsets:
+        covariance = _covariance(tiles, offsets, connected_parts(len(groups), offsets))
+    levels, components, centre = _combine(n, groups, between, rigid)
+    shifts, shift_variances = solve_shifts(len(groups), offsets, between.trust, covariance)
+    total_shifts, total_variances = _add_shifts(n, groups, shifts, shift_variances)
+    return Match(
+        levels,
+        _total_covariance(n, groups, offsets, between, covariance, centre),
+        components,
+        total_shifts,
+        total_variances,
+        groups,
+        tuple(pair for found in matched for pair in found.pairs),
+        tuple(_pair_results(offsets, between, covariance)),
+    )
 
 
 def apply_gauge(levels, *, match_down):
@@ -190,18 +306,56 @@ def apply_gauge(levels, *, match_down):
     return levels - (np.nanmin(levels) if match_down else np.nanmax(levels))
 
 
-def _renumber(offset, members):
-    return PairOffset(
-        members[offset.first],
-        members[offset.second],
-        offset.value,
-        offset.variance,
-        offset.n_cells,
-    )
+def _aligned(tile, shift, variance):
+    """Move a member that lies significantly beside the others of its group.
+
+    Left where they are, members would give different parts of the group's mean
+    different displacements, of which a pair of groups can fit only one.
+    """
+    if np.isfinite(shift).all() and np.sum(shift**2) > SIGNIFICANCE**2 * np.sum(variance):
+        return shift_tile(tile, *shift)
+    return tile
 
 
-def _combine(n, groups, between, rigid):
-    """Add up group and in-group levels, each component with zero mean."""
+def _covariance(tiles, offsets, parts):
+    """Joint covariance, with the scatter that the pairs of each tile really show."""
+    ratios = [[] for _ in tiles]
+    for offset in offsets:
+        for end in (offset.first, offset.second):
+            ratios[end].append(offset.variance / offset.noise_variance)
+    # Without any noise the errors are zero, but the matrix must stay finite.
+    inflation = [max(np.median(r), 1e-20) if r else 1.0 for r in ratios]
+    return covariance_of_components(joint_normal_matrix(tiles, inflation), parts)
+
+
+def _pair_results(offsets, solution, covariance):
+    results = []
+    for k, offset in enumerate(offsets):
+        i, j = offset.first, offset.second
+        fitted = covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j]
+        results.append(
+            PairResult(
+                offset,
+                float(solution.residuals[k]),
+                max(offset.variance - float(fitted), 0.0),
+                float(solution.weights[k]),
+                float(solution.trust[k]),
+            )
+        )
+    return results
+
+
+def _renumber(pair, positions):
+    first, second = positions[pair.offset.first], positions[pair.offset.second]
+    return replace(pair, offset=replace(pair.offset, first=first, second=second))
+
+
+def _combine(n, groups, between: Solution, rigid):
+    """Add up group and in-group levels.
+
+    Also gives the matrix that takes out the mean of each component: over what
+    has a level of its own, so that a rigid group counts once.
+    """
     levels, components = np.full(n, np.nan), np.full(n, -1)
     count = between.n_components
     for k, group in enumerate(groups):
@@ -213,13 +367,69 @@ def _combine(n, groups, between, rigid):
         members = list(group.members)
         levels[members] = np.nan_to_num(between.levels[k]) + group.levels
         components[members] = component
-    # Zero mean over what has a level of its own: a rigid group counts once.
     own = [g.members[0] for g in groups] if rigid else range(n)
     own = np.array([k for k in own if components[k] >= 0], dtype=int)
+    centre = np.eye(n)
     for component in range(count):
-        mean = levels[own[components[own] == component]].mean()
-        levels[components == component] -= mean
-    return levels, _in_order(components)
+        counted = own[components[own] == component]
+        centre[np.ix_(components == component, counted)] -= 1.0 / len(counted)
+    known = components >= 0
+    levels[known] = centre[np.ix_(known, known)] @ levels[known]
+    return levels, _in_order(components), centre
+
+
+def _total_covariance(n, groups, offsets, between, group_covariance, centre):
+    r"""Propagate in-group errors through the offsets between groups.
+
+    With in-group errors e, shares F of the members in the overlaps, and the
+    operator H that takes offsets to group levels, levels are off by
+    (1 - P H F) e + P g, g the errors of the group levels; in a mean weighted by
+    inverse variance g and e are independent.
+    """
+    inside, spread = np.zeros((n, n)), np.zeros((n, len(groups)))
+    for k, group in enumerate(groups):
+        members = list(group.members)
+        inside[np.ix_(members, members)] = group.covariance
+        spread[members, k] = 1.0
+    transfer = np.eye(n)
+    if offsets:
+        incidence = incidence_matrix(len(groups), offsets).toarray()
+        weighted = incidence.T * between.weights
+        solve = covariance_of_components(weighted @ incidence, between.components)
+        shares = _shares(n, groups, offsets)
+        transfer -= spread @ np.nan_to_num(solve) @ weighted @ shares
+    total = transfer @ inside @ transfer.T + spread @ np.nan_to_num(group_covariance) @ spread.T
+    total = centre @ total @ centre.T
+    unknown = np.ones(n, dtype=bool)
+    for group, component in zip(groups, between.components, strict=True):
+        unknown[list(group.members)] = component < 0 and not np.any(group.covariance)
+    total[unknown], total[:, unknown] = np.nan, np.nan
+    return total
+
+
+def _shares(n, groups, offsets):
+    shares = np.zeros((len(offsets), n))
+    for row, offset in enumerate(offsets):
+        ends = groups[offset.first], groups[offset.second]
+        for sign, group, other in ((1.0, *ends), (-1.0, *ends[::-1])):
+            if len(group.members) > 1:
+                shares[row, list(group.members)] = sign * member_shares(group.maps, other.maps)
+    return shares
+
+
+def _add_shifts(n, groups, shifts, variances):
+    total, total_variance = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    for k, group in enumerate(groups):
+        members = list(group.members)
+        # A group without partners, or an exposure alone in its group, adds nothing.
+        alone = len(members) == 1
+        total[members] = np.nan_to_num(shifts[k]) + (0.0 if alone else group.shifts)
+        total_variance[members] = np.nan_to_num(variances[k]) + (
+            0.0 if alone else group.shift_variances
+        )
+        if alone and not np.isfinite(shifts[k]).all():
+            total[members], total_variance[members] = np.nan, np.nan
+    return total, total_variance
 
 
 def _in_order(components):

@@ -1,13 +1,19 @@
 """Differences of overlapping tiles, cell by cell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import KDTree
+from scipy.ndimage import gaussian_filter
 
-from jwst_mosaic_skymatch.tile import overlap_windows
+from jwst_mosaic_skymatch.regression import drizzle_correlation, gradient, robust_regression
+from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, shift_tile
 
-__all__ = ["PairOffset", "candidate_pairs", "measure_offset", "measure_offsets"]
+__all__ = ["PairOffset", "measure_offset", "measure_offsets"]
+
+# A displacement, in cells, from which on its accuracy is worth more work.
+WORTH_REFINING = 0.02
+# From here on a line along the gradient does not describe a displaced star.
+WORTH_REALIGNING = 0.03
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,19 @@ class PairOffset:
     value : float
         Level of ``first`` minus level of ``second``, MJy/sr.
     variance : float
-        Variance of ``value``, (MJy/sr)^2.
+        Variance of ``value``, (MJy/sr)^2, from the scatter of the differences
+        and with the correlation that drizzle leaves between cells.
     n_cells : int
         Number of cells where both have data.
+    noise_variance : float
+        Variance of ``value`` if the quoted errors of the exposures were all
+        its noise, (MJy/sr)^2; for exposures without errors, if pixels had
+        unit variance.
+    shift : tuple of float
+        Displacement (x, y) of ``first`` relative to ``second``, cells; NaN
+        when it was not fitted.
+    shift_variance : tuple of float
+        Variance of ``shift``, cells^2.
     """
 
     first: int
@@ -31,74 +47,107 @@ class PairOffset:
     value: float
     variance: float
     n_cells: int
+    noise_variance: float = 1.0
+    shift: tuple[float, float] = (np.nan, np.nan)
+    shift_variance: tuple[float, float] = (np.nan, np.nan)
 
 
-def candidate_pairs(tiles):
-    """Find pairs of tiles whose cutouts share at least one cell.
-
-    Parameters
-    ----------
-    tiles : sequence of Tile
-        Tiles of one grid.
-
-    Returns
-    -------
-    list of tuple of int
-        Positions (i, j), i < j, in ascending order.
-    """
-    if len(tiles) < 2:
-        return []
-    bounds = np.array([tile.bounds for tile in tiles], dtype=float)
-    centres = 0.5 * np.stack([bounds[:, 0] + bounds[:, 1], bounds[:, 2] + bounds[:, 3]], axis=1)
-    sizes = np.stack([bounds[:, 1] - bounds[:, 0], bounds[:, 3] - bounds[:, 2]], axis=1)
-    # In units of the largest cutout two that overlap are at most 1 apart.
-    near = KDTree(centres / sizes.max(axis=0)).query_pairs(1.0, p=np.inf, output_type="ndarray")
-    i, j = np.sort(near, axis=1).T
-    share = np.all(np.abs(centres[i] - centres[j]) < 0.5 * (sizes[i] + sizes[j]), axis=1)
-    return sorted(zip(i[share].tolist(), j[share].tolist(), strict=True))
-
-
-def measure_offset(first, second, statistic, *, min_cells):
+def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, realign=True):
     """Measure the offset of one tile from another.
 
     Parameters
     ----------
     first, second : Tile
         Two tiles of one grid.
-    statistic : callable
-        Takes the 1-D array of differences ``first - second``, MJy/sr, and
-        returns a `~jwst_mosaic_skymatch.statistic.Location`.
+    statistic : Statistic
+        How to take the location of the differences, MJy/sr.
     min_cells : int
         Least number of cells in which both tiles have data.
+    fit_shift : bool, optional
+        With the 'biweight' statistic, regress the differences on the gradient
+        of the mean image, so that a misalignment does not pass for an offset.
+    realign : bool, optional
+        If the tiles turn out to be displaced by much of a cell, move one and
+        measure again.
 
     Returns
     -------
-    Location, int
-        The location of the differences, and the number of cells; the
-        location is None when there are fewer than ``min_cells``.
+    PairOffset or None
+        The offset, between positions 0 and 1; None when there are fewer than
+        ``min_cells`` common cells or no offset can be found.
     """
     in_first, in_second = overlap_windows(first, second)
-    difference = first.data[in_first].astype(np.float64) - second.data[in_second]
-    difference = difference[np.isfinite(difference)]
-    if difference.size < min_cells:
-        return None, difference.size
-    location = statistic(difference)
-    if not np.isfinite(location.value):
-        return None, difference.size
-    return location, difference.size
+    a, b = first.data[in_first], second.data[in_second]
+    known = np.isfinite(a) & np.isfinite(b)
+    n_cells = int(np.count_nonzero(known))
+    if n_cells < min_cells:
+        return None
+    difference = a[known] - b[known]
+    brightness = np.float32(0.5) * (a[known] + b[known])
+    variance = _cell_variance(first, second, in_first, in_second, brightness, known)
+    correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
+    noise_variance = 1.0 / float((1.0 / variance).sum(dtype=np.float64))
+    if statistic.skystat != "biweight":
+        location = statistic(difference.astype(np.float64))
+        if not np.isfinite(location.value):
+            return None
+        return PairOffset(
+            0, 1, location.value, correlation * location.variance, n_cells, noise_variance
+        )
+    # In holes of one tile the mean is NaN, and gradients are taken beside it.
+    regressors = np.stack([slope[known] for slope in gradient(np.float32(0.5) * (a + b))])
+    fit = robust_regression(
+        difference,
+        regressors if fit_shift else regressors[:0],
+        variance,
+        np.square(regressors).sum(axis=0),
+    )
+    errors = correlation * np.diag(fit.covariance)
+    offset = PairOffset(0, 1, float(fit.coefficients[0]), float(errors[0]), n_cells, noise_variance)
+    if not fit_shift:
+        return offset
+    # An image displaced by +s has lost s times its gradient.
+    shift = -fit.coefficients[1:]
+    if np.hypot(*shift) > max(WORTH_REFINING, 4.0 * np.sqrt(errors[1:].sum())):
+        trusted = np.zeros(known.shape, dtype=bool)
+        trusted[known] = fit.used
+        slopes = gradient(np.float32(0.5) * (a + b))
+        shift = -_smooth_slopes(a - b - fit.coefficients[0], slopes, trusted)
+        if realign and np.hypot(*shift) > WORTH_REALIGNING:
+            moved = shift_tile(second, *(-shift))
+            again = measure_offset(
+                first, moved, statistic, min_cells=min_cells, fit_shift=True, realign=False
+            )
+            return replace(again, shift=tuple((shift + again.shift).tolist()))
+    return replace(offset, shift=tuple(shift.tolist()), shift_variance=tuple(errors[1:].tolist()))
 
 
-def measure_offsets(tiles, statistic, *, min_cells):
+def _smooth_slopes(difference, slopes, trusted):
+    """Fit the difference with the gradient after smoothing both alike.
+
+    What is as narrow as a cell has no accurate gradient; smoothed by the same
+    kernel, difference and gradient keep their ratio, and wider structure decides.
+    """
+
+    def smooth(image):
+        return gaussian_filter(np.where(trusted, image, 0.0), 1.6, mode="constant")
+
+    share = smooth(1.0)
+    inside = trusted & (share > 0.5)
+    columns = [smooth(slope)[inside] / share[inside] for slope in slopes]
+    values = smooth(difference)[inside] / share[inside]
+    return np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=1e-8)[0]
+
+
+def measure_offsets(tiles, statistic, *, min_cells, fit_shift=True):
     """Measure the offsets of all overlapping tiles.
 
     Parameters
     ----------
     tiles : sequence of Tile
         Tiles of one grid.
-    statistic : callable
+    statistic, min_cells, fit_shift
         See `measure_offset`.
-    min_cells : int
-        Least number of cells in which both tiles have data.
 
     Returns
     -------
@@ -107,7 +156,19 @@ def measure_offsets(tiles, statistic, *, min_cells):
     """
     offsets = []
     for i, j in candidate_pairs(tiles):
-        location, n_cells = measure_offset(tiles[i], tiles[j], statistic, min_cells=min_cells)
-        if location is not None:
-            offsets.append(PairOffset(i, j, location.value, location.variance, n_cells))
+        offset = measure_offset(
+            tiles[i], tiles[j], statistic, min_cells=min_cells, fit_shift=fit_shift
+        )
+        if offset is not None:
+            offsets.append(replace(offset, first=i, second=j))
     return tuple(offsets)
+
+
+def _cell_variance(first, second, in_first, in_second, brightness, known):
+    """Variance of each cell's difference, from quoted errors if both have them."""
+    measured = first.noise.measured and second.noise.measured
+    variance = np.zeros(brightness.size, dtype=np.float32)
+    for tile, window in ((first, in_first), (second, in_second)):
+        pixel = tile.noise(brightness) if measured else 1.0
+        variance += pixel / tile.weight[window][known]
+    return variance

@@ -1,16 +1,30 @@
 """Levels from pairwise offsets by weighted least squares."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import spsolve
 
-__all__ = ["Solution", "connected_parts", "solve_levels"]
+from jwst_mosaic_skymatch.covariance import covariance_of_components
+
+__all__ = [
+    "Solution",
+    "connected_parts",
+    "incidence_matrix",
+    "solve_levels",
+    "solve_shifts",
+]
 
 # Offsets come from float32 images: nothing is known better than its rounding.
 ROUNDING = float(np.finfo(np.float32).eps)
+
+
+# Pairs that disagree with the solution by more than this, in sigma, count nothing;
+# within 2 sigma they keep nine tenths of their weight.
+PAIR_CUTOFF = 9.0
 
 
 @dataclass(frozen=True)
@@ -25,10 +39,20 @@ class Solution:
     components : ndarray of int, shape (n,)
         Number of the connected component, counted in the order of its first
         member; -1 for an unknown that is in no pair.
+    residuals : ndarray of float64, shape (n_pairs,)
+        Offset minus the difference of the levels, MJy/sr.
+    weights : ndarray of float64, shape (n_pairs,)
+        Weight of each equation in the end.
+    trust : ndarray of float64, shape (n_pairs,)
+        What is left of each equation's weight after comparison with all
+        others: 1 for a pair that agrees, 0 for one that is left out.
     """
 
     levels: np.ndarray
     components: np.ndarray
+    residuals: np.ndarray
+    weights: np.ndarray
+    trust: np.ndarray
 
     @property
     def n_components(self):
@@ -85,36 +109,128 @@ def solve_levels(n, offsets, *, weighted=True):
     normal equations :math:`B^T W B b = B^T W d`. The matrix is the Laplacian
     of the weighted graph, singular once for each component; holding one member
     of each at zero makes it positive definite and changes nothing else.
+
+    An offset that contradicts all loops through it is found by least absolute
+    deviations and then left out by the biweight on its residual.
     """
     first, second = _ends(offsets)
     value = np.array([offset.value for offset in offsets], dtype=float)
-    weight = _weights(offsets) if weighted else np.ones(len(offsets))
-    rows = np.arange(len(offsets))
-    incidence = sparse.coo_array(
-        (
-            np.concatenate([np.ones(len(rows)), -np.ones(len(rows))]),
-            (np.concatenate([rows, rows]), np.concatenate([first, second])),
-        ),
-        shape=(len(rows), n),
-    ).tocsc()
+    precision = _weights(offsets)
+    weight = precision if weighted else np.ones(len(offsets))
     parts = connected_parts(n, offsets)
-    free = np.ones(n, dtype=bool)
+    fit = partial(_fit, incidence_matrix(n, offsets), parts, value)
+    levels, residual = fit(weight)
+    trust = np.ones(len(offsets))
+    redundancy = len(offsets) - n + len(np.unique(parts))
+    if weighted and redundancy > 0 and np.abs(residual * np.sqrt(precision)).max() > 3.0:
+        trust = _trust(fit, weight, residual)
+        levels, residual = fit(weight * trust)
+    in_pair = np.bincount(np.r_[first, second], minlength=n) > 0
+    components = np.full(n, -1)
+    # Parts are in ascending order already; single ones drop out.
+    components[in_pair] = np.unique(parts[in_pair], return_inverse=True)[1]
+    levels = np.where(in_pair, levels, np.nan)
+    return Solution(levels, components, residual, weight * trust, trust)
+
+
+def solve_shifts(n, offsets, trust, covariance):
+    """Solve for the displacement of each member from those of the pairs.
+
+    Parameters
+    ----------
+    n : int
+        Number of members.
+    offsets : sequence of PairOffset
+        Pairs with their shifts, cells.
+    trust : ndarray, shape (n_pairs,)
+        Share of its weight that each pair has kept.
+    covariance : ndarray, shape (n, n)
+        Joint covariance of the members' levels.
+
+    Returns
+    -------
+    shifts, variances : ndarray, shape (n, 2)
+        Displacements (x, y) with zero mean over each connected part, cells, and
+        their variances; NaN for members without a pair, or when shifts were not
+        fitted.
+
+    Notes
+    -----
+    Pairs share noise, which the covariance of pairwise fits does not know. It
+    makes the errors of the levels too small by a factor that depends on how
+    often the sky was seen, and those of the shifts by the same.
+    """
+    shifts, variances = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    if not offsets or not np.isfinite(offsets[0].shift).all():
+        return shifts, variances
+    parts = connected_parts(n, offsets)
+    incidence = incidence_matrix(n, offsets)
+    in_pair = abs(incidence).sum(axis=0) > 0
+    naive = _naive_variance(incidence, parts, _weights(offsets) * trust)
+    shared = np.diag(covariance) / np.maximum(naive, np.finfo(float).tiny)
+    for axis in (0, 1):
+        value = np.array([offset.shift[axis] for offset in offsets])
+        variance = np.array([offset.shift_variance[axis] for offset in offsets])
+        # A pair on a flat sky says nothing; its variance may come out as zero.
+        usable = variance > 0
+        weight = np.where(usable, trust / np.where(usable, variance, 1.0), 1e-12)
+        found, _ = _fit(incidence, parts, value, weight)
+        shifts[in_pair, axis] = found[in_pair]
+        errors = _naive_variance(incidence, parts, weight) * np.maximum(shared, 1.0)
+        variances[in_pair, axis] = errors[in_pair]
+    return shifts, variances
+
+
+def _naive_variance(incidence, parts, weight):
+    normal = (incidence.T @ sparse.diags_array(weight) @ incidence).toarray()
+    return np.diag(covariance_of_components(normal, parts))
+
+
+def incidence_matrix(n, offsets):
+    """Build the matrix that takes levels to offsets.
+
+    Parameters
+    ----------
+    n : int
+        Number of levels.
+    offsets : sequence of PairOffset
+        The pairs.
+
+    Returns
+    -------
+    sparse array, shape (n_pairs, n)
+        +1 at the first and -1 at the second member of each pair.
+    """
+    first, second = _ends(offsets)
+    rows = np.arange(len(offsets))
+    signs = np.repeat([1.0, -1.0], len(offsets))
+    ends = (np.concatenate([rows, rows]), np.concatenate([first, second]))
+    return sparse.coo_array((signs, ends), shape=(len(offsets), n)).tocsc()
+
+
+def _fit(incidence, parts, value, weight):
+    """Solve with given weights; levels have zero mean over each part."""
+    free = np.ones(len(parts), dtype=bool)
     free[np.unique(parts, return_index=True)[1]] = False
-    levels = np.zeros(n)
+    levels = np.zeros(len(parts))
     if free.any():
         reduced = incidence[:, np.flatnonzero(free)]
         normal = (reduced.T @ sparse.diags_array(weight) @ reduced).tocsc()
         levels[free] = spsolve(normal, reduced.T @ (weight * value))
-    return _centred(levels, parts, in_pair=np.bincount(np.r_[first, second], minlength=n) > 0)
+    levels -= (np.bincount(parts, levels) / np.bincount(parts))[parts]
+    return levels, value - incidence @ levels
 
 
-def _centred(levels, parts, in_pair):
-    levels = levels - (np.bincount(parts, levels) / np.bincount(parts))[parts]
-    levels[~in_pair] = np.nan
-    components = np.full(len(parts), -1)
-    # Parts are in ascending order already; single ones drop out.
-    components[in_pair] = np.unique(parts[in_pair], return_inverse=True)[1]
-    return Solution(levels, components)
+def _trust(fit, weight, residual):
+    """Find how far each pair can be trusted."""
+    for _ in range(30):  # least absolute deviations
+        size = np.abs(residual * np.sqrt(weight))
+        _, residual = fit(weight / np.maximum(size, 0.1))
+    size = np.abs(residual * np.sqrt(weight))
+    # A field whose pairs all disagree by more than their errors is judged by
+    # its own scatter. Never zero, which would cut the graph.
+    scale = PAIR_CUTOFF * max(1.0, 1.48 * float(np.median(size)))
+    return np.maximum((1.0 - np.minimum(size / scale, 1.0) ** 2) ** 2, 1e-9)
 
 
 def _ends(offsets):

@@ -11,6 +11,7 @@ from stdatamodels.jwst.datamodels import ImageModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
+from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
 from jwst_mosaic_skymatch.exposures import check_model, good_pixels, wcs_footprint
 from jwst_mosaic_skymatch.grid import shared_grid
 from jwst_mosaic_skymatch.match import apply_gauge, match_groups, match_members
@@ -21,9 +22,11 @@ from jwst_mosaic_skymatch.members import (
     group_labels,
 )
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
+from jwst_mosaic_skymatch.noise import measure_noise
 from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.step_input import borrowed, expand, open_input, read_members
+from jwst_mosaic_skymatch.tables import levels_table, pairs_table
 from jwst_mosaic_skymatch.tile import drizzle_tile
 
 __all__ = ["PixelSkyMatchStep"]
@@ -45,12 +48,20 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     class_alias = "pixel_skymatch"
 
+    #: Tables of the last run with a matching method, see
+    #: `~jwst_mosaic_skymatch.tables`; None before.
+    levels_table = None
+    pairs_table = None
+
     spec = """
         skystat = option('biweight', 'median', 'midpt', 'mean', 'mode', default='biweight') # statistic of the per-pixel differences (match) or of the pixels (local, global)
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
+        fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (skystat biweight)
+        shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
+        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV)
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
         output_use_model = boolean(default=True) # name output files after the exposures
@@ -112,16 +123,16 @@ class PixelSkyMatchStep(SkyMatchStep):
         members = read_members(library)
         self._check(members)
         self._refuse_overwriting(members)
-        groups, grid = (), None
+        match = grid = None
         if self.skymethod == "user":
             levels = self._user_levels(members)
         elif self.skymethod in ("local", "global"):
             levels = self._absolute_levels(members, self._read_skies(library, members))
         else:
-            levels, groups, grid = self._matched_levels(library, members)
+            levels, match, grid = self._matched_levels(library, members)
         self._record_levels(library, members, levels)
-        if self.save_tiles:
-            self._save_tiles(groups, grid, members)
+        if match is not None:
+            self._keep_diagnostics(library, members, match, levels, grid)
         return library
 
     @classmethod
@@ -239,6 +250,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             "min_cells": MIN_CELLS,
             "weighted": self.weight,
             "rigid": self.grouping == "exposure",
+            "fit_shift": self.fit_shift,
         }
         matched, skies = [], np.full(len(members), np.nan)
         # One group at a time, so that its exposures' tiles can go when it is done.
@@ -246,12 +258,13 @@ class PixelSkyMatchStep(SkyMatchStep):
             positions = [k for k, other in enumerate(labels) if other == label]
             tiles, skies[positions] = self._drizzle(library, [members[k] for k in positions], grid)
             matched.append(match_members(label, tiles, positions, self._statistic(), **how))
+            del tiles
         match = match_groups(len(members), matched, self._statistic(), **how)
-        self._report(match, members)
+        self._report(match, members, grid)
         levels = apply_gauge(match.levels, match_down=self.match_down)
         if self.skymethod == "global+match":
             levels = add_global_level(levels, skies)
-        return levels, match.groups, grid
+        return levels, match, grid
 
     def _statistic(self, **limits):
         return Statistic(
@@ -288,7 +301,12 @@ class PixelSkyMatchStep(SkyMatchStep):
         for model, good in self._exposures(library, members):
             cutout = grid.cutout(model.meta.wcs, good.shape)
             pixmaps = grid.pixmaps(model.meta.wcs, good.shape, cutout)
-            tiles.append(drizzle_tile(model.data, good, pixmaps, cutout, min_coverage=MIN_COVERAGE))
+            noise = measure_noise(model.data, model.err, good)
+            tiles.append(
+                drizzle_tile(
+                    model.data, good, pixmaps, cutout, min_coverage=MIN_COVERAGE, noise=noise
+                )
+            )
             skies.append(self._sky(model, good) if self.skymethod == "global+match" else np.nan)
         return tiles, skies
 
@@ -312,13 +330,13 @@ class PixelSkyMatchStep(SkyMatchStep):
             model.data, model.dq, dqbits=self.dqbits, lower=self.lower, upper=self.upper
         )
 
-    def _report(self, match, members):
+    def _report(self, match, members, grid):
         log.info(
             "%d groups by %s; %d pairs inside groups, %d between groups; %d connected components",
             len(match.groups),
             self.grouping,
-            len(match.member_offsets),
-            len(match.group_offsets),
+            len(match.member_pairs),
+            len(match.group_pairs),
             match.n_components,
         )
         if match.n_components > 1:
@@ -333,7 +351,33 @@ class PixelSkyMatchStep(SkyMatchStep):
                 "; ".join(", ".join(sorted(names)) for names in visits),
             )
 
+        chi2, dof = match.closure
+        log.info("Closure of the pairs: chi2 %.4g for %.4g degrees of freedom", chi2, dof)
+        for sentence in distrusted_pairs(match, members):
+            log.warning(sentence)
+        for sentence in misaligned_exposures(match, members, grid, self.shift_threshold):
+            log.warning(sentence)
+
     # --- output ----------------------------------------------------------
+
+    def _keep_diagnostics(self, library, members, match, levels, grid):
+        """Keep tables for users in Python, and save what was asked for."""
+        unit = members[0].unit
+        self.levels_table = levels_table(members, match, levels, grid, unit)
+        self.pairs_table = pairs_table(members, match, grid, unit)
+        if self.save_tiles:
+            self._save_tiles(match.groups, grid, unit)
+        if self.save_diagnostics:
+            name = products.product_name(
+                library.asn, [m.filename for m in members], self.output_file
+            )
+            for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
+                path = self.make_output_path(
+                    basepath=f"{name}.ecsv", ext="ecsv", suffix=f"skymatch_{what}"
+                )
+                with products.whole_file(path) as draft:
+                    table.write(draft, format="ascii.ecsv")
+                log.info("Saved %s", path)
 
     def _record_levels(self, library, members, levels):
         """Write levels into the models; without a level they stay as they are."""
@@ -373,13 +417,13 @@ class PixelSkyMatchStep(SkyMatchStep):
                 with borrowed(library, index, modify=True) as model:
                     model.meta.cal_step.skymatch = "SKIPPED"
 
-    def _save_tiles(self, groups, grid, members):
+    def _save_tiles(self, groups, grid, unit):
         for group in groups:
             tile = group.tile
             model = ImageModel(tile.data)
             model.wht = tile.weight.astype(np.float32)
             model.meta.wcs = grid.cutout_wcs(tile)
-            model.meta.bunit_data = members[0].unit
+            model.meta.bunit_data = unit
             model.meta.filename = f"{group.label}.fits"
             self.save_model(model, suffix="skytile", force=True)
 

@@ -4,8 +4,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from drizzle.resample import Drizzle
+from scipy.ndimage import gaussian_filter, shift
+from scipy.spatial import KDTree
 
-__all__ = ["Tile", "drizzle_tile", "overlap_windows", "stack_tiles"]
+from jwst_mosaic_skymatch.noise import UNIFORM, NoiseCurve
+
+__all__ = [
+    "Tile",
+    "bounding_cutout",
+    "candidate_pairs",
+    "drizzle_tile",
+    "overlap_windows",
+    "relative_weight",
+    "shift_tile",
+    "stack_tiles",
+    "window_of",
+]
 
 
 @dataclass(frozen=True)
@@ -21,13 +35,20 @@ class Tile:
         known.
     weight : ndarray of float16, shape (ny, nx)
         Number of native pixels behind each cell, summed over exposures, to
-        three digits; 0 where ``data`` is NaN.
+        three digits; 0 where ``data`` is NaN. Pixels of an exposure with
+        another noise count by their inverse variance.
+    noise : NoiseCurve
+        Variance of one such pixel.
+    pixels_per_cell : float
+        Number of an exposure's pixels in the area of a cell.
     """
 
     x0: int
     y0: int
     data: np.ndarray
     weight: np.ndarray
+    noise: NoiseCurve = UNIFORM
+    pixels_per_cell: float = 1.0
 
     @property
     def shape(self):
@@ -41,7 +62,7 @@ class Tile:
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage):
+def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage, noise=UNIFORM):
     """Drizzle one exposure onto its own cutout of the grid.
 
     Parameters
@@ -60,6 +81,8 @@ def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage):
         Cells of which a smaller fraction is covered by good pixels are
         dropped: two exposures that cover different halves of a cell see
         different sky in it.
+    noise : NoiseCurve, optional
+        Noise of the exposure's pixels.
 
     Returns
     -------
@@ -77,10 +100,10 @@ def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage):
     covered = drizzle.out_wht >= min_coverage * cutout.pixels_per_cell
     if not covered.any():
         return None
-    return _trim(cutout, covered, drizzle)
+    return _trim(cutout, covered, drizzle, noise)
 
 
-def _trim(cutout, covered, drizzle):
+def _trim(cutout, covered, drizzle, noise):
     """Keep covered cells, and of the arrays the part that holds any."""
     rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -90,7 +113,34 @@ def _trim(cutout, covered, drizzle):
         cutout.y0 + int(rows[0]),
         np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
         np.where(covered, drizzle.out_wht[window], 0).astype(np.float16),
+        noise,
+        cutout.pixels_per_cell,
     )
+
+
+def candidate_pairs(tiles):
+    """Find pairs of tiles whose cutouts share at least one cell.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+        Tiles of one grid.
+
+    Returns
+    -------
+    list of tuple of int
+        Positions (i, j), i < j, in ascending order.
+    """
+    if len(tiles) < 2:
+        return []
+    bounds = np.array([tile.bounds for tile in tiles], dtype=float)
+    centres = 0.5 * np.stack([bounds[:, 0] + bounds[:, 1], bounds[:, 2] + bounds[:, 3]], axis=1)
+    sizes = np.stack([bounds[:, 1] - bounds[:, 0], bounds[:, 3] - bounds[:, 2]], axis=1)
+    # In units of the largest cutout two that overlap are at most 1 apart.
+    near = KDTree(centres / sizes.max(axis=0)).query_pairs(1.0, p=np.inf, output_type="ndarray")
+    i, j = np.sort(near, axis=1).T
+    share = np.all(np.abs(centres[i] - centres[j]) < 0.5 * (sizes[i] + sizes[j]), axis=1)
+    return sorted(zip(i[share].tolist(), j[share].tolist(), strict=True))
 
 
 def overlap_windows(first, second):
@@ -117,6 +167,30 @@ def overlap_windows(first, second):
     )
 
 
+def shift_tile(tile, x, y):
+    """Move a displaced image back by a fraction of a cell.
+
+    Parameters
+    ----------
+    tile : Tile
+        The image.
+    x, y : float
+        Its displacement, cells.
+
+    Returns
+    -------
+    Tile
+        The image as it would be without displacement, by a cubic spline.
+    """
+    known = tile.weight > 0
+    data = np.where(known, tile.data, 0.0)
+    # The spline needs a value in holes; the mean of their surroundings will do.
+    share = gaussian_filter(known.astype(np.float32), 2.0)
+    around = gaussian_filter(data, 2.0) / np.maximum(share, 1e-3)
+    moved = shift(np.where(known, data, around), (-y, -x), order=3, mode="nearest")
+    return replace(tile, data=np.where(known, moved, np.nan).astype(np.float32))
+
+
 def stack_tiles(tiles, levels):
     """Average tiles after their levels have been subtracted.
 
@@ -136,18 +210,77 @@ def stack_tiles(tiles, levels):
     if len(tiles) == 1:
         only = tiles[0]
         return replace(only, data=only.data - np.float32(levels[0]))
-    bounds = np.array([tile.bounds for tile in tiles])
-    x0, y0 = int(bounds[:, 0].min()), int(bounds[:, 2].min())
-    shape = (int(bounds[:, 3].max()) - y0, int(bounds[:, 1].max()) - x0)
-    total = np.zeros(shape)
-    weight = np.zeros(shape, dtype=np.float32)
+    x0, y0, shape = bounding_cutout(tiles)
+    total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
     for tile, level in zip(tiles, levels, strict=True):
-        xa, xb, ya, yb = tile.bounds
-        window = np.s_[ya - y0 : yb - y0, xa - x0 : xb - x0]
+        window = window_of(tile, x0, y0)
         known = tile.weight > 0
-        total[window] += np.where(known, (tile.data - np.float64(level)) * tile.weight, 0.0)
-        weight[window] += tile.weight
+        pixels = tile.weight * relative_weight(tile, tiles[0].noise)
+        total[window] += np.where(known, (tile.data - np.float64(level)) * pixels, 0.0)
+        weight[window] += pixels
     known = weight > 0
     mean = np.full(shape, np.nan, dtype=np.float32)
     mean[known] = total[known] / weight[known]
-    return Tile(x0, y0, mean, weight.astype(np.float16))
+    return Tile(x0, y0, mean, weight.astype(np.float16), tiles[0].noise, tiles[0].pixels_per_cell)
+
+
+def bounding_cutout(tiles):
+    """Find the part of the grid that holds all tiles.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+        Tiles of one grid.
+
+    Returns
+    -------
+    x0, y0 : int
+        Its first cell.
+    shape : tuple of int
+        Its shape (ny, nx).
+    """
+    bounds = np.array([tile.bounds for tile in tiles])
+    x0, y0 = int(bounds[:, 0].min()), int(bounds[:, 2].min())
+    return x0, y0, (int(bounds[:, 3].max()) - y0, int(bounds[:, 1].max()) - x0)
+
+
+def window_of(tile, x0, y0):
+    """Find where a tile lies in a larger array.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    x0, y0 : int
+        Cell of the grid that is the array's cell (0, 0).
+
+    Returns
+    -------
+    tuple of slice
+        Index of the tile's part of the array.
+    """
+    x_min, x_max, y_min, y_max = tile.bounds
+    return np.s_[y_min - y0 : y_max - y0, x_min - x0 : x_max - x0]
+
+
+def relative_weight(tile, noise):
+    """Tell what a tile's pixel counts in a stack with another noise.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    noise : NoiseCurve
+        Noise of the pixels that count one.
+
+    Returns
+    -------
+    float
+        Ratio of the variances at the tile's median brightness; 1 when either
+        noise is not known. One number for all cells: weights that follow a
+        cell's own brightness would follow its noise and bias the mean.
+    """
+    if tile.noise is noise or not (tile.noise.measured and noise.measured):
+        return 1.0
+    brightness = np.median(tile.noise.brightness)
+    return float(noise(brightness) / tile.noise(brightness))

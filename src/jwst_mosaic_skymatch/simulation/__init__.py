@@ -10,7 +10,7 @@ from .attitude import build_wcs, v2v3_to_sky
 from .bands import BANDS, Band
 from .detector import DetectorOptions, draw_dq
 from .diffuse import Cirrus, Galaxy
-from .exposure import Truth, simulate_exposure, true_exposure
+from .exposure import Truth, pointing_error, simulate_exposure, true_exposure
 from .fields import ngc628, stephans_quintet, thirty_doradus
 from .levels import draw_levels, measured_levels
 from .mosaic import Simulation, simulate_models, simulate_mosaic
@@ -57,6 +57,7 @@ __all__ = [
     "ngc628",
     "nircam_mosaic",
     "offset_pointing",
+    "pointing_error",
     "read_pointings",
     "simulate_exposure",
     "simulate_models",

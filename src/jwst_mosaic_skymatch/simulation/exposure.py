@@ -13,7 +13,7 @@ from .detector import FLAGS, draw_dq
 from .metadata import fill_metadata
 from .noise import add_noise, variances
 
-__all__ = ["Truth", "simulate_exposure", "true_exposure"]
+__all__ = ["Truth", "pointing_error", "simulate_exposure", "true_exposure"]
 
 # Share of the light in MIRI's masked strips: enough below one that a method which
 # forgets to mask them is visibly wrong.
@@ -114,10 +114,29 @@ def _aperture(scene, pointing):
     return load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
 
 
-def _displaced_wcs(scene, pointing, aperture):
+def pointing_error(scene, pointing):
+    """Tell by how much an exposure looks beside where its WCS says.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    pointing : Pointing
+        One of its exposures.
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        East and north, arcsec. What is in the image appears displaced by the
+        opposite.
+    """
     # All detectors of an exposure share the telescope's error.
     rng = named_generator(scene.seed, "pointing", pointing.exposure_id)
-    east, north = scene.imperfections.pointing_rms / 3600 * rng.standard_normal(2)
+    return scene.imperfections.pointing_rms * rng.standard_normal(2)
+
+
+def _displaced_wcs(scene, pointing, aperture):
+    east, north = pointing_error(scene, pointing) / 3600
     ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
     return build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
 

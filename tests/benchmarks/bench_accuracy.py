@@ -1,0 +1,204 @@
+"""Error of the levels against the information bound, and how honest the errors are.
+
+``python tests/benchmarks/bench_accuracy.py [--seeds 10] [--scenes NAME ...] [--stock]``
+
+For each scene, over the seeds: rms and largest error of the levels (MJy/sr, mean of
+each component removed), rms over the information bound, over the clipped median with
+equal weights, and over the stock step (with --stock), chi2 per degree of freedom of
+the pairs' closure, mean and standard deviation of the pulls (error / quoted sigma),
+and the rms error of the fitted shifts in native pixels.
+"""
+
+import argparse
+import logging
+import os
+from dataclasses import replace
+
+import numpy as np
+from information_bound import level_covariance
+
+from jwst_mosaic_skymatch import simulation as sim
+from jwst_mosaic_skymatch.step import PixelSkyMatchStep
+
+MIRI_PIXEL = 0.11
+# Half-size detectors: structure is then twice as sharp, in pixels, as in reality.
+BINNING = 2
+
+
+def pointing_error(pixels):
+    """Errors of that many native pixels, rms per axis."""
+    return sim.Imperfections(pointing_rms=pixels * MIRI_PIXEL * BINNING)
+
+
+def structured(seed, **changes):
+    """A galaxy group, eight exposures in four visits."""
+    return sim.stephans_quintet(8, seed=seed, binning=BINNING, **changes)
+
+
+def aligned_worse(pixels):
+    """Make a structured scene with pointing errors."""
+    return lambda seed: structured(seed, imperfections=pointing_error(pixels))
+
+
+def many_dithers(n):
+    """Make n dithers at one point."""
+    return lambda seed: sim.dithers(n, seed=seed, binning=BINNING)
+
+
+def thin_overlaps(seed):
+    """Six tiles that share strips of about ten cells."""
+    pointings = sim.mosaic_pointings(3, 2, overlap_pixels=22 * BINNING, dithers=1)
+    return sim.compose_scene(
+        "thin",
+        pointings,
+        components=(sim.Galaxy(3.0, 20.0), sim.Cirrus(0.5, 0.8)),
+        seed=seed,
+        binning=BINNING,
+        detector=sim.DetectorOptions(binning=BINNING, masked_strips=False),
+    )
+
+
+def spoiled(seed):
+    """5 % cosmic rays and an afterglow over a part of one exposure."""
+    scene = structured(seed, cosmic_rays=sim.CosmicRays(fraction=0.05))
+    victim = scene.pointings[2].rootname
+    return replace(
+        scene, patches={victim: (sim.Patch(720 / BINNING, 480 / BINNING, 160 / BINNING, 0.6),)}
+    )
+
+
+def bright_stars(seed):
+    """Bright undersampled stars on a faint field."""
+    return sim.compose_scene(
+        "stars",
+        sim.dither_pointings(6, rolls=(40.0, 43.0)),
+        components=(sim.Cirrus(0.2, 0.8),),
+        stars=sim.StarCounts(2000, flux=60.0),
+        seed=seed,
+        binning=BINNING,
+    )
+
+
+def small_frames(seed):
+    """SUB128-sized frames."""
+    subarray = (500, 500, 128, 128)
+    pointings = sim.mosaic_pointings(2, 2, overlap=0.4, subarray=subarray, dithers=2, step=1.0)
+    return sim.compose_scene(
+        "sub128",
+        pointings,
+        components=(sim.Galaxy(2.0, 6.0),),
+        seed=seed,
+        detector=sim.DetectorOptions(subarray=subarray, masked_strips=False),
+    )
+
+
+SCENES = {
+    "blank": lambda seed: sim.blank_field(6, seed=seed, binning=BINNING, rolls=(40.0, 47.0)),
+    "structured": structured,
+    "emission-filled": lambda seed: sim.thirty_doradus(8, seed=seed, binning=BINNING),
+    "stars": bright_stars,
+    "misaligned 0.1": aligned_worse(0.1),
+    "misaligned 0.3": aligned_worse(0.3),
+    "misaligned 0.5": aligned_worse(0.5),
+    "cosmic rays": spoiled,
+    "thin overlaps": thin_overlaps,
+    "2 dithers": many_dithers(2),
+    "4 dithers": many_dithers(4),
+    "16 dithers": many_dithers(16),
+    "NIRCam": lambda seed: sim.nircam_mosaic(seed=seed, binning=4 * BINNING),
+    "two rolls": lambda seed: sim.dithers(4, seed=seed, binning=BINNING, rolls=(40.0, 75.0)),
+    "gain 0.5 %": lambda seed: structured(seed, imperfections=sim.Imperfections(gain_rms=0.005)),
+    "SUB128": small_frames,
+}
+
+
+def main():
+    """Run all scenes and print one line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10, help="number of seeds")
+    parser.add_argument("--scenes", nargs="+", default=list(SCENES), choices=list(SCENES))
+    parser.add_argument("--stock", action="store_true", help="also run the stock step (slow)")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
+    print(
+        f"{'scene':16}{'rms':>9}{'max':>9}{'/bound':>8}{'/median':>8}{'/stock':>8}{'chi2/dof':>9}"
+        f"{'pull':>7}{'+-':>6}{'shift':>7}"
+    )
+    for name in options.scenes:
+        report(name, [measure(SCENES[name](seed), options.stock) for seed in _seeds(options)])
+
+
+def _seeds(options):
+    return range(1, options.seeds + 1)
+
+
+def report(name, results):
+    """Print one line over all seeds."""
+
+    def total(key):
+        return np.sqrt(np.mean(np.concatenate([r[key] for r in results]) ** 2))
+
+    rms = total("error")
+    pulls = np.concatenate([r["pull"] for r in results])
+    chi2, dof = (sum(r[k] for r in results) for k in ("chi2", "dof"))
+    print(
+        f"{name:16}{rms:9.6f}{max(np.abs(r['error']).max() for r in results):9.6f}"
+        f"{rms / total('bound'):8.2f}{rms / total('median'):8.2f}{rms / total('stock'):8.4f}"
+        f"{chi2 / dof if dof else np.nan:9.2f}{pulls.mean():7.2f}{pulls.std():6.2f}"
+        f"{total('shift'):7.3f}",
+        flush=True,
+    )
+
+
+def measure(scene, stock):
+    """Run one mosaic."""
+    models = sim.simulate_models(scene)
+    covariance = level_covariance(models, scene)
+    project = covariance @ np.linalg.pinv(covariance, rcond=1e-8, hermitian=True)
+    step = PixelSkyMatchStep()
+    library = step.run([model.copy() for model in models])
+    error = project @ (_levels(library) - _truth(scene))
+    # The table is in the order of names, the scene in that of its pointings.
+    table = step.levels_table[np.argsort(np.argsort([p.rootname for p in scene.pointings]))]
+    median = PixelSkyMatchStep(skystat="median", nclip=5, lsigma=3.0, usigma=3.0, weight=False)
+    measured = {
+        "error": error,
+        "bound": np.sqrt(np.diag(covariance)),
+        "pull": error / table["level_error"].value,
+        "chi2": table.meta["chi2"],
+        "dof": table.meta["dof"],
+        "median": project @ (_levels(median.run([m.copy() for m in models])) - _truth(scene)),
+        "stock": np.array([np.nan]),
+        "shift": _shift_errors(scene, table),
+    }
+    if stock:
+        from jwst.skymatch import SkyMatchStep
+
+        measured["stock"] = project @ (_levels(SkyMatchStep().run(models)) - _truth(scene))
+    return measured
+
+
+def _truth(scene):
+    return np.array([scene.levels[p.rootname] for p in scene.pointings])
+
+
+def _levels(library):
+    levels = []
+    with library:
+        for model in library:
+            levels.append(model.meta.background.level)
+            library.shelve(model, modify=False)
+    return np.array([np.nan if level is None else level for level in levels])
+
+
+def _shift_errors(scene, table):
+    """Fitted minus true displacement about the mean, native pixels."""
+    found = np.stack([table["shift_ra"].value, table["shift_dec"].value], axis=1)
+    truth = np.array([-sim.pointing_error(scene, p) for p in scene.pointings])
+    scale = MIRI_PIXEL * scene.detector.binning
+    return ((found - found.mean(axis=0)) - (truth - truth.mean(axis=0))).ravel() / scale
+
+
+if __name__ == "__main__":
+    main()
