@@ -62,3 +62,24 @@ def test_exact_offsets_do_not_break_weights(level):
     np.testing.assert_allclose(
         solve_levels(3, offsets).levels, [level, 0.0, -level], atol=1e-9 * max(level, 1.0)
     )
+
+
+def test_pair_that_contradicts_all_loops_is_left_out():
+    rng = np.random.default_rng(9)
+    levels = rng.normal(size=8)
+    pairs = [(i, j) for i in range(8) for j in range(i + 1, 8)]
+    errors = 0.01 * rng.normal(size=len(pairs))
+    clean = solve_levels(8, offsets_of(levels, pairs, 1e-4, errors))
+    spoiled = errors.copy()
+    spoiled[4] += 1.0
+    found = solve_levels(8, offsets_of(levels, pairs, 1e-4, spoiled))
+    assert np.flatnonzero(found.trust < 0.5).tolist() == [4]
+    assert np.all(clean.trust > 0.5)
+    # By less than the error of a level.
+    assert np.abs(found.levels - clean.levels).max() < 0.01 / np.sqrt(8)
+
+
+def test_without_loops_nothing_is_distrusted():
+    levels = np.array([0.0, 5.0, 1.0])
+    solution = solve_levels(3, offsets_of(levels, [(0, 1), (1, 2)], 1e-8))
+    assert solution.trust.tolist() == [1.0, 1.0]
