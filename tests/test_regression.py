@@ -110,3 +110,18 @@ def test_noise_curve_follows_the_quoted_errors():
 def test_noise_without_errors(error):
     good = np.ones((50, 50), dtype=bool)
     assert measure_noise(np.ones((50, 50)), error, good) is UNIFORM
+
+
+def test_wings_of_an_afterglow_do_not_count():
+    y, x = np.indices((80, 80))
+    glow = 2.0 / (1.0 + np.exp((np.hypot(x - 30, y - 40) - 14.0) / 0.6))
+    offsets = []
+    for seed in range(20):
+        first = make_tile(0, 0, (80, 80), noise=0.1, seed=2 * seed, sky=structured_sky)
+        second = make_tile(0, 0, (80, 80), noise=0.1, seed=2 * seed + 1, sky=structured_sky)
+        first.data[...] += glow
+        offsets.append(measure_offset(first, second, BIWEIGHT, min_cells=25, fit_shift=False))
+    values = np.array([o.value for o in offsets])
+    error = np.sqrt(offsets[0].variance)
+    assert abs(values.mean()) < 0.5 * error
+    assert offsets[0].n_cells < 80 * 80 - np.pi * 16**2

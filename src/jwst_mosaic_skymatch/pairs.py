@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
 
 from jwst_mosaic_skymatch.regression import drizzle_correlation, gradient, robust_regression
 from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, shift_tile
@@ -14,6 +14,8 @@ __all__ = ["PairOffset", "measure_offset", "measure_offsets"]
 WORTH_REFINING = 0.02
 # From here on a line along the gradient does not describe a displaced star.
 WORTH_REALIGNING = 0.03
+# Side of the square, in cells, that outliers must fill to count as a patch.
+PATCH_CELLS = 9
 
 
 @dataclass(frozen=True)
@@ -76,34 +78,28 @@ def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, reali
         The offset, between positions 0 and 1; None when there are fewer than
         ``min_cells`` common cells or no offset can be found.
     """
-    in_first, in_second = overlap_windows(first, second)
-    a, b = first.data[in_first], second.data[in_second]
+    windows = overlap_windows(first, second)
+    a, b = first.data[windows[0]], second.data[windows[1]]
     known = np.isfinite(a) & np.isfinite(b)
-    n_cells = int(np.count_nonzero(known))
-    if n_cells < min_cells:
+    if np.count_nonzero(known) < min_cells:
         return None
-    difference = a[known] - b[known]
-    brightness = np.float32(0.5) * (a[known] + b[known])
-    variance = _cell_variance(first, second, in_first, in_second, brightness, known)
     correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
-    noise_variance = 1.0 / float((1.0 / variance).sum(dtype=np.float64))
     if statistic.skystat != "biweight":
-        location = statistic(difference.astype(np.float64))
-        if not np.isfinite(location.value):
-            return None
-        return PairOffset(
-            0, 1, location.value, correlation * location.variance, n_cells, noise_variance
-        )
-    # In holes of one tile the mean is NaN, and gradients are taken beside it.
-    regressors = np.stack([slope[known] for slope in gradient(np.float32(0.5) * (a + b))])
-    fit = robust_regression(
-        difference,
-        regressors if fit_shift else regressors[:0],
-        variance,
-        np.square(regressors).sum(axis=0),
-    )
+        return _plain_offset(first, second, windows, known, statistic, correlation)
+    fit, noise_variance = _regress(first, second, windows, known, fit_shift)
+    patches = _spoiled_patches(known, fit.used)
+    if patches is not None and np.count_nonzero(known & ~patches) >= min_cells:
+        known &= ~patches
+        fit, noise_variance = _regress(first, second, windows, known, fit_shift)
     errors = correlation * np.diag(fit.covariance)
-    offset = PairOffset(0, 1, float(fit.coefficients[0]), float(errors[0]), n_cells, noise_variance)
+    offset = PairOffset(
+        0,
+        1,
+        float(fit.coefficients[0]),
+        float(errors[0]),
+        int(np.count_nonzero(known)),
+        noise_variance,
+    )
     if not fit_shift:
         return offset
     # An image displaced by +s has lost s times its gradient.
@@ -120,6 +116,60 @@ def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, reali
             )
             return replace(again, shift=tuple((shift + again.shift).tolist()))
     return replace(offset, shift=tuple(shift.tolist()), shift_variance=tuple(errors[1:].tolist()))
+
+
+def _plain_offset(first, second, windows, known, statistic, correlation):
+    difference = first.data[windows[0]][known] - second.data[windows[1]][known]
+    brightness = second.data[windows[1]][known] + np.float32(0.5) * difference
+    variance = _cell_variance(first, second, windows, brightness, known)
+    location = statistic(difference.astype(np.float64))
+    if not np.isfinite(location.value):
+        return None
+    return PairOffset(
+        0,
+        1,
+        location.value,
+        correlation * location.variance,
+        difference.size,
+        _variance_of_mean(variance),
+    )
+
+
+def _regress(first, second, windows, known, fit_shift):
+    """Regress the differences of the known cells; also give the noise of their mean."""
+    a, b = first.data[windows[0]], second.data[windows[1]]
+    mean = np.float32(0.5) * (a + b)
+    variance = _cell_variance(first, second, windows, mean[known], known)
+    # In holes of one tile the mean is NaN, and gradients are taken beside it.
+    regressors = np.stack([slope[known] for slope in gradient(mean)])
+    fit = robust_regression(
+        a[known] - b[known],
+        regressors if fit_shift else regressors[:0],
+        variance,
+        np.square(regressors).sum(axis=0),
+    )
+    return fit, _variance_of_mean(variance)
+
+
+def _variance_of_mean(variance):
+    return 1.0 / float((1.0 / variance).sum(dtype=np.float64))
+
+
+def _spoiled_patches(known, used):
+    """Find patches in which nearly all cells are outliers, with a margin.
+
+    The wings of an afterglow or a ghost are too faint for any one cell to be
+    recognized, but add up. Cosmic rays never fill a patch.
+    """
+    outliers = np.zeros(known.shape, dtype=np.float32)
+    outliers[known] = ~used
+    share = uniform_filter(outliers, PATCH_CELLS, mode="constant")
+    core = share > 0.8 * np.maximum(
+        uniform_filter(known.astype(np.float32), PATCH_CELLS, mode="constant"), 0.5
+    )
+    if not core.any():
+        return None
+    return maximum_filter(core, PATCH_CELLS + 4)
 
 
 def _smooth_slopes(difference, slopes, trusted):
@@ -164,11 +214,11 @@ def measure_offsets(tiles, statistic, *, min_cells, fit_shift=True):
     return tuple(offsets)
 
 
-def _cell_variance(first, second, in_first, in_second, brightness, known):
+def _cell_variance(first, second, windows, brightness, known):
     """Variance of each cell's difference, from quoted errors if both have them."""
     measured = first.noise.measured and second.noise.measured
     variance = np.zeros(brightness.size, dtype=np.float32)
-    for tile, window in ((first, in_first), (second, in_second)):
+    for tile, window in zip((first, second), windows, strict=True):
         pixel = tile.noise(brightness) if measured else 1.0
         variance += pixel / tile.weight[window][known]
     return variance

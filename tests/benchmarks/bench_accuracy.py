@@ -40,6 +40,18 @@ def aligned_worse(pixels):
     return lambda seed: structured(seed, imperfections=pointing_error(pixels))
 
 
+def one_dither(seed):
+    """Make a mosaic of single exposures, seen at two rolls."""
+    return sim.compose_scene(
+        "single",
+        sim.mosaic_pointings(2, 2, overlap=0.15, rolls=(40.0, 48.0), visit_per_tile=True),
+        components=(sim.Galaxy(6.0, 15.0), sim.Cirrus(0.5, 0.8)),
+        stars=sim.StarCounts(500, flux=10.0),
+        seed=seed,
+        binning=BINNING,
+    )
+
+
 def many_dithers(n):
     """Make n dithers at one point."""
     return lambda seed: sim.dithers(n, seed=seed, binning=BINNING)
@@ -102,7 +114,7 @@ SCENES = {
     "misaligned 0.5": aligned_worse(0.5),
     "cosmic rays": spoiled,
     "thin overlaps": thin_overlaps,
-    "2 dithers": many_dithers(2),
+    "1 dither": one_dither,
     "4 dithers": many_dithers(4),
     "16 dithers": many_dithers(16),
     "NIRCam": lambda seed: sim.nircam_mosaic(seed=seed, binning=4 * BINNING),
