@@ -83,7 +83,9 @@ def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, reali
     known = np.isfinite(a) & np.isfinite(b)
     if np.count_nonzero(known) < min_cells:
         return None
+    # What drizzle, and moving an image, hide of the variance of a mean.
     correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
+    correlation *= 2.0 / (first.smoothing + second.smoothing)
     if statistic.skystat != "biweight":
         return _plain_offset(first, second, windows, known, statistic, correlation)
     fit, noise_variance = _regress(first, second, windows, known, fit_shift)

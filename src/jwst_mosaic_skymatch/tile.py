@@ -41,6 +41,10 @@ class Tile:
         Variance of one such pixel.
     pixels_per_cell : float
         Number of an exposure's pixels in the area of a cell.
+    smoothing : float
+        Variance of a cell over what it was before the image was moved by a
+        fraction of a cell (`shift_tile`); the mean of many cells keeps its
+        variance.
     """
 
     x0: int
@@ -49,6 +53,7 @@ class Tile:
     weight: np.ndarray
     noise: NoiseCurve = UNIFORM
     pixels_per_cell: float = 1.0
+    smoothing: float = 1.0
 
     @property
     def shape(self):
@@ -188,7 +193,18 @@ def shift_tile(tile, x, y):
     share = gaussian_filter(known.astype(np.float32), 2.0)
     around = gaussian_filter(data, 2.0) / np.maximum(share, 1e-3)
     moved = shift(np.where(known, data, around), (-y, -x), order=3, mode="nearest")
-    return replace(tile, data=np.where(known, moved, np.nan).astype(np.float32))
+    return replace(
+        tile,
+        data=np.where(known, moved, np.nan).astype(np.float32),
+        smoothing=tile.smoothing * _noise_gain(x) * _noise_gain(y),
+    )
+
+
+def _noise_gain(fraction):
+    """Variance of white noise after a cubic spline has moved it along one axis."""
+    impulse = np.zeros(65)
+    impulse[32] = 1.0
+    return float(np.square(shift(impulse, fraction, order=3)).sum())
 
 
 def stack_tiles(tiles, levels):
@@ -211,17 +227,26 @@ def stack_tiles(tiles, levels):
         only = tiles[0]
         return replace(only, data=only.data - np.float32(levels[0]))
     x0, y0, shape = bounding_cutout(tiles)
-    total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
+    total, weight, smoothing = np.zeros(shape), np.zeros(shape, dtype=np.float32), 0.0
     for tile, level in zip(tiles, levels, strict=True):
         window = window_of(tile, x0, y0)
         known = tile.weight > 0
         pixels = tile.weight * relative_weight(tile, tiles[0].noise)
         total[window] += np.where(known, (tile.data - np.float64(level)) * pixels, 0.0)
         weight[window] += pixels
+        smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
     known = weight > 0
     mean = np.full(shape, np.nan, dtype=np.float32)
     mean[known] = total[known] / weight[known]
-    return Tile(x0, y0, mean, weight.astype(np.float16), tiles[0].noise, tiles[0].pixels_per_cell)
+    return Tile(
+        x0,
+        y0,
+        mean,
+        weight.astype(np.float16),
+        tiles[0].noise,
+        tiles[0].pixels_per_cell,
+        smoothing / float(weight.sum(dtype=np.float64)),
+    )
 
 
 def bounding_cutout(tiles):
