@@ -134,7 +134,7 @@ def robust_regression(values, regressors, variance, steepness):
 
     References
     ----------
-    .. [1] Holland & Welsch 1977, Commun. Stat. A6, 813,
+    .. [1] Holland & Welsch 1977, Communications in Statistics A6, 813,
        doi:10.1080/03610927708827533
     """
     sample = np.s_[:: max(values.size // N_SAMPLE, 1)]

@@ -4,9 +4,9 @@
 
 For each scene, over the seeds: rms and largest error of the levels (MJy/sr, mean of
 each component removed), rms over the information bound, over that with fit_shift=False,
-over the clipped median with equal weights, and over the stock step (with --stock), chi2 per degree of freedom of
-the pairs' closure, mean and standard deviation of the pulls (error / quoted sigma),
-and the rms error of the fitted shifts in native pixels.
+over the clipped median with equal weights, and over the stock step (with --stock), chi2
+per degree of freedom of the pairs' closure, mean and standard deviation of the pulls
+(error / quoted sigma), and the rms error of the fitted shifts in native pixels.
 """
 
 import argparse
@@ -154,11 +154,12 @@ def report(name, results):
     rms = total("error")
     pulls = np.concatenate([r["pull"] for r in results])
     chi2, dof = (sum(r[k] for r in results) for k in ("chi2", "dof"))
+    ratios = [rms / total(key) for key in ("bound", "fixed", "median", "stock")]
     print(
         f"{name:16}{rms:9.6f}{max(np.abs(r['error']).max() for r in results):9.6f}"
-        f"{rms / total('bound'):8.2f}{rms / total('fixed'):8.2f}{rms / total('median'):8.2f}{rms / total('stock'):8.4f}"
-        f"{chi2 / dof if dof else np.nan:9.2f}{pulls.mean():7.2f}{pulls.std():6.2f}"
-        f"{total('shift'):7.3f}",
+        + "".join(f"{ratio:8.2f}" for ratio in ratios[:3])
+        + f"{ratios[3]:8.4f}{chi2 / dof if dof else np.nan:9.2f}{pulls.mean():7.2f}"
+        f"{pulls.std():6.2f}{total('shift'):7.3f}",
         flush=True,
     )
 
