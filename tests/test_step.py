@@ -388,3 +388,9 @@ def test_dithers_at_one_point(tmp_path):
     found = read_levels(run(simulate_models(scene)))
     assert rms(level_errors(found, scene.levels)) < 0.002
     assert len({p.visit_id for p in dither_pointings(5)}) == 1
+
+
+@pytest.mark.parametrize("s_region", [None, "", "POLYGON ICRS  1.0 2.0 3.0", "CIRCLE"])
+def test_footprint_comes_from_the_wcs_without_a_readable_s_region(models, s_region):
+    models[2].meta.wcsinfo.s_region = s_region
+    np.testing.assert_allclose(levels_of(run(models)), SKIES - 100.0, atol=2e-5)

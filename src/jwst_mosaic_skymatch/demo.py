@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.exposures import good_pixels, wcs_footprint
+from jwst_mosaic_skymatch.exposures import good_pixels, read_footprint
 from jwst_mosaic_skymatch.grid import shared_grid
 from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
 from jwst_mosaic_skymatch.tile import drizzle_tile, stack_tiles
@@ -321,7 +321,7 @@ def _drizzle(files):
     regions = []
     for file in files:
         with ImageModel(file) as model:
-            regions.append(wcs_footprint(None, None, model.meta.wcsinfo.s_region))
+            regions.append(read_footprint(model.meta.wcsinfo.s_region))
     grid = shared_grid(regions, wcs, wcsinfo, max(1.0, PICTURE_CELL / side))
     tiles = []
     for file in files:

@@ -8,7 +8,7 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 
 from jwst_mosaic_skymatch.statistic import in_range
 
-__all__ = ["check_model", "good_pixels", "wcs_footprint"]
+__all__ = ["check_model", "good_pixels", "read_footprint", "wcs_footprint"]
 
 
 def check_model(model, filename):
@@ -72,7 +72,26 @@ def good_pixels(data, dq, *, dqbits=None, lower=None, upper=None):
     return good
 
 
-def wcs_footprint(wcs, shape, s_region=None):
+def read_footprint(s_region):
+    """Read the corners of an exposure from S_REGION.
+
+    Parameters
+    ----------
+    s_region : str or None
+        The keyword's value.
+
+    Returns
+    -------
+    ndarray, shape (n, 2), or None
+        RA and Dec, degrees; None if they cannot be read.
+    """
+    try:
+        return sregion_to_footprint(s_region)
+    except (TypeError, ValueError):
+        return None
+
+
+def wcs_footprint(wcs, shape):
     """Find the corners of an exposure on the sky.
 
     Parameters
@@ -81,17 +100,12 @@ def wcs_footprint(wcs, shape, s_region=None):
         The exposure's WCS.
     shape : tuple of int
         Shape (ny, nx).
-    s_region : str or None, optional
-        S_REGION; saves evaluating the WCS where it is given and readable.
 
     Returns
     -------
-    ndarray, shape (n, 2)
+    ndarray, shape (4, 2)
         RA and Dec, degrees.
     """
-    try:
-        return sregion_to_footprint(s_region)
-    except (TypeError, ValueError):
-        x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
-        y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
-        return np.stack(wcs(x, y, with_bounding_box=False), axis=1)
+    x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
+    y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
+    return np.stack(wcs(x, y, with_bounding_box=False), axis=1)

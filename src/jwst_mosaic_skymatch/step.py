@@ -12,7 +12,12 @@ from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
-from jwst_mosaic_skymatch.exposures import check_model, good_pixels, wcs_footprint
+from jwst_mosaic_skymatch.exposures import (
+    check_model,
+    good_pixels,
+    read_footprint,
+    wcs_footprint,
+)
 from jwst_mosaic_skymatch.grid import shared_grid
 from jwst_mosaic_skymatch.match import apply_gauge, match_groups, match_members
 from jwst_mosaic_skymatch.members import (
@@ -275,8 +280,9 @@ class PixelSkyMatchStep(SkyMatchStep):
         footprints = []
         with library:
             for member in members:
-                if member.s_region:
-                    footprints.append(wcs_footprint(None, None, member.s_region))
+                footprint = read_footprint(member.s_region)
+                if footprint is not None and footprint.size:
+                    footprints.append(footprint)
                     continue
                 with borrowed(library, member.index) as model:
                     check_model(model, member.filename)
@@ -301,7 +307,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         for model, good in self._exposures(library, members):
             cutout = grid.cutout(model.meta.wcs, good.shape)
             pixmaps = grid.pixmaps(model.meta.wcs, good.shape, cutout)
-            noise = measure_noise(model.data, model.err, good)
+            noise = measure_noise(model.data, getattr(model, "err", None), good)
             tiles.append(
                 drizzle_tile(
                     model.data, good, pixmaps, cutout, min_coverage=MIN_COVERAGE, noise=noise

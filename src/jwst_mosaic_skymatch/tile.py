@@ -33,7 +33,7 @@ class Tile:
     data : ndarray of float32, shape (ny, nx)
         Mean surface brightness of each cell, MJy/sr; NaN where nothing is
         known.
-    weight : ndarray of float16, shape (ny, nx)
+    weight : ndarray of float16 (float32 above 60,000), shape (ny, nx)
         Number of native pixels behind each cell, summed over exposures, to
         three digits; 0 where ``data`` is NaN. Pixels of an exposure with
         another noise count by their inverse variance.
@@ -117,7 +117,7 @@ def _trim(cutout, covered, drizzle, noise):
         cutout.x0 + int(columns[0]),
         cutout.y0 + int(rows[0]),
         np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
-        np.where(covered, drizzle.out_wht[window], 0).astype(np.float16),
+        _compact(np.where(covered, drizzle.out_wht[window], np.float32(0))),
         noise,
         cutout.pixels_per_cell,
     )
@@ -170,6 +170,11 @@ def overlap_windows(first, second):
         np.s_[y0 - ay0 : y1 - ay0, x0 - ax0 : x1 - ax0],
         np.s_[y0 - by0 : y1 - by0, x0 - bx0 : x1 - bx0],
     )
+
+
+def _compact(weight):
+    """Halve the memory of weights, unless a stack is too deep for the short format."""
+    return weight.astype(np.float16) if weight.max(initial=0) < 6e4 else weight
 
 
 def shift_tile(tile, x, y):
@@ -242,7 +247,7 @@ def stack_tiles(tiles, levels):
         x0,
         y0,
         mean,
-        weight.astype(np.float16),
+        _compact(weight),
         tiles[0].noise,
         tiles[0].pixels_per_cell,
         smoothing / float(weight.sum(dtype=np.float64)),

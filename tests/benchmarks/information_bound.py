@@ -32,7 +32,7 @@ def level_covariance(models, scene, *, pixel_scale_ratio=2.2):
     eliminating the sky gives
     :math:`A_{ij} = \\sum_k w_{ik} (\\delta_{ij} - w_{jk} / \\sum_l w_{lk})`.
     """
-    footprints = [wcs_footprint(m.meta.wcs, m.data.shape, m.meta.wcsinfo.s_region) for m in models]
+    footprints = [wcs_footprint(m.meta.wcs, m.data.shape) for m in models]
     grid = shared_grid(
         footprints, models[0].meta.wcs, models[0].meta.wcsinfo.instance, pixel_scale_ratio
     )
