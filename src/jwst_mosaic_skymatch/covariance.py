@@ -1,11 +1,86 @@
-"""Errors of levels from the joint normal matrix."""
+"""Inverses of normal matrices, and errors of levels from the joint one."""
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
+from scipy.sparse.linalg import splu
 
-from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows
+from jwst_mosaic_skymatch.footprint import block_sums
+from jwst_mosaic_skymatch.tile import candidate_pairs
 
-__all__ = ["covariance_of_components", "joint_normal_matrix"]
+__all__ = ["GroundedInverse", "covariance_of_components", "joint_normal_matrix"]
+
+# Columns of an inverse that are held at a time.
+BATCH = 256
+
+# Cells to a side of the blocks over which information is added up. An overlap's
+# edge is blurred by less than this; ten cells wide, that is 2 % on an error.
+BLOCK = 2
+
+
+class GroundedInverse:
+    """Inverse of a sparse normal matrix with some unknowns held at zero.
+
+    Parameters
+    ----------
+    normal : sparse array, shape (n, n)
+        Symmetric matrix, positive definite but for one constant in each
+        connected component.
+    ground : sequence of int
+        Unknowns held at zero, one in each component.
+    """
+
+    def __init__(self, normal, ground):
+        self._n = normal.shape[0]
+        free = np.ones(self._n, dtype=bool)
+        free[ground] = False
+        self._free = np.flatnonzero(free)
+        self._factor = None
+        if self._free.size:
+            reduced = normal.tocsc()[:, self._free].tocsr()[self._free].tocsc()
+            self._factor = splu(
+                reduced,
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
+
+    def solve(self, right):
+        """Solve for one or several right-hand sides.
+
+        Parameters
+        ----------
+        right : ndarray, shape (n,) or (n, k)
+            Right-hand sides.
+
+        Returns
+        -------
+        ndarray of float64
+            Solutions, of the same shape.
+        """
+        found = np.zeros(np.shape(right))
+        if self._factor is not None:
+            found[self._free] = self._factor.solve(np.ascontiguousarray(right[self._free]))
+        return found
+
+    def quadratic_forms(self, rows):
+        """Compute x K x for each row x, K the inverse.
+
+        Parameters
+        ----------
+        rows : sparse array, shape (k, n)
+            The vectors.
+
+        Returns
+        -------
+        ndarray, shape (k,)
+            Variances of what the rows take from the unknowns.
+        """
+        forms = np.zeros(rows.shape[0])
+        rows = rows.tocsr()
+        for start in range(0, rows.shape[0], BATCH):
+            batch = rows[start : start + BATCH].toarray().T
+            forms[start : start + BATCH] = np.sum(batch * self.solve(batch), axis=0)
+        return forms
 
 
 def joint_normal_matrix(tiles, inflation):
@@ -20,7 +95,7 @@ def joint_normal_matrix(tiles, inflation):
 
     Returns
     -------
-    ndarray, shape (n, n)
+    sparse array, shape (n, n)
         Inverse variances, (MJy/sr)^-2, or relative ones when the noise of the
         tiles is not known. Row sums are zero.
 
@@ -30,40 +105,58 @@ def joint_normal_matrix(tiles, inflation):
     :math:`w_{ik}`. Eliminating the sky leaves
     :math:`A_{ij} = \sum_k w_{ik} (\delta_{ij} - w_{jk} / \sum_l w_{lk})`.
     Unlike the covariance of pairwise fits it knows that pairs share noise.
+    Neighbouring cells are taken together, two by two.
     """
     measured = all(tile.noise.measured for tile in tiles)
-    neighbours = [[] for _ in tiles]
-    for i, j in candidate_pairs(tiles):
+    maps = [
+        block_sums(tile, _inverse_variance(tile, factor, measured), BLOCK)
+        for tile, factor in zip(tiles, inflation, strict=True)
+    ]
+    pairs = candidate_pairs(maps)
+    neighbours = [[] for _ in maps]
+    for i, j in pairs:
         neighbours[i].append(j)
         neighbours[j].append(i)
-    normal = np.zeros((len(tiles), len(tiles)))
-    for i, tile in enumerate(tiles):
+    first, second, information = [], [], []
+    for i, own in enumerate(maps):
         # One tile's window at a time: no array is larger than a tile.
-        own = _inverse_variance(tile, np.s_[:, :], inflation[i], measured)
-        total, others = own.copy(), []
+        total = own.weight.copy()
         for j in neighbours[i]:
-            in_i, in_j = overlap_windows(tile, tiles[j])
-            weight = _inverse_variance(tiles[j], in_j, inflation[j], measured)
-            total[in_i] += weight
+            mine, theirs = _common(own, maps[j])
+            total[mine] += maps[j].weight[theirs]
+        share = own.weight / np.maximum(total, np.finfo(np.float32).tiny)
+        for j in neighbours[i]:
             if j > i:
-                others.append((j, in_i, weight))
-        share = own / np.maximum(total, np.finfo(np.float32).tiny)
-        for j, in_i, weight in others:
-            normal[i, j] = normal[j, i] = -(share[in_i] * weight).sum(dtype=np.float64)
-    np.fill_diagonal(normal, -normal.sum(axis=1))
-    return normal
+                mine, theirs = _common(own, maps[j])
+                first.append(i)
+                second.append(j)
+                information.append(float(np.vdot(share[mine], maps[j].weight[theirs])))
+    n = len(tiles)
+    ends = (np.array(first, dtype=int), np.array(second, dtype=int))
+    upper = sparse.coo_array((np.array(information), ends), shape=(n, n)).tocsr()
+    ties = upper + upper.T
+    return (sparse.diags_array(ties.sum(axis=1)) - ties).tocsr()
 
 
-def _inverse_variance(tile, window, factor, measured):
-    """Inverse variance of the cells in a window of a tile; 0 where it has no data."""
-    weight = tile.weight[window].astype(np.float32)
+def _common(first, second):
+    """Index of the window that two maps share, in each of them."""
+    ax0, ax1, ay0, ay1 = first.bounds
+    bx0, bx1, by0, by1 = second.bounds
+    x0, x1, y0, y1 = max(ax0, bx0), min(ax1, bx1), max(ay0, by0), min(ay1, by1)
+    return tuple(np.s_[y0 - y : y1 - y, x0 - x : x1 - x] for x, y in ((ax0, ay0), (bx0, by0)))
+
+
+def _inverse_variance(tile, factor, measured):
+    """Inverse variance of the cells of a tile; 0 where it has no data."""
+    weight = tile.weight.astype(np.float32)
     if measured:
-        weight /= tile.noise(np.nan_to_num(tile.data[window])).astype(np.float32)
-    return weight / np.float32(factor)
+        weight /= tile.noise(np.nan_to_num(tile.data)).astype(np.float32)
+    weight /= np.float32(factor)
+    return weight
 
 
 def covariance_of_components(normal, components):
-    """Invert a normal matrix within each connected component.
+    """Invert a small normal matrix within each connected component.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.tile import bounding_cutout, window_of
 
-__all__ = ["CoarseMap", "coarse_map", "member_shares"]
+__all__ = ["CoarseMap", "block_sums", "coarse_map", "member_shares", "window_of"]
 
 # Cells to a side of a block. A map serves to tell how much of an overlap each
 # member of a group covers; a block is a thirtieth of a MIRI frame.
@@ -49,12 +49,32 @@ def coarse_map(tile):
     CoarseMap
         The sums; blocks of all tiles of a grid coincide.
     """
+    return block_sums(tile, tile.weight, BLOCK)
+
+
+def block_sums(tile, values, block):
+    """Add up values of a tile's cells over blocks of the grid.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    values : ndarray, shape (ny, nx)
+        One value for each of its cells.
+    block : int
+        Cells to a side of a block.
+
+    Returns
+    -------
+    CoarseMap
+        The sums; blocks of all tiles of a grid coincide.
+    """
     x_min, x_max, y_min, y_max = tile.bounds
-    x0, y0 = x_min // BLOCK, y_min // BLOCK
-    nx, ny = -(-x_max // BLOCK) - x0, -(-y_max // BLOCK) - y0
-    padded = np.zeros((ny * BLOCK, nx * BLOCK), dtype=np.float32)
-    padded[window_of(tile, x0 * BLOCK, y0 * BLOCK)] = tile.weight
-    return CoarseMap(x0, y0, padded.reshape(ny, BLOCK, nx, BLOCK).sum(axis=(1, 3)))
+    x0, y0 = x_min // block, y_min // block
+    nx, ny = -(-x_max // block) - x0, -(-y_max // block) - y0
+    padded = np.zeros((ny * block, nx * block), dtype=np.float32)
+    padded[window_of(tile, x0 * block, y0 * block)] = values
+    return CoarseMap(x0, y0, padded.reshape(ny, block, nx, block).sum(axis=(1, 3)))
 
 
 def member_shares(maps, others):

@@ -10,16 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
-from jwst_mosaic_skymatch.footprint import coarse_map, member_shares
+from jwst_mosaic_skymatch.footprint import coarse_map
 from jwst_mosaic_skymatch.pairs import measure_offsets
+from jwst_mosaic_skymatch.propagation import GroupCovariance, level_errors
 from jwst_mosaic_skymatch.results import Group, Match, MatchedMembers, PairResult
-from jwst_mosaic_skymatch.solution import (
-    Solution,
-    connected_parts,
-    incidence_matrix,
-    solve_levels,
-    solve_shifts,
-)
+from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
 from jwst_mosaic_skymatch.tile import shift_tile, stack_tiles
 
 __all__ = ["apply_gauge", "match_groups", "match_members"]
@@ -27,6 +22,8 @@ __all__ = ["apply_gauge", "match_groups", "match_members"]
 
 # A displacement below this many sigma is left alone: moving an image adds noise.
 SIGNIFICANCE = 4.0
+# The same for one below this many cells.
+WORTH_MOVING = 0.02
 
 
 def match_members(
@@ -76,29 +73,32 @@ def match_members(
         offsets = measure_offsets(tiles, statistic, min_cells=min_cells, fit_shift=fit_shift)
     solution = solve_levels(len(tiles), offsets, weighted=weighted)
     parts = np.zeros(len(tiles), dtype=int) if rigid else connected_parts(len(tiles), offsets)
-    covariance = np.zeros((len(tiles),) * 2)
+    covariance, fitted = np.zeros((len(tiles),) * 2), np.zeros(0)
     if offsets:
-        covariance = _covariance(tiles, offsets, parts)
-    shifts, shift_variances = solve_shifts(len(tiles), offsets, solution.trust, covariance)
+        normal = joint_normal_matrix(tiles, _scatter(len(tiles), offsets, solution))
+        covariance = covariance_of_components(normal.toarray(), parts)
+        fitted = _differences(np.diag(covariance), covariance, offsets)
+    shift_variances = _shared(solution, np.diag(covariance))
+    inflation = np.sqrt(solution.inflation)
     # A member that overlaps no other is a part of its own, at level zero.
     levels = np.nan_to_num(solution.levels)
     groups = []
     for number in range(parts.max() + 1):
         part = np.flatnonzero(parts == number)
-        chosen = [_aligned(tiles[k], shifts[k], shift_variances[k]) for k in part]
+        chosen = [_aligned(tiles[k], solution.shifts[k], shift_variances[k]) for k in part]
         groups.append(
             Group(
                 label if parts.max() == 0 else f"{label}_{number + 1}",
                 tuple(positions[k] for k in part),
                 levels[part],
-                covariance[np.ix_(part, part)],
-                shifts[part],
+                covariance[np.ix_(part, part)] * np.outer(inflation[part], inflation[part]),
+                solution.shifts[part],
                 shift_variances[part],
                 tuple(coarse_map(tile) for tile in chosen),
                 stack_tiles(chosen, levels[part]),
             )
         )
-    pairs = _pair_results(offsets, solution, covariance)
+    pairs = _pair_results(offsets, solution, fitted)
     return MatchedMembers(tuple(groups), tuple(_renumber(p, positions) for p in pairs))
 
 
@@ -123,21 +123,25 @@ def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False
     tiles = [group.tile for group in groups]
     offsets = measure_offsets(tiles, statistic, min_cells=min_cells, fit_shift=fit_shift)
     between = solve_levels(len(groups), offsets, weighted=weighted)
-    covariance = np.zeros((len(groups),) * 2)
+    variances, fitted, inverse = np.full(len(groups), np.nan), np.zeros(0), None
     if offsets:
-        covariance = _covariance(tiles, offsets, connected_parts(len(groups), offsets))
-    levels, components, centre = _combine(n, groups, between, rigid)
-    shifts, shift_variances = solve_shifts(len(groups), offsets, between.trust, covariance)
-    total_shifts, total_variances = _add_shifts(n, groups, shifts, shift_variances)
+        inverse = GroupCovariance(
+            joint_normal_matrix(tiles, _scatter(len(groups), offsets, between)),
+            connected_parts(len(groups), offsets),
+        )
+        variances, fitted = inverse.variances, inverse.of_differences(offsets)
+    levels, components, counted = _combine(n, groups, between, rigid)
+    shifts, shift_variances = _add_shifts(n, groups, between.shifts, _shared(between, variances))
+    errors = level_errors(n, groups, offsets, between, inverse, components, counted)
     return Match(
         levels,
-        _total_covariance(n, groups, offsets, between, covariance, centre),
+        errors,
         components,
-        total_shifts,
-        total_variances,
+        shifts,
+        shift_variances,
         groups,
         tuple(pair for found in matched for pair in found.pairs),
-        tuple(_pair_results(offsets, between, covariance)),
+        tuple(_pair_results(offsets, between, fitted)),
     )
 
 
@@ -167,37 +171,59 @@ def _aligned(tile, shift, variance):
     Left where they are, members would give different parts of the group's mean
     different displacements, of which a pair of groups can fit only one.
     """
-    if np.isfinite(shift).all() and np.sum(shift**2) > SIGNIFICANCE**2 * np.sum(variance):
+    length2 = np.sum(shift**2)
+    if length2 > max(SIGNIFICANCE**2 * np.sum(variance), WORTH_MOVING**2):
         return shift_tile(tile, *shift)
     return tile
 
 
-def _covariance(tiles, offsets, parts):
-    """Joint covariance, with the scatter that the pairs of each tile really show."""
-    ratios = [[] for _ in tiles]
-    for offset in offsets:
+def _scatter(n, offsets, solution):
+    """Variance that the pairs of each tile show, over the quoted one."""
+    ratios = [[] for _ in range(n)]
+    for offset, variance in zip(offsets, solution.variances.tolist(), strict=True):
         for end in (offset.first, offset.second):
-            ratios[end].append(offset.variance / offset.noise_variance)
+            ratios[end].append(variance / offset.noise_variance)
     # Without any noise the errors are zero, but the matrix must stay finite.
-    inflation = [max(np.median(r), 1e-20) if r else 1.0 for r in ratios]
-    return covariance_of_components(joint_normal_matrix(tiles, inflation), parts)
+    return [max(np.median(r), 1e-20) if r else 1.0 for r in ratios]
 
 
-def _pair_results(offsets, solution, covariance):
-    results = []
-    for k, offset in enumerate(offsets):
-        i, j = offset.first, offset.second
-        fitted = covariance[i, i] + covariance[j, j] - 2.0 * covariance[i, j]
-        results.append(
-            PairResult(
-                offset,
-                float(solution.residuals[k]),
-                max(offset.variance - float(fitted), 0.0),
-                float(solution.weights[k]),
-                float(solution.trust[k]),
-            )
+def _shared(solution, level_variances):
+    """Variances of displacements, with the noise that pairs share.
+
+    It makes pairwise errors of levels too small by a factor that depends on how
+    often the sky was seen, and those of displacements by the same.
+    """
+    naive = np.maximum(solution.level_variances, np.finfo(float).tiny)
+    return solution.shift_variances * np.maximum(level_variances / naive, 1.0)[:, None]
+
+
+def _differences(variances, covariance, offsets):
+    """Variance of the fitted difference of each pair."""
+    i, j = (np.array([getattr(o, end) for o in offsets]) for end in ("first", "second"))
+    return variances[i] + variances[j] - 2.0 * covariance[i, j]
+
+
+def _pair_results(offsets, solution, fitted):
+    return [
+        PairResult(
+            replace(offset, value=float(value), variance=float(variance)),
+            float(residual),
+            float(max(variance - taken * inflation, 0.0)),
+            float(weight),
+            float(trust),
         )
-    return results
+        for offset, value, variance, residual, taken, inflation, weight, trust in zip(
+            offsets,
+            solution.offsets,
+            solution.variances,
+            solution.residuals,
+            fitted,
+            solution.pair_inflation,
+            solution.weights,
+            solution.trust,
+            strict=True,
+        )
+    ]
 
 
 def _renumber(pair, positions):
@@ -205,11 +231,11 @@ def _renumber(pair, positions):
     return replace(pair, offset=replace(pair.offset, first=first, second=second))
 
 
-def _combine(n, groups, between: Solution, rigid):
-    """Add up group and in-group levels.
+def _combine(n, groups, between, rigid):
+    """Add up group and in-group levels, less the mean of each component.
 
-    Also gives the matrix that takes out the mean of each component: over what
-    has a level of its own, so that a rigid group counts once.
+    Also tells which exposures count in the mean: those with a level of their
+    own, so that a rigid group counts once.
     """
     levels, components = np.full(n, np.nan), np.full(n, -1)
     count = between.n_components
@@ -222,54 +248,15 @@ def _combine(n, groups, between: Solution, rigid):
         members = list(group.members)
         levels[members] = np.nan_to_num(between.levels[k]) + group.levels
         components[members] = component
-    own = [g.members[0] for g in groups] if rigid else range(n)
-    own = np.array([k for k in own if components[k] >= 0], dtype=int)
-    centre = np.eye(n)
-    for component in range(count):
-        counted = own[components[own] == component]
-        centre[np.ix_(components == component, counted)] -= 1.0 / len(counted)
-    known = components >= 0
-    levels[known] = centre[np.ix_(known, known)] @ levels[known]
-    return levels, _in_order(components), centre
-
-
-def _total_covariance(n, groups, offsets, between, group_covariance, centre):
-    r"""Propagate in-group errors through the offsets between groups.
-
-    With in-group errors e, shares F of the members in the overlaps, and the
-    operator H that takes offsets to group levels, levels are off by
-    (1 - P H F) e + P g, g the errors of the group levels; in a mean weighted by
-    inverse variance g and e are independent.
-    """
-    inside, spread = np.zeros((n, n)), np.zeros((n, len(groups)))
-    for k, group in enumerate(groups):
-        members = list(group.members)
-        inside[np.ix_(members, members)] = group.covariance
-        spread[members, k] = 1.0
-    transfer = np.eye(n)
-    if offsets:
-        incidence = incidence_matrix(len(groups), offsets).toarray()
-        weighted = incidence.T * between.weights
-        solve = covariance_of_components(weighted @ incidence, between.components)
-        shares = _shares(n, groups, offsets)
-        transfer -= spread @ np.nan_to_num(solve) @ weighted @ shares
-    total = transfer @ inside @ transfer.T + spread @ np.nan_to_num(group_covariance) @ spread.T
-    total = centre @ total @ centre.T
-    unknown = np.ones(n, dtype=bool)
-    for group, component in zip(groups, between.components, strict=True):
-        unknown[list(group.members)] = component < 0 and not np.any(group.covariance)
-    total[unknown], total[:, unknown] = np.nan, np.nan
-    return total
-
-
-def _shares(n, groups, offsets):
-    shares = np.zeros((len(offsets), n))
-    for row, offset in enumerate(offsets):
-        ends = groups[offset.first], groups[offset.second]
-        for sign, group, other in ((1.0, *ends), (-1.0, *ends[::-1])):
-            if len(group.members) > 1:
-                shares[row, list(group.members)] = sign * member_shares(group.maps, other.maps)
-    return shares
+    counted = np.zeros(n, dtype=bool)
+    counted[[g.members[0] for g in groups] if rigid else slice(None)] = True
+    counted &= components >= 0
+    components = _in_order(components)
+    if counted.any():
+        mean = np.bincount(components[counted], levels[counted]) / np.bincount(components[counted])
+        known = components >= 0
+        levels[known] -= mean[components[known]]
+    return levels, components, counted
 
 
 def _add_shifts(n, groups, shifts, variances):

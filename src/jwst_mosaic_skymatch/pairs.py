@@ -10,12 +10,35 @@ from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, shift_ti
 
 __all__ = ["PairOffset", "measure_offset", "measure_offsets"]
 
-# A displacement, in cells, from which on its accuracy is worth more work.
-WORTH_REFINING = 0.02
 # From here on a line along the gradient does not describe a displaced star.
 WORTH_REALIGNING = 0.03
 # Side of the square, in cells, that outliers must fill to count as a patch.
 PATCH_CELLS = 9
+
+
+# Below this response a sky says nothing of a displacement.
+LEAST_RESPONSE = 0.1
+
+
+@dataclass(frozen=True)
+class PairFit:
+    """What a regression with displacement says: estimate = response @ truth + noise.
+
+    Attributes
+    ----------
+    estimate : ndarray, shape (3,)
+        Offset, MJy/sr, and displacement (x, y), cells.
+    covariance : ndarray, shape (3, 3)
+        Covariance of the estimate.
+    response : ndarray, shape (3, 3)
+        Mean estimate for a true offset and displacement. On a sky without
+        structure, of which the gradient is mere noise, an estimate of the
+        displacement is zero whatever the truth.
+    """
+
+    estimate: np.ndarray
+    covariance: np.ndarray
+    response: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -37,11 +60,8 @@ class PairOffset:
         Variance of ``value`` if the quoted errors of the exposures were all
         its noise, (MJy/sr)^2; for exposures without errors, if pixels had
         unit variance.
-    shift : tuple of float
-        Displacement (x, y) of ``first`` relative to ``second``, cells; NaN
-        when it was not fitted.
-    shift_variance : tuple of float
-        Variance of ``shift``, cells^2.
+    fit : PairFit or None
+        The regression behind ``value``; None when no displacement was fitted.
     """
 
     first: int
@@ -50,8 +70,32 @@ class PairOffset:
     variance: float
     n_cells: int
     noise_variance: float = 1.0
-    shift: tuple[float, float] = (np.nan, np.nan)
-    shift_variance: tuple[float, float] = (np.nan, np.nan)
+    fit: PairFit | None = None
+
+    @property
+    def shift(self):
+        """Displacement (x, y) of ``first`` relative to ``second``, cells, as an array.
+
+        NaN when it was not fitted or the sky does not show it.
+        """
+        inverse = self._inverse_response()
+        return inverse @ self.fit.estimate[1:] if self.fit else np.full(2, np.nan)
+
+    @property
+    def shift_variance(self):
+        """Variance of ``shift``, cells^2."""
+        inverse = self._inverse_response()
+        if self.fit is None:
+            return np.full(2, np.nan)
+        return np.diag(inverse @ self.fit.covariance[1:, 1:] @ inverse.T)
+
+    def _inverse_response(self):
+        if self.fit is None:
+            return None
+        own = self.fit.response[1:, 1:]
+        if np.linalg.svd(own, compute_uv=False)[-1] < LEAST_RESPONSE:
+            return np.full((2, 2), np.nan)
+        return np.linalg.inv(own)
 
 
 def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, realign=True):
@@ -93,31 +137,36 @@ def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, reali
     if patches is not None and np.count_nonzero(known & ~patches) >= min_cells:
         known &= ~patches
         fit, noise_variance = _regress(first, second, windows, known, fit_shift)
-    errors = correlation * np.diag(fit.covariance)
+    sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
+    covariance = correlation * fit.covariance * np.outer(sign, sign)
     offset = PairOffset(
         0,
         1,
         float(fit.coefficients[0]),
-        float(errors[0]),
+        float(covariance[0, 0]),
         int(np.count_nonzero(known)),
         noise_variance,
     )
     if not fit_shift:
         return offset
     # An image displaced by +s has lost s times its gradient.
-    shift = -fit.coefficients[1:]
-    if np.hypot(*shift) > max(WORTH_REFINING, 4.0 * np.sqrt(errors[1:].sum())):
+    response = fit.response * np.outer(sign, sign)
+    found = PairFit(sign * fit.coefficients, covariance, response)
+    limit = max(WORTH_REALIGNING, 4.0 * np.sqrt(np.trace(covariance[1:, 1:])))
+    if realign and np.hypot(*found.estimate[1:]) > limit:
         trusted = np.zeros(known.shape, dtype=bool)
         trusted[known] = fit.used
         slopes = gradient(np.float32(0.5) * (a + b))
         shift = -_smooth_slopes(a - b - fit.coefficients[0], slopes, trusted)
-        if realign and np.hypot(*shift) > WORTH_REALIGNING:
-            moved = shift_tile(second, *(-shift))
-            again = measure_offset(
-                first, moved, statistic, min_cells=min_cells, fit_shift=True, realign=False
-            )
-            return replace(again, shift=tuple((shift + again.shift).tolist()))
-    return replace(offset, shift=tuple(shift.tolist()), shift_variance=tuple(errors[1:].tolist()))
+        moved = shift_tile(second, *(-shift))
+        again = measure_offset(
+            first, moved, statistic, min_cells=min_cells, fit_shift=True, realign=False
+        )
+        rest = again.fit
+        return replace(
+            again, fit=replace(rest, estimate=rest.estimate + rest.response[:, 1:] @ shift)
+        )
+    return replace(offset, fit=found)
 
 
 def _plain_offset(first, second, windows, known, statistic, correlation):

@@ -11,6 +11,9 @@ CUTOFF = 4.05
 GAUSSIAN_MAD = 0.6744897501960817
 # Bins of the gradient in which excess scatter is looked for.
 N_BINS = 8
+# Variance of the gradient (the stencil in `_slope`) of the mean of two images, over
+# that of their difference.
+GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
 # Values from which start, scale and excess are found: 1 % on the scale.
 N_SAMPLE = 15000
 
@@ -28,11 +31,15 @@ class Regression:
         they show.
     used : ndarray of bool, shape (n,)
         Which values have any weight.
+    response : ndarray, shape (m, m)
+        Mean coefficients for true ones: coefficients of regressors with noise
+        come out too small.
     """
 
     coefficients: np.ndarray
     covariance: np.ndarray
     used: np.ndarray
+    response: np.ndarray
 
 
 def drizzle_correlation(pixels_per_cell):
@@ -130,12 +137,15 @@ def robust_regression(values, regressors, variance, steepness):
     start while the scale is found, then with the biweight's at fixed scale [1]_.
     The first part needs no more than a sample of the values. The covariance is
     that of an M-estimator, :math:`M^{-1} (\sum \psi^2 x x^T / v) M^{-1}` with
-    :math:`M = \sum \psi' x x^T / v`.
+    :math:`M = \sum \psi' x x^T / v`. The gradients have noise of their own,
+    which adds N to the diagonal of M; the response is :math:`M^{-1} (M - N)`
+    [2]_.
 
     References
     ----------
     .. [1] Holland & Welsch 1977, Communications in Statistics A6, 813,
        doi:10.1080/03610927708827533
+    .. [2] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
     sample = np.s_[:: max(values.size // N_SAMPLE, 1)]
     # The regressors are small numbers beside the values; a common level that is
@@ -147,12 +157,14 @@ def robust_regression(values, regressors, variance, steepness):
     for _ in range(2):
         start, scale = _huber(some[0], some[1], some[2] * excess(steepness[sample]), start)
         excess = _measure_excess(_residual(*some, start), steepness[sample], excess)
-    variance = variance * excess(steepness)
+    excess = excess(steepness)
+    variance = variance * excess
     coefficients = _biweight(values, regressors, variance, start, scale)
     residual = _residual(values, regressors, variance, coefficients)
     if scale == 0.0:  # more than half of the values are fitted exactly
-        return Regression(coefficients, np.zeros((len(coefficients),) * 2), residual == 0.0)
-    return _with_covariance(coefficients, regressors, variance, residual, scale)
+        m = len(coefficients)
+        return Regression(coefficients, np.zeros((m, m)), residual == 0.0, np.eye(m))
+    return _with_covariance(coefficients, regressors, variance, residual, scale, excess)
 
 
 @dataclass(frozen=True)
@@ -253,10 +265,14 @@ def _sum(values):
     return values.sum(dtype=np.float64)
 
 
-def _with_covariance(coefficients, regressors, variance, residual, scale):
+def _with_covariance(coefficients, regressors, variance, residual, scale, excess):
     u2 = (residual / np.float32(CUTOFF * scale)) ** 2
     inside = np.maximum(1.0 - u2, 0.0)
     psi2 = residual**2 * inside**4
-    bread = np.linalg.pinv(_products(regressors, inside * (1.0 - 5.0 * u2) / variance))
+    slope = inside * (1.0 - 5.0 * u2)
+    bread = np.linalg.pinv(_products(regressors, slope / variance))
     meat = _products(regressors, psi2 / variance)
-    return Regression(coefficients, bread @ meat @ bread, inside > 0.0)
+    noise = np.full(len(coefficients), GRADIENT_NOISE * scale**2 * _sum(slope / excess))
+    noise[0] = 0.0
+    response = np.eye(len(noise)) - bread * noise
+    return Regression(coefficients, bread @ meat @ bread, inside > 0.0, response)

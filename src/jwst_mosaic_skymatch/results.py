@@ -19,6 +19,8 @@ class PairResult:
     ----------
     offset : PairOffset
         What was measured; its positions are those of exposures, or of groups.
+        Its value and variance are those at the displacement that all pairs
+        agree on.
     residual : float
         Offset minus the difference of the levels, MJy/sr.
     expected_variance : float
@@ -100,8 +102,9 @@ class Match:
     levels : ndarray of float64, shape (n,)
         Level of each exposure, MJy/sr, with zero mean over each connected
         component; NaN for an exposure without a usable overlap.
-    covariance : ndarray of float64, shape (n, n)
-        Covariance of ``levels``, (MJy/sr)^2; NaN where the level is.
+    level_errors : ndarray of float64, shape (n,)
+        1-sigma errors of ``levels`` relative to their component's mean, MJy/sr;
+        NaN where the level is.
     components : ndarray of int, shape (n,)
         Connected component of each exposure; -1 where the level is NaN.
     shifts, shift_variances : ndarray of float64, shape (n, 2)
@@ -116,7 +119,7 @@ class Match:
     """
 
     levels: np.ndarray
-    covariance: np.ndarray
+    level_errors: np.ndarray
     components: np.ndarray
     shifts: np.ndarray
     shift_variances: np.ndarray
@@ -128,11 +131,6 @@ class Match:
     def n_components(self):
         """Number of connected components."""
         return int(self.components.max(initial=-1)) + 1
-
-    @property
-    def level_errors(self):
-        """1-sigma errors of the levels relative to their component's mean, MJy/sr."""
-        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
 
     @property
     def closure(self):

@@ -1,35 +1,33 @@
-"""Levels from pairwise offsets by weighted least squares."""
+"""Levels, and displacements, from pairwise measurements by weighted least squares."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import spsolve
 
-from jwst_mosaic_skymatch.covariance import covariance_of_components
+from jwst_mosaic_skymatch.covariance import GroundedInverse
 
-__all__ = [
-    "Solution",
-    "connected_parts",
-    "incidence_matrix",
-    "solve_levels",
-    "solve_shifts",
-]
+__all__ = ["Solution", "connected_parts", "incidence_matrix", "solve_levels"]
 
 # Offsets come from float32 images: nothing is known better than its rounding.
 ROUNDING = float(np.finfo(np.float32).eps)
-
 
 # Pairs that disagree with the solution by more than this, in sigma, count nothing;
 # within 2 sigma they keep nine tenths of their weight.
 PAIR_CUTOFF = 9.0
 
+# What is left of the distortion makes the displacement of two exposures differ
+# from place to place by this much, in cells (rms of an axis).
+SHIFT_SCATTER = 0.01
+# No exposure lies much farther from its place than this, in cells. It matters
+# only where a smooth sky cannot tell a displacement from an offset.
+SHIFT_PRIOR = 0.5
+
 
 @dataclass(frozen=True)
 class Solution:
-    """Levels that agree best with a set of pairwise offsets.
+    """Levels and displacements that agree best with a set of pairs.
 
     Attributes
     ----------
@@ -39,20 +37,40 @@ class Solution:
     components : ndarray of int, shape (n,)
         Number of the connected component, counted in the order of its first
         member; -1 for an unknown that is in no pair.
+    shifts, shift_variances : ndarray of float64, shape (n, 2)
+        Displacements (x, y) with zero mean over each component, cells, and
+        their variances if pairs were independent; NaN when not fitted.
+    offsets, variances : ndarray of float64, shape (n_pairs,)
+        Offset of each pair, MJy/sr, at the displacement that all pairs agree
+        on, and its variance.
     residuals : ndarray of float64, shape (n_pairs,)
-        Offset minus the difference of the levels, MJy/sr.
+        These offsets minus the difference of the levels, MJy/sr.
     weights : ndarray of float64, shape (n_pairs,)
         Weight of each equation in the end.
     trust : ndarray of float64, shape (n_pairs,)
         What is left of each equation's weight after comparison with all
         others: 1 for a pair that agrees, 0 for one that is left out.
+    level_variances : ndarray of float64, shape (n,)
+        Variance of each level about the mean of its component, if pairs were
+        independent and displacements known.
+    inflation : ndarray of float64, shape (n,)
+        Factor on it, because the displacements are fitted.
+    pair_inflation : ndarray of float64, shape (n_pairs,)
+        Factor on the variance of what is fitted to each pair, likewise.
     """
 
     levels: np.ndarray
     components: np.ndarray
+    shifts: np.ndarray
+    shift_variances: np.ndarray
+    offsets: np.ndarray
+    variances: np.ndarray
     residuals: np.ndarray
     weights: np.ndarray
     trust: np.ndarray
+    level_variances: np.ndarray
+    inflation: np.ndarray
+    pair_inflation: np.ndarray
 
     @property
     def n_components(self):
@@ -83,109 +101,6 @@ def connected_parts(n, offsets):
     return np.argsort(np.argsort(start))[inverse]
 
 
-def solve_levels(n, offsets, *, weighted=True):
-    """Solve for levels from pairwise offsets.
-
-    Parameters
-    ----------
-    n : int
-        Number of unknown levels.
-    offsets : sequence of PairOffset
-        Measured offsets, MJy/sr, between the unknowns.
-    weighted : bool, optional
-        Weigh equations by the inverse variance of their offset; if False all
-        weigh the same.
-
-    Returns
-    -------
-    Solution
-        The least-squares levels. Each connected component has one free
-        constant, fixed by zero mean: the minimum-norm solution, as
-        ``SkyMatchStep`` has it.
-
-    Notes
-    -----
-    With incidence matrix B, weights W and offsets d the levels b solve the
-    normal equations :math:`B^T W B b = B^T W d`. The matrix is the Laplacian
-    of the weighted graph, singular once for each component; holding one member
-    of each at zero makes it positive definite and changes nothing else.
-
-    An offset that contradicts all loops through it is found by least absolute
-    deviations and then left out by the biweight on its residual.
-    """
-    first, second = _ends(offsets)
-    value = np.array([offset.value for offset in offsets], dtype=float)
-    precision = _weights(offsets)
-    weight = precision if weighted else np.ones(len(offsets))
-    parts = connected_parts(n, offsets)
-    fit = partial(_fit, incidence_matrix(n, offsets), parts, value)
-    levels, residual = fit(weight)
-    trust = np.ones(len(offsets))
-    redundancy = len(offsets) - n + len(np.unique(parts))
-    if weighted and redundancy > 0 and np.abs(residual * np.sqrt(precision)).max() > 3.0:
-        trust = _trust(fit, weight, residual)
-        levels, residual = fit(weight * trust)
-    in_pair = np.bincount(np.r_[first, second], minlength=n) > 0
-    components = np.full(n, -1)
-    # Parts are in ascending order already; single ones drop out.
-    components[in_pair] = np.unique(parts[in_pair], return_inverse=True)[1]
-    levels = np.where(in_pair, levels, np.nan)
-    return Solution(levels, components, residual, weight * trust, trust)
-
-
-def solve_shifts(n, offsets, trust, covariance):
-    """Solve for the displacement of each member from those of the pairs.
-
-    Parameters
-    ----------
-    n : int
-        Number of members.
-    offsets : sequence of PairOffset
-        Pairs with their shifts, cells.
-    trust : ndarray, shape (n_pairs,)
-        Share of its weight that each pair has kept.
-    covariance : ndarray, shape (n, n)
-        Joint covariance of the members' levels.
-
-    Returns
-    -------
-    shifts, variances : ndarray, shape (n, 2)
-        Displacements (x, y) with zero mean over each connected part, cells, and
-        their variances; NaN for members without a pair, or when shifts were not
-        fitted.
-
-    Notes
-    -----
-    Pairs share noise, which the covariance of pairwise fits does not know. It
-    makes the errors of the levels too small by a factor that depends on how
-    often the sky was seen, and those of the shifts by the same.
-    """
-    shifts, variances = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
-    if not offsets or not np.isfinite(offsets[0].shift).all():
-        return shifts, variances
-    parts = connected_parts(n, offsets)
-    incidence = incidence_matrix(n, offsets)
-    in_pair = abs(incidence).sum(axis=0) > 0
-    naive = _naive_variance(incidence, parts, _weights(offsets) * trust)
-    shared = np.diag(covariance) / np.maximum(naive, np.finfo(float).tiny)
-    for axis in (0, 1):
-        value = np.array([offset.shift[axis] for offset in offsets])
-        variance = np.array([offset.shift_variance[axis] for offset in offsets])
-        # A pair on a flat sky says nothing; its variance may come out as zero.
-        usable = variance > 0
-        weight = np.where(usable, trust / np.where(usable, variance, 1.0), 1e-12)
-        found, _ = _fit(incidence, parts, value, weight)
-        shifts[in_pair, axis] = found[in_pair]
-        errors = _naive_variance(incidence, parts, weight) * np.maximum(shared, 1.0)
-        variances[in_pair, axis] = errors[in_pair]
-    return shifts, variances
-
-
-def _naive_variance(incidence, parts, weight):
-    normal = (incidence.T @ sparse.diags_array(weight) @ incidence).toarray()
-    return np.diag(covariance_of_components(normal, parts))
-
-
 def incidence_matrix(n, offsets):
     """Build the matrix that takes levels to offsets.
 
@@ -208,29 +123,223 @@ def incidence_matrix(n, offsets):
     return sparse.coo_array((signs, ends), shape=(len(offsets), n)).tocsc()
 
 
-def _fit(incidence, parts, value, weight):
-    """Solve with given weights; levels have zero mean over each part."""
-    free = np.ones(len(parts), dtype=bool)
-    free[np.unique(parts, return_index=True)[1]] = False
-    levels = np.zeros(len(parts))
-    if free.any():
-        reduced = incidence[:, np.flatnonzero(free)]
-        normal = (reduced.T @ sparse.diags_array(weight) @ reduced).tocsc()
-        levels[free] = spsolve(normal, reduced.T @ (weight * value))
-    levels -= (np.bincount(parts, levels) / np.bincount(parts))[parts]
-    return levels, value - incidence @ levels
+def solve_levels(n, offsets, *, weighted=True):
+    r"""Solve for levels and displacements from pairwise measurements.
+
+    Parameters
+    ----------
+    n : int
+        Number of unknown levels.
+    offsets : sequence of PairOffset
+        Measured offsets, MJy/sr, between the unknowns.
+    weighted : bool, optional
+        Weigh equations by the inverse variance of their offset; if False all
+        weigh the same, and displacements do not bear on the levels.
+
+    Returns
+    -------
+    Solution
+        The least-squares levels. Each connected component has one free
+        constant, fixed by zero mean: the minimum-norm solution, as
+        ``SkyMatchStep`` has it.
+
+    Notes
+    -----
+    The displacement of an exposure is the same for all its pairs. A pair on a
+    sky with one slope cannot tell displacement from offset; with displacements
+    as unknowns of the exposures, other pairs tell it.
+
+    A pair measures :math:`y = A (d, s) + n` (`PairFit`). Let k be the one
+    combination of y whose noise is independent of that of the displacement. It
+    says :math:`z = k y = d + \\kappa s` with variance v, beside what y says of
+    s alone. Both are summed into normal equations for a level and a
+    displacement of each member, solved sparsely.
+
+    An offset that contradicts all loops through it is found by least absolute
+    deviations and then left out by the biweight on its residual.
+    """
+    parts = connected_parts(n, offsets)
+    if not offsets:
+        return _nothing(n)
+    equations = _equations(n, parts, offsets, weighted)
+    trust = np.ones(len(offsets))
+    levels, shifts, residuals = equations.solve(trust)
+    sizes = np.abs(residuals) / np.sqrt(equations.variances)
+    redundancy = len(offsets) - n + len(np.unique(parts))
+    if weighted and redundancy > 0 and sizes.max() > 3.0:
+        trust = _trust(equations, sizes)
+        levels, shifts, residuals = equations.solve(trust)
+    first, second = _ends(offsets)
+    in_pair = np.bincount(np.r_[first, second], minlength=n) > 0
+    components = np.full(n, -1)
+    # Parts are in ascending order already; single ones drop out.
+    components[in_pair] = np.unique(parts[in_pair], return_inverse=True)[1]
+    levels[~in_pair], shifts[~in_pair] = np.nan, np.nan
+    shift_variances, level_variances, inflation, pair_inflation = equations.errors(trust)
+    return Solution(
+        levels,
+        components,
+        shifts,
+        shift_variances,
+        residuals + levels[first] - levels[second],
+        equations.variances,
+        residuals,
+        equations.weights * trust,
+        trust,
+        level_variances,
+        inflation,
+        pair_inflation,
+    )
 
 
-def _trust(fit, weight, residual):
+def _nothing(n):
+    none, no_shifts, no_pairs = np.full(n, np.nan), np.full((n, 2), np.nan), np.zeros(0)
+    return Solution(
+        none, np.full(n, -1), no_shifts, no_shifts, *(no_pairs,) * 5, none, np.ones(n), no_pairs
+    )
+
+
+@dataclass(frozen=True)
+class _Equations:
+    """Pairs as equations for m = 1 (level) or 3 (and displacement) unknowns a member."""
+
+    parts: np.ndarray  # (n,)
+    incidence: sparse.sparray  # (n_pairs, n)
+    values: np.ndarray  # z, (n_pairs,)
+    variances: np.ndarray  # v, (n_pairs,)
+    weights: np.ndarray  # (n_pairs,)
+    slopes: np.ndarray  # kappa, (n_pairs, m - 1)
+    shift_information: np.ndarray  # (n_pairs, m - 1, m - 1)
+    shift_gain: np.ndarray  # information times displacement, (n_pairs, m - 1)
+
+    @property
+    def size(self):
+        """Number of unknowns to a member."""
+        return self.slopes.shape[1] + 1
+
+    @property
+    def _rows(self):
+        return np.concatenate([np.ones((len(self.values), 1)), self.slopes], axis=1)
+
+    def solve(self, trust):
+        """Solve; levels and shifts have zero mean over each part."""
+        rows, n = self._rows, len(self.parts)
+        gain = (trust * self.weights * self.values)[:, None] * rows
+        gain[:, 1:] += trust[:, None] * self.shift_gain
+        right = np.asarray(self.incidence.T @ gain)
+        found = self._inverse(trust, self.size).solve(right.ravel()).reshape(n, self.size)
+        counts = np.bincount(self.parts)
+        for column in found.T:
+            column -= (np.bincount(self.parts, column) / counts)[self.parts]
+        residuals = self.values - np.sum(rows * (self.incidence @ found), axis=1)
+        shifts = found[:, 1:] if self.size > 1 else np.full((n, 2), np.nan)
+        return found[:, 0].copy(), shifts, residuals
+
+    def _inverse(self, trust, size):
+        """Factorize the normal matrix of the first unknowns of each member."""
+        n, rows = len(self.parts), self._rows
+        blocks = (trust * self.weights)[:, None, None] * rows[:, :, None] * rows[:, None, :]
+        blocks[:, 1:, 1:] += trust[:, None, None] * self.shift_information
+
+        def summed(a, b):
+            ties = self.incidence.T @ sparse.diags_array(blocks[:, a, b]) @ self.incidence
+            return ties + sparse.eye_array(n) / SHIFT_PRIOR**2 if a == b > 0 else ties
+
+        normal = sparse.block_array([[summed(a, b) for b in range(size)] for a in range(size)])
+        # Unknowns of one member side by side.
+        order = np.arange(size * n).reshape(size, n).T.ravel()
+        normal = normal.tocsr()[order][:, order]
+        return GroundedInverse(normal, size * np.unique(self.parts, return_index=True)[1])
+
+    def errors(self, trust):
+        """Variances of shifts and levels; what fitting shifts costs levels and residuals."""
+        n, n_pairs, size = len(self.parts), len(self.values), self.size
+        known = self._inverse(trust, 1)
+        without = self._centred_variances(known, 1, 0)
+        if size == 1:
+            return np.full((n, 2), np.nan), without, np.ones(n), np.ones(n_pairs)
+        fitted = self._inverse(trust, size)
+        level, *shift = (self._centred_variances(fitted, size, column) for column in range(size))
+        taken = self._fitted_variances(known, 1)
+        share = self._fitted_variances(fitted, size)
+        share = np.divide(share, taken, out=np.ones(n_pairs), where=taken > 0)
+        inflation = np.divide(level, without, out=np.ones(n), where=without > 0)
+        return (
+            np.stack(shift, axis=1),
+            without,
+            np.maximum(inflation, 1.0),
+            np.maximum(share, 1.0),
+        )
+
+    def _centred_variances(self, inverse, size, column):
+        """Variance of one unknown of each member about the mean of its part."""
+        n, counts = len(self.parts), np.bincount(self.parts)
+        numbers = column + size * np.arange(n)
+        rows = sparse.coo_array((np.ones(n), (np.arange(n), numbers)), shape=(n, size * n))
+        mean = np.zeros(size * n)
+        mean[numbers] = 1.0 / counts[self.parts]
+        with_mean = inverse.solve(mean)[numbers]
+        of_mean = np.bincount(self.parts, with_mean) / counts
+        return inverse.quadratic_forms(rows) - 2.0 * with_mean + of_mean[self.parts]
+
+    def _fitted_variances(self, inverse, size):
+        """Variance of what the solution says of each pair's value."""
+        rows = self._rows[:, :size]
+        columns = [self.incidence.multiply(rows[:, a : a + 1]) for a in range(size)]
+        n = len(self.parts)
+        order = np.arange(size * n).reshape(size, n).T.ravel()
+        return inverse.quadratic_forms(sparse.hstack(columns, format="csc")[:, order])
+
+
+def _equations(n, parts, offsets, weighted):
+    fits = [offset.fit for offset in offsets]
+    size = 1 if any(fit is None for fit in fits) else 3
+    if size == 1:
+        estimates = np.array([[offset.value] for offset in offsets])
+        covariances = np.array([[[offset.variance]] for offset in offsets])
+        responses = np.ones_like(covariances)
+    else:
+        estimates = np.array([fit.estimate for fit in fits])
+        covariances = np.array([fit.covariance for fit in fits])
+        responses = np.array([fit.response for fit in fits])
+    to_shifts = responses[:, :, 1:]
+    covariances = covariances + SHIFT_SCATTER**2 * to_shifts @ np.swapaxes(to_shifts, 1, 2)
+    floor = np.zeros_like(covariances)
+    floor[:, 0, 0] = _rounding(offsets)
+    floor[:, 1:, 1:] = 1e-12 * np.eye(size - 1)
+    covariances += floor
+    precision = np.linalg.inv(covariances)
+    variances = 1.0 / precision[:, 0, 0]
+    combination = variances[:, None] * precision[:, 0]
+    if not weighted:
+        # All weigh the same, and displacements are nobody's business.
+        variances = covariances[:, 0, 0]
+        combination = np.eye(size)[np.zeros(len(offsets), dtype=int)]
+    slopes = np.einsum("pa,pab->pb", combination, to_shifts) if weighted else to_shifts[:, 0] * 0
+    own = responses[:, 1:, 1:]
+    weighed = np.swapaxes(own, 1, 2) @ np.linalg.inv(covariances[:, 1:, 1:])
+    return _Equations(
+        parts,
+        incidence_matrix(n, offsets),
+        np.sum(combination * estimates, axis=1),
+        variances,
+        1.0 / variances if weighted else np.ones(len(offsets)),
+        slopes,
+        weighed @ own,
+        np.einsum("pab,pb->pa", weighed, estimates[:, 1:]),
+    )
+
+
+def _trust(equations, sizes):
     """Find how far each pair can be trusted."""
+    deviations = np.sqrt(equations.variances)
     for _ in range(30):  # least absolute deviations
-        size = np.abs(residual * np.sqrt(weight))
-        _, residual = fit(weight / np.maximum(size, 0.1))
-    size = np.abs(residual * np.sqrt(weight))
+        residuals = equations.solve(1.0 / np.maximum(sizes, 0.1))[2]
+        sizes = np.abs(residuals) / deviations
     # A field whose pairs all disagree by more than their errors is judged by
     # its own scatter. Never zero, which would cut the graph.
-    scale = PAIR_CUTOFF * max(1.0, 1.48 * float(np.median(size)))
-    return np.maximum((1.0 - np.minimum(size / scale, 1.0) ** 2) ** 2, 1e-9)
+    scale = PAIR_CUTOFF * max(1.0, 1.48 * float(np.median(sizes)))
+    return np.maximum((1.0 - np.minimum(sizes / scale, 1.0) ** 2) ** 2, 1e-9)
 
 
 def _ends(offsets):
@@ -239,9 +348,8 @@ def _ends(offsets):
     return first, second
 
 
-def _weights(offsets):
-    variance = np.array([offset.variance for offset in offsets])
+def _rounding(offsets):
+    """Least variance that an offset can have."""
     n_cells = np.array([offset.n_cells for offset in offsets])
     scale = max((abs(offset.value) for offset in offsets), default=0.0)
-    floor = (ROUNDING * (scale or 1.0)) ** 2 / n_cells
-    return 1.0 / np.maximum(variance, floor)
+    return (ROUNDING * (scale or 1.0)) ** 2 / n_cells

@@ -94,11 +94,14 @@ def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage, noise=UNIFORM):
     Tile or None
         None when no cell is left.
     """
-    drizzle = Drizzle(kernel="square", out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
+    # On cells of two pixels and more, squares that stay parallel to the cells do as
+    # well as rotated ones, at half the cost.
+    drizzle = Drizzle(kernel="turbo", out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
     for rows, pixmap in pixmaps:
         drizzle.add_image(
             np.where(good[rows], data[rows], 0).astype(np.float32, copy=False),
             exptime=1.0,
+            pixel_scale_ratio=float(np.sqrt(cutout.pixels_per_cell)),
             pixmap=pixmap,
             weight_map=good[rows].astype(np.float32),
         )
