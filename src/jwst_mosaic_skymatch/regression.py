@@ -4,13 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Regression", "drizzle_correlation", "gradient", "robust_regression"]
+__all__ = ["SHIFT_SCATTER", "Regression", "drizzle_correlation", "gradient", "robust_regression"]
 
 # The biweight's cutoff in sigma: 6 median absolute deviations.
 CUTOFF = 4.05
 GAUSSIAN_MAD = 0.6744897501960817
-# Bins of the gradient in which excess scatter is looked for.
-N_BINS = 8
+# What is left of the distortion makes the displacement of two exposures differ
+# from place to place by this much, in cells (rms of an axis).
+SHIFT_SCATTER = 0.01
+# Shares of the values, from flat to steep, in which excess scatter is looked for, the
+# number of flat ones to compare with, and the least number of values in one.
+SHARES = (0.125,) * 7 + (0.075, 0.035, 0.01, 0.005)
+N_FLAT = 4
+LEAST_IN_SHARE = 30
 # Variance of the gradient (the stencil in `_slope`) of the mean of two images, over
 # that of their difference.
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
@@ -88,27 +94,40 @@ def gradient(image):
         beside a hole, zero where both neighbours are unknown; NaN where the
         image is.
     """
-    hole = np.isnan(image)
-    slopes = _slope(image, 1), _slope(image, 0)
-    for slope in slopes:
-        slope[hole] = np.nan
-    return slopes
+    image = np.ascontiguousarray(image)
+    return _slope(image, 1), _slope(image, 0)
 
 
 def _slope(image, axis):
     # Central differences alone miss a sixth of the slope of a star as narrow as
     # a cell, and so much of its displacement would be left over.
-    padding = [(2, 2) if k == axis else (0, 0) for k in (0, 1)]
-    padded = np.pad(image, padding, constant_values=np.nan)
     size = image.shape[axis]
-    far_low, low, high, far_high = (
-        padded[(slice(None),) * axis + (slice(2 + k, 2 + k + size),)] for k in (-2, -1, 1, 2)
+    slope = np.full_like(image, np.nan)
+    if size > 4:
+
+        def ahead(k):
+            return image[(slice(None),) * axis + (slice(2 + k, size - 2 + k),)]
+
+        inner = (ahead(1) - ahead(-1)) * np.float32(2 / 3)
+        inner -= (ahead(2) - ahead(-2)) * np.float32(1 / 12)
+        slope[(slice(None),) * axis + (slice(2, size - 2),)] = inner
+    hole = np.isnan(image)
+    # Beside holes and edges: two neighbours, or one.
+    flat = image.ravel()
+    missing = np.flatnonzero(np.isnan(slope) & ~hole)
+    position = missing // image.shape[1] if axis == 0 else missing % image.shape[1]
+    step = image.shape[1] if axis == 0 else 1
+    low, high = (
+        np.where(inside, flat[np.where(inside, missing + offset, 0)], np.float32(np.nan))
+        for inside, offset in ((position > 0, -step), (position < size - 1, step))
     )
-    slope = (high - low) * np.float32(2 / 3) - (far_high - far_low) * np.float32(1 / 12)
-    for ahead, behind, length in ((high, low, 2), (high, image, 1), (image, low, 1)):
-        missing = np.isnan(slope)
-        slope[missing] = (ahead[missing] - behind[missing]) / length
-    return np.nan_to_num(slope, copy=False)
+    here = flat[missing]
+    found = np.float32(0.5) * (high - low)
+    for difference in (high - here, here - low):
+        found = np.where(np.isnan(found), difference, found)
+    slope.ravel()[missing] = np.nan_to_num(found)
+    slope[hole] = np.nan
+    return slope
 
 
 def robust_regression(values, regressors, variance, steepness):
@@ -150,129 +169,177 @@ def robust_regression(values, regressors, variance, steepness):
     sample = np.s_[:: max(values.size // N_SAMPLE, 1)]
     # The regressors are small numbers beside the values; a common level that is
     # taken out first leaves nothing for single precision to lose.
-    start = float(np.median(values[sample]))
-    start = np.array([start] + [0.0] * len(regressors))
-    excess = _FLAT
+    level = np.median(values[sample])
+    values = values - level
     some = values[sample], regressors[:, sample], variance[sample]
+    plain, bins = _whiten(*some), _Bins.of(steepness[sample])
+    found, excess = np.zeros(len(regressors) + 1), _FLAT
     for _ in range(2):
-        start, scale = _huber(some[0], some[1], some[2] * excess(steepness[sample]), start)
-        excess = _measure_excess(_residual(*some, start), steepness[sample], excess)
-    excess = excess(steepness)
-    variance = variance * excess
-    coefficients = _biweight(values, regressors, variance, start, scale)
-    residual = _residual(values, regressors, variance, coefficients)
+        whitened = _whiten(*some[:2], some[2] * excess(steepness[sample]))
+        found, scale = _huber(*whitened, found)
+        excess = bins.excess(_residual(*plain, found), some[2])
+    factor = excess(steepness)
+    whitened = _whiten(values, regressors, variance * factor)
+    found, scale = _huber(*_whiten(*some[:2], some[2] * excess(steepness[sample])), found)
     if scale == 0.0:  # more than half of the values are fitted exactly
-        m = len(coefficients)
-        return Regression(coefficients, np.zeros((m, m)), residual == 0.0, np.eye(m))
-    return _with_covariance(coefficients, regressors, variance, residual, scale, excess)
+        nothing = np.zeros((len(found),) * 2)
+        fit = Regression(found, nothing, _residual(*whitened, found) == 0, np.eye(len(found)))
+    else:
+        fit = _biweight(*whitened, found, scale, factor)
+    fit.coefficients[0] += level
+    return fit
 
 
 @dataclass(frozen=True)
 class _Excess:
-    """Factor on the variance as a function of the squared gradient."""
+    """Factor on the variance as a function of the squared gradient.
+
+    Beside what is measured it grows by at least ``least`` times the squared
+    gradient: else the few steepest cells, the cores of stars, would decide on
+    the displacement alone.
+    """
 
     steepness: np.ndarray
     factor: np.ndarray
+    least: float = 0.0
 
     def __call__(self, steepness):
-        if not np.any(self.factor > 1.0):
-            return np.float32(1.0)
-        return np.interp(steepness, self.steepness, self.factor).astype(np.float32)
+        factor = np.float32(1.0) + np.float32(self.least) * steepness
+        if np.any(self.factor > 1.0):
+            measured = np.interp(steepness, self.steepness, self.factor).astype(np.float32)
+            # Steeper than the steepest share: as the square of the gradient.
+            beyond = np.maximum(steepness / np.float32(self.steepness[-1]), np.float32(1.0))
+            factor = np.maximum(factor, measured * beyond)
+        return factor
 
 
 _FLAT = _Excess(np.zeros(1), np.ones(1))
 
 
-def _measure_excess(residual, steepness, known):
-    """Find where steep cells scatter more than flat ones."""
-    per_bin = residual.size // N_BINS
-    if per_bin < 30:
-        return known
-    bins = np.array_split(np.argsort(steepness, kind="stable"), N_BINS)
-    ratio = np.abs(residual)
-    scatter = np.array([np.median(ratio[b]) for b in bins]) ** 2
-    base = np.median(scatter[: N_BINS // 2])
-    if base == 0.0:
-        return known
-    factor = np.maximum.accumulate(np.maximum(scatter / base, 1.0))
-    # Within the noise of the medians there is no excess.
-    factor[factor < 1.0 + 6.0 / np.sqrt(per_bin)] = 1.0
-    return _Excess(np.array([np.median(steepness[b]) for b in bins], dtype=float), factor)
+@dataclass(frozen=True)
+class _Bins:
+    """Shares of the values, in the order of the squared gradient."""
+
+    members: tuple[np.ndarray, ...]
+    steepness: np.ndarray
+
+    @classmethod
+    def of(cls, steepness):
+        ends = np.round(np.cumsum(SHARES) * steepness.size).astype(int)
+        members = tuple(np.split(np.argsort(steepness, kind="stable"), ends[:-1]))
+        members = tuple(b for b in members if len(b) >= LEAST_IN_SHARE)
+        return cls(members, np.array([np.median(steepness[b]) for b in members], dtype=float))
+
+    def excess(self, residual, variance):
+        """Find where steep cells scatter more than flat ones."""
+        if len(self.members) <= N_FLAT:
+            return _FLAT
+        size = np.abs(residual)
+        scatter = (np.array([np.median(size[b]) for b in self.members]) / GAUSSIAN_MAD) ** 2
+        base = np.median(scatter[:N_FLAT])
+        if base == 0.0:
+            return _FLAT
+        factor = np.maximum.accumulate(np.maximum(scatter / base, 1.0))
+        # Within the noise of the medians there is no excess.
+        noise = 6.0 / np.sqrt([len(b) for b in self.members])
+        factor[factor < 1.0 + noise] = 1.0
+        least = SHIFT_SCATTER**2 / (base * float(np.median(variance)))
+        return _Excess(self.steepness, factor, least)
 
 
-def _residual(values, regressors, variance, coefficients):
-    """Residual in units of the expected scatter."""
-    residual = values - values.dtype.type(coefficients[0])
-    for column, coefficient in zip(regressors, coefficients[1:], strict=True):
+def _whiten(values, regressors, variance):
+    """Divide values and all columns, the constant first, by the expected scatter."""
+    precision = 1.0 / np.sqrt(variance)
+    design = np.empty((len(regressors) + 1, values.size), dtype=values.dtype)
+    design[0] = precision
+    np.multiply(regressors, precision, out=design[1:])
+    return values * precision, design
+
+
+def _residual(values, design, coefficients):
+    residual = values.copy()
+    for column, coefficient in zip(design, coefficients, strict=True):
         residual -= column * values.dtype.type(coefficient)
-    residual /= np.sqrt(variance)
     return residual
 
 
-def _scale(residual):
-    return float(np.median(np.abs(residual))) / GAUSSIAN_MAD
-
-
-def _huber(values, regressors, variance, coefficients):
+def _huber(values, design, coefficients):
     """Find coefficients and scale."""
     for _ in range(30):
-        residual = _residual(values, regressors, variance, coefficients)
-        scale = _scale(residual)
+        residual = _residual(values, design, coefficients)
+        size = np.abs(residual)
+        scale = float(np.median(size)) / GAUSSIAN_MAD
         if scale == 0.0:
             break
-        weights = 1.5 / np.maximum(np.abs(residual) / scale, 1.5)
-        step, small = _newton(regressors, variance, weights, residual, scale)
+        weights = np.float32(1.5 * scale) / np.maximum(size, np.float32(1.5 * scale))
+        normal = _products(design, weights)
+        step = _solve(normal, _gain(design, weights * residual))
         coefficients = coefficients + step
-        if small:
+        if _small(step, normal, scale):
             break
     return coefficients, scale
 
 
-def _biweight(values, regressors, variance, coefficients, scale):
-    """Iterate the biweight at fixed scale."""
-    for _ in range(30 if scale > 0.0 else 0):
-        residual = _residual(values, regressors, variance, coefficients)
-        weights = np.maximum(1.0 - (residual / np.float32(CUTOFF * scale)) ** 2, 0.0) ** 2
-        step, small = _newton(regressors, variance, weights, residual, scale)
-        coefficients = coefficients + step
-        if small:
+def _biweight(values, design, coefficients, scale, excess):
+    """Iterate the biweight at fixed scale, from a start within a few sigma."""
+    normal = None
+    for _ in range(30):
+        residual = _residual(values, design, coefficients)
+        inside, slope = _biweight_shape(residual, scale)
+        weights = inside * inside
+        if normal is None:
+            normal = _curvature(design, weights, slope)
+        step = _solve(normal, _gain(design, weights * residual))
+        if _small(step, normal, scale):
             break
-    return coefficients
+        coefficients = coefficients + step
+    bread = np.linalg.pinv(_products(design, slope))
+    meat = _products(design, (residual * weights) ** 2)
+    noise = np.full(len(design), GRADIENT_NOISE * scale**2 * _sum(slope / excess))
+    noise[0] = 0.0
+    response = np.eye(len(noise)) - bread * noise
+    return Regression(coefficients + step, bread @ meat @ bread, inside > 0.0, response)
 
 
-def _newton(regressors, variance, weights, residual, scale):
-    """Find the next step, and tell whether it is within a thirtieth of the errors."""
-    normal = _products(regressors, weights / variance)
-    weighted = weights * residual / np.sqrt(variance)
-    gain = np.array([_sum(weighted), *(_sum(weighted * column) for column in regressors)])
-    step = np.linalg.lstsq(normal, gain, rcond=1e-12)[0]
-    return step, bool(np.all(step**2 * np.diag(normal) <= (0.03 * scale) ** 2))
+def _curvature(design, weights, slope):
+    """Matrix of Newton's steps; that of reweighting if it is not safely positive."""
+    newton, reweighted = _products(design, slope), _products(design, weights)
+    safe = np.all(np.diag(newton) > 0.3 * np.diag(reweighted))
+    return newton if safe else reweighted
 
 
-def _products(regressors, weights):
-    """Sum the products of all pairs of columns, the constant first."""
-    m = len(regressors) + 1
+def _biweight_shape(residual, scale):
+    """Give 1 - u^2 (0 outside), and the slope of psi; u in units of the cutoff."""
+    u2 = (residual * np.float32(1.0 / (CUTOFF * scale))) ** 2
+    inside = np.maximum(np.float32(1.0) - u2, np.float32(0.0))
+    return inside, inside * (np.float32(1.0) - np.float32(5.0) * u2)
+
+
+def _solve(normal, gain):
+    return np.linalg.lstsq(normal, gain, rcond=1e-12)[0]
+
+
+def _small(step, normal, scale):
+    """Tell whether a step is within a thirtieth of the errors."""
+    return bool(np.all(step**2 * np.diag(normal) <= (0.03 * scale) ** 2))
+
+
+def _gain(design, weighted):
+    return np.array([_sum(weighted * column) for column in design])
+
+
+def _products(design, weights):
+    """Sum the products of all pairs of columns."""
+    m = len(design)
     products = np.empty((m, m))
     for i in range(m):
-        weighted = weights if i == 0 else weights * regressors[i - 1]
+        weighted = weights * design[i]
         for j in range(i, m):
-            term = weighted if j == 0 else weighted * regressors[j - 1]
-            products[i, j] = products[j, i] = _sum(term)
+            products[i, j] = products[j, i] = _sum(weighted * design[j])
     return products
 
 
 def _sum(values):
-    return values.sum(dtype=np.float64)
-
-
-def _with_covariance(coefficients, regressors, variance, residual, scale, excess):
-    u2 = (residual / np.float32(CUTOFF * scale)) ** 2
-    inside = np.maximum(1.0 - u2, 0.0)
-    psi2 = residual**2 * inside**4
-    slope = inside * (1.0 - 5.0 * u2)
-    bread = np.linalg.pinv(_products(regressors, slope / variance))
-    meat = _products(regressors, psi2 / variance)
-    noise = np.full(len(coefficients), GRADIENT_NOISE * scale**2 * _sum(slope / excess))
-    noise[0] = 0.0
-    response = np.eye(len(noise)) - bread * noise
-    return Regression(coefficients, bread @ meat @ bread, inside > 0.0, response)
+    # numpy sums pairwise: single precision is ample, and the order of summation
+    # does not depend on the number of threads.
+    return float(values.sum())

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from jwst_mosaic_skymatch.covariance import GroundedInverse
+from jwst_mosaic_skymatch.regression import SHIFT_SCATTER
 
 __all__ = ["Solution", "connected_parts", "incidence_matrix", "solve_levels"]
 
@@ -17,12 +18,9 @@ ROUNDING = float(np.finfo(np.float32).eps)
 # within 2 sigma they keep nine tenths of their weight.
 PAIR_CUTOFF = 9.0
 
-# What is left of the distortion makes the displacement of two exposures differ
-# from place to place by this much, in cells (rms of an axis).
-SHIFT_SCATTER = 0.01
 # No exposure lies much farther from its place than this, in cells. It matters
 # only where a smooth sky cannot tell a displacement from an offset.
-SHIFT_PRIOR = 0.5
+SHIFT_PRIOR = 0.25
 
 
 @dataclass(frozen=True)
@@ -162,13 +160,12 @@ def solve_levels(n, offsets, *, weighted=True):
     if not offsets:
         return _nothing(n)
     equations = _equations(n, parts, offsets, weighted)
-    trust = np.ones(len(offsets))
-    levels, shifts, residuals = equations.solve(trust)
-    sizes = np.abs(residuals) / np.sqrt(equations.variances)
+    trust = np.ones((2, len(offsets)))
+    levels, shifts, residuals, sizes = equations.solve(trust)
     redundancy = len(offsets) - n + len(np.unique(parts))
     if weighted and redundancy > 0 and sizes.max() > 3.0:
         trust = _trust(equations, sizes)
-        levels, shifts, residuals = equations.solve(trust)
+        levels, shifts, residuals, _ = equations.solve(trust)
     first, second = _ends(offsets)
     in_pair = np.bincount(np.r_[first, second], minlength=n) > 0
     components = np.full(n, -1)
@@ -184,8 +181,8 @@ def solve_levels(n, offsets, *, weighted=True):
         residuals + levels[first] - levels[second],
         equations.variances,
         residuals,
-        equations.weights * trust,
-        trust,
+        equations.weights * trust[0],
+        trust[0],
         level_variances,
         inflation,
         pair_inflation,
@@ -209,8 +206,8 @@ class _Equations:
     variances: np.ndarray  # v, (n_pairs,)
     weights: np.ndarray  # (n_pairs,)
     slopes: np.ndarray  # kappa, (n_pairs, m - 1)
-    shift_information: np.ndarray  # (n_pairs, m - 1, m - 1)
-    shift_gain: np.ndarray  # information times displacement, (n_pairs, m - 1)
+    shift_values: np.ndarray  # in units of their errors, (n_pairs, m - 1)
+    shift_design: np.ndarray  # what a displacement makes of them, (n_pairs, m - 1, m - 1)
 
     @property
     def size(self):
@@ -222,24 +219,38 @@ class _Equations:
         return np.concatenate([np.ones((len(self.values), 1)), self.slopes], axis=1)
 
     def solve(self, trust):
-        """Solve; levels and shifts have zero mean over each part."""
+        """Solve with trust in the offset, and in the displacement, of each pair.
+
+        Levels and shifts have zero mean over each part. Also gives the residuals
+        of the offsets, and those of both in units of their errors.
+        """
         rows, n = self._rows, len(self.parts)
-        gain = (trust * self.weights * self.values)[:, None] * rows
-        gain[:, 1:] += trust[:, None] * self.shift_gain
+        gain = (trust[0] * self.weights * self.values)[:, None] * rows
+        gain[:, 1:] += np.einsum("p,pab,pa->pb", trust[1], self.shift_design, self.shift_values)
         right = np.asarray(self.incidence.T @ gain)
         found = self._inverse(trust, self.size).solve(right.ravel()).reshape(n, self.size)
         counts = np.bincount(self.parts)
         for column in found.T:
             column -= (np.bincount(self.parts, column) / counts)[self.parts]
-        residuals = self.values - np.sum(rows * (self.incidence @ found), axis=1)
+        differences = self.incidence @ found
+        residuals = self.values - np.sum(rows * differences, axis=1)
+        misfit = self.shift_values - np.einsum("pab,pb->pa", self.shift_design, differences[:, 1:])
+        sizes = np.stack(
+            [
+                np.abs(residuals) / np.sqrt(self.variances),
+                np.sqrt(np.sum(misfit**2, axis=1) / max(self.size - 1, 1)),
+            ]
+        )
         shifts = found[:, 1:] if self.size > 1 else np.full((n, 2), np.nan)
-        return found[:, 0].copy(), shifts, residuals
+        return found[:, 0].copy(), shifts, residuals, sizes
 
     def _inverse(self, trust, size):
         """Factorize the normal matrix of the first unknowns of each member."""
         n, rows = len(self.parts), self._rows
-        blocks = (trust * self.weights)[:, None, None] * rows[:, :, None] * rows[:, None, :]
-        blocks[:, 1:, 1:] += trust[:, None, None] * self.shift_information
+        blocks = (trust[0] * self.weights)[:, None, None] * rows[:, :, None] * rows[:, None, :]
+        blocks[:, 1:, 1:] += np.einsum(
+            "p,pac,pab->pcb", trust[1], self.shift_design, self.shift_design
+        )
 
         def summed(a, b):
             ties = self.incidence.T @ sparse.diags_array(blocks[:, a, b]) @ self.incidence
@@ -316,8 +327,7 @@ def _equations(n, parts, offsets, weighted):
         variances = covariances[:, 0, 0]
         combination = np.eye(size)[np.zeros(len(offsets), dtype=int)]
     slopes = np.einsum("pa,pab->pb", combination, to_shifts) if weighted else to_shifts[:, 0] * 0
-    own = responses[:, 1:, 1:]
-    weighed = np.swapaxes(own, 1, 2) @ np.linalg.inv(covariances[:, 1:, 1:])
+    to_errors = np.swapaxes(np.linalg.cholesky(np.linalg.inv(covariances[:, 1:, 1:])), 1, 2)
     return _Equations(
         parts,
         incidence_matrix(n, offsets),
@@ -325,20 +335,18 @@ def _equations(n, parts, offsets, weighted):
         variances,
         1.0 / variances if weighted else np.ones(len(offsets)),
         slopes,
-        weighed @ own,
-        np.einsum("pab,pb->pa", weighed, estimates[:, 1:]),
+        np.einsum("pab,pb->pa", to_errors, estimates[:, 1:]),
+        to_errors @ responses[:, 1:, 1:],
     )
 
 
 def _trust(equations, sizes):
-    """Find how far each pair can be trusted."""
-    deviations = np.sqrt(equations.variances)
+    """Find how far the offset, and the displacement, of each pair can be trusted."""
     for _ in range(30):  # least absolute deviations
-        residuals = equations.solve(1.0 / np.maximum(sizes, 0.1))[2]
-        sizes = np.abs(residuals) / deviations
+        sizes = equations.solve(1.0 / np.maximum(sizes, 0.1))[3]
     # A field whose pairs all disagree by more than their errors is judged by
     # its own scatter. Never zero, which would cut the graph.
-    scale = PAIR_CUTOFF * max(1.0, 1.48 * float(np.median(sizes)))
+    scale = PAIR_CUTOFF * np.maximum(1.0, 1.48 * np.median(sizes, axis=1, keepdims=True))
     return np.maximum((1.0 - np.minimum(sizes / scale, 1.0) ** 2) ** 2, 1e-9)
 
 
