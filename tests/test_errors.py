@@ -11,7 +11,8 @@ from helpers import make_tile, structured_sky
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
-from jwst_mosaic_skymatch.match import match_groups, match_members
+from jwst_mosaic_skymatch.engine import Engine
+from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.noise import NoiseCurve
 from jwst_mosaic_skymatch.regression import drizzle_correlation
 from jwst_mosaic_skymatch.simulation import (
@@ -21,16 +22,17 @@ from jwst_mosaic_skymatch.simulation import (
     stephans_quintet,
 )
 from jwst_mosaic_skymatch.statistic import Statistic
+from jwst_mosaic_skymatch.tasks import summarize
 
 
 def match(tiles, labels, **how):
-    how = {"min_cells": 25, **how}
+    method, engine = Method(Statistic(), **{"min_cells": 25, **how}), Engine()
     matched = []
     for label in dict.fromkeys(labels):
         positions = [k for k, other in enumerate(labels) if other == label]
         members = [tiles[k] for k in positions]
-        matched.append(match_members(label, members, positions, Statistic(), **how))
-    return match_groups(len(tiles), matched, Statistic(), **how)
+        matched.append(match_members(label, members, positions, method, engine))
+    return match_groups(len(tiles), matched, method, engine)
 
 
 def smooth_sky(x, y):
@@ -76,7 +78,8 @@ def test_joint_normal_matrix_of_two_tiles(x0, tolerance):
     noise = NoiseCurve(np.array([0.0, 10.0]), np.array([4.0, 4.0]))
     first = replace(make_tile(0, 0, (10, 10)), noise=noise)
     second = replace(make_tile(x0, 0, (10, 10)), noise=noise)
-    normal = joint_normal_matrix([first, second], [1.0, 3.0]).toarray()
+    information = [summarize(tile).information for tile in (first, second)]
+    normal = joint_normal_matrix(information, [1.0, 3.0]).toarray()
     # Common cells of inverse variance 1 and 1/3.
     information = 10 * (10 - x0) * (1.0 * (1 / 3)) / (1.0 + 1 / 3)
     np.testing.assert_allclose(normal, information * np.array([[1, -1], [-1, 1]]), rtol=tolerance)

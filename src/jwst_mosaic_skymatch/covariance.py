@@ -4,17 +4,13 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
-from jwst_mosaic_skymatch.footprint import block_sums
+from jwst_mosaic_skymatch.footprint import CoarseMap
 from jwst_mosaic_skymatch.tile import candidate_pairs
 
 __all__ = ["GroundedInverse", "covariance_of_components", "joint_normal_matrix"]
 
 # Columns of an inverse that are held at a time.
 BATCH = 256
-
-# Cells to a side of the blocks over which information is added up. An overlap's
-# edge is blurred by less than this; ten cells wide, that is 2 % on an error.
-BLOCK = 2
 
 
 class GroundedInverse:
@@ -83,21 +79,20 @@ class GroundedInverse:
         return forms
 
 
-def joint_normal_matrix(tiles, inflation):
+def joint_normal_matrix(information, inflation):
     r"""Build the normal matrix of all levels with the sky eliminated.
 
     Parameters
     ----------
-    tiles : sequence of Tile
-        Tiles of one grid.
+    information : sequence of CoarseMap
+        Inverse variance of each tile, in small blocks of cells of one grid.
     inflation : sequence of float
         Factor on the variance of each tile's noise.
 
     Returns
     -------
     sparse array, shape (n, n)
-        Inverse variances, (MJy/sr)^-2, or relative ones when the noise of the
-        tiles is not known. Row sums are zero.
+        Inverse variances, (MJy/sr)^-2. Row sums are zero.
 
     Notes
     -----
@@ -105,19 +100,18 @@ def joint_normal_matrix(tiles, inflation):
     :math:`w_{ik}`. Eliminating the sky leaves
     :math:`A_{ij} = \sum_k w_{ik} (\delta_{ij} - w_{jk} / \sum_l w_{lk})`.
     Unlike the covariance of pairwise fits it knows that pairs share noise.
-    Neighbouring cells are taken together, two by two.
+    Cells of a block are taken together.
     """
-    measured = all(tile.noise.measured for tile in tiles)
     maps = [
-        block_sums(tile, _inverse_variance(tile, factor, measured), BLOCK)
-        for tile, factor in zip(tiles, inflation, strict=True)
+        CoarseMap(m.x0, m.y0, m.weight * np.float32(1.0 / factor))
+        for m, factor in zip(information, inflation, strict=True)
     ]
     pairs = candidate_pairs(maps)
     neighbours = [[] for _ in maps]
     for i, j in pairs:
         neighbours[i].append(j)
         neighbours[j].append(i)
-    first, second, information = [], [], []
+    first, second, shared = [], [], []
     for i, own in enumerate(maps):
         # One tile's window at a time: no array is larger than a tile.
         total = own.weight.copy()
@@ -130,10 +124,10 @@ def joint_normal_matrix(tiles, inflation):
                 mine, theirs = _common(own, maps[j])
                 first.append(i)
                 second.append(j)
-                information.append(float(np.vdot(share[mine], maps[j].weight[theirs])))
-    n = len(tiles)
+                shared.append(float(np.vdot(share[mine], maps[j].weight[theirs])))
+    n = len(maps)
     ends = (np.array(first, dtype=int), np.array(second, dtype=int))
-    upper = sparse.coo_array((np.array(information), ends), shape=(n, n)).tocsr()
+    upper = sparse.coo_array((np.array(shared), ends), shape=(n, n)).tocsr()
     ties = upper + upper.T
     return (sparse.diags_array(ties.sum(axis=1)) - ties).tocsr()
 
@@ -144,15 +138,6 @@ def _common(first, second):
     bx0, bx1, by0, by1 = second.bounds
     x0, x1, y0, y1 = max(ax0, bx0), min(ax1, bx1), max(ay0, by0), min(ay1, by1)
     return tuple(np.s_[y0 - y : y1 - y, x0 - x : x1 - x] for x, y in ((ax0, ay0), (bx0, by0)))
-
-
-def _inverse_variance(tile, factor, measured):
-    """Inverse variance of the cells of a tile; 0 where it has no data."""
-    weight = tile.weight.astype(np.float32)
-    if measured:
-        weight /= tile.noise(np.nan_to_num(tile.data)).astype(np.float32)
-    weight /= np.float32(factor)
-    return weight
 
 
 def covariance_of_components(normal, components):

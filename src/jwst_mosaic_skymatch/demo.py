@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.exposures import good_pixels, read_footprint
+from jwst_mosaic_skymatch.exposures import good_bits, read_footprint
 from jwst_mosaic_skymatch.grid import shared_grid
+from jwst_mosaic_skymatch.pixels import good_pixels
 from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
 from jwst_mosaic_skymatch.tile import drizzle_tile, stack_tiles
 
@@ -326,10 +327,9 @@ def _drizzle(files):
     tiles = []
     for file in files:
         with ImageModel(file) as model:
-            good = good_pixels(model.data, model.dq, dqbits="~DO_NOT_USE+NON_SCIENCE")
-            cutout = grid.cutout(model.meta.wcs, good.shape)
-            pixmaps = grid.pixmaps(model.meta.wcs, good.shape, cutout)
-            tiles.append(drizzle_tile(model.data, good, pixmaps, cutout, min_coverage=0.5))
+            good = good_pixels(model.data, model.dq, good_bits=good_bits("~DO_NOT_USE+NON_SCIENCE"))
+            pixel_map = grid.map_pixels(model.meta.wcs, good.shape)
+            tiles.append(drizzle_tile(model.data, good, pixel_map, min_coverage=0.5))
     return grid, tiles
 
 

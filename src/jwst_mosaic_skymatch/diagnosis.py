@@ -56,7 +56,7 @@ def misaligned_exposures(match, members, grid, threshold):
     list of str
         One sentence that names all of them, or none.
     """
-    pixels = np.sqrt(np.mean([g.tile.pixels_per_cell for g in match.groups] or [1.0]))
+    pixels = np.sqrt(np.mean([g.summary.pixels_per_cell for g in match.groups] or [1.0]))
     length = np.hypot(*match.shifts.T)
     error = np.sqrt(match.shift_variances.sum(axis=1))
     far = (length * pixels > threshold) & (length > SIGNIFICANCE * error)

@@ -1,14 +1,12 @@
-"""Pixels, mask, and WCS of one exposure, as the numerics take them."""
+"""Flags and WCS of one exposure, as the numerics take them."""
 
 import numpy as np
+from astropy.nddata.bitmask import interpret_bit_flags
 from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
-from stcal.resample.utils import build_mask
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-from jwst_mosaic_skymatch.statistic import in_range
-
-__all__ = ["check_model", "good_pixels", "read_footprint", "wcs_footprint"]
+__all__ = ["check_model", "good_bits", "read_footprint", "wcs_footprint"]
 
 
 def check_model(model, filename):
@@ -46,30 +44,20 @@ def check_model(model, filename):
         raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
 
 
-def good_pixels(data, dq, *, dqbits=None, lower=None, upper=None):
-    """Select the pixels that may be compared.
+def good_bits(dqbits):
+    """Read jwst's notation for flags that do not make a pixel bad.
 
     Parameters
     ----------
-    data : ndarray, shape (ny, nx)
-        Surface brightness, MJy/sr.
-    dq : ndarray of int, shape (ny, nx), or None
-        Data quality flags; None stands for no flag set.
-    dqbits : str or int or None, optional
-        Flags that do not make a pixel bad, in jwst's notation
-        (``~DO_NOT_USE+NON_SCIENCE``); None ignores all flags.
-    lower, upper : float or None, optional
-        Limits of ``data``.
+    dqbits : str or int or None
+        Flags, such as ``~DO_NOT_USE+NON_SCIENCE``.
 
     Returns
     -------
-    ndarray of bool, shape (ny, nx)
-        True for finite pixels within limits without a bad flag.
+    int or None
+        The bits; None when all flags are to be ignored.
     """
-    good = in_range(data, lower, upper)
-    if dq is not None:
-        good &= build_mask(dq, dqbits, flag_name_map=pixel).astype(bool)
-    return good
+    return interpret_bit_flags(dqbits, flag_name_map=pixel)
 
 
 def read_footprint(s_region):

@@ -6,37 +6,10 @@ import numpy as np
 from astropy.modeling.models import Shift
 from gwcs import WCS
 from stcal.alignment.util import wcs_from_sregions
-from stcal.resample.utils import calc_pixmap
 
-__all__ = ["Cutout", "Grid", "shared_grid"]
+from jwst_mosaic_skymatch.pixelmap import map_pixels
 
-# Spacing of the points, in native pixels, at which the WCS itself is
-# evaluated; a cubic spline between them is good to 2e-5 pixel on MIRI.
-PIXMAP_STEP = 32
-
-
-# Rows mapped at a time: a quarter of a MIRI frame's map, 17 MB in all, is held.
-BAND_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Cutout:
-    """A rectangular part of a grid.
-
-    Attributes
-    ----------
-    x0, y0 : int
-        Cell of the grid that is the cutout's cell (0, 0).
-    shape : tuple of int
-        Shape (ny, nx) in cells.
-    pixels_per_cell : float
-        Mean number of the exposure's pixels in the area of a cell.
-    """
-
-    x0: int
-    y0: int
-    shape: tuple[int, int]
-    pixels_per_cell: float
+__all__ = ["Grid", "shared_grid"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +46,8 @@ class Grid:
         east = ((ra[1:] - ra[0] + 180.0) % 360.0 - 180.0) * np.cos(np.deg2rad(dec[0]))
         return 3600.0 * np.array([east, dec[1:] - dec[0]])
 
-    def cutout(self, wcs, shape):
-        """Find the part of the grid that an exposure falls on.
+    def map_pixels(self, wcs, shape):
+        """Map the pixels of an exposure to cells.
 
         Parameters
         ----------
@@ -85,49 +58,16 @@ class Grid:
 
         Returns
         -------
-        Cutout
-            The part of the grid that holds all of the exposure.
+        PixelMap
+            The map.
         """
-        # Distortion bends the edges by many pixels, but smoothly: 9 points on
-        # each axis find the extremes to a fraction of a pixel.
-        x, y = np.meshgrid(*(np.linspace(-0.5, n - 0.5, 9) for n in shape[::-1]))
-        sky = wcs(x, y, with_bounding_box=False)
-        cells = np.array(self.wcs.invert(*sky, with_bounding_box=False))
-        low = np.floor(np.nanmin(cells, axis=(1, 2))).astype(int) - 1
-        high = np.ceil(np.nanmax(cells, axis=(1, 2))).astype(int) + 1
-        nx, ny = (high - low + 1).tolist()
-        along_y, along_x = np.diff(cells, axis=1)[..., 1:], np.diff(cells, axis=2)[:, 1:]
-        # Cells in each of the 8 x 8 blocks between the points.
-        area = np.abs(along_x[0] * along_y[1] - along_x[1] * along_y[0])
-        pixels_per_cell = shape[0] * shape[1] / 64.0 / np.nanmedian(area)
-        return Cutout(int(low[0]), int(low[1]), (ny, nx), float(pixels_per_cell))
 
-    def pixmaps(self, wcs, shape, cutout):
-        """Map the pixels of an exposure to cells, band by band.
+        def to_grid(x, y):
+            sky = wcs(x, y, with_bounding_box=False)
+            return self.wcs.invert(*sky, with_bounding_box=False)
 
-        Parameters
-        ----------
-        wcs : `~gwcs.wcs.WCS`
-            The exposure's WCS.
-        shape : tuple of int
-            Shape (ny, nx) of the exposure.
-        cutout : Cutout
-            The part of the grid to count cells in.
-
-        Yields
-        ------
-        rows : slice
-            Rows of the exposure.
-        pixmap : ndarray of float64, shape (n_rows, nx, 2)
-            Cell coordinates (x, y) of the centres of these rows' pixels in the
-            cutout; NaN outside the bounding box of ``wcs``.
-        """
-        target = self.cutout_wcs(cutout)
-        for start in range(0, shape[0], BAND_ROWS):
-            rows = slice(start, min(start + BAND_ROWS, shape[0]))
-            band = _rows_of(wcs, rows)
-            band_shape = (rows.stop - rows.start, shape[1])
-            yield rows, calc_pixmap(band, target, band_shape, stepsize=PIXMAP_STEP, order=3)
+        box = wcs.bounding_box
+        return map_pixels(to_grid, shape, box and box.bounding_box(order="F"))
 
     def cutout_wcs(self, cutout):
         """Make the WCS of a part of the grid.
@@ -152,19 +92,6 @@ class Grid:
 def _shifted(wcs, x0, y0):
     first, *rest = wcs.pipeline
     return WCS([(first.frame, Shift(x0) & Shift(y0) | first.transform), *rest])
-
-
-def _rows_of(wcs, rows):
-    """Cut a WCS to a range of rows, bounding box included."""
-    band = _shifted(wcs, 0.0, float(rows.start))
-    box = wcs.bounding_box
-    if box is not None:
-        x_limits, y_limits = box.bounding_box(order="F")
-        band.bounding_box = (
-            tuple(x_limits),
-            (max(y_limits[0] - rows.start, -0.5), min(y_limits[1], rows.stop - 0.5) - rows.start),
-        )
-    return band
 
 
 def shared_grid(footprints, reference_wcs, reference_wcsinfo, pixel_scale_ratio):

@@ -5,20 +5,23 @@ then whole groups, averaged to one tile each, are compared with each other.
 The level of an exposure is the sum of the two.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
 from jwst_mosaic_skymatch.footprint import coarse_map
 from jwst_mosaic_skymatch.outliers import reject_outliers
-from jwst_mosaic_skymatch.pairs import measure_offsets
+from jwst_mosaic_skymatch.pairs import measure_offset
 from jwst_mosaic_skymatch.propagation import GroupCovariance, level_errors
 from jwst_mosaic_skymatch.results import Group, Match, MatchedMembers, PairResult
+from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
+from jwst_mosaic_skymatch.statistic import Statistic
+from jwst_mosaic_skymatch.tasks import summarize
 from jwst_mosaic_skymatch.tile import shift_tile, stack_tiles
 
-__all__ = ["apply_gauge", "match_groups", "match_members"]
+__all__ = ["Method", "apply_gauge", "match_groups", "match_members"]
 
 
 # A displacement below this many sigma is left alone: moving an image adds noise.
@@ -27,17 +30,33 @@ SIGNIFICANCE = 4.0
 WORTH_MOVING = 0.02
 
 
-def match_members(
-    label,
-    tiles,
-    positions,
-    statistic,
-    *,
-    min_cells,
-    weighted=True,
-    rigid=False,
-    fit_shift=True,
-):
+@dataclass(frozen=True)
+class Method:
+    """How tiles are compared.
+
+    Attributes
+    ----------
+    statistic : Statistic
+        Location of the differences of two tiles.
+    min_cells : int
+        Least number of common cells for a pair to be used.
+    weighted : bool
+        Weigh the equations by the inverse variance of their offset.
+    rigid : bool
+        One level for all members of a group, whether they overlap or not (the
+        detectors of one exposure).
+    fit_shift : bool
+        Fit the misalignment of each pair along with its offset.
+    """
+
+    statistic: Statistic
+    min_cells: int
+    weighted: bool = True
+    rigid: bool = False
+    fit_shift: bool = True
+
+
+def match_members(label, tiles, positions, method, engine):
     """Match the members of one group and average them.
 
     Parameters
@@ -45,44 +64,60 @@ def match_members(
     label : str
         Name of the group.
     tiles : sequence of Tile or None
-        The members' tiles; None for a member without a good pixel.
+        The members' tiles, or handles for them; None for a member without a
+        good pixel.
     positions : sequence of int
         Position of each member among all exposures.
-    statistic : Statistic
-        Location of the differences of two tiles.
-    min_cells : int
-        Least number of common cells for a pair to be used.
-    weighted : bool, optional
-        Weigh the equations by the inverse variance of their offset.
-    rigid : bool, optional
-        One level for all members, whether they overlap or not (the detectors
-        of one exposure).
-    fit_shift : bool, optional
-        Fit the misalignment of each pair along with its offset.
+    method : Method
+        How to compare them.
+    engine : Engine
+        Where to.
 
     Returns
     -------
     MatchedMembers
-        The group, in several parts where overlaps do not connect it.
+        The group, in several parts where overlaps do not connect it; its tiles
+        are kept by the engine.
     """
-    known = [k for k, tile in enumerate(tiles) if tile is not None]
+    summaries = engine.each(summarize, tiles)
+    known = [k for k, summary in enumerate(summaries) if summary is not None]
     tiles, positions = [tiles[k] for k in known], [positions[k] for k in known]
+    summaries = [summaries[k] for k in known]
     if not tiles:
         return MatchedMembers((), ())
     offsets = ()
-    if not rigid:
-        offsets = measure_offsets(
-            tiles, statistic, min_cells=min_cells, fit_shift=fit_shift, keep_outliers=True
-        )
-    solution = solve_levels(len(tiles), offsets, weighted=weighted)
-    parts = np.zeros(len(tiles), dtype=int) if rigid else connected_parts(len(tiles), offsets)
-    covariance, fitted = np.zeros((len(tiles),) * 2), np.zeros(0)
+    if not method.rigid:
+        offsets = _measure(tiles, summaries, method, engine, keep_outliers=True)
+    matched = engine.beside(
+        _assemble, label, tiles, tuple(summaries), tuple(positions), offsets, method
+    )
+    groups = tuple(replace(group, tile=engine.keep(group.tile)) for group in matched.groups)
+    return replace(matched, groups=groups)
+
+
+def _measure(tiles, summaries, method, engine, *, keep_outliers=False):
+    """Measure the offsets of pairs of tiles, in the order of their positions."""
+    quoted = all(summary.measured for summary in summaries)
+    how = method.statistic, method.min_cells, method.fit_shift, quoted, keep_outliers
+    pairs = choose_pairs([summary.coverage for summary in summaries])
+    found = engine.run(measure_offset, ((tiles[i], tiles[j], *how) for i, j in pairs))
+    return tuple(
+        replace(offset, first=i, second=j)
+        for (i, j), offset in zip(pairs, found, strict=True)
+        if offset is not None
+    )
+
+
+def _assemble(label, tiles, summaries, positions, offsets, method):
+    """Solve for the members' levels and average their tiles."""
+    n = len(tiles)
+    solution = solve_levels(n, offsets, weighted=method.weighted)
+    parts = np.zeros(n, dtype=int) if method.rigid else connected_parts(n, offsets)
+    covariance, fitted = np.zeros((n, n)), np.zeros(0)
     if offsets:
-        normal = joint_normal_matrix(tiles, _scatter(len(tiles), offsets, solution))
+        normal = _joint_normal_matrix(summaries, offsets, solution)
         covariance = covariance_of_components(normal.toarray(), parts)
         fitted = _differences(np.diag(covariance), covariance, offsets)
-    tiles = reject_outliers(tiles, offsets)
-    offsets = [replace(offset, outliers=None) for offset in offsets]
     shift_variances = _shared(solution, np.diag(covariance))
     inflation = np.sqrt(solution.inflation)
     # A member that overlaps no other is a part of its own, at level zero.
@@ -90,7 +125,16 @@ def match_members(
     groups = []
     for number in range(parts.max() + 1):
         part = np.flatnonzero(parts == number)
-        chosen = [_aligned(tiles[k], solution.shifts[k], shift_variances[k]) for k in part]
+        maps = []
+
+        def chosen(part=part, maps=maps):
+            for k in part:
+                tile = reject_outliers(tiles[k], k, offsets)
+                tile = _aligned(tile, solution.shifts[k], shift_variances[k])
+                maps.append(coarse_map(tile))
+                yield tile
+
+        stack = stack_tiles(chosen(), levels[part], extents=[summaries[k] for k in part])
         groups.append(
             Group(
                 label if parts.max() == 0 else f"{label}_{number + 1}",
@@ -99,15 +143,16 @@ def match_members(
                 covariance[np.ix_(part, part)] * np.outer(inflation[part], inflation[part]),
                 solution.shifts[part],
                 shift_variances[part],
-                tuple(coarse_map(tile) for tile in chosen),
-                stack_tiles(chosen, levels[part]),
+                tuple(maps),
+                summarize(stack),
+                stack,
             )
         )
     pairs = _pair_results(offsets, solution, fitted)
     return MatchedMembers(tuple(groups), tuple(_renumber(p, positions) for p in pairs))
 
 
-def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False, fit_shift=True):
+def match_groups(n, matched, method, engine):
     """Compare groups with each other and add up levels.
 
     Parameters
@@ -116,28 +161,28 @@ def match_groups(n, matched, statistic, *, min_cells, weighted=True, rigid=False
         Number of all exposures.
     matched : sequence of MatchedMembers
         What `match_members` found for each group.
-    statistic, min_cells, weighted, rigid, fit_shift
-        As for `match_members`.
+    method : Method
+        How to compare groups.
+    engine : Engine
+        Where to.
 
     Returns
     -------
     Match
-        Levels, their covariance, and the pairs and groups behind them.
+        Levels, their errors, and the pairs and groups behind them.
     """
     groups = tuple(group for found in matched for group in found.groups)
-    tiles = [group.tile for group in groups]
-    offsets = measure_offsets(tiles, statistic, min_cells=min_cells, fit_shift=fit_shift)
-    between = solve_levels(len(groups), offsets, weighted=weighted)
-    variances, fitted, inverse = np.full(len(groups), np.nan), np.zeros(0), None
+    summaries = [group.summary for group in groups]
+    offsets = _measure([group.tile for group in groups], summaries, method, engine)
+    between = solve_levels(len(groups), offsets, weighted=method.weighted)
+    variances, fitted, covariance = np.full(len(groups), np.nan), np.zeros(0), None
     if offsets:
-        inverse = GroupCovariance(
-            joint_normal_matrix(tiles, _scatter(len(groups), offsets, between)),
-            connected_parts(len(groups), offsets),
-        )
-        variances, fitted = inverse.variances, inverse.of_differences(offsets)
-    levels, components, counted = _combine(n, groups, between, rigid)
+        normal = _joint_normal_matrix(summaries, offsets, between)
+        covariance = GroupCovariance(normal, connected_parts(len(groups), offsets))
+        variances, fitted = covariance.variances, covariance.of_differences(offsets)
+    levels, components, counted = _combine(n, groups, between, method.rigid)
     shifts, shift_variances = _add_shifts(n, groups, between.shifts, _shared(between, variances))
-    errors = level_errors(n, groups, offsets, between, inverse, components, counted)
+    errors = level_errors(n, groups, offsets, between, covariance, components, counted)
     return Match(
         levels,
         errors,
@@ -182,14 +227,21 @@ def _aligned(tile, shift, variance):
     return tile
 
 
-def _scatter(n, offsets, solution):
-    """Variance that the pairs of each tile show, over the quoted one."""
-    ratios = [[] for _ in range(n)]
+def _joint_normal_matrix(summaries, offsets, solution):
+    """Joint normal matrix, with the noise that the pairs of each tile really show."""
+    quoted = all(summary.measured for summary in summaries)
+    ratios = [[] for _ in summaries]
     for offset, variance in zip(offsets, solution.variances.tolist(), strict=True):
         for end in (offset.first, offset.second):
             ratios[end].append(variance / offset.noise_variance)
     # Without any noise the errors are zero, but the matrix must stay finite.
-    return [max(np.median(r), 1e-20) if r else 1.0 for r in ratios]
+    inflation = [max(np.median(r), 1e-20) if r else 1.0 for r in ratios]
+    if not quoted:  # the pairs then take all pixels to be alike
+        inflation = [
+            factor / summary.pixel_variance
+            for factor, summary in zip(inflation, summaries, strict=True)
+        ]
+    return joint_normal_matrix([summary.information for summary in summaries], inflation)
 
 
 def _shared(solution, level_variances):
@@ -211,7 +263,7 @@ def _differences(variances, covariance, offsets):
 def _pair_results(offsets, solution, fitted):
     return [
         PairResult(
-            replace(offset, value=float(value), variance=float(variance)),
+            replace(offset, value=float(value), variance=float(variance), outliers=None),
             float(residual),
             float(max(variance - taken * inflation, 0.0)),
             float(weight),

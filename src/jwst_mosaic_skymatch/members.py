@@ -24,6 +24,8 @@ class Member:
         Position in the library.
     filename : str
         Name of the file, without directory.
+    expname : str
+        Its name in the association.
     visit_id, group_id : str or None
         ``meta.observation.visit_id`` and jwst's group.
     instrument, filter, unit : str or None
@@ -40,6 +42,7 @@ class Member:
 
     index: int
     filename: str
+    expname: str = ""
     visit_id: str | None = None
     group_id: str | None = None
     instrument: str | None = None
@@ -78,6 +81,7 @@ def read_member(index, expname, get):
     return Member(
         index=index,
         filename=Path(get("meta.filename") or expname).name,
+        expname=expname,
         visit_id=get("meta.observation.visit_id"),
         group_id=get("meta.group_id"),
         instrument=get("meta.instrument.name"),

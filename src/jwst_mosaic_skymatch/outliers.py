@@ -17,14 +17,17 @@ class Outliers:
         Cell of the grid that is cell (0, 0) of the overlap.
     shape : tuple of int
         Shape (ny, nx) of the overlap.
+    known : ndarray of uint8
+        Where both have data: one bit for each cell of the overlap, packed by
+        `numpy.packbits`.
     first, second : ndarray of uint8
-        Where the first, and the second, tile is too bright: one bit for each
-        cell of the overlap, packed by `numpy.packbits`.
+        Where the first, and the second, tile is too bright, likewise.
     """
 
     x0: int
     y0: int
     shape: tuple[int, int]
+    known: np.ndarray
     first: np.ndarray
     second: np.ndarray
 
@@ -45,25 +48,24 @@ class Outliers:
         y, x = self.y0 - tile.y0, self.x0 - tile.x0
         return np.s_[y : y + ny, x : x + nx]
 
-    def bright(self, *, in_first):
-        """Unpack where one of the tiles is too bright.
+    def unpack(self, bits):
+        """Unpack one of the masks.
 
         Parameters
         ----------
-        in_first : bool
-            Which of the two.
+        bits : ndarray of uint8
+            ``known``, ``first`` or ``second``.
 
         Returns
         -------
         ndarray of bool, shape (ny, nx)
             The cells.
         """
-        bits = self.first if in_first else self.second
         ny, nx = self.shape
-        return np.unpackbits(bits, count=ny * nx).reshape(ny, nx).astype(bool)
+        return np.unpackbits(bits, count=ny * nx).reshape(ny, nx).view(bool)
 
 
-def reject_outliers(tiles, offsets):
+def reject_outliers(tile, number, offsets):
     """Take cells out of a tile that most of its partners find too bright.
 
     Cosmic rays and afterglows would stay in the mean of a group, too faint for
@@ -71,33 +73,32 @@ def reject_outliers(tiles, offsets):
 
     Parameters
     ----------
-    tiles : sequence of Tile
-        Tiles of one grid.
+    tile : Tile
+        The tile.
+    number : int
+        Its position.
     offsets : sequence of PairOffset
-        Comparisons between them, by their positions, with outliers.
+        Comparisons, by position of the tiles, with outliers.
 
     Returns
     -------
-    list of Tile
-        The tiles with NaN, and no weight, in such cells.
+    Tile
+        The tile with NaN, and no weight, in such cells.
     """
-    cleaned = []
-    for k, tile in enumerate(tiles):
-        votes = np.zeros(tile.shape, dtype=np.int16)
-        seen = np.zeros(tile.shape, dtype=np.int16)
-        for offset in offsets:
-            if k not in (offset.first, offset.second) or offset.outliers is None:
-                continue
-            window = offset.outliers.window(tile)
-            other = tiles[offset.second if k == offset.first else offset.first]
-            votes[window] += offset.outliers.bright(in_first=k == offset.first)
-            seen[window] += other.weight[offset.outliers.window(other)] > 0
-        bad = 2 * votes > seen
-        if bad.any():
-            tile = replace(
-                tile,
-                data=np.where(bad, np.float32(np.nan), tile.data),
-                weight=np.where(bad, tile.weight.dtype.type(0), tile.weight),
-            )
-        cleaned.append(tile)
-    return cleaned
+    votes = np.zeros(tile.shape, dtype=np.int16)
+    seen = np.zeros(tile.shape, dtype=np.int16)
+    for offset in offsets:
+        found = offset.outliers
+        if found is None or number not in (offset.first, offset.second):
+            continue
+        window = found.window(tile)
+        votes[window] += found.unpack(found.first if number == offset.first else found.second)
+        seen[window] += found.unpack(found.known)
+    bad = 2 * votes > seen
+    if not bad.any():
+        return tile
+    return replace(
+        tile,
+        data=np.where(bad, np.float32(np.nan), tile.data),
+        weight=np.where(bad, tile.weight.dtype.type(0), tile.weight),
+    )

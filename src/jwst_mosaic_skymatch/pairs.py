@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
 
+from jwst_mosaic_skymatch.noise import UNIFORM
 from jwst_mosaic_skymatch.outliers import Outliers
 from jwst_mosaic_skymatch.regression import drizzle_correlation, gradient, robust_regression
-from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, shift_tile
+from jwst_mosaic_skymatch.tile import overlap_windows, shift_tile
 
-__all__ = ["PairOffset", "measure_offset", "measure_offsets"]
+__all__ = ["PairFit", "PairOffset", "measure_offset"]
 
 # From here on a line along the gradient does not describe a displaced star.
 WORTH_REALIGNING = 0.03
@@ -103,7 +104,14 @@ class PairOffset:
 
 
 def measure_offset(
-    first, second, statistic, *, min_cells, fit_shift=True, realign=True, keep_outliers=False
+    first,
+    second,
+    statistic,
+    min_cells,
+    fit_shift=True,
+    quoted=True,
+    keep_outliers=False,
+    realign=True,
 ):
     """Measure the offset of one tile from another.
 
@@ -118,11 +126,14 @@ def measure_offset(
     fit_shift : bool, optional
         With the 'biweight' statistic, regress the differences on the gradient
         of the mean image, so that a misalignment does not pass for an offset.
+    quoted : bool, optional
+        Take the variance of cells from the exposures' errors, if both quote
+        them.
+    keep_outliers : bool, optional
+        Record the cells that the regression leaves out.
     realign : bool, optional
         If the tiles turn out to be displaced by much of a cell, move one and
         measure again.
-    keep_outliers : bool, optional
-        Record the cells that the regression leaves out.
 
     Returns
     -------
@@ -130,7 +141,7 @@ def measure_offset(
         The offset, between positions 0 and 1; None when there are fewer than
         ``min_cells`` common cells or no offset can be found.
     """
-    overlap = _Overlap.of(first, second)
+    overlap = _Overlap.of(first, second, quoted)
     if np.count_nonzero(overlap.known) < min_cells:
         return None
     # What drizzle, and moving an image, hide of the variance of a mean.
@@ -158,9 +169,10 @@ def measure_offset(
                 first,
                 shift_tile(second, *(-shift)),
                 statistic,
-                min_cells=min_cells,
-                realign=False,
+                min_cells,
+                quoted=quoted,
                 keep_outliers=keep_outliers,
+                realign=False,
             )
             rest = again.fit
             estimate = rest.estimate + rest.response[:, 1:] @ shift
@@ -185,11 +197,11 @@ class _Overlap:
     y0: int
     data: tuple[np.ndarray, np.ndarray]
     weights: tuple[np.ndarray, np.ndarray]
-    noises: tuple
+    noises: tuple | None
     known: np.ndarray
 
     @classmethod
-    def of(cls, first, second):
+    def of(cls, first, second, quoted):
         tiles = first, second
         windows = overlap_windows(first, second)
         data = tuple(t.data[w] for t, w in zip(tiles, windows, strict=True))
@@ -198,7 +210,7 @@ class _Overlap:
             max(first.y0, second.y0),
             data,
             tuple(t.weight[w] for t, w in zip(tiles, windows, strict=True)),
-            (first.noise, second.noise),
+            (first.noise, second.noise) if quoted else None,
             np.isfinite(data[0]) & np.isfinite(data[1]),
         )
 
@@ -212,9 +224,10 @@ class _Overlap:
 
     def variance(self, brightness):
         """Variance of each known cell's difference, from quoted errors if both have them."""
-        measured = all(noise.measured for noise in self.noises)
+        noises = self.noises or (UNIFORM, UNIFORM)
+        measured = all(noise.measured for noise in noises)
         variance = np.zeros(brightness.size, dtype=np.float32)
-        for noise, weight in zip(self.noises, self.weights, strict=True):
+        for noise, weight in zip(noises, self.weights, strict=True):
             pixel = noise.approximate(brightness) if measured else np.float32(1.0)
             variance += pixel / weight[self.known].astype(np.float32)
         return variance
@@ -264,6 +277,7 @@ def _outliers(overlap, kept, fit):
         overlap.x0,
         overlap.y0,
         left_out.shape,
+        np.packbits(overlap.known),
         np.packbits(left_out & first_brighter),
         np.packbits(left_out & ~first_brighter),
     )
@@ -275,10 +289,10 @@ def _spoiled_patches(known, used):
     The wings of an afterglow or a ghost are too faint for any one cell to be
     recognized, but add up. Cosmic rays never fill a patch.
     """
-    if np.count_nonzero(~used) < 0.8 * (PATCH_CELLS // 2 + 1) ** 2:
-        return None
     outliers = np.zeros(known.shape, dtype=np.float32)
     outliers[known] = ~used
+    if not _any_dense_block(outliers):
+        return None
     share = uniform_filter(outliers, PATCH_CELLS, mode="constant")
     core = share > 0.8 * np.maximum(
         uniform_filter(known.astype(np.float32), PATCH_CELLS, mode="constant"), 0.5
@@ -286,6 +300,13 @@ def _spoiled_patches(known, used):
     if not core.any():
         return None
     return maximum_filter(core, PATCH_CELLS + 4)
+
+
+def _any_dense_block(outliers):
+    """Look at blocks of three by three, of which a patch holds one that is as full."""
+    ny, nx = (n - n % 3 for n in outliers.shape)
+    sums = sum(outliers[j:ny:3, i:nx:3] for j in range(3) for i in range(3))
+    return bool((sums >= 7).any())
 
 
 def _smooth_shift(overlap, fit):
@@ -306,33 +327,3 @@ def _smooth_shift(overlap, fit):
     columns = [smooth(slope)[inside] / share[inside] for slope in gradient(overlap.mean())]
     values = smooth(difference)[inside] / share[inside]
     return -np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=1e-8)[0]
-
-
-def measure_offsets(tiles, statistic, *, min_cells, fit_shift=True, keep_outliers=False):
-    """Measure the offsets of all overlapping tiles.
-
-    Parameters
-    ----------
-    tiles : sequence of Tile
-        Tiles of one grid.
-    statistic, min_cells, fit_shift, keep_outliers
-        See `measure_offset`.
-
-    Returns
-    -------
-    tuple of PairOffset
-        Usable pairs in ascending order of their positions.
-    """
-    offsets = []
-    for i, j in candidate_pairs(tiles):
-        offset = measure_offset(
-            tiles[i],
-            tiles[j],
-            statistic,
-            min_cells=min_cells,
-            fit_shift=fit_shift,
-            keep_outliers=keep_outliers,
-        )
-        if offset is not None:
-            offsets.append(replace(offset, first=i, second=j))
-    return tuple(offsets)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jwst_mosaic_skymatch.noise import tabulated
+
 __all__ = ["SHIFT_SCATTER", "Regression", "drizzle_correlation", "gradient", "robust_regression"]
 
 # The biweight's cutoff in sigma: 6 median absolute deviations.
@@ -204,13 +206,18 @@ class _Excess:
     least: float = 0.0
 
     def __call__(self, steepness):
-        factor = np.float32(1.0) + np.float32(self.least) * steepness
+        if not (self.least > 0.0 or np.any(self.factor > 1.0)):
+            return np.float32(1.0)
+        return tabulated(self._exact, steepness)
+
+    def _exact(self, steepness):
+        factor = 1.0 + self.least * steepness
         if np.any(self.factor > 1.0):
-            measured = np.interp(steepness, self.steepness, self.factor).astype(np.float32)
+            measured = np.interp(steepness, self.steepness, self.factor)
             # Steeper than the steepest share: as the square of the gradient.
-            beyond = np.maximum(steepness / np.float32(self.steepness[-1]), np.float32(1.0))
+            beyond = np.maximum(steepness / self.steepness[-1], 1.0)
             factor = np.maximum(factor, measured * beyond)
-        return factor
+        return np.clip(factor, 1.0, 1e30)  # the table goes to the ends of single precision
 
 
 _FLAT = _Excess(np.zeros(1), np.ones(1))

@@ -6,6 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.footprint import CoarseMap
 from jwst_mosaic_skymatch.pairs import PairOffset
+from jwst_mosaic_skymatch.tasks import TileSummary
 from jwst_mosaic_skymatch.tile import Tile
 
 __all__ = ["Group", "Match", "MatchedMembers", "PairResult"]
@@ -63,8 +64,11 @@ class Group:
         variance; NaN when not fitted.
     maps : tuple of CoarseMap
         Where each member has data.
+    summary : TileSummary
+        Extent and weights of ``tile``.
     tile : Tile
-        Mean image of the members after their in-group levels are subtracted.
+        Mean image of the members after their in-group levels are subtracted, or
+        a handle for it.
     """
 
     label: str
@@ -74,6 +78,7 @@ class Group:
     shifts: np.ndarray
     shift_variances: np.ndarray
     maps: tuple[CoarseMap, ...]
+    summary: TileSummary
     tile: Tile
 
 

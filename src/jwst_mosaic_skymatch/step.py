@@ -1,25 +1,28 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
 from jwst.datamodels import ModelLibrary
 from jwst.lib.suffix import remove_suffix
 from jwst.skymatch import SkyMatchStep
+from stcal.multiprocessing import compute_num_cores
 from stdatamodels.jwst.datamodels import ImageModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
+from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
 from jwst_mosaic_skymatch.exposures import (
     check_model,
-    good_pixels,
+    good_bits,
     read_footprint,
     wcs_footprint,
 )
 from jwst_mosaic_skymatch.grid import shared_grid
-from jwst_mosaic_skymatch.match import apply_gauge, match_groups, match_members
+from jwst_mosaic_skymatch.match import Method, apply_gauge, match_groups, match_members
 from jwst_mosaic_skymatch.members import (
     check_members,
     check_rerun,
@@ -27,12 +30,13 @@ from jwst_mosaic_skymatch.members import (
     group_labels,
 )
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
-from jwst_mosaic_skymatch.noise import measure_noise
+from jwst_mosaic_skymatch.pixels import FilePixels, Pixels, good_pixels
+from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.step_input import borrowed, expand, open_input, read_members
 from jwst_mosaic_skymatch.tables import levels_table, pairs_table
-from jwst_mosaic_skymatch.tile import drizzle_tile
+from jwst_mosaic_skymatch.tasks import Recipe, make_tile, read_sky
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -44,6 +48,8 @@ log = logging.getLogger("stpipe.pixel_skymatch")
 # sky in a cell although each has bad pixels of its own. At the default cell
 # size one bad pixel may be missing.
 MIN_COVERAGE = 0.75
+# With in_memory=False tiles beyond this many bytes go to temporary files.
+TILE_BUDGET = 256 * 2**20
 # Fewer common cells than this say nothing robust about an offset.
 MIN_CELLS = 25
 
@@ -66,6 +72,8 @@ class PixelSkyMatchStep(SkyMatchStep):
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (skystat biweight)
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
+        maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
+        dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
         save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV)
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
@@ -251,25 +259,47 @@ class PixelSkyMatchStep(SkyMatchStep):
     def _matched_levels(self, library, members):
         labels = group_labels(members, self.grouping)
         grid = self._lay_grid(library, members)
-        how = {
-            "min_cells": MIN_CELLS,
-            "weighted": self.weight,
-            "rigid": self.grouping == "exposure",
-            "fit_shift": self.fit_shift,
-        }
-        matched, skies = [], np.full(len(members), np.nan)
-        # One group at a time, so that its exposures' tiles can go when it is done.
-        for label in dict.fromkeys(labels):
-            positions = [k for k, other in enumerate(labels) if other == label]
-            tiles, skies[positions] = self._drizzle(library, [members[k] for k in positions], grid)
-            matched.append(match_members(label, tiles, positions, self._statistic(), **how))
-            del tiles
-        match = match_groups(len(members), matched, self._statistic(), **how)
-        self._report(match, members, grid)
+        method = Method(
+            self._statistic(),
+            MIN_CELLS,
+            weighted=self.weight,
+            rigid=self.grouping == "exposure",
+            fit_shift=self.fit_shift,
+        )
+        skies = np.full(len(members), np.nan)
+        with self._engine(len(members)) as engine:
+            match = self._match(library, members, labels, grid, method, engine, skies)
+            self._report(match, members, grid)
+            if self.save_tiles:
+                self._save_tiles(match.groups, grid, members[0].unit, engine)
         levels = apply_gauge(match.levels, match_down=self.match_down)
         if self.skymethod == "global+match":
             levels = add_global_level(levels, skies)
         return levels, match, grid
+
+    def _match(self, library, members, labels, grid, method, engine, skies):
+        matched = []
+        with progress(len(members), "Drizzling exposures", log) as count:
+            # One group at a time, so that its exposures' tiles can go when it is done.
+            for label in dict.fromkeys(labels):
+                positions = [k for k, other in enumerate(labels) if other == label]
+                tiles = self._tiles(library, [members[k] for k in positions], grid, engine, count)
+                if self.skymethod == "global+match":
+                    skies[positions] = engine.each(read_sky, tiles)
+                matched.append(
+                    engine.background(match_members, label, tiles, positions, method, engine)
+                )
+                del tiles
+            matched = [wait() for wait in matched]
+        return match_groups(len(members), matched, method, engine)
+
+    def _engine(self, n_tasks):
+        """Choose where to work."""
+        budget = None if self.in_memory else TILE_BUDGET
+        if self.dask_scheduler is not None:
+            return DaskEngine(self.dask_scheduler, budget)
+        n_cores = compute_num_cores(self.maximum_cores, n_tasks, os.cpu_count() or 1)
+        return PoolEngine(n_cores, budget) if n_cores > 1 else Engine(budget)
 
     def _statistic(self, **limits):
         return Statistic(
@@ -301,40 +331,59 @@ class PixelSkyMatchStep(SkyMatchStep):
         )
         return grid
 
-    def _drizzle(self, library, members, grid):
-        """Reduce each exposure to its tile and, if needed, its sky statistic."""
-        tiles, skies = [], []
-        for model, good in self._exposures(library, members):
-            cutout = grid.cutout(model.meta.wcs, good.shape)
-            pixmaps = grid.pixmaps(model.meta.wcs, good.shape, cutout)
-            noise = measure_noise(model.data, getattr(model, "err", None), good)
-            tiles.append(
-                drizzle_tile(
-                    model.data, good, pixmaps, cutout, min_coverage=MIN_COVERAGE, noise=noise
-                )
-            )
-            skies.append(self._sky(model, good) if self.skymethod == "global+match" else np.nan)
-        return tiles, skies
+    def _tiles(self, library, members, grid, engine, count):
+        """Reduce each exposure to its tile; returns handles."""
+        recipe = Recipe(
+            good_bits(self.dqbits),
+            self.lower,
+            self.upper,
+            MIN_COVERAGE,
+            self._statistic(lower=self.lower, upper=self.upper)
+            if self.skymethod == "global+match"
+            else None,
+        )
+        tiles = []
+        for member, model in self._exposures(library, members):
+            pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
+            source = Pixels(model.data, model.dq, getattr(model, "err", None))
+            if engine.width > 1 and member.expname in self._input.unchanged:
+                source = FilePixels(self._input.unchanged[member.expname])
+            tiles.append(engine.submit(make_tile, source, pixel_map, recipe))
+            if len(tiles) >= engine.width:
+                engine.wait(tiles[-engine.width])
+            count()
+        return tiles
 
     def _read_skies(self, library, members):
-        return np.array([self._sky(*exposure) for exposure in self._exposures(library, members)])
-
-    def _sky(self, model, good):
-        return self._statistic(lower=self.lower, upper=self.upper)(model.data[good]).value
+        statistic, bits = (
+            self._statistic(lower=self.lower, upper=self.upper),
+            good_bits(self.dqbits),
+        )
+        return np.array(
+            [
+                statistic(
+                    model.data[
+                        good_pixels(
+                            model.data,
+                            model.dq,
+                            good_bits=bits,
+                            lower=self.lower,
+                            upper=self.upper,
+                        )
+                    ]
+                ).value
+                for _, model in self._exposures(library, members)
+            ]
+        )
 
     def _exposures(self, library, members):
-        """Hand out each model with its mask of good pixels, one at a time."""
+        """Hand out each member with its model, one at a time."""
         with library:
             for member in members:
                 with borrowed(library, member.index) as model:
                     check_model(model, member.filename)
-                    yield model, self._good_pixels(model)
+                    yield member, model
                 del model
-
-    def _good_pixels(self, model):
-        return good_pixels(
-            model.data, model.dq, dqbits=self.dqbits, lower=self.lower, upper=self.upper
-        )
 
     def _report(self, match, members, grid):
         log.info(
@@ -371,8 +420,6 @@ class PixelSkyMatchStep(SkyMatchStep):
         unit = members[0].unit
         self.levels_table = levels_table(members, match, levels, grid, unit)
         self.pairs_table = pairs_table(members, match, grid, unit)
-        if self.save_tiles:
-            self._save_tiles(match.groups, grid, unit)
         if self.save_diagnostics:
             name = products.product_name(
                 library.asn, [m.filename for m in members], self.output_file
@@ -423,9 +470,9 @@ class PixelSkyMatchStep(SkyMatchStep):
                 with borrowed(library, index, modify=True) as model:
                     model.meta.cal_step.skymatch = "SKIPPED"
 
-    def _save_tiles(self, groups, grid, unit):
+    def _save_tiles(self, groups, grid, unit, engine):
         for group in groups:
-            tile = group.tile
+            tile = engine.result(group.tile)
             model = ImageModel(tile.data)
             model.wht = tile.weight.astype(np.float32)
             model.meta.wcs = grid.cutout_wcs(tile)

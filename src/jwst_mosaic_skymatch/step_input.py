@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from os.path import expanduser, expandvars
 from pathlib import Path
@@ -30,11 +30,15 @@ class StepInput:
     others : tuple of dict
         Association members that are not science exposures, with the path of
         their files.
+    unchanged : mapping of str to str
+        Path of each science exposure, by its name in the association, whose
+        pixels are those in its file.
     """
 
     library: ModelLibrary
     files: frozenset[Path] = frozenset()
     others: tuple[dict, ...] = ()
+    unchanged: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_input(inputs, *, on_disk, find_path, own_models):
@@ -184,7 +188,12 @@ def _open_association(association, path, on_disk):
     others = tuple(
         {**m, "expname": str(files[m["expname"]])} for m in members if m["exptype"] != "science"
     )
-    return StepInput(library, frozenset(files.values()), others)
+    unchanged = {
+        m["expname"]: str(files[m["expname"]])
+        for m in members
+        if m["exptype"] == "science" and files[m["expname"]].suffix == ".fits"
+    }
+    return StepInput(library, frozenset(files.values()), others, unchanged)
 
 
 def _load_association(path):

@@ -45,6 +45,8 @@ class Tile:
         Variance of a cell over what it was before the image was moved by a
         fraction of a cell (`shift_tile`); the mean of many cells keeps its
         variance.
+    sky : float
+        Level of the exposure's own pixels, MJy/sr; NaN if not measured.
     """
 
     x0: int
@@ -54,11 +56,17 @@ class Tile:
     noise: NoiseCurve = UNIFORM
     pixels_per_cell: float = 1.0
     smoothing: float = 1.0
+    sky: float = np.nan
 
     @property
     def shape(self):
         """Shape (ny, nx) in cells."""
         return self.data.shape
+
+    @property
+    def nbytes(self):
+        """Bytes of the arrays."""
+        return self.data.nbytes + self.weight.nbytes
 
     @property
     def bounds(self):
@@ -67,7 +75,7 @@ class Tile:
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage, noise=UNIFORM):
+def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
     """Drizzle one exposure onto its own cutout of the grid.
 
     Parameters
@@ -77,11 +85,9 @@ def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage, noise=UNIFORM):
     good : ndarray of bool, shape (ny, nx)
         Pixels to use. Others are left out before drizzling, so that a bad
         pixel never leaks into a cell.
-    pixmaps : iterable of tuple of (slice, ndarray)
-        Rows, and the cell coordinates of their pixels' centres
-        (`~jwst_mosaic_skymatch.grid.Grid.pixmaps`).
-    cutout : Cutout
-        The part of the grid to drizzle onto.
+    pixel_map : PixelMap
+        Where the pixels fall on the grid; those outside the bounding box of the
+        WCS are left out.
     min_coverage : float
         Cells of which a smaller fraction is covered by good pixels are
         dropped: two exposures that cover different halves of a cell see
@@ -94,16 +100,19 @@ def drizzle_tile(data, good, pixmaps, cutout, *, min_coverage, noise=UNIFORM):
     Tile or None
         None when no cell is left.
     """
+    cutout = pixel_map.cutout
+    usable = np.zeros(good.shape, dtype=bool)
+    usable[pixel_map.inside] = good[pixel_map.inside]
     # On cells of two pixels and more, squares that stay parallel to the cells do as
     # well as rotated ones, at half the cost.
     drizzle = Drizzle(kernel="turbo", out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
-    for rows, pixmap in pixmaps:
+    for rows, pixmap in pixel_map.bands(cutout):
         drizzle.add_image(
-            np.where(good[rows], data[rows], 0).astype(np.float32, copy=False),
+            np.where(usable[rows], data[rows], 0).astype(np.float32, copy=False),
             exptime=1.0,
             pixel_scale_ratio=float(np.sqrt(cutout.pixels_per_cell)),
             pixmap=pixmap,
-            weight_map=good[rows].astype(np.float32),
+            weight_map=usable[rows].astype(np.float32),
         )
     covered = drizzle.out_wht >= min_coverage * cutout.pixels_per_cell
     if not covered.any():
@@ -215,15 +224,17 @@ def _noise_gain(fraction):
     return float(np.square(shift(impulse, fraction, order=3)).sum())
 
 
-def stack_tiles(tiles, levels):
+def stack_tiles(tiles, levels, *, extents=None):
     """Average tiles after their levels have been subtracted.
 
     Parameters
     ----------
-    tiles : sequence of Tile
-        Tiles of one grid.
+    tiles : iterable of Tile
+        Tiles of one grid; gone through once.
     levels : sequence of float
         Level to subtract from each tile, MJy/sr.
+    extents : sequence, optional
+        Something with the ``bounds`` of each tile; by default the tiles.
 
     Returns
     -------
@@ -231,30 +242,24 @@ def stack_tiles(tiles, levels):
         Mean of the tiles in each cell, weighted by the number of native
         pixels; NaN where no tile has data.
     """
-    if len(tiles) == 1:
-        only = tiles[0]
-        return replace(only, data=only.data - np.float32(levels[0]))
-    x0, y0, shape = bounding_cutout(tiles)
-    total, weight, smoothing = np.zeros(shape), np.zeros(shape, dtype=np.float32), 0.0
+    x0, y0, shape = bounding_cutout(extents or tiles)
+    total = weight = None
     for tile, level in zip(tiles, levels, strict=True):
+        if len(levels) == 1:
+            return replace(tile, data=tile.data - np.float32(level))
+        if total is None:
+            total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
+            smoothing, first = 0.0, tile
         window = window_of(tile, x0, y0)
-        known = tile.weight > 0
-        pixels = tile.weight * relative_weight(tile, tiles[0].noise)
-        total[window] += np.where(known, (tile.data - np.float64(level)) * pixels, 0.0)
+        pixels = tile.weight * np.float32(relative_weight(tile, first.noise))
+        total[window] += np.where(pixels > 0, (tile.data - np.float64(level)) * pixels, 0.0)
         weight[window] += pixels
         smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
     known = weight > 0
     mean = np.full(shape, np.nan, dtype=np.float32)
     mean[known] = total[known] / weight[known]
-    return Tile(
-        x0,
-        y0,
-        mean,
-        _compact(weight),
-        tiles[0].noise,
-        tiles[0].pixels_per_cell,
-        smoothing / float(weight.sum(dtype=np.float64)),
-    )
+    smoothing /= float(weight.sum(dtype=np.float64))
+    return Tile(x0, y0, mean, _compact(weight), first.noise, first.pixels_per_cell, smoothing)
 
 
 def bounding_cutout(tiles):

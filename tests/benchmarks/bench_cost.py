@@ -1,56 +1,152 @@
 """Time and memory of the step beside the stock step's and that of only loading the files.
 
-``python tests/benchmarks/bench_cost.py [--sizes 12 32] [--runs 3] [--binning 1]``
+``python tests/benchmarks/bench_cost.py [--instrument miri nircam] [--sizes 12 32 96]
+[--ways floor ours stock] [--memory-modes in_memory on_disk] [--cores 1 2] [--runs 3]
+[--binning 1]``
 
-All three run in turn on the same simulated files, each in a process of its own, so
-that ratios hold on a noisy machine; medians over the runs are printed.
+The floor opens the library and borrows data, dq and wcs of every member. All ways run
+in turn on the same simulated files, each in a process of its own, forwards and
+backwards by turns so that a drift of the machine hits all alike. Printed are medians
+over the runs, and medians of the ratios inside each run.
 """
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
+from jwst_mosaic_skymatch import simulation as sim
 
 RUNNER = Path(__file__).with_name("run_step.py")
 WAYS = ("floor", "ours", "stock")
+MEMORY_MODES = ("in_memory", "on_disk")
+ROWS = {
+    "wall": "wall, s",
+    "cpu": "CPU, s",
+    "peak_mb": "peak RSS, MB",
+    "own_mb": "own RSS, MB",
+    "workers_mb": "workers, MB",
+}
+# What Stephan's Quintet has, and the distance of its copies: depth stays the same.
+FIELD_EXPOSURES = 32
+FIELD_ARCSEC = 200.0
 
 
 def main():
     """Simulate, run, print ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[32], help="numbers of exposures")
+    parser.add_argument(
+        "--instrument", nargs="+", default=["miri", "nircam"], choices=["miri", "nircam"]
+    )
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[12, 32, 96], help="MIRI exposures; NIRCam has 32"
+    )
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    parser.add_argument("--memory-modes", nargs="+", default=MEMORY_MODES, choices=MEMORY_MODES)
+    parser.add_argument("--cores", type=int, nargs="+", default=[1], help="of our step")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median is taken")
     parser.add_argument("--binning", type=int, default=1, help="1 is the full-size detector")
     options = parser.parse_args()
-    print("Medians of", options.runs, "runs; wall and CPU in seconds, peak memory in MB.")
-    for size in options.sizes:
-        with tempfile.TemporaryDirectory() as directory:
-            scene = stephans_quintet(size, binning=options.binning)
-            association = simulate_mosaic(scene, directory).association
-            for in_memory in (True, False):
-                compare(association, size, in_memory, options.runs)
+    for instrument in options.instrument:
+        for size in options.sizes if instrument == "miri" else [32]:
+            with tempfile.TemporaryDirectory() as directory:
+                make = miri_scene if instrument == "miri" else nircam_scene
+                mosaic = sim.simulate_mosaic(make(size, options.binning), directory)
+                for mode in options.memory_modes:
+                    costs = compare(mosaic.association, mode == "in_memory", options)
+                    report(f"{size} {instrument} exposures, {mode}", costs)
 
 
-def compare(association, size, in_memory, runs):
-    """Run the three ways in turn and print their costs and ratios."""
-    costs = {way: [] for way in WAYS}
-    for _ in range(runs):
-        for way in WAYS:
-            costs[way].append(run(way, association, in_memory=in_memory))
-    print(f"\n{size} exposures, in_memory={in_memory}")
-    print(f"{'':22}{'floor':>10}{'ours':>10}{'stock':>10}{'ours/floor':>12}{'ours/stock':>12}")
-    for name in ("wall", "cpu", "peak_mb"):
-        floor, ours, stock = (statistics.median(c[name] for c in costs[way]) for way in WAYS)
+def miri_scene(size, binning):
+    """Make Stephan's Quintet, beyond 32 exposures as copies of its pointings side by side."""
+    copies = math.ceil(size / FIELD_EXPOSURES)
+    scene = sim.stephans_quintet(math.ceil(size / copies), binning=binning)
+    if copies == 1:
+        return scene
+    moved = [
+        sim.offset_pointing(
+            p, copy * FIELD_ARCSEC, 0.0, observation=f"{int(p.observation) + 100 * copy:03d}"
+        )
+        for copy in range(copies)
+        for p in scene.pointings
+    ]
+    wide = sim.compose_scene(
+        scene.name,
+        tuple(moved[:size]),
+        components=(sim.Cirrus(0.5, 0.8),),
+        stars=sim.StarCounts(1000 * copies, flux=8.0),
+        binning=binning,
+    )
+    return replace(wide, target=scene.target)
+
+
+def nircam_scene(size, binning):
+    """Make two visits of eight short-wave detectors."""
+    return sim.nircam_mosaic(size // 16, binning=binning)
+
+
+def compare(association, in_memory, options):
+    """Run all ways in turn.
+
+    Returns
+    -------
+    list of dict
+        For each run, the costs by way.
+    """
+    ways = [way for way in WAYS if way in options.ways]
+    calls = {way: (way, {}) for way in ways if way != "ours"}
+    if "ours" in ways:
+        for cores in options.cores:
+            cores_given = {"maximum_cores": str(cores)} if cores > 1 else {}
+            calls["ours" if cores == 1 else f"ours x{cores}"] = ("ours", cores_given)
+    runs = []
+    for number in range(options.runs):
+        order = list(calls) if number % 2 == 0 else list(calls)[::-1]
+        costs = {}
+        for name in order:
+            way, parameters = calls[name]
+            costs[name] = run(way, association, in_memory=in_memory, **parameters)
+        runs.append({name: costs[name] for name in calls})
+    return runs
+
+
+def report(title, runs):
+    """Print medians of the costs and of their ratios inside each run."""
+    ratios = _ratios(list(runs[0]))
+    print(f"\n{title}, medians of {len(runs)}")
+    heads = [*runs[0], *(f"{first}/{second}" for first, second in ratios)]
+    widths = [max(len(head) + 2, 10) for head in heads]
+    print(" " * 14 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
+    for key, label in ROWS.items():
+        if not any(cost[key] for costs in runs for cost in costs.values()):
+            continue
+        values = [statistics.median(costs[way][key] for costs in runs) for way in runs[0]]
+        values += [
+            statistics.median(_ratio(costs[first][key], costs[second][key]) for costs in runs)
+            for first, second in ratios
+        ]
         print(
-            f"{name:22}{floor:10.2f}{ours:10.2f}{stock:10.2f}"
-            f"{ours / floor:12.2f}{ours / stock:12.3f}",
+            f"{label:14}"
+            + "".join(f"{value:{width}.2f}" for value, width in zip(values, widths, strict=True)),
             flush=True,
         )
+
+
+def _ratios(names):
+    ours = [name for name in names if name.startswith("ours")]
+    others = [name for name in ("floor", "stock") if name in names]
+    return [(name, other) for name in ours for other in others] + [
+        (ours[0], name) for name in ours[1:]
+    ]
+
+
+def _ratio(first, second):
+    return first / second if second else math.nan
 
 
 def run(way, association, **parameters):
@@ -66,7 +162,7 @@ def run(way, association, **parameters):
     done = subprocess.run(
         [sys.executable, RUNNER, way, association, *arguments],
         cwd=Path(association).parent,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )

@@ -39,9 +39,8 @@ def level_covariance(models, scene, *, pixel_scale_ratio=2.2):
     tiles = []
     for model, pointing in zip(models, scene.pointings, strict=True):
         truth = true_exposure(scene, pointing)
-        cutout = grid.cutout(model.meta.wcs, truth.good.shape)
-        pixmaps = grid.pixmaps(model.meta.wcs, truth.good.shape, cutout)
-        tiles.append(drizzle_tile(truth.variance, truth.good, pixmaps, cutout, min_coverage=0.5))
+        pixel_map = grid.map_pixels(model.meta.wcs, truth.good.shape)
+        tiles.append(drizzle_tile(truth.variance, truth.good, pixel_map, min_coverage=0.5))
     return np.linalg.pinv(_normal_matrix(tiles), rcond=1e-10, hermitian=True)
 
 

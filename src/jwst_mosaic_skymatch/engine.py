@@ -1,0 +1,493 @@
+"""Where tasks run: in this process, in several, or on a cluster.
+
+An engine hands out a handle for the result of each task. Handles may stand for
+arguments of other tasks, so that large results need not come here.
+"""
+
+import pickle
+import tempfile
+import weakref
+from collections import OrderedDict, deque
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Lock
+
+__all__ = ["DaskEngine", "Engine", "PoolEngine"]
+
+# How long to wait for a scheduler, and how often to repeat a task whose worker died.
+CONNECT_TIME = "10s"
+RETRIES = 5
+
+
+class Engine:
+    """Runs every task at once, in this process.
+
+    Parameters
+    ----------
+    budget : int or None, optional
+        Bytes of results to hold in memory; beyond these the oldest go to files
+        in a temporary directory. None for no limit.
+    """
+
+    #: Number of tasks to hand out before collecting the first result.
+    width = 1
+
+    def __init__(self, budget=None):
+        self._shelf = _Shelf(budget)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        """Give processes and temporary files back."""
+        self._shelf.close()
+
+    def submit(self, function, *arguments):
+        """Run a task.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module.
+        *arguments
+            Its arguments; handles stand for results.
+
+        Returns
+        -------
+        object
+            A handle for the result.
+        """
+        return self._submit(function, arguments)
+
+    def result(self, handle):
+        """Wait for a task and fetch its result.
+
+        Parameters
+        ----------
+        handle : object
+            What `submit` or `keep` returned; anything else is its own result.
+
+        Returns
+        -------
+        object
+            The result.
+        """
+        return handle.get() if isinstance(handle, _Shelved) else handle
+
+    def wait(self, handle):
+        """Wait for a task, and leave its result where it is.
+
+        Parameters
+        ----------
+        handle : object
+            What `submit` returned.
+        """
+
+    def run(self, function, jobs):
+        """Run a function for many arguments.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module.
+        jobs : iterable of tuple
+            Arguments; handles stand for results.
+
+        Yields
+        ------
+        object
+            Results, in the order of the jobs.
+        """
+        waiting = deque()
+        for arguments in jobs:
+            waiting.append(self.submit(function, *arguments))
+            if len(waiting) >= self.width:
+                yield self.result(waiting.popleft())
+        while waiting:
+            yield self.result(waiting.popleft())
+
+    def beside(self, function, *arguments):
+        """Run a function where its arguments are and fetch what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module.
+        *arguments
+            Its arguments; handles, also in a list, stand for results.
+
+        Returns
+        -------
+        object
+            What the function returns.
+        """
+        return function(
+            *(_Lazy(self, a) if isinstance(a, list) else self.result(a) for a in arguments)
+        )
+
+    def each(self, function, handles):
+        """Run a short function on each result, where that is.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module, of one argument.
+        handles : sequence of object
+            Handles.
+
+        Returns
+        -------
+        list
+            What the function returns for each.
+        """
+        return [function(self.result(handle)) for handle in handles]
+
+    def background(self, function, *arguments):
+        """Run a function that submits tasks, if possible while the caller goes on.
+
+        Parameters
+        ----------
+        function : callable
+            Any function.
+        *arguments
+            Its arguments.
+
+        Returns
+        -------
+        callable
+            Waits and returns what the function returns.
+        """
+        result = function(*arguments)
+        return lambda: result
+
+    def keep(self, value):
+        """Put a value where results are held.
+
+        Parameters
+        ----------
+        value : object
+            The value.
+
+        Returns
+        -------
+        object
+            A handle for it.
+        """
+        return self._shelf.put(value)
+
+    def _submit(self, function, arguments):
+        return self.keep(function(*map(self.result, arguments)))
+
+
+class PoolEngine(Engine):
+    """Runs tasks in processes of this machine.
+
+    Parameters
+    ----------
+    n_processes : int
+        Number of processes.
+    budget : int or None, optional
+        As for `Engine`.
+    """
+
+    def __init__(self, n_processes, budget=None):
+        super().__init__(budget)
+        self.width = 2 * n_processes
+        # As jwst's own steps do: nothing is inherited from this process.
+        self._pool = ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"))
+        self._thread = ThreadPoolExecutor(1)
+
+    def close(self):
+        """Give processes and temporary files back."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        super().close()
+
+    def result(self, handle):
+        """Wait for a task and fetch its result.
+
+        Parameters
+        ----------
+        handle : object
+            What `submit` or `keep` returned; anything else is its own result.
+
+        Returns
+        -------
+        object
+            The result.
+
+        Raises
+        ------
+        RuntimeError
+            If a process has died.
+        """
+        return super().result(handle.shelved(self._shelf) if isinstance(handle, _Task) else handle)
+
+    def wait(self, handle):
+        """Wait for a task, and leave its result where it is.
+
+        Parameters
+        ----------
+        handle : object
+            What `submit` returned.
+        """
+        handle.shelved(self._shelf)
+
+    def background(self, function, *arguments):
+        """Run a function that submits tasks, if possible while the caller goes on.
+
+        Parameters
+        ----------
+        function : callable
+            Any function.
+        *arguments
+            Its arguments.
+
+        Returns
+        -------
+        callable
+            Waits and returns what the function returns.
+        """
+        return self._thread.submit(function, *arguments).result
+
+    def _submit(self, function, arguments):
+        return _Task(self._pool.submit(function, *map(self.result, arguments)))
+
+
+class DaskEngine(Engine):
+    """Runs tasks on the workers of a Dask cluster, where their results stay.
+
+    Parameters
+    ----------
+    address : str
+        Address of a running ``dask.distributed`` scheduler.
+    budget : int or None, optional
+        As for `Engine`, for values that are kept here.
+
+    Raises
+    ------
+    ImportError
+        If ``dask.distributed`` is not installed.
+    OSError
+        If no scheduler answers.
+    """
+
+    def __init__(self, address, budget=None):
+        super().__init__(budget)
+        try:
+            import distributed
+        except ImportError as error:
+            raise ImportError(
+                "dask_scheduler needs dask.distributed: pip install 'jwst-mosaic-skymatch[dask]'"
+            ) from error
+        self._distributed = distributed
+        try:
+            self._client = distributed.Client(address, timeout=CONNECT_TIME, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"dask_scheduler={address}: no scheduler can be reached there ({error}); start "
+                "one with 'dask scheduler' and workers with 'dask worker', or leave "
+                "dask_scheduler unset."
+            ) from error
+        self.width = max(4 * sum(self._client.ncores().values()), 8)
+        self._thread = ThreadPoolExecutor(1)
+
+    def close(self):
+        """Leave the scheduler, which goes on running."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._client.close()
+        super().close()
+
+    def result(self, handle):
+        """Wait for a task and fetch its result.
+
+        Parameters
+        ----------
+        handle : object
+            What `submit` or `keep` returned; anything else is its own result.
+
+        Returns
+        -------
+        object
+            The result.
+        """
+        if isinstance(handle, self._distributed.Future):
+            return handle.result()
+        return super().result(handle)
+
+    def wait(self, handle):
+        """Wait for a task, and leave its result where it is.
+
+        Parameters
+        ----------
+        handle : object
+            What `submit` returned.
+        """
+        self._distributed.wait(handle)
+
+    def beside(self, function, *arguments):
+        """Run a function where its arguments are and fetch what it returns.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module.
+        *arguments
+            Its arguments; handles, also in a list, stand for results.
+
+        Returns
+        -------
+        object
+            What the function returns.
+        """
+        return self._submit(function, arguments).result()
+
+    def each(self, function, handles):
+        """Run a short function on each result, where that is.
+
+        Parameters
+        ----------
+        function : callable
+            A function of a module, of one argument.
+        handles : sequence of object
+            Handles.
+
+        Returns
+        -------
+        list
+            What the function returns for each.
+        """
+        return list(self.run(function, ((handle,) for handle in handles)))
+
+    def background(self, function, *arguments):
+        """Run a function that submits tasks, if possible while the caller goes on.
+
+        Parameters
+        ----------
+        function : callable
+            Any function.
+        *arguments
+            Its arguments.
+
+        Returns
+        -------
+        callable
+            Waits and returns what the function returns.
+        """
+        return self._thread.submit(function, *arguments).result
+
+    def _submit(self, function, arguments):
+        # A worker that dies is no fault of the task: others repeat what is lost.
+        return self._client.submit(
+            function, *map(self._sent, arguments), pure=False, retries=RETRIES
+        )
+
+    def _sent(self, argument):
+        if isinstance(argument, list):
+            return [self._sent(item) for item in argument]
+        return (
+            argument if isinstance(argument, self._distributed.Future) else super().result(argument)
+        )
+
+
+class _Task:
+    """A task of the pool; its result goes to the shelf as soon as somebody asks."""
+
+    def __init__(self, future):
+        self._future, self._shelved, self._lock = future, None, Lock()
+
+    def shelved(self, shelf):
+        with self._lock:
+            if self._shelved is None:
+                try:
+                    self._shelved = shelf.put(self._future.result())
+                except BrokenProcessPool as error:
+                    raise RuntimeError(
+                        "A worker process died (out of memory?). In a script, call the step "
+                        "under if __name__ == '__main__':, or set maximum_cores to '1'."
+                    ) from error
+                self._future = None
+            return self._shelved
+
+
+class _Lazy:
+    """A list of results of which one at a time is fetched."""
+
+    def __init__(self, engine, handles):
+        self._engine, self._handles = engine, handles
+
+    def __len__(self):
+        return len(self._handles)
+
+    def __getitem__(self, number):
+        return self._engine.result(self._handles[number])
+
+
+class _Shelf:
+    """Results in memory up to a budget, older ones in files."""
+
+    def __init__(self, budget):
+        self._budget, self._used, self._count = budget, 0, 0
+        self._held, self._lock, self._directory = OrderedDict(), Lock(), None
+
+    def put(self, value):
+        size = getattr(value, "nbytes", 0)
+        shelved = _Shelved(value)
+        if not size or self._budget is None:
+            return shelved
+        with self._lock:
+            self._count += 1
+            self._held[self._count] = (weakref.ref(shelved), size)
+            self._used += size
+            weakref.finalize(shelved, self._release, self._count)
+            while self._used > self._budget and len(self._held) > 1:
+                self._spill(*self._held.popitem(last=False))
+        return shelved
+
+    def _spill(self, number, entry):
+        reference, size = entry
+        self._used -= size
+        shelved = reference()
+        if shelved is None:
+            return
+        if self._directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="pixel_skymatch_")
+        path = self._path(number)
+        with path.open("wb") as file:
+            pickle.dump(shelved.value, file, protocol=5)
+        # In this order: another thread may be about to read.
+        shelved.path, shelved.value = path, None
+
+    def _path(self, number):
+        return Path(self._directory.name) / f"{number}.pickle"
+
+    def _release(self, number):
+        entry = self._held.pop(number, None)
+        if entry is not None:
+            self._used -= entry[1]
+        elif self._directory is not None:
+            self._path(number).unlink(missing_ok=True)
+
+    def close(self):
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+
+class _Shelved:
+    """A result on the shelf, as long as anybody refers to it."""
+
+    def __init__(self, value):
+        self.value, self.path = value, None
+
+    def get(self):
+        value = self.value
+        if value is not None or self.path is None:
+            return value
+        with self.path.open("rb") as file:
+            return pickle.load(file)
