@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
+from scipy.interpolate import BSpline, RectBivariateSpline
 
 __all__ = ["Cutout", "PixelMap", "map_pixels"]
 
 # Spacing of the points, in native pixels, at which the WCS itself is evaluated; a
 # cubic spline between them is good to 2e-5 pixel on MIRI.
 STEP = 32
+DEGREE = 3
 # Largest error of the spline, native pixels; if points midway show more, the spacing
 # is halved.
 TOLERANCE = 1e-3
@@ -95,15 +96,18 @@ class PixelMap:
             cutout.
         """
         splines = self._splines()
-        columns = np.arange(self.shape[1], dtype=float)
+        # A tensor spline on a regular grid is a product of three small matrices.
+        ready = [
+            _basis(spline, 1, np.arange(self.shape[1])) @ _coefficients(spline).T
+            for spline in splines
+        ]
         for start in range(0, self.shape[0], BAND_ROWS):
             rows = slice(start, min(start + BAND_ROWS, self.shape[0]))
-            numbers = np.arange(rows.start, rows.stop, dtype=float)
-            pixmap = np.empty((numbers.size, columns.size, 2))
-            for axis, (spline, corner) in enumerate(
-                zip(splines, (cutout.x0, cutout.y0), strict=True)
-            ):
-                np.subtract(spline(numbers, columns), corner, out=pixmap[..., axis])
+            numbers = np.arange(rows.start, rows.stop)
+            pixmap = np.empty((numbers.size, self.shape[1], 2))
+            for axis, corner in enumerate((cutout.x0, cutout.y0)):
+                mapped = _basis(splines[axis], 0, numbers) @ ready[axis].T
+                np.subtract(mapped, corner, out=pixmap[..., axis])
             yield rows, pixmap
 
     def at(self, x, y):
@@ -122,7 +126,22 @@ class PixelMap:
         return np.array([spline(y, x, grid=False) for spline in self._splines()])
 
     def _splines(self):
-        return [RectBivariateSpline(self.y, self.x, values) for values in self.cells]
+        return [
+            RectBivariateSpline(self.y, self.x, values, kx=DEGREE, ky=DEGREE)
+            for values in self.cells
+        ]
+
+
+def _basis(spline, axis, points):
+    """Values of the basis splines of an axis (0: y, 1: x), shape (n_points, n_basis)."""
+    knots = spline.get_knots()[axis]
+    return BSpline.design_matrix(points.astype(float), knots, DEGREE).toarray()
+
+
+def _coefficients(spline):
+    """Coefficients of a spline, shape (n_basis_y, n_basis_x)."""
+    ny, nx = (knots.size - DEGREE - 1 for knots in spline.get_knots())
+    return spline.get_coeffs().reshape(ny, nx)
 
 
 def map_pixels(to_grid, shape, box=None):

@@ -11,6 +11,8 @@ __all__ = ["SHIFT_SCATTER", "Regression", "drizzle_correlation", "gradient", "ro
 # The biweight's cutoff in sigma: 6 median absolute deviations.
 CUTOFF = 4.05
 GAUSSIAN_MAD = 0.6744897501960817
+# A step of this fraction of the errors ends an iteration.
+TOLERANCE = 0.03
 # What is left of the distortion makes the displacement of two exposures differ
 # from place to place by this much, in cells (rms of an axis).
 SHIFT_SCATTER = 0.01
@@ -23,7 +25,7 @@ LEAST_IN_SHARE = 30
 # that of their difference.
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
 # Values from which start, scale and excess are found: 1 % on the scale.
-N_SAMPLE = 15000
+N_SAMPLE = 10000
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def robust_regression(values, regressors, variance, steepness):
     found, excess = np.zeros(len(regressors) + 1), _FLAT
     for _ in range(2):
         whitened = _whiten(*some[:2], some[2] * excess(steepness[sample]))
-        found, scale = _huber(*whitened, found)
+        found, _ = _huber(*whitened, found, 0.3)
         excess = bins.excess(_residual(*plain, found), some[2])
     factor = excess(steepness)
     whitened = _whiten(values, regressors, variance * factor)
@@ -232,8 +234,9 @@ class _Bins:
 
     @classmethod
     def of(cls, steepness):
-        ends = np.round(np.cumsum(SHARES) * steepness.size).astype(int)
-        members = tuple(np.split(np.argsort(steepness, kind="stable"), ends[:-1]))
+        ends = np.round(np.cumsum(SHARES[:-1]) * (steepness.size - 1)).astype(int)
+        share = np.searchsorted(np.sort(steepness)[ends], steepness, side="right")
+        members = [np.flatnonzero(share == k) for k in range(len(SHARES))]
         members = tuple(b for b in members if len(b) >= LEAST_IN_SHARE)
         return cls(members, np.array([np.median(steepness[b]) for b in members], dtype=float))
 
@@ -270,7 +273,7 @@ def _residual(values, design, coefficients):
     return residual
 
 
-def _huber(values, design, coefficients):
+def _huber(values, design, coefficients, tolerance=TOLERANCE):
     """Find coefficients and scale."""
     for _ in range(30):
         residual = _residual(values, design, coefficients)
@@ -282,7 +285,7 @@ def _huber(values, design, coefficients):
         normal = _products(design, weights)
         step = _solve(normal, _gain(design, weights * residual))
         coefficients = coefficients + step
-        if _small(step, normal, scale):
+        if _small(step, normal, scale, tolerance):
             break
     return coefficients, scale
 
@@ -292,14 +295,15 @@ def _biweight(values, design, coefficients, scale, excess):
     normal = None
     for _ in range(30):
         residual = _residual(values, design, coefficients)
-        inside, slope = _biweight_shape(residual, scale)
+        inside, u2 = _biweight_shape(residual, scale)
         weights = inside * inside
         if normal is None:
-            normal = _curvature(design, weights, slope)
+            normal = _curvature(design, weights, _psi_slope(inside, u2))
         step = _solve(normal, _gain(design, weights * residual))
         if _small(step, normal, scale):
             break
         coefficients = coefficients + step
+    slope = _psi_slope(inside, u2)
     bread = np.linalg.pinv(_products(design, slope))
     meat = _products(design, (residual * weights) ** 2)
     noise = np.full(len(design), GRADIENT_NOISE * scale**2 * _sum(slope / excess))
@@ -310,25 +314,34 @@ def _biweight(values, design, coefficients, scale, excess):
 
 def _curvature(design, weights, slope):
     """Matrix of Newton's steps; that of reweighting if it is not safely positive."""
-    newton, reweighted = _products(design, slope), _products(design, weights)
-    safe = np.all(np.diag(newton) > 0.3 * np.diag(reweighted))
-    return newton if safe else reweighted
+    newton = _products(design, slope)
+    least = 0.3 * np.array([_sum(weights * column * column) for column in design])
+    return newton if np.all(np.diag(newton) > least) else _products(design, weights)
 
 
 def _biweight_shape(residual, scale):
-    """Give 1 - u^2 (0 outside), and the slope of psi; u in units of the cutoff."""
-    u2 = (residual * np.float32(1.0 / (CUTOFF * scale))) ** 2
-    inside = np.maximum(np.float32(1.0) - u2, np.float32(0.0))
-    return inside, inside * (np.float32(1.0) - np.float32(5.0) * u2)
+    """Give 1 - u^2 (0 outside) and u^2, u in units of the cutoff."""
+    u2 = residual * np.float32(1.0 / (CUTOFF * scale))
+    np.square(u2, out=u2)
+    inside = np.float32(1.0) - u2
+    np.maximum(inside, np.float32(0.0), out=inside)
+    return inside, u2
+
+
+def _psi_slope(inside, u2):
+    slope = u2 * np.float32(-5.0)
+    slope += np.float32(1.0)
+    slope *= inside
+    return slope
 
 
 def _solve(normal, gain):
     return np.linalg.lstsq(normal, gain, rcond=1e-12)[0]
 
 
-def _small(step, normal, scale):
-    """Tell whether a step is within a thirtieth of the errors."""
-    return bool(np.all(step**2 * np.diag(normal) <= (0.03 * scale) ** 2))
+def _small(step, normal, scale, tolerance=TOLERANCE):
+    """Tell whether a step is within a fraction of the errors."""
+    return bool(np.all(step**2 * np.diag(normal) <= (tolerance * scale) ** 2))
 
 
 def _gain(design, weighted):

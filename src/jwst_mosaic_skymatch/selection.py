@@ -10,8 +10,10 @@ from jwst_mosaic_skymatch.tile import candidate_pairs
 __all__ = ["choose_pairs"]
 
 # How often each piece of sky is to be represented among the tiles that all others are
-# compared with. Where no more tiles than this overlap, all pairs are compared.
-DEPTH = 4
+# compared with.
+DEPTH = 6
+# A tile that adds less than this share of its area to that is not chosen for it.
+WORTH_ADDING = 0.1
 
 
 def choose_pairs(coverage):
@@ -31,11 +33,12 @@ def choose_pairs(coverage):
     -----
     Differences of exposures that see the same cells add up exactly:
     (a - b) + (b - c) is a - c. A deep stack of n therefore needs no n (n - 1) / 2
-    comparisons. Hubs are chosen greedily until each block of sky is covered
-    `DEPTH` times by them, or by all tiles there are; a pair is compared if one
-    of the two is a hub. A stack costs `DEPTH` comparisons to an exposure, and
-    any two tiles of it are linked over `DEPTH` others, so that the outliers and
-    the errors of a single one do not spread.
+    comparisons. Hubs are chosen greedily until they cover each block of sky
+    `DEPTH` times, or all but one of its tiles are hubs; a pair is compared if
+    one of the two is a hub. A stack costs `DEPTH` comparisons to an exposure,
+    and any two tiles of it are linked over `DEPTH` others, so that the outliers
+    of a single one do not spread. Edges that only a small part of a tile shares
+    need one hub, which still ties together all tiles there.
     """
     pairs = candidate_pairs(coverage)
     if len(pairs) <= DEPTH * len(coverage):
@@ -59,23 +62,30 @@ def _membership(coverage):
 
 
 def _hubs(membership):
-    """Choose tiles that cover each block `DEPTH` times, those that cover most first."""
-    wanted = np.minimum(np.asarray(membership.sum(axis=0)).ravel(), DEPTH)
+    """Choose tiles that cover blocks `DEPTH` times, those that add most first."""
+    wanted = np.minimum(np.asarray(membership.astype(int).sum(axis=0)).ravel() - 1, DEPTH)
+    lonely = wanted > 0  # blocks that several tiles share and no hub covers yet
     blocks = np.split(membership.indices, membership.indptr[1:-1])
     hubs = np.zeros(len(blocks), dtype=bool)
+
+    def gain(own):
+        added = np.count_nonzero(wanted[own] > 0)
+        return added if added >= WORTH_ADDING * own.size else np.count_nonzero(lonely[own])
+
     # What a tile adds can only shrink: an old value that still beats all others
     # after an update is the largest.
-    heap = [(-len(b), number) for number, b in enumerate(blocks)]
+    heap = [(-own.size, number) for number, own in enumerate(blocks)]
     heapq.heapify(heap)
     while heap:
-        gain, number = heapq.heappop(heap)
-        now = -int(np.count_nonzero(wanted[blocks[number]]))
+        before, number = heapq.heappop(heap)
+        own = blocks[number]
+        now = -int(gain(own))
         if now == 0:
             continue
-        if now != gain:
+        if now != before:
             heapq.heappush(heap, (now, number))
             continue
         hubs[number] = True
-        own = blocks[number]
-        wanted[own[wanted[own] > 0]] -= 1
+        wanted[own] -= 1
+        lonely[own] = False
     return hubs

@@ -298,7 +298,13 @@ class PixelSkyMatchStep(SkyMatchStep):
         budget = None if self.in_memory else TILE_BUDGET
         if self.dask_scheduler is not None:
             return DaskEngine(self.dask_scheduler, budget)
-        n_cores = compute_num_cores(self.maximum_cores, n_tasks, os.cpu_count() or 1)
+        cores = self.maximum_cores.lower()
+        if not (cores in ("none", "one", "quarter", "half", "all") or cores.isnumeric()):
+            raise ValueError(
+                f"maximum_cores={self.maximum_cores!r}: give a number, 'quarter', 'half', 'all' "
+                "or 'none'."
+            )
+        n_cores = compute_num_cores(cores, n_tasks, os.cpu_count() or 1)
         return PoolEngine(n_cores, budget) if n_cores > 1 else Engine(budget)
 
     def _statistic(self, **limits):

@@ -1,0 +1,215 @@
+"""The step on several processes and on a Dask cluster; results that go to disk."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import make_tile, read_levels, rms, structured_sky
+
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
+from jwst_mosaic_skymatch.match import Method, match_groups, match_members
+from jwst_mosaic_skymatch.selection import choose_pairs
+from jwst_mosaic_skymatch.statistic import Statistic
+from jwst_mosaic_skymatch.tasks import summarize
+
+
+def levels(inputs, **parameters):
+    return read_levels(PixelSkyMatchStep.call(inputs, configure_log=False, **parameters))
+
+
+@pytest.fixture(scope="module")
+def serial(mosaic):
+    return levels(str(mosaic.association))
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"maximum_cores": "2"}, {"maximum_cores": "2", "in_memory": False}]
+)
+def test_two_processes_give_the_same_numbers(mosaic, serial, parameters, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("jwst_mosaic_skymatch.step.os.cpu_count", lambda: 2)
+    found = levels(str(mosaic.association), **parameters)
+    assert found == pytest.approx(serial, abs=1e-9)
+
+
+def test_tiles_on_disk_give_the_same_numbers(mosaic, serial, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("jwst_mosaic_skymatch.step.TILE_BUDGET", 10_000)
+    assert levels(str(mosaic.association), in_memory=False) == serial
+
+
+@pytest.mark.parametrize("cores", ["0.5", "many", "-1"])
+def test_bad_number_of_cores(mosaic, cores):
+    with pytest.raises(ValueError, match="maximum_cores"):
+        levels(str(mosaic.association), maximum_cores=cores)
+
+
+def test_results_beyond_the_budget_go_to_disk_and_leave_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    tiles = [make_tile(0, 0, (30, 40), seed=k, noise=1.0) for k in range(5)]
+    with Engine(budget=2 * tiles[0].nbytes) as engine:
+        handles = [engine.keep(tile) for tile in tiles]
+        files = list(tmp_path.rglob("*.pickle"))
+        assert len(files) == 3
+        for handle, tile in zip(handles, tiles, strict=True):
+            np.testing.assert_array_equal(engine.result(handle).data, tile.data)
+        del handle, handles
+        assert not list(tmp_path.rglob("*.pickle"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_dead_process_is_one_clear_error():
+    with PoolEngine(1) as engine, pytest.raises(RuntimeError, match="maximum_cores"):
+        engine.result(engine.submit(os._exit, 1))
+
+
+def test_deep_stack_is_compared_with_a_few():
+    tiles = [make_tile(k % 5, k % 7, (64, 64)) for k in range(60)]
+    pairs = choose_pairs([summarize(tile).coverage for tile in tiles])
+    assert len(pairs) < 10 * 60
+    assert set(np.ravel(pairs)) == set(range(60))
+
+
+def test_each_region_keeps_its_comparisons():
+    """Two stacks side by side: all members of both are compared across the overlap."""
+    tiles = [make_tile(x + k % 3, k % 5, (96, 96)) for x in (0, 60) for k in range(40)]
+    pairs = choose_pairs([summarize(tile).coverage for tile in tiles])
+    across = [(i, j) for i, j in pairs if i < 40 <= j]
+    assert {i for i, _ in across} == set(range(40))
+    assert {j for _, j in across} == set(range(40, 80))
+    assert len(pairs) < 80 * 79 / 4
+
+
+def test_few_comparisons_lose_almost_nothing(monkeypatch):
+    """Levels of 40 dithers, each with 3 % bad cells, against those from all pairs."""
+    corners = np.random.default_rng(1).integers(0, 12, (40, 2))
+    method = Method(Statistic(), 25)
+    errors = {"few": [], "all": []}
+    for seed in range(4):
+        tiles = []
+        for k, (x, y) in enumerate(corners.tolist()):
+            tile = make_tile(x, y, (48, 48), noise=0.1, seed=100 * seed + k, sky=structured_sky)
+            hole = np.random.default_rng(k).random(tile.shape) < 0.03
+            tile.data[hole], tile.weight[hole] = np.nan, 0
+            tiles.append(tile)
+        for which, found in errors.items():
+            with monkeypatch.context() as patch, Engine() as engine:
+                if which == "all":
+                    patch.setattr("jwst_mosaic_skymatch.selection.DEPTH", 40)
+                matched = match_members("v", tiles, list(range(40)), method, engine)
+                found.append(match_groups(40, [matched], method, engine).levels)
+    assert rms(errors["few"]) < 1.08 * rms(errors["all"])
+
+
+def test_shallow_mosaic_is_compared_in_full():
+    tiles = [make_tile(20 * k, 0, (64, 64)) for k in range(10)]
+    overlapping = [(i, j) for i in range(10) for j in range(i + 1, 10) if j - i <= 3]
+    assert choose_pairs([summarize(tile).coverage for tile in tiles]) == overlapping
+
+
+def test_import_is_light():
+    heavy = ["matplotlib", "dask", "distributed", "jinja2"]
+    code = f"import sys, jwst_mosaic_skymatch.step; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_scheduler_is_one_clear_error(mosaic):
+    pytest.importorskip("distributed")
+    with pytest.raises(OSError, match="no scheduler can be reached"):
+        DaskEngine("tcp://127.0.0.1:9")
+
+
+class Killer(DaskEngine):
+    """Kills a worker once some tiles are made."""
+
+    submitted = 0
+
+    def _submit(self, function, arguments):
+        Killer.submitted += 1
+        if Killer.submitted == 8:
+            pid = next(iter(self._client.run(os.getpid).values()))
+            os.kill(pid, signal.SIGKILL)
+        return super()._submit(function, arguments)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two worker processes, without nannies that would restart them."""
+    pytest.importorskip("distributed")
+    directory = tmp_path_factory.mktemp("dask")
+    file = directory / "scheduler.json"
+    options = ["--scheduler-file", str(file)]
+    commands = [
+        ["scheduler", *options, "--port", "0", "--no-dashboard", "--host", "127.0.0.1"],
+        *[["worker", *options, "--nthreads", "1", "--no-nanny", "--no-dashboard"]] * 2,
+    ]
+    run = "import sys; from distributed.cli import dask_{0} as c; c.main(sys.argv[1:])"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", run.format(name), *arguments],
+            cwd=directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name, *arguments in commands
+    ]
+    yield _address(file)
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def _address(file):
+    import json
+    import time
+
+    from distributed import Client
+
+    for _ in range(600):
+        if file.exists() and file.stat().st_size:
+            break
+        time.sleep(0.1)
+    address = json.loads(file.read_text())["address"]
+    with Client(address, timeout="60s") as client:
+        client.wait_for_workers(2, timeout=120)
+    return address
+
+
+def test_dask_workers_give_the_same_numbers(mosaic, serial, cluster):
+    assert levels(str(mosaic.association), dask_scheduler=cluster) == pytest.approx(
+        serial, abs=1e-9
+    )
+
+
+def test_models_in_memory_go_to_workers(mosaic, serial, cluster):
+    """Pixels and WCS that are not those of any file."""
+    from stdatamodels.jwst.datamodels import open as open_model
+
+    models = [open_model(Path(path)) for path in mosaic.files]
+    found = levels(models, dask_scheduler=cluster)
+    assert found == pytest.approx(serial, abs=1e-9)
+    for model in models:
+        model.close()
+
+
+def test_worker_that_dies_is_survived(mosaic, serial, cluster, monkeypatch):
+    monkeypatch.setattr("jwst_mosaic_skymatch.step.DaskEngine", Killer)
+    found = levels(str(mosaic.association), dask_scheduler=cluster)
+    assert Killer.submitted > 8
+    assert found == pytest.approx(serial, abs=1e-9)
+
+
+def test_handles_are_what_they_stand_for():
+    with Engine() as engine:
+        handle = engine.submit(pickle.dumps, 5)
+        assert engine.result(engine.submit(pickle.loads, handle)) == 5
+        assert engine.beside(len, [handle, handle]) == 2
+        assert engine.each(pickle.loads, [handle]) == [5]
