@@ -49,8 +49,17 @@ def mosaic_tiles(seed, sky, noise=0.1, n=7):
     ]
 
 
-@pytest.mark.parametrize("labels", ["aaaabbb", "abcdefg", "aaaaaaa"])
-@pytest.mark.parametrize("sky", [structured_sky, smooth_sky, None])
+@pytest.mark.parametrize(
+    ("labels", "sky"),
+    [
+        ("aaaabbb", structured_sky),
+        ("abcdefg", structured_sky),
+        ("aaaaaaa", structured_sky),
+        ("aaaabbb", smooth_sky),
+        ("abcdefg", smooth_sky),
+        ("aaaabbb", None),
+    ],
+)
 def test_pulls_have_unit_width(labels, sky):
     """Errors must describe the scatter, also where in-group errors spread to groups."""
     results = [match(mosaic_tiles(seed, sky), labels) for seed in range(60)]
