@@ -33,14 +33,14 @@ def serial(mosaic):
 )
 def test_two_processes_give_the_same_numbers(mosaic, serial, parameters, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("jwst_mosaic_skymatch.step.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("jwst_mosaic_skymatch.matching.os.cpu_count", lambda: 2)
     found = levels(str(mosaic.association), **parameters)
     assert found == pytest.approx(serial, abs=1e-9)
 
 
 def test_tiles_on_disk_give_the_same_numbers(mosaic, serial, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("jwst_mosaic_skymatch.step.TILE_BUDGET", 10_000)
+    monkeypatch.setattr("jwst_mosaic_skymatch.matching.TILE_BUDGET", 10_000)
     assert levels(str(mosaic.association), in_memory=False) == serial
 
 
@@ -201,7 +201,7 @@ def test_models_in_memory_go_to_workers(mosaic, serial, cluster):
 
 
 def test_worker_that_dies_is_survived(mosaic, serial, cluster, monkeypatch):
-    monkeypatch.setattr("jwst_mosaic_skymatch.step.DaskEngine", Killer)
+    monkeypatch.setattr("jwst_mosaic_skymatch.matching.DaskEngine", Killer)
     found = levels(str(mosaic.association), dask_scheduler=cluster)
     assert Killer.submitted > 8
     assert found == pytest.approx(serial, abs=1e-9)

@@ -6,6 +6,7 @@ arguments of other tasks, so that large results need not come here.
 
 import pickle
 import tempfile
+import warnings
 import weakref
 from collections import OrderedDict, deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -16,7 +17,8 @@ from threading import Lock
 
 __all__ = ["DaskEngine", "Engine", "PoolEngine"]
 
-# How long to wait for a scheduler, and how often to repeat a task whose worker died.
+# How long to wait for a scheduler, and how often to repeat a task that failed, as reading
+# a file may when a network file system is busy.
 CONNECT_TIME = "10s"
 RETRIES = 5
 
@@ -61,6 +63,11 @@ class Engine:
         -------
         object
             A handle for the result.
+
+        Raises
+        ------
+        RuntimeError
+            Here or where the result is asked for, if a process has died.
         """
         return self._submit(function, arguments)
 
@@ -77,7 +84,7 @@ class Engine:
         object
             The result.
         """
-        return handle.get() if isinstance(handle, _Shelved) else handle
+        return self._result(handle)
 
     def wait(self, handle):
         """Wait for a task, and leave its result where it is.
@@ -87,6 +94,7 @@ class Engine:
         handle : object
             What `submit` returned.
         """
+        self._wait(handle)
 
     def run(self, function, jobs):
         """Run a function for many arguments.
@@ -126,9 +134,7 @@ class Engine:
         object
             What the function returns.
         """
-        return function(
-            *(_Lazy(self, a) if isinstance(a, list) else self.result(a) for a in arguments)
-        )
+        return self._beside(function, arguments)
 
     def each(self, function, handles):
         """Run a short function on each result, where that is.
@@ -145,7 +151,7 @@ class Engine:
         list
             What the function returns for each.
         """
-        return [function(self.result(handle)) for handle in handles]
+        return self._each(function, handles)
 
     def background(self, function, *arguments):
         """Run a function that submits tasks, if possible while the caller goes on.
@@ -162,8 +168,7 @@ class Engine:
         callable
             Waits and returns what the function returns.
         """
-        result = function(*arguments)
-        return lambda: result
+        return self._background(function, arguments)
 
     def keep(self, value):
         """Put a value where results are held.
@@ -180,11 +185,46 @@ class Engine:
         """
         return self._shelf.put(value)
 
+    # What engines do differently.
+
     def _submit(self, function, arguments):
         return self.keep(function(*map(self.result, arguments)))
 
+    def _result(self, handle):
+        return handle.get() if isinstance(handle, _Shelved) else handle
 
-class PoolEngine(Engine):
+    def _wait(self, handle):
+        pass
+
+    def _beside(self, function, arguments):
+        return function(
+            *(_Lazy(self, a) if isinstance(a, list) else self.result(a) for a in arguments)
+        )
+
+    def _each(self, function, handles):
+        return [function(self.result(handle)) for handle in handles]
+
+    def _background(self, function, arguments):
+        result = function(*arguments)
+        return lambda: result
+
+
+class _Threaded(Engine):
+    """Has a thread that collects results while the caller submits more."""
+
+    def __init__(self, budget):
+        super().__init__(budget)
+        self._thread = ThreadPoolExecutor(1)
+
+    def close(self):
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        super().close()
+
+    def _background(self, function, arguments):
+        return self._thread.submit(function, *arguments).result
+
+
+class PoolEngine(_Threaded):
     """Runs tasks in processes of this machine.
 
     Parameters
@@ -200,66 +240,26 @@ class PoolEngine(Engine):
         self.width = 2 * n_processes
         # As jwst's own steps do: nothing is inherited from this process.
         self._pool = ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"))
-        self._thread = ThreadPoolExecutor(1)
 
     def close(self):
         """Give processes and temporary files back."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        # First, so that a thread that waits for tasks ends.
         self._pool.shutdown(wait=True, cancel_futures=True)
         super().close()
-
-    def result(self, handle):
-        """Wait for a task and fetch its result.
-
-        Parameters
-        ----------
-        handle : object
-            What `submit` or `keep` returned; anything else is its own result.
-
-        Returns
-        -------
-        object
-            The result.
-
-        Raises
-        ------
-        RuntimeError
-            If a process has died.
-        """
-        return super().result(handle.shelved(self._shelf) if isinstance(handle, _Task) else handle)
-
-    def wait(self, handle):
-        """Wait for a task, and leave its result where it is.
-
-        Parameters
-        ----------
-        handle : object
-            What `submit` returned.
-        """
-        handle.shelved(self._shelf)
-
-    def background(self, function, *arguments):
-        """Run a function that submits tasks, if possible while the caller goes on.
-
-        Parameters
-        ----------
-        function : callable
-            Any function.
-        *arguments
-            Its arguments.
-
-        Returns
-        -------
-        callable
-            Waits and returns what the function returns.
-        """
-        return self._thread.submit(function, *arguments).result
 
     def _submit(self, function, arguments):
         return _Task(self._pool.submit(function, *map(self.result, arguments)))
 
+    def _result(self, handle):
+        if isinstance(handle, _Task):
+            handle = handle.shelved(self._shelf)
+        return super()._result(handle)
 
-class DaskEngine(Engine):
+    def _wait(self, handle):
+        handle.shelved(self._shelf)
+
+
+class DaskEngine(_Threaded):
     """Runs tasks on the workers of a Dask cluster, where their results stay.
 
     Parameters
@@ -295,104 +295,44 @@ class DaskEngine(Engine):
                 "dask_scheduler unset."
             ) from error
         self.width = max(4 * sum(self._client.ncores().values()), 8)
-        self._thread = ThreadPoolExecutor(1)
+        # Pixels travel with their task: scattered, they would die with a worker.
+        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
 
     def close(self):
         """Leave the scheduler, which goes on running."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._client.close()
         super().close()
-
-    def result(self, handle):
-        """Wait for a task and fetch its result.
-
-        Parameters
-        ----------
-        handle : object
-            What `submit` or `keep` returned; anything else is its own result.
-
-        Returns
-        -------
-        object
-            The result.
-        """
-        if isinstance(handle, self._distributed.Future):
-            return handle.result()
-        return super().result(handle)
-
-    def wait(self, handle):
-        """Wait for a task, and leave its result where it is.
-
-        Parameters
-        ----------
-        handle : object
-            What `submit` returned.
-        """
-        self._distributed.wait(handle)
-
-    def beside(self, function, *arguments):
-        """Run a function where its arguments are and fetch what it returns.
-
-        Parameters
-        ----------
-        function : callable
-            A function of a module.
-        *arguments
-            Its arguments; handles, also in a list, stand for results.
-
-        Returns
-        -------
-        object
-            What the function returns.
-        """
-        return self._submit(function, arguments).result()
-
-    def each(self, function, handles):
-        """Run a short function on each result, where that is.
-
-        Parameters
-        ----------
-        function : callable
-            A function of a module, of one argument.
-        handles : sequence of object
-            Handles.
-
-        Returns
-        -------
-        list
-            What the function returns for each.
-        """
-        return list(self.run(function, ((handle,) for handle in handles)))
-
-    def background(self, function, *arguments):
-        """Run a function that submits tasks, if possible while the caller goes on.
-
-        Parameters
-        ----------
-        function : callable
-            Any function.
-        *arguments
-            Its arguments.
-
-        Returns
-        -------
-        callable
-            Waits and returns what the function returns.
-        """
-        return self._thread.submit(function, *arguments).result
+        self._client.close()
 
     def _submit(self, function, arguments):
-        # A worker that dies is no fault of the task: others repeat what is lost.
+        # What a dead worker held is made again by others, without being asked to.
         return self._client.submit(
             function, *map(self._sent, arguments), pure=False, retries=RETRIES
         )
 
+    def _result(self, handle):
+        if not isinstance(handle, self._distributed.Future):
+            return super()._result(handle)
+        try:
+            return handle.result()
+        except self._distributed.scheduler.KilledWorker as error:
+            raise RuntimeError(
+                f"Several Dask workers died at the same task ({error}); give each more memory, or "
+                "start fewer threads in each."
+            ) from error
+
+    def _wait(self, handle):
+        self._distributed.wait(handle)
+
+    def _beside(self, function, arguments):
+        return self.result(self._submit(function, arguments))
+
+    def _each(self, function, handles):
+        return list(self.run(function, ((handle,) for handle in handles)))
+
     def _sent(self, argument):
         if isinstance(argument, list):
             return [self._sent(item) for item in argument]
-        return (
-            argument if isinstance(argument, self._distributed.Future) else super().result(argument)
-        )
+        return super()._result(argument)
 
 
 class _Task:

@@ -1,4 +1,6 @@
-"""Flags and WCS of one exposure, as the numerics take them."""
+"""Models of exposures: borrowing, checks, flags, footprints."""
+
+from contextlib import contextmanager
 
 import numpy as np
 from astropy.nddata.bitmask import interpret_bit_flags
@@ -6,7 +8,32 @@ from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
 from stdatamodels.jwst.datamodels.dqflags import pixel
 
-__all__ = ["check_model", "good_bits", "read_footprint", "wcs_footprint"]
+__all__ = ["borrowed", "check_model", "good_bits", "read_footprint", "wcs_footprint"]
+
+
+@contextmanager
+def borrowed(library, index, *, modify=False):
+    """Borrow a model; it goes back to the library even after an error.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        An open library.
+    index : int
+        Position of the model.
+    modify : bool, optional
+        Whether the model is changed.
+
+    Yields
+    ------
+    `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The model.
+    """
+    model = library.borrow(index)
+    try:
+        yield model
+    finally:
+        library.shelve(model, index, modify=modify)
 
 
 def check_model(model, filename):

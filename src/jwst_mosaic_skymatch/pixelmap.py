@@ -160,8 +160,8 @@ def map_pixels(to_grid, shape, box=None):
     Returns
     -------
     PixelMap
-        The map; its error at points midway between those of the mesh is below a
-        thousandth of a pixel, or the mesh is as fine as the pixels.
+        The map; its error at some points midway between those of the mesh is
+        below a thousandth of a pixel, or the mesh is as fine as the pixels.
     """
     step = STEP
     while True:

@@ -28,7 +28,7 @@ def progress(total, what, log):
     Yields
     ------
     callable
-        To be called once after each item.
+        To be called once for each item.
     """
     if sys.stderr.isatty() and total > 1:
         with ProgressBar(total, file=sys.stderr) as bar:

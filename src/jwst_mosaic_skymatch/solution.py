@@ -149,7 +149,7 @@ def solve_levels(n, offsets, *, weighted=True):
 
     A pair measures :math:`y = A (d, s) + n` (`PairFit`). Let k be the one
     combination of y whose noise is independent of that of the displacement. It
-    says :math:`z = k y = d + \\kappa s` with variance v, beside what y says of
+    says :math:`z = k y = d + \kappa s` with variance v, beside what y says of
     s alone. Both are summed into normal equations for a level and a
     displacement of each member, solved sparsely.
 

@@ -1,28 +1,24 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
 from jwst.datamodels import ModelLibrary
 from jwst.lib.suffix import remove_suffix
 from jwst.skymatch import SkyMatchStep
-from stcal.multiprocessing import compute_num_cores
 from stdatamodels.jwst.datamodels import ImageModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
-from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
-from jwst_mosaic_skymatch.exposures import (
-    check_model,
-    good_bits,
-    read_footprint,
-    wcs_footprint,
+from jwst_mosaic_skymatch.exposures import borrowed, good_bits
+from jwst_mosaic_skymatch.match import Method, apply_gauge
+from jwst_mosaic_skymatch.matching import (
+    LibraryMatch,
+    choose_engine,
+    match_library,
 )
-from jwst_mosaic_skymatch.grid import shared_grid
-from jwst_mosaic_skymatch.match import Method, apply_gauge, match_groups, match_members
 from jwst_mosaic_skymatch.members import (
     check_members,
     check_rerun,
@@ -30,13 +26,12 @@ from jwst_mosaic_skymatch.members import (
     group_labels,
 )
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
-from jwst_mosaic_skymatch.pixels import FilePixels, Pixels, good_pixels
-from jwst_mosaic_skymatch.progress import progress
+from jwst_mosaic_skymatch.pixels import good_pixels
 from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
 from jwst_mosaic_skymatch.statistic import Statistic
-from jwst_mosaic_skymatch.step_input import borrowed, expand, open_input, read_members
+from jwst_mosaic_skymatch.step_input import expand, open_input, read_members
 from jwst_mosaic_skymatch.tables import levels_table, pairs_table
-from jwst_mosaic_skymatch.tasks import Recipe, make_tile, read_sky
+from jwst_mosaic_skymatch.tasks import Recipe
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -48,8 +43,6 @@ log = logging.getLogger("stpipe.pixel_skymatch")
 # sky in a cell although each has bad pixels of its own. At the default cell
 # size one bad pixel may be missing.
 MIN_COVERAGE = 0.75
-# With in_memory=False tiles beyond this many bytes go to temporary files.
-TILE_BUDGET = 256 * 2**20
 # Fewer common cells than this say nothing robust about an offset.
 MIN_CELLS = 25
 
@@ -257,108 +250,46 @@ class PixelSkyMatchStep(SkyMatchStep):
         return group_labels(members, grouping)
 
     def _matched_levels(self, library, members):
-        labels = group_labels(members, self.grouping)
-        grid = self._lay_grid(library, members)
-        method = Method(
-            self._statistic(),
-            MIN_CELLS,
-            weighted=self.weight,
-            rigid=self.grouping == "exposure",
-            fit_shift=self.fit_shift,
+        limits = {"lower": self.lower, "upper": self.upper}
+        together = self.skymethod == "global+match"
+        how = LibraryMatch(
+            group_labels(members, self.grouping),
+            Method(
+                self._statistic(),
+                MIN_CELLS,
+                weighted=self.weight,
+                rigid=self.grouping == "exposure",
+                fit_shift=self.fit_shift,
+            ),
+            Recipe(
+                good_bits(self.dqbits),
+                **limits,
+                min_coverage=MIN_COVERAGE,
+                sky=self._statistic(**limits) if together else None,
+            ),
+            self.pixel_scale_ratio,
+            self._input.unchanged,
         )
-        skies = np.full(len(members), np.nan)
-        with self._engine(len(members)) as engine:
-            match = self._match(library, members, labels, grid, method, engine, skies)
+        log.info("Sky method %s, grouping by %s", self.skymethod, self.grouping)
+        with choose_engine(
+            self.maximum_cores,
+            self.dask_scheduler,
+            in_memory=self.in_memory,
+            n_tasks=len(members),
+        ) as engine:
+            match, grid, skies = match_library(library, members, how, engine)
             self._report(match, members, grid)
             if self.save_tiles:
                 self._save_tiles(match.groups, grid, members[0].unit, engine)
         levels = apply_gauge(match.levels, match_down=self.match_down)
-        if self.skymethod == "global+match":
+        if together:
             levels = add_global_level(levels, skies)
         return levels, match, grid
-
-    def _match(self, library, members, labels, grid, method, engine, skies):
-        matched = []
-        with progress(len(members), "Drizzling exposures", log) as count:
-            # One group at a time, so that its exposures' tiles can go when it is done.
-            for label in dict.fromkeys(labels):
-                positions = [k for k, other in enumerate(labels) if other == label]
-                tiles = self._tiles(library, [members[k] for k in positions], grid, engine, count)
-                if self.skymethod == "global+match":
-                    skies[positions] = engine.each(read_sky, tiles)
-                matched.append(
-                    engine.background(match_members, label, tiles, positions, method, engine)
-                )
-                del tiles
-            matched = [wait() for wait in matched]
-        return match_groups(len(members), matched, method, engine)
-
-    def _engine(self, n_tasks):
-        """Choose where to work."""
-        budget = None if self.in_memory else TILE_BUDGET
-        if self.dask_scheduler is not None:
-            return DaskEngine(self.dask_scheduler, budget)
-        cores = self.maximum_cores.lower()
-        if not (cores in ("none", "one", "quarter", "half", "all") or cores.isnumeric()):
-            raise ValueError(
-                f"maximum_cores={self.maximum_cores!r}: give a number, 'quarter', 'half', 'all' "
-                "or 'none'."
-            )
-        n_cores = compute_num_cores(cores, n_tasks, os.cpu_count() or 1)
-        return PoolEngine(n_cores, budget) if n_cores > 1 else Engine(budget)
 
     def _statistic(self, **limits):
         return Statistic(
             self.skystat, self.nclip, self.lsigma, self.usigma, self.binwidth, **limits
         )
-
-    def _lay_grid(self, library, members):
-        footprints = []
-        with library:
-            for member in members:
-                footprint = read_footprint(member.s_region)
-                if footprint is not None and footprint.size:
-                    footprints.append(footprint)
-                    continue
-                with borrowed(library, member.index) as model:
-                    check_model(model, member.filename)
-                    footprints.append(wcs_footprint(model.meta.wcs, model.data.shape))
-            with borrowed(library, members[0].index) as model:
-                check_model(model, members[0].filename)
-                grid = shared_grid(
-                    footprints, model.meta.wcs, model.meta.wcsinfo.instance, self.pixel_scale_ratio
-                )
-        log.info(
-            "Sky method %s: statistic %s, grid of %d x %d cells of %.4f arcsec",
-            self.skymethod,
-            self.skystat,
-            *grid.shape[::-1],
-            grid.cell_scale,
-        )
-        return grid
-
-    def _tiles(self, library, members, grid, engine, count):
-        """Reduce each exposure to its tile; returns handles."""
-        recipe = Recipe(
-            good_bits(self.dqbits),
-            self.lower,
-            self.upper,
-            MIN_COVERAGE,
-            self._statistic(lower=self.lower, upper=self.upper)
-            if self.skymethod == "global+match"
-            else None,
-        )
-        tiles = []
-        for member, model in self._exposures(library, members):
-            pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
-            source = Pixels(model.data, model.dq, getattr(model, "err", None))
-            if engine.width > 1 and member.expname in self._input.unchanged:
-                source = FilePixels(self._input.unchanged[member.expname])
-            tiles.append(engine.submit(make_tile, source, pixel_map, recipe))
-            if len(tiles) >= engine.width:
-                engine.wait(tiles[-engine.width])
-            count()
-        return tiles
 
     def _read_skies(self, library, members):
         statistic, bits = (
@@ -381,15 +312,6 @@ class PixelSkyMatchStep(SkyMatchStep):
                 for _, model in self._exposures(library, members)
             ]
         )
-
-    def _exposures(self, library, members):
-        """Hand out each member with its model, one at a time."""
-        with library:
-            for member in members:
-                with borrowed(library, member.index) as model:
-                    check_model(model, member.filename)
-                    yield member, model
-                del model
 
     def _report(self, match, members, grid):
         log.info(
@@ -522,6 +444,7 @@ _STOCK_PARAMETERS = (
     "lsigma",
     "usigma",
     "binwidth",
+    "in_memory",
 )
 
 

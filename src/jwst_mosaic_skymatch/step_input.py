@@ -1,7 +1,6 @@
 """From whatever the step is given to a library of exposures and their metadata."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from os.path import expanduser, expandvars
@@ -12,9 +11,10 @@ from jwst.datamodels import ModelContainer, ModelLibrary
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
 
 from jwst_mosaic_skymatch.association import association_of_files, check_association, member_path
+from jwst_mosaic_skymatch.exposures import borrowed
 from jwst_mosaic_skymatch.members import read_member
 
-__all__ = ["StepInput", "borrowed", "expand", "open_input", "read_members"]
+__all__ = ["StepInput", "expand", "open_input", "read_members"]
 
 
 @dataclass(frozen=True)
@@ -131,31 +131,6 @@ def _lookup(model, name):
     for part in name.split("."):
         value = getattr(value, part, None)
     return value
-
-
-@contextmanager
-def borrowed(library, index, *, modify=False):
-    """Borrow a model; it goes back to the library even after an error.
-
-    Parameters
-    ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        An open library.
-    index : int
-        Position of the model.
-    modify : bool, optional
-        Whether the model is changed.
-
-    Yields
-    ------
-    `~stdatamodels.jwst.datamodels.JwstDataModel`
-        The model.
-    """
-    model = library.borrow(index)
-    try:
-        yield model
-    finally:
-        library.shelve(model, index, modify=modify)
 
 
 def expand(path):

@@ -1,0 +1,199 @@
+"""From a library of exposures to their matched levels."""
+
+import logging
+import os
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from stcal.multiprocessing import compute_num_cores
+
+from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
+from jwst_mosaic_skymatch.exposures import borrowed, check_model, read_footprint, wcs_footprint
+from jwst_mosaic_skymatch.grid import Grid, shared_grid
+from jwst_mosaic_skymatch.match import Method, match_groups, match_members
+from jwst_mosaic_skymatch.pixels import FilePixels, Pixels
+from jwst_mosaic_skymatch.progress import progress
+from jwst_mosaic_skymatch.tasks import Recipe, make_tile, read_sky
+
+__all__ = ["LibraryMatch", "choose_engine", "exposures_of", "match_library"]
+
+log = logging.getLogger("stpipe.pixel_skymatch")
+
+# With in_memory=False tiles beyond this many bytes go to temporary files.
+TILE_BUDGET = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class LibraryMatch:
+    """How to match a library.
+
+    Attributes
+    ----------
+    labels : sequence of str
+        Group of each exposure.
+    method : Method
+        How to compare tiles.
+    recipe : Recipe
+        How to make them.
+    pixel_scale_ratio : float
+        Side of a cell in native pixels.
+    unchanged : mapping of str to str
+        Path of each exposure, by its name in the association, whose pixels are
+        those in its file.
+    """
+
+    labels: list[str]
+    method: Method
+    recipe: Recipe
+    pixel_scale_ratio: float
+    unchanged: dict[str, str]
+
+
+def choose_engine(maximum_cores, dask_scheduler, *, in_memory, n_tasks):
+    """Choose where to work.
+
+    Parameters
+    ----------
+    maximum_cores : str
+        A number, 'none', 'one', 'quarter', 'half' or 'all', as jwst has it.
+    dask_scheduler : str or None
+        Address of a Dask scheduler; None for this machine.
+    in_memory : bool
+        Whether tiles may fill the memory.
+    n_tasks : int
+        Number of exposures.
+
+    Returns
+    -------
+    Engine
+        The engine, to be closed.
+
+    Raises
+    ------
+    OSError
+        If no scheduler answers.
+    ValueError
+        If ``maximum_cores`` is none of these.
+    """
+    budget = None if in_memory else TILE_BUDGET
+    cores = maximum_cores.lower()
+    if not (cores in ("none", "one", "quarter", "half", "all") or cores.isnumeric()):
+        raise ValueError(
+            f"maximum_cores={maximum_cores!r}: give a number, 'quarter', 'half', 'all' or 'none'."
+        )
+    if dask_scheduler is not None:
+        return DaskEngine(dask_scheduler, budget)
+    n_cores = compute_num_cores(cores, n_tasks, os.cpu_count() or 1)
+    return PoolEngine(n_cores, budget) if n_cores > 1 else Engine(budget)
+
+
+def match_library(library, members, how, engine):
+    """Match the exposures of a library.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures; borrowed one at a time, and not changed.
+    members : sequence of Member
+        Their metadata.
+    how : LibraryMatch
+        How to match them.
+    engine : Engine
+        Where to work.
+
+    Returns
+    -------
+    match : Match
+        What was found; tiles of groups are kept by the engine.
+    grid : Grid
+        The shared grid.
+    skies : ndarray, shape (n,)
+        Levels of the exposures' own pixels, MJy/sr; NaN if the recipe does not
+        ask for them.
+    """
+    grid = _lay_grid(library, members, how)
+    skies = np.full(len(members), np.nan)
+    matched, waiting = [], deque()
+    with progress(len(members), "Drizzling exposures", log) as count:
+        for label in dict.fromkeys(how.labels):
+            positions = [k for k, other in enumerate(how.labels) if other == label]
+            tiles = _make_tiles(library, [members[k] for k in positions], grid, how, engine, count)
+            if how.recipe.sky is not None:
+                skies[positions] = engine.each(read_sky, tiles)
+            waiting.append(
+                engine.background(match_members, label, tiles, positions, how.method, engine)
+            )
+            # One group's tiles beside those being made, and no more.
+            del tiles
+            if len(waiting) > 1:
+                matched.append(waiting.popleft()())
+        matched += [wait() for wait in waiting]
+    return match_groups(len(members), matched, how.method, engine), grid, skies
+
+
+def exposures_of(library, members):
+    """Hand out each member with its model, one at a time.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    members : sequence of Member
+        Which of them.
+
+    Yields
+    ------
+    member : Member
+        The metadata.
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The model, until the next is asked for.
+
+    Raises
+    ------
+    ValueError
+        If one is no image on the sky.
+    """
+    with library:
+        for member in members:
+            with borrowed(library, member.index) as model:
+                check_model(model, member.filename)
+                yield member, model
+            del model
+
+
+def _lay_grid(library, members, how) -> Grid:
+    footprints = [read_footprint(member.s_region) for member in members]
+    without = [k for k, found in enumerate(footprints) if found is None or not found.size]
+    for k, (_, model) in zip(
+        without, exposures_of(library, [members[k] for k in without]), strict=True
+    ):
+        footprints[k] = wcs_footprint(model.meta.wcs, model.data.shape)
+    for _, model in exposures_of(library, members[:1]):
+        grid = shared_grid(
+            footprints, model.meta.wcs, model.meta.wcsinfo.instance, how.pixel_scale_ratio
+        )
+    log.info(
+        "Statistic %s, grid of %d x %d cells of %.4f arcsec",
+        how.method.statistic.skystat,
+        *grid.shape[::-1],
+        grid.cell_scale,
+    )
+    return grid
+
+
+def _make_tiles(library, members, grid, how, engine, count):
+    """Reduce each exposure to its tile; returns handles."""
+    tiles = []
+    for member, model in exposures_of(library, members):
+        pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
+        if engine.width > 1 and member.expname in how.unchanged:
+            source = FilePixels(how.unchanged[member.expname])
+        else:
+            source = Pixels(model.data, model.dq, getattr(model, "err", None))
+        tiles.append(engine.submit(make_tile, source, pixel_map, how.recipe))
+        # Pixels of few exposures at a time are on their way.
+        if len(tiles) >= engine.width:
+            engine.wait(tiles[-engine.width])
+        count()
+    return tiles
