@@ -1,5 +1,7 @@
 """The step on several processes and on a Dask cluster; results that go to disk."""
 
+import io
+import logging
 import os
 import pickle
 import signal
@@ -14,6 +16,7 @@ from helpers import make_tile, read_levels, rms, structured_sky
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
 from jwst_mosaic_skymatch.match import Method, match_groups, match_members
+from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tasks import summarize
@@ -213,3 +216,48 @@ def test_handles_are_what_they_stand_for():
         assert engine.result(engine.submit(pickle.loads, handle)) == 5
         assert engine.beside(len, [handle, handle]) == 2
         assert engine.each(pickle.loads, [handle]) == [5]
+
+
+def test_open_files_do_not_grow(mosaic, tmp_path, monkeypatch):
+    """Counted while each exposure of a library on disk is reduced."""
+    from jwst_mosaic_skymatch import matching
+
+    monkeypatch.chdir(tmp_path)
+    original, counts = matching.make_tile, []
+
+    def counting(*arguments):
+        counts.append(len(list(Path("/proc/self/fd").iterdir())))
+        return original(*arguments)
+
+    monkeypatch.setattr(matching, "make_tile", counting)
+    levels(str(mosaic.association), in_memory=False)
+    assert len(counts) == 8
+    assert max(counts) <= counts[0] + 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch, caplog):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with progress(3, "Working", logging.getLogger("test")) as count:
+        for _ in range(3):
+            count()
+    assert "3 /  3" in terminal.getvalue() or "3/3" in terminal.getvalue().replace(" ", "")
+    assert caplog.text == ""
+
+
+def test_progress_is_log_lines_elsewhere(monkeypatch, caplog, capsys):
+    log = logging.getLogger("test")
+    with caplog.at_level(logging.INFO, logger="test"):
+        with progress(3, "Quick work", log) as count:
+            count()
+        monkeypatch.setattr("jwst_mosaic_skymatch.progress.PATIENCE", 0.0)
+        with progress(3, "Long work", log) as count:
+            for _ in range(3):
+                count()
+    assert [r.message for r in caplog.records] == ["Long work: 1 of 3", "Long work: 2 of 3"]
+    assert capsys.readouterr() == ("", "")

@@ -4,7 +4,6 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
-from jwst_mosaic_skymatch.footprint import CoarseMap
 from jwst_mosaic_skymatch.tile import candidate_pairs
 
 __all__ = ["GroundedInverse", "covariance_of_components", "joint_normal_matrix"]
@@ -102,10 +101,8 @@ def joint_normal_matrix(information, inflation):
     Unlike the covariance of pairwise fits it knows that pairs share noise.
     Cells of a block are taken together.
     """
-    maps = [
-        CoarseMap(m.x0, m.y0, m.weight * np.float32(1.0 / factor))
-        for m, factor in zip(information, inflation, strict=True)
-    ]
+    maps = information
+    scales = [np.float32(1.0 / factor) for factor in inflation]
     pairs = candidate_pairs(maps)
     neighbours = [[] for _ in maps]
     for i, j in pairs:
@@ -114,17 +111,18 @@ def joint_normal_matrix(information, inflation):
     first, second, shared = [], [], []
     for i, own in enumerate(maps):
         # One tile's window at a time: no array is larger than a tile.
-        total = own.weight.copy()
+        total = own.weight * scales[i]
         for j in neighbours[i]:
             mine, theirs = _common(own, maps[j])
-            total[mine] += maps[j].weight[theirs]
-        share = own.weight / np.maximum(total, np.finfo(np.float32).tiny)
+            total[mine] += maps[j].weight[theirs] * scales[j]
+        share = own.weight * scales[i] / np.maximum(total, np.finfo(np.float32).tiny)
         for j in neighbours[i]:
             if j > i:
                 mine, theirs = _common(own, maps[j])
                 first.append(i)
                 second.append(j)
-                shared.append(float(np.vdot(share[mine], maps[j].weight[theirs])))
+                overlap = np.vdot(share[mine], maps[j].weight[theirs])
+                shared.append(float(overlap) * float(scales[j]))
     n = len(maps)
     ends = (np.array(first, dtype=int), np.array(second, dtype=int))
     upper = sparse.coo_array((np.array(shared), ends), shape=(n, n)).tocsr()

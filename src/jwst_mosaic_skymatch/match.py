@@ -19,7 +19,7 @@ from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tasks import summarize
-from jwst_mosaic_skymatch.tile import shift_tile, stack_tiles
+from jwst_mosaic_skymatch.tile import crop_to_overlap, shift_tile, stack_tiles
 
 __all__ = ["Method", "apply_gauge", "match_groups", "match_members"]
 
@@ -95,12 +95,21 @@ def match_members(label, tiles, positions, method, engine):
     return replace(matched, groups=groups)
 
 
-def _measure(tiles, summaries, method, engine, *, keep_outliers=False):
-    """Measure the offsets of pairs of tiles, in the order of their positions."""
+def _measure(tiles, summaries, method, engine, *, keep_outliers=False, crop=False):
+    """Measure the offsets of pairs of tiles, in the order of their positions.
+
+    Tiles that are here, and large, are cropped before they are sent.
+    """
+
+    def ends(i, j):
+        if crop:
+            return crop_to_overlap(engine.result(tiles[i]), engine.result(tiles[j]))
+        return tiles[i], tiles[j]
+
     quoted = all(summary.measured for summary in summaries)
     how = method.statistic, method.min_cells, method.fit_shift, quoted, keep_outliers
     pairs = choose_pairs([summary.coverage for summary in summaries])
-    found = engine.run(measure_offset, ((tiles[i], tiles[j], *how) for i, j in pairs))
+    found = engine.run(measure_offset, ((*ends(i, j), *how) for i, j in pairs))
     return tuple(
         replace(offset, first=i, second=j)
         for (i, j), offset in zip(pairs, found, strict=True)
@@ -173,7 +182,8 @@ def match_groups(n, matched, method, engine):
     """
     groups = tuple(group for found in matched for group in found.groups)
     summaries = [group.summary for group in groups]
-    offsets = _measure([group.tile for group in groups], summaries, method, engine)
+    tiles = [group.tile for group in groups]
+    offsets = _measure(tiles, summaries, method, engine, crop=True)
     between = solve_levels(len(groups), offsets, weighted=method.weighted)
     variances, fitted, covariance = np.full(len(groups), np.nan), np.zeros(0), None
     if offsets:

@@ -13,6 +13,7 @@ __all__ = [
     "Tile",
     "bounding_cutout",
     "candidate_pairs",
+    "crop_to_overlap",
     "drizzle_tile",
     "overlap_windows",
     "relative_weight",
@@ -20,6 +21,10 @@ __all__ = [
     "stack_tiles",
     "window_of",
 ]
+
+
+# What a cubic spline takes from cells beyond this distance is below 1e-9.
+MARGIN = 16
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,34 @@ def overlap_windows(first, second):
     return (
         np.s_[y0 - ay0 : y1 - ay0, x0 - ax0 : x1 - ax0],
         np.s_[y0 - by0 : y1 - by0, x0 - bx0 : x1 - bx0],
+    )
+
+
+def crop_to_overlap(first, second):
+    """Cut two tiles down to what they share, and a margin for moving one.
+
+    Parameters
+    ----------
+    first, second : Tile
+        Two tiles of one grid.
+
+    Returns
+    -------
+    tuple of Tile
+        Views of the two.
+    """
+    windows = overlap_windows(first, second)
+    return tuple(_cropped(t, w) for t, w in zip((first, second), windows, strict=True))
+
+
+def _cropped(tile, window):
+    rows, columns = (slice(max(w.start - MARGIN, 0), w.stop + MARGIN) for w in window)
+    return replace(
+        tile,
+        x0=tile.x0 + columns.start,
+        y0=tile.y0 + rows.start,
+        data=tile.data[rows, columns],
+        weight=tile.weight[rows, columns],
     )
 
 

@@ -8,12 +8,22 @@ formulas below. The defaults are 12,000 NIRCam exposures of 2048^2 pixels in 152
 the costs of units are of one core at about 3 GHz with files in the page cache. Each
 help text names the benchmark that gives the number, or says that it is assumed.
 
-What is assumed: the main process opens all members and records the levels; workers
-read pixels from a shared store and keep the tiles; a pair is compared where one of its
-tiles lies; the main process solves. Groups come one after the other, and a stage ends
-before the next begins; runs that overlap stages are faster. Times of workers are
-limited by computing, by the one link to store and main process (hub), or by the links
-between workers (peer), whichever is slowest.
+What is assumed: an association with ``in_memory=False``, on Dask workers of one thread each.
+The main process opens every file, which reads all of it, to learn where its pixels fall
+on the grid, and in the end writes copies of all files, twice, to record the levels.
+Workers read the pixels once more, from a shared store, and keep the tiles; a pair is
+compared where one of its tiles lies; one worker solves and averages a group. Masks of
+outliers and means of groups come to the main process and go out again inside the tasks
+that need them. Between groups the main process solves.
+
+Groups overlap by one: while the pairs of one are compared, exposures of the next are
+read. So there are tiles of two groups. Times are nevertheless added up as if a stage
+ended before the next began; runs are faster. Times of workers are limited by computing, by
+the scheduler, which hands out one task after the other, by the one link to store, main
+process and scheduler (hub), or by the links between workers (peer), whichever is slowest.
+Scheduler and main process share a machine, and are one in the table ("main"); on two, what
+results and tasks carry takes the link twice. Temporary files are as fast as the link. The
+main process reads and writes while it computes; if it cannot, the two times add up.
 """
 
 import argparse
@@ -25,6 +35,15 @@ MB, GB = 1e6, 1e9
 # float64 sum, float32 weight and the result.
 TILE_BYTES = 4 + 2
 STACK_BYTES = 8 + 4 + TILE_BYTES
+# Masks of the outliers of a pair: three bits to a cell of the overlap.
+OUTLIER_BYTES = 3 / 8
+# Spacing of the points of a pixel map, pixels; each is two float64.
+MAP_STEP = 32
+MAP_BYTES = 16
+# Tasks handed out before the first result is collected: for each worker, and at least.
+AHEAD, LEAST_AHEAD = 4, 8
+# Models in memory at once: the previous is released when the next has been opened.
+MODELS = 2
 
 # Name, default, and what it is with the benchmark that gives it.
 OPTIONS = (
@@ -44,10 +63,22 @@ OPTIONS = (
         "floor between the last two sizes",
     ),
     (
-        "read-seconds",
+        "load-seconds",
         0.01,
-        "s per megapixel: bench_cost.py --instrument nircam --ways floor, CPU "
-        "per exposure less open-seconds",
+        "s per megapixel to read all extensions when a file is opened: bench_cost.py "
+        "--instrument nircam --ways floor, CPU per exposure less open-seconds",
+    ),
+    (
+        "map-seconds",
+        0.02,
+        "s per exposure to evaluate the WCS where the pixel map has its points, assumed; "
+        "tile-seconds holds it too",
+    ),
+    (
+        "read-seconds",
+        0.005,
+        "s per megapixel for a worker to read SCI, DQ and ERR: half of load-seconds, as the "
+        "bytes are",
     ),
     (
         "tile-seconds",
@@ -64,12 +95,19 @@ OPTIONS = (
     ("stack-seconds", 0.02, "s per megacell of each member of a mean: as pair-seconds, by profile"),
     ("error-seconds", 0.03, "s per megacell of each tile: as pair-seconds, by profile"),
     (
+        "solve-seconds",
+        1e-5,
+        "s for n groups by n^1.5 (to factorize the sparse equations) + n^2 (for columns of "
+        "errors), estimated from operations",
+    ),
+    (
         "record-seconds",
         0.085,
         "s per megapixel to record a level: bench_cost.py --instrument "
         "nircam --ways ours, CPU on disk less in memory; 0 in memory",
     ),
-    ("gflops", 5.0, "1e9 operations per second of a dense inverse, assumed"),
+    ("task-seconds", 0.001, "s of scheduler and main process for each task, assumed"),
+    ("gflops", 5.0, "1e9 operations per second of the dense inverse of a group, assumed"),
     ("base-mb", 150.0, "MB of a process that has only imported: run_step.py, peak_mb - own_mb"),
     (
         "main-mb",
@@ -88,17 +126,26 @@ OPTIONS = (
         "bytes per cell of what the main process keeps of a tile: float32 in blocks of 2 x 2 cells",
     ),
     (
+        "kept-mb",
+        268.4,
+        "MB of means of groups in the main process, beyond which they go to temporary files: "
+        "256 MiB with in_memory=False; inf with in_memory=True",
+    ),
+    (
         "header-mb",
         0.1,
-        "MB per exposure of headers and WCS: size of a file less that of its pixels",
+        "MB per exposure of headers and WCS, which are read three times (for the library's "
+        "groups, metadata, the model): size of a file less that of its pixels",
     ),
-    ("read-bytes", 12.0, "bytes per pixel read: SCI, ERR and DQ"),
+    ("file-bytes", 24.0, "bytes per pixel of a file: SCI, DQ, ERR and three variances"),
+    ("read-bytes", 12.0, "bytes per pixel that a worker reads: SCI, DQ and ERR"),
     (
         "record-bytes",
-        48.0,
-        "bytes per pixel to record a level on disk: the file, 24, read and written; 0 in memory",
+        96.0,
+        "bytes per pixel to record a level on disk: the file is read and written whole for the "
+        "level, and again when stpipe adds its version; 0 in memory",
     ),
-    ("result-bytes", 1000.0, "bytes of the result of a pair, assumed"),
+    ("result-bytes", 1000.0, "bytes of the result of a pair without masks, assumed"),
     ("bandwidth", 1.25, "GB/s of each network link, assumed: 10 Gbit/s"),
 )
 
@@ -118,7 +165,12 @@ class Stage:
     seconds : float
         CPU time of a task, s.
     hub_bytes : float
-        Through the link that all share: of the store and the main process.
+        Through the link that all share (of store, main process and scheduler), beside
+        what tasks carry.
+    task_bytes : float
+        Carried by each task through that link; held by the scheduler while it waits.
+    hub_seconds : float
+        Of scheduler and main process to hand out all tasks, s.
     peer_bytes : float
         Between workers, at most.
     worker_bytes : float
@@ -134,6 +186,8 @@ class Stage:
     tasks: int
     seconds: float
     hub_bytes: float = 0.0
+    task_bytes: float = 0.0
+    hub_seconds: float = 0.0
     peer_bytes: float = 0.0
     worker_bytes: float = 0.0
     shared_bytes: float = 0.0
@@ -144,15 +198,29 @@ class Stage:
         """CPU time of all tasks, s."""
         return self.rounds * self.tasks * self.seconds
 
+    @property
+    def hub(self):
+        """All bytes through the link that all share."""
+        return self.hub_bytes + self.rounds * self.tasks * self.task_bytes
+
     def wall(self, workers, bandwidth):
         """Time with that many workers, s; bandwidth of each link in bytes/s."""
         computing = self.rounds * math.ceil(self.tasks / workers) * self.seconds
         between = self.peer_bytes / (workers * bandwidth) if workers > 1 else 0.0
-        return max(computing, self.hub_bytes / bandwidth, between)
+        return max(computing, self.hub_seconds, self.hub / bandwidth, between)
 
     def memory(self, workers):
         """Memory of a worker, bytes."""
-        return self.worker_bytes + self.shared_bytes / workers
+        waiting = math.ceil(self._waiting(workers) / workers) * self.task_bytes
+        return self.worker_bytes + self.shared_bytes / workers + waiting
+
+    def main_memory(self, workers):
+        """Memory of main process and scheduler, bytes."""
+        return self.main_bytes + self._waiting(workers) * self.task_bytes
+
+    def _waiting(self, workers):
+        # At most: all that the engine hands out at once.
+        return min(self.tasks, max(AHEAD * workers, LEAST_AHEAD))
 
 
 def main():
@@ -161,6 +229,7 @@ def main():
     stages = plan(options)
     _print_inputs(options)
     _print_stages(stages, options)
+    _print_in_memory(options)
 
 
 def plan(o):
@@ -172,68 +241,74 @@ def plan(o):
         In the order in which they come.
     """
     pixels = o.side**2
-    cells = pixels / o.pixel_scale_ratio**2  # of a tile
-    members = math.ceil(o.exposures / o.groups)  # exposures of a group
-    mean_cells = members * cells / o.depth  # of a group's mean
+    members, cells, mean_cells = _sizes(o)
     tile, mean = TILE_BYTES * cells, TILE_BYTES * mean_cells  # bytes
     pairs, group_pairs = math.ceil(members * o.pairs), math.ceil(o.groups * o.group_pairs)
     overlap, mean_overlap = o.pair_overlap * cells, o.group_overlap * mean_cells  # cells
-    # Held throughout: by the main process, metadata and summaries of means; by the
-    # workers together, the means.
-    metadata = o.exposures * o.main_mb * MB
-    main = metadata + o.groups * o.summary_bytes * mean_cells
-    main_group = main + members * o.summary_bytes * cells  # and of the tiles of one group
-    means = o.groups * mean
+    # Of one group.
+    outliers = pairs * OUTLIER_BYTES * overlap
+    summaries, mean_summary = members * o.summary_bytes * cells, o.summary_bytes * mean_cells
+    # Held by the main process throughout: what it knows of exposures and means, some means,
+    # and open models. By the workers together: tiles of two groups.
+    opened = o.exposures * o.main_mb * MB + MODELS * o.file_bytes * pixels
+    main = opened + o.groups * mean_summary + min(o.kept_mb * MB, o.groups * mean)
+    tiles = 2 * members * tile
     return [
         Stage(
-            "metadata: open",
-            rounds=o.exposures,  # one after the other, in the main process
+            "open files (main)",
+            rounds=o.exposures,  # one after the other
             tasks=1,
-            seconds=o.open_seconds,
-            hub_bytes=o.exposures * o.header_mb * MB,
-            main_bytes=metadata,
+            seconds=o.open_seconds + o.map_seconds + o.load_seconds * pixels / 1e6,
+            hub_bytes=o.exposures * (3 * o.header_mb * MB + o.file_bytes * pixels),
+            main_bytes=opened,
         ),
         Stage(
-            "read",
+            "read pixels",
             rounds=o.groups,
             tasks=members,
             seconds=o.read_seconds * pixels / 1e6,
             hub_bytes=o.groups * members * o.read_bytes * pixels,
+            task_bytes=MAP_BYTES * (o.side / MAP_STEP + 1) ** 2,
+            hub_seconds=o.groups * members * o.task_seconds,
             worker_bytes=o.read_bytes * pixels,
-            shared_bytes=means + members * tile,
-            main_bytes=main_group,
+            shared_bytes=tiles,
+            main_bytes=main,
         ),
         Stage(
             "tiles",
             rounds=o.groups,
             tasks=members,
             seconds=o.tile_seconds * pixels / 1e6,
-            hub_bytes=o.groups * members * o.summary_bytes * cells,
+            hub_bytes=o.groups * summaries,
+            hub_seconds=o.groups * members * o.task_seconds,  # to summarize
             worker_bytes=o.worker_bytes * pixels,
-            shared_bytes=means + members * tile,
-            main_bytes=main_group,
+            shared_bytes=tiles,
+            main_bytes=main + summaries,
         ),
         Stage(
             "in-group pairs",
             rounds=o.groups,
             tasks=pairs,
             seconds=o.pair_seconds * overlap / 1e6,
-            hub_bytes=o.groups * pairs * o.result_bytes,
+            hub_bytes=o.groups * (pairs * o.result_bytes + outliers),
+            hub_seconds=o.groups * pairs * o.task_seconds,
             peer_bytes=o.groups * pairs * tile,  # the one of two tiles that lies elsewhere
             worker_bytes=2 * tile + o.pair_bytes * overlap,
-            shared_bytes=means + members * tile,
-            main_bytes=main_group,
+            shared_bytes=tiles,
+            main_bytes=main + summaries + outliers,
         ),
         Stage(
             "group means",
             rounds=o.groups,
             tasks=1,
-            seconds=o.stack_seconds * members * cells / 1e6,
-            hub_bytes=o.groups * o.summary_bytes * mean_cells,
+            seconds=_mean_seconds(o, members, cells),
+            hub_bytes=o.groups * (mean + mean_summary),
+            task_bytes=summaries + outliers,
+            hub_seconds=o.groups * o.task_seconds,
             peer_bytes=o.groups * members * tile,
             worker_bytes=STACK_BYTES * mean_cells + members * tile,
-            shared_bytes=means,
-            main_bytes=main,
+            shared_bytes=tiles,
+            main_bytes=main + summaries + outliers + mean,
         ),
         Stage(
             "pairs of groups",
@@ -241,35 +316,49 @@ def plan(o):
             tasks=group_pairs,
             seconds=o.pair_seconds * mean_overlap / 1e6,
             hub_bytes=group_pairs * o.result_bytes,
-            peer_bytes=group_pairs * mean,
-            worker_bytes=2 * mean + o.pair_bytes * mean_overlap,
-            shared_bytes=means,
+            task_bytes=2 * mean,
+            hub_seconds=group_pairs * o.task_seconds,
+            worker_bytes=o.pair_bytes * mean_overlap,
             main_bytes=main,
         ),
         Stage(
-            "solution, errors",
+            "solution (main)",
             rounds=1,
-            tasks=1,  # in the main process
-            seconds=_solution_seconds(o, members, cells, mean_cells),
-            shared_bytes=means,
-            main_bytes=main + 8 * (o.groups * members**2 + o.groups**2),  # covariances
+            tasks=1,
+            seconds=_solution_seconds(o, mean_cells),
+            # Weighted summaries, and covariances inside groups.
+            main_bytes=main + o.groups * (mean_summary + 8 * members**2),
         ),
         Stage(
-            "metadata: record",
+            "record (main)",
             rounds=o.exposures,
             tasks=1,
             seconds=o.record_seconds * pixels / 1e6,
             hub_bytes=o.exposures * o.record_bytes * pixels,
-            main_bytes=metadata + o.record_bytes * pixels,
+            main_bytes=main,
         ),
     ]
 
 
-def _solution_seconds(o, members, cells, mean_cells):
-    # Joint normal matrices: each cell of each tile once, inside groups, then of the means.
-    matrices = o.error_seconds * o.groups * (members * cells + mean_cells) / 1e6
-    # Inverses, as if dense: 2 n^3 operations for each group and for all groups together.
-    return matrices + 2 * (o.groups * members**3 + o.groups**3) / (o.gflops * 1e9)
+def _sizes(o):
+    """Exposures of a group, cells of a tile, and of a group's mean."""
+    members = math.ceil(o.exposures / o.groups)
+    cells = o.side**2 / o.pixel_scale_ratio**2
+    return members, cells, members * cells / o.depth
+
+
+def _mean_seconds(o, members, cells):
+    # Of one group: to add up; the joint normal matrix, each cell of each tile once; and its
+    # inverse, 2 n^3 operations.
+    per_cell = o.stack_seconds + o.error_seconds
+    return per_cell * members * cells / 1e6 + 2 * members**3 / (o.gflops * 1e9)
+
+
+def _solution_seconds(o, mean_cells):
+    # The joint normal matrix of the means; then sparse equations, of groups that each
+    # overlap few others.
+    matrix = o.error_seconds * o.groups * mean_cells / 1e6
+    return matrix + o.solve_seconds * (o.groups**1.5 + o.groups**2)
 
 
 def _print_inputs(o):
@@ -279,46 +368,59 @@ def _print_inputs(o):
 
 def _print_stages(stages, o):
     bandwidth, base = o.bandwidth * GB, o.base_mb * MB
-    heads = [f"{n} workers" for n in o.workers]
-    width = 11 * len(heads)
+    n = len(o.workers)
+    column = max(7, math.ceil(21 / n))
+    width = column * n
     print(
-        f"\n{'':20}{'CPU':>8}{'wall time, min':^{width}}{'memory of a worker, GB':^{width}}"
-        f"{'main':>8}{'hub':>9}{'peer':>9}\n"
-        f"{'stage':20}{'hours':>8}" + "".join(f"{head:>11}" for head in heads * 2),
-        f"{'GB':>7}{'GB':>9}{'GB':>9}",
+        f"\n{'':20}{'CPU':>8}{'wall time, min':>{width}}{'each worker, GB':>{width}}"
+        f"{'main, GB':>{width}}{'hub':>9}{'peer':>9}\n"
+        f"{'number of workers':20}{'hours':>8}"
+        + "".join(f"{workers:{column}}" for workers in o.workers * 3)
+        + f"{'GB':>9}{'GB':>9}"
     )
     rows = [
         (
             stage.name,
             stage.cpu,
-            [stage.wall(n, bandwidth) for n in o.workers],
-            [base + stage.memory(n) for n in o.workers],
-            base + stage.main_bytes,
-            stage.hub_bytes,
+            [stage.wall(workers, bandwidth) for workers in o.workers],
+            [base + stage.memory(workers) for workers in o.workers],
+            [base + stage.main_memory(workers) for workers in o.workers],
+            stage.hub,
             stage.peer_bytes,
         )
         for stage in stages
     ]
     for row in rows:
-        _print_row(*row)
-    _, cpu, walls, memories, main_bytes, hub, peer = zip(*rows, strict=True)
+        _print_row(column, *row)
+    _, cpu, walls, memories, mains, hub, peer = zip(*rows, strict=True)
     _print_row(
+        column,
         "total, or largest",
         sum(cpu),
-        [sum(column) for column in zip(*walls, strict=True)],
-        [max(column) for column in zip(*memories, strict=True)],
-        max(main_bytes),
+        [sum(values) for values in zip(*walls, strict=True)],
+        [max(values) for values in zip(*memories, strict=True)],
+        [max(values) for values in zip(*mains, strict=True)],
         sum(hub),
         sum(peer),
     )
 
 
-def _print_row(name, cpu, walls, memories, main_bytes, hub, peer):
+def _print_row(column, name, cpu, walls, memories, mains, hub, peer):
     print(
         f"{name:20}{cpu / 3600:8.2f}"
-        + "".join(f"{wall / 60:11.1f}" for wall in walls)
-        + "".join(f"{memory / GB:11.2f}" for memory in memories)
-        + f"{main_bytes / GB:8.2f}{hub / GB:9.1f}{peer / GB:9.1f}"
+        + "".join(f"{wall / 60:{column}.1f}" for wall in walls)
+        + "".join(f"{memory / GB:{column}.2f}" for memory in (*memories, *mains))
+        + f"{hub / GB:9.1f}{peer / GB:9.1f}"
+    )
+
+
+def _print_in_memory(o):
+    _, _, mean_cells = _sizes(o)
+    means, files = o.groups * TILE_BYTES * mean_cells, o.exposures * o.file_bytes * o.side**2
+    print(
+        f"\nOf the means of groups, {means / GB:.1f} GB, the main process holds "
+        f"{min(means, o.kept_mb * MB) / GB:.1f} GB.\n"
+        f"With in_memory=True it holds all of them, and all exposures, {files / GB:.0f} GB."
     )
 
 
