@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 
+# Pixels in a cell from which on a pixel's orientation does not matter.
+LEAST_FOR_TURBO = 3.0
 # What a cubic spline takes from cells beyond this distance is below 1e-9.
 MARGIN = 16
 
@@ -108,9 +110,10 @@ def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
     cutout = pixel_map.cutout
     usable = np.zeros(good.shape, dtype=bool)
     usable[pixel_map.inside] = good[pixel_map.inside]
-    # On cells of two pixels and more, squares that stay parallel to the cells do as
-    # well as rotated ones, at half the cost.
-    drizzle = Drizzle(kernel="turbo", out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
+    # On cells of about two pixels and more, squares that stay parallel to the cells
+    # do as well as rotated ones, at half the cost.
+    kernel = "turbo" if cutout.pixels_per_cell > LEAST_FOR_TURBO else "square"
+    drizzle = Drizzle(kernel=kernel, out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
     for rows, pixmap in pixel_map.bands(cutout):
         drizzle.add_image(
             np.where(usable[rows], data[rows], 0).astype(np.float32, copy=False),
