@@ -15,7 +15,7 @@ from jwst_mosaic_skymatch.outliers import reject_outliers
 from jwst_mosaic_skymatch.pairs import measure_offset
 from jwst_mosaic_skymatch.propagation import GroupCovariance, level_errors
 from jwst_mosaic_skymatch.results import Group, Match, MatchedMembers, PairResult
-from jwst_mosaic_skymatch.selection import choose_pairs
+from jwst_mosaic_skymatch.selection import choose_pairs, stacks
 from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tasks import summarize
@@ -76,8 +76,8 @@ def match_members(label, tiles, positions, method, engine):
     Returns
     -------
     MatchedMembers
-        The group, in several parts where overlaps do not connect it; its tiles
-        are kept by the engine.
+        The group, in several parts where members do not lie upon each other;
+        its tiles are kept by the engine.
     """
     summaries = engine.each(summarize, tiles)
     known = [k for k, summary in enumerate(summaries) if summary is not None]
@@ -87,7 +87,7 @@ def match_members(label, tiles, positions, method, engine):
         return MatchedMembers((), ())
     offsets = ()
     if not method.rigid:
-        offsets = _measure(tiles, summaries, method, engine, keep_outliers=True)
+        offsets = _measure(tiles, summaries, method, engine, within_stacks=True, keep_outliers=True)
     matched = engine.beside(
         _assemble, label, tiles, tuple(summaries), tuple(positions), offsets, method
     )
@@ -95,7 +95,9 @@ def match_members(label, tiles, positions, method, engine):
     return replace(matched, groups=groups)
 
 
-def _measure(tiles, summaries, method, engine, *, keep_outliers=False, crop=False):
+def _measure(
+    tiles, summaries, method, engine, *, within_stacks=False, keep_outliers=False, crop=False
+):
     """Measure the offsets of pairs of tiles, in the order of their positions.
 
     Tiles that are here, and large, are cropped before they are sent.
@@ -108,7 +110,11 @@ def _measure(tiles, summaries, method, engine, *, keep_outliers=False, crop=Fals
 
     quoted = all(summary.measured for summary in summaries)
     how = method.statistic, method.min_cells, method.fit_shift, quoted, keep_outliers
-    pairs = choose_pairs([summary.coverage for summary in summaries])
+    coverage = [summary.coverage for summary in summaries]
+    pairs = choose_pairs(coverage)
+    if within_stacks:
+        stack = stacks(coverage)
+        pairs = [(i, j) for i, j in pairs if stack[i] == stack[j]]
     found = engine.run(measure_offset, ((*ends(i, j), *how) for i, j in pairs))
     return tuple(
         replace(offset, first=i, second=j)
@@ -271,25 +277,28 @@ def _differences(variances, covariance, offsets):
 
 
 def _pair_results(offsets, solution, fitted):
+    """Put pairs beside the solution, of which ``fitted`` are the joint variances.
+
+    Of the noise of a pair, the share that outliers have not thinned out is common
+    to all pairs of an exposure; the rest is its own, as are the cells it leaves out.
+    """
+    share = np.array([offset.share for offset in offsets])
+    common, own = fitted * solution.pair_inflation, solution.pair_variances
+    expected = solution.variances - share * common - (1.0 - share) * own
     return [
         PairResult(
-            replace(offset, value=float(value), variance=float(variance), outliers=None),
-            float(residual),
-            float(max(variance - taken * inflation, 0.0)),
-            float(weight),
-            float(trust),
+            replace(
+                offset,
+                value=float(solution.offsets[k]),
+                variance=float(solution.variances[k]),
+                outliers=None,
+            ),
+            float(solution.residuals[k]),
+            float(max(expected[k], 0.0)),
+            float(solution.weights[k]),
+            float(solution.trust[k]),
         )
-        for offset, value, variance, residual, taken, inflation, weight, trust in zip(
-            offsets,
-            solution.offsets,
-            solution.variances,
-            solution.residuals,
-            fitted,
-            solution.pair_inflation,
-            solution.weights,
-            solution.trust,
-            strict=True,
-        )
+        for k, offset in enumerate(offsets)
     ]
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
+from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.noise import UNIFORM
 from jwst_mosaic_skymatch.outliers import Outliers
@@ -62,6 +63,8 @@ class PairOffset:
         Variance of ``value`` if the quoted errors of the exposures were all
         its noise, (MJy/sr)^2; for exposures without errors, if pixels had
         unit variance.
+    share : float
+        Share of these cells that are no outliers.
     fit : PairFit or None
         The regression behind ``value``; None when no displacement was fitted.
     outliers : Outliers or None
@@ -74,6 +77,7 @@ class PairOffset:
     variance: float
     n_cells: int
     noise_variance: float = 1.0
+    share: float = 1.0
     fit: PairFit | None = None
     outliers: Outliers | None = None
 
@@ -184,6 +188,7 @@ def measure_offset(
         float(covariance[0, 0]),
         int(np.count_nonzero(kept.known)),
         noise_variance,
+        float(np.mean(fit.used)),
         found,
         _outliers(overlap, kept, fit) if keep_outliers else None,
     )
@@ -272,7 +277,14 @@ def _outliers(overlap, kept, fit):
     """Cells that were left out, by the tile that is brighter there."""
     left_out = overlap.known.copy()
     left_out[kept.known] = ~fit.used
-    first_brighter = overlap.data[0] - overlap.data[1] > fit.coefficients[0]
+    excess = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
+    # A patch belongs to one tile as a whole: in its wings single cells are noise.
+    patches, n_patches = label(overlap.known & ~kept.known)
+    if n_patches:
+        numbers = np.arange(n_patches + 1)
+        mean = np.nan_to_num(labelled_mean(np.nan_to_num(excess), patches, numbers))
+        excess = np.where(patches > 0, mean[patches], excess)
+    first_brighter = excess > 0
     return Outliers(
         overlap.x0,
         overlap.y0,

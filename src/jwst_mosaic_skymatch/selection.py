@@ -4,14 +4,17 @@ import heapq
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from jwst_mosaic_skymatch.tile import candidate_pairs
 
-__all__ = ["choose_pairs"]
+__all__ = ["choose_pairs", "stacks"]
 
 # How often each piece of sky is to be represented among the tiles that all others are
 # compared with.
 DEPTH = 6
+# Tiles belong to one stack if they share at least this much of the smaller one.
+SHARED = 0.5
 # A tile that adds less than this share of its area to that is not chosen for it.
 WORTH_ADDING = 0.1
 
@@ -45,6 +48,35 @@ def choose_pairs(coverage):
         return pairs
     hubs = _hubs(_membership(coverage))
     return [(i, j) for i, j in pairs if hubs[i] or hubs[j]]
+
+
+def stacks(coverage):
+    """Find tiles that lie upon each other, directly or through others.
+
+    Parameters
+    ----------
+    coverage : sequence of CoarseMap
+        Where each tile has data, in blocks of one grid.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Stack of each tile.
+
+    Notes
+    -----
+    Members of a stack are known relative to each other as well as anything is,
+    and their mean loses nothing. Tiles that share a strip are better tied by
+    what others see of both, which a mean of the two would hide.
+    """
+    membership = _membership(coverage).astype(np.float32)
+    shared = (membership @ membership.T).tocoo()
+    size = membership.sum(axis=1)
+    close = shared.data >= SHARED * np.minimum(size[shared.row], size[shared.col])
+    graph = sparse.coo_array(
+        (shared.data[close], (shared.row[close], shared.col[close])), shape=shared.shape
+    )
+    return connected_components(graph, directed=False)[1]
 
 
 def _membership(coverage):

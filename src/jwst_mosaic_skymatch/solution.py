@@ -53,8 +53,10 @@ class Solution:
         independent and displacements known.
     inflation : ndarray of float64, shape (n,)
         Factor on it, because the displacements are fitted.
+    pair_variances : ndarray of float64, shape (n_pairs,)
+        Variance of what is fitted to each pair, if pairs were independent.
     pair_inflation : ndarray of float64, shape (n_pairs,)
-        Factor on the variance of what is fitted to each pair, likewise.
+        Factor that the fit of displacements makes in it.
     """
 
     levels: np.ndarray
@@ -68,6 +70,7 @@ class Solution:
     trust: np.ndarray
     level_variances: np.ndarray
     inflation: np.ndarray
+    pair_variances: np.ndarray
     pair_inflation: np.ndarray
 
     @property
@@ -172,7 +175,7 @@ def solve_levels(n, offsets, *, weighted=True):
     # Parts are in ascending order already; single ones drop out.
     components[in_pair] = np.unique(parts[in_pair], return_inverse=True)[1]
     levels[~in_pair], shifts[~in_pair] = np.nan, np.nan
-    shift_variances, level_variances, inflation, pair_inflation = equations.errors(trust)
+    shift_variances, *costs = equations.errors(trust)
     return Solution(
         levels,
         components,
@@ -183,16 +186,22 @@ def solve_levels(n, offsets, *, weighted=True):
         residuals,
         equations.weights * trust[0],
         trust[0],
-        level_variances,
-        inflation,
-        pair_inflation,
+        *costs,
     )
 
 
 def _nothing(n):
     none, no_shifts, no_pairs = np.full(n, np.nan), np.full((n, 2), np.nan), np.zeros(0)
     return Solution(
-        none, np.full(n, -1), no_shifts, no_shifts, *(no_pairs,) * 5, none, np.ones(n), no_pairs
+        none,
+        np.full(n, -1),
+        no_shifts,
+        no_shifts,
+        *(no_pairs,) * 5,
+        none,
+        np.ones(n),
+        no_pairs,
+        no_pairs,
     )
 
 
@@ -263,23 +272,23 @@ class _Equations:
         return GroundedInverse(normal, size * np.unique(self.parts, return_index=True)[1])
 
     def errors(self, trust):
-        """Variances of shifts and levels; what fitting shifts costs levels and residuals."""
+        """Variances of shifts, levels and fitted pairs; what fitting shifts costs these."""
         n, n_pairs, size = len(self.parts), len(self.values), self.size
         known = self._inverse(trust, 1)
-        without = self._centred_variances(known, 1, 0)
+        without, taken = self._centred_variances(known, 1, 0), self._fitted_variances(known, 1)
         if size == 1:
-            return np.full((n, 2), np.nan), without, np.ones(n), np.ones(n_pairs)
+            return np.full((n, 2), np.nan), without, np.ones(n), taken, np.ones(n_pairs)
         fitted = self._inverse(trust, size)
         level, *shift = (self._centred_variances(fitted, size, column) for column in range(size))
-        taken = self._fitted_variances(known, 1)
-        share = self._fitted_variances(fitted, size)
-        share = np.divide(share, taken, out=np.ones(n_pairs), where=taken > 0)
+        taken_too = self._fitted_variances(fitted, size)
         inflation = np.divide(level, without, out=np.ones(n), where=without > 0)
+        pair_inflation = np.divide(taken_too, taken, out=np.ones(n_pairs), where=taken > 0)
         return (
             np.stack(shift, axis=1),
             without,
             np.maximum(inflation, 1.0),
-            np.maximum(share, 1.0),
+            taken_too,
+            np.maximum(pair_inflation, 1.0),
         )
 
     def _centred_variances(self, inverse, size, column):
