@@ -316,7 +316,8 @@ def plan(o):
             tasks=group_pairs,
             seconds=o.pair_seconds * mean_overlap / 1e6,
             hub_bytes=group_pairs * o.result_bytes,
-            task_bytes=2 * mean,
+            # Both means are cut to the overlap before they are sent.
+            task_bytes=2 * TILE_BYTES * mean_overlap,
             hub_seconds=group_pairs * o.task_seconds,
             worker_bytes=o.pair_bytes * mean_overlap,
             main_bytes=main,
