@@ -17,6 +17,7 @@ from jwst_mosaic_skymatch.match import Method, apply_gauge
 from jwst_mosaic_skymatch.matching import (
     LibraryMatch,
     choose_engine,
+    exposures_of,
     match_library,
 )
 from jwst_mosaic_skymatch.members import (
@@ -292,26 +293,13 @@ class PixelSkyMatchStep(SkyMatchStep):
         )
 
     def _read_skies(self, library, members):
-        statistic, bits = (
-            self._statistic(lower=self.lower, upper=self.upper),
-            good_bits(self.dqbits),
-        )
-        return np.array(
-            [
-                statistic(
-                    model.data[
-                        good_pixels(
-                            model.data,
-                            model.dq,
-                            good_bits=bits,
-                            lower=self.lower,
-                            upper=self.upper,
-                        )
-                    ]
-                ).value
-                for _, model in self._exposures(library, members)
-            ]
-        )
+        limits = {"lower": self.lower, "upper": self.upper}
+        statistic, bits = self._statistic(**limits), good_bits(self.dqbits)
+        skies = []
+        for _, model in exposures_of(library, members):
+            good = good_pixels(model.data, model.dq, good_bits=bits, **limits)
+            skies.append(statistic(model.data[good]).value)
+        return np.array(skies)
 
     def _report(self, match, members, grid):
         log.info(
