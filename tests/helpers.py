@@ -1,7 +1,9 @@
-"""Makers of small tiles with known levels."""
+"""Makers of small tiles with known levels, and what is done to them."""
 
 import numpy as np
 
+from jwst_mosaic_skymatch.engine import Engine
+from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.tile import Tile
 
 
@@ -13,6 +15,17 @@ def make_tile(x0, y0, shape, *, level=0.0, noise=0.0, seed=0, sky=None):
         data += sky(x + x0, y + y0)
     data += noise * np.random.default_rng(seed).standard_normal(shape)
     return Tile(x0, y0, data.astype(np.float32), np.full(shape, 4.0, dtype=np.float32))
+
+
+def match_tiles(tiles, labels, statistic, *, min_cells=25, **how):
+    """Match tiles group by group, as the step does."""
+    method, engine = Method(statistic, min_cells, **how), Engine()
+    matched = []
+    for label in dict.fromkeys(labels):
+        positions = [k for k, other in enumerate(labels) if other == label]
+        members = [tiles[k] for k in positions]
+        matched.append(match_members(label, members, positions, method, engine))
+    return match_groups(len(tiles), matched, method, engine)
 
 
 def structured_sky(x, y):

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
-from helpers import make_tile, structured_sky
+from helpers import make_tile, match_tiles, structured_sky
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
-from jwst_mosaic_skymatch.engine import Engine
-from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.noise import NoiseCurve
 from jwst_mosaic_skymatch.regression import drizzle_correlation
 from jwst_mosaic_skymatch.simulation import (
@@ -25,14 +23,8 @@ from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tasks import summarize
 
 
-def match(tiles, labels, **how):
-    method, engine = Method(Statistic(), **{"min_cells": 25, **how}), Engine()
-    matched = []
-    for label in dict.fromkeys(labels):
-        positions = [k for k, other in enumerate(labels) if other == label]
-        members = [tiles[k] for k in positions]
-        matched.append(match_members(label, members, positions, method, engine))
-    return match_groups(len(tiles), matched, method, engine)
+def match(tiles, labels):
+    return match_tiles(tiles, labels, Statistic())
 
 
 def smooth_sky(x, y):

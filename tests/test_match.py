@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from helpers import make_tile, structured_sky
+from helpers import make_tile, match_tiles, structured_sky
 
-from jwst_mosaic_skymatch.engine import Engine
-from jwst_mosaic_skymatch.match import Method, apply_gauge, match_groups, match_members
+from jwst_mosaic_skymatch.match import apply_gauge
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.pairs import measure_offset
 from jwst_mosaic_skymatch.statistic import Statistic
@@ -12,17 +11,6 @@ from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, stack_ti
 STATISTIC = Statistic()
 # jwst's documentation of skymatch, second example: two mosaics apart.
 DOCUMENTED = np.array([100.0, 120.0, 105.0, 110.0, 95.0, 90.0, 100.0])
-
-
-def match_tiles(tiles, labels, statistic, **how):
-    """Match tiles group by group, as the step does."""
-    method, engine = Method(statistic, **how), Engine()
-    matched = []
-    for label in dict.fromkeys(labels):
-        positions = [k for k, other in enumerate(labels) if other == label]
-        members = [tiles[k] for k in positions]
-        matched.append(match_members(label, members, positions, method, engine))
-    return match_groups(len(tiles), matched, method, engine)
 
 
 def two_mosaics():

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
-from jwst_mosaic_skymatch.tile import candidate_pairs
+from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows
 
 __all__ = ["GroundedInverse", "covariance_of_components", "joint_normal_matrix"]
 
@@ -101,41 +101,32 @@ def joint_normal_matrix(information, inflation):
     Unlike the covariance of pairwise fits it knows that pairs share noise.
     Cells of a block are taken together.
     """
-    maps = information
     scales = [np.float32(1.0 / factor) for factor in inflation]
-    pairs = candidate_pairs(maps)
-    neighbours = [[] for _ in maps]
+    pairs = candidate_pairs(information)
+    neighbours = [[] for _ in information]
     for i, j in pairs:
         neighbours[i].append(j)
         neighbours[j].append(i)
     first, second, shared = [], [], []
-    for i, own in enumerate(maps):
+    for i, own in enumerate(information):
         # One tile's window at a time: no array is larger than a tile.
         total = own.weight * scales[i]
         for j in neighbours[i]:
-            mine, theirs = _common(own, maps[j])
-            total[mine] += maps[j].weight[theirs] * scales[j]
+            mine, theirs = overlap_windows(own, information[j])
+            total[mine] += information[j].weight[theirs] * scales[j]
         share = own.weight * scales[i] / np.maximum(total, np.finfo(np.float32).tiny)
         for j in neighbours[i]:
             if j > i:
-                mine, theirs = _common(own, maps[j])
+                mine, theirs = overlap_windows(own, information[j])
                 first.append(i)
                 second.append(j)
-                overlap = np.vdot(share[mine], maps[j].weight[theirs])
+                overlap = np.vdot(share[mine], information[j].weight[theirs])
                 shared.append(float(overlap) * float(scales[j]))
-    n = len(maps)
+    n = len(information)
     ends = (np.array(first, dtype=int), np.array(second, dtype=int))
     upper = sparse.coo_array((np.array(shared), ends), shape=(n, n)).tocsr()
     ties = upper + upper.T
     return (sparse.diags_array(ties.sum(axis=1)) - ties).tocsr()
-
-
-def _common(first, second):
-    """Index of the window that two maps share, in each of them."""
-    ax0, ax1, ay0, ay1 = first.bounds
-    bx0, bx1, by0, by1 = second.bounds
-    x0, x1, y0, y1 = max(ax0, bx0), min(ax1, bx1), max(ay0, by0), min(ay1, by1)
-    return tuple(np.s_[y0 - y : y1 - y, x0 - x : x1 - x] for x, y in ((ax0, ay0), (bx0, by0)))
 
 
 def covariance_of_components(normal, components):

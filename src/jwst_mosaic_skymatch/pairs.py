@@ -17,8 +17,6 @@ __all__ = ["PairFit", "PairOffset", "measure_offset"]
 WORTH_REALIGNING = 0.03
 # Side of the square, in cells, that outliers must fill to count as a patch.
 PATCH_CELLS = 9
-
-
 # Below this response a sky says nothing of a displacement.
 LEAST_RESPONSE = 0.1
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.noise import tabulated
+from jwst_mosaic_skymatch.statistic import GAUSSIAN_MAD
 
 __all__ = ["SHIFT_SCATTER", "Regression", "drizzle_correlation", "gradient", "robust_regression"]
 
 # The biweight's cutoff in sigma: 6 median absolute deviations.
 CUTOFF = 4.05
-GAUSSIAN_MAD = 0.6744897501960817
 # A step of this fraction of the errors ends an iteration.
 TOLERANCE = 0.03
 # What is left of the distortion makes the displacement of two exposures differ

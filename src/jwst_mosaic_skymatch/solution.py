@@ -266,8 +266,7 @@ class _Equations:
             return ties + sparse.eye_array(n) / SHIFT_PRIOR**2 if a == b > 0 else ties
 
         normal = sparse.block_array([[summed(a, b) for b in range(size)] for a in range(size)])
-        # Unknowns of one member side by side.
-        order = np.arange(size * n).reshape(size, n).T.ravel()
+        order = _by_member(n, size)
         normal = normal.tocsr()[order][:, order]
         return GroundedInverse(normal, size * np.unique(self.parts, return_index=True)[1])
 
@@ -306,9 +305,13 @@ class _Equations:
         """Variance of what the solution says of each pair's value."""
         rows = self._rows[:, :size]
         columns = [self.incidence.multiply(rows[:, a : a + 1]) for a in range(size)]
-        n = len(self.parts)
-        order = np.arange(size * n).reshape(size, n).T.ravel()
+        order = _by_member(len(self.parts), size)
         return inverse.quadratic_forms(sparse.hstack(columns, format="csc")[:, order])
+
+
+def _by_member(n, size):
+    """Order that puts the unknowns of one member side by side, for a narrow matrix."""
+    return np.arange(size * n).reshape(size, n).T.ravel()
 
 
 def _equations(n, parts, offsets, weighted):

@@ -148,8 +148,8 @@ def candidate_pairs(tiles):
 
     Parameters
     ----------
-    tiles : sequence of Tile
-        Tiles of one grid.
+    tiles : sequence of Tile or CoarseMap
+        Tiles of one grid, or maps in blocks of one size.
 
     Returns
     -------
@@ -173,8 +173,8 @@ def overlap_windows(first, second):
 
     Parameters
     ----------
-    first, second : Tile
-        Two tiles of one grid.
+    first, second : Tile or CoarseMap
+        Two tiles of one grid, or maps in blocks of one size.
 
     Returns
     -------
