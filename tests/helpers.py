@@ -6,15 +6,22 @@ from jwst_mosaic_skymatch.engine import Engine
 from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.tile import Tile
 
+# So many pixels in a cell that hardly any lies across an edge.
+INDEPENDENT = 1e8
+
 
 def make_tile(x0, y0, shape, *, level=0.0, noise=0.0, seed=0, sky=None):
-    """Make a tile of level + sky + noise; sky is a function of grid cells (x, y)."""
+    """Make a tile of level + sky + noise; sky is a function of grid cells (x, y).
+
+    Its cells are independent, as if no pixel were shared by two.
+    """
     y, x = np.indices(shape)
     data = np.full(shape, level, dtype=float)
     if sky is not None:
         data += sky(x + x0, y + y0)
     data += noise * np.random.default_rng(seed).standard_normal(shape)
-    return Tile(x0, y0, data.astype(np.float32), np.full(shape, 4.0, dtype=np.float32))
+    weight = np.full(shape, 4.0, dtype=np.float32)
+    return Tile(x0, y0, data.astype(np.float32), weight, pixels_per_cell=INDEPENDENT)
 
 
 def match_tiles(tiles, labels, statistic, *, min_cells=25, **how):

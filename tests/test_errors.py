@@ -12,7 +12,6 @@ from helpers import make_tile, match_tiles, structured_sky
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.covariance import covariance_of_components, joint_normal_matrix
 from jwst_mosaic_skymatch.noise import NoiseCurve
-from jwst_mosaic_skymatch.regression import drizzle_correlation
 from jwst_mosaic_skymatch.simulation import (
     Imperfections,
     pointing_error,
@@ -55,21 +54,19 @@ def mosaic_tiles(seed, sky, noise=0.1, n=7):
 def test_pulls_have_unit_width(labels, sky):
     """Errors must describe the scatter, also where in-group errors spread to groups."""
     results = [match(mosaic_tiles(seed, sky), labels) for seed in range(60)]
-    # The cells of these tiles are independent; drizzled ones are not.
-    factor = np.sqrt(drizzle_correlation(1.0))
-    pulls = np.array([factor * r.levels / r.level_errors for r in results])
+    pulls = np.array([r.levels / r.level_errors for r in results])
     assert 0.85 < pulls.std() < 1.15
     assert abs(pulls.mean()) < 0.1
     # Closure: many loops in all, so that the sum is well known.
     chi2, dof = np.sum([r.closure for r in results], axis=0)
     if labels == "abcdefg":
-        assert 0.7 < factor**2 * chi2 / dof < 1.3
+        assert 0.7 < chi2 / dof < 1.3
 
 
 def test_errors_know_that_pairs_share_noise():
     """Seven exposures of one field: each level is known to sigma / sqrt(cells)."""
     tiles = [make_tile(0, 0, (50, 50), noise=0.1, seed=k) for k in range(7)]
-    errors = match(tiles, "a" * 7).level_errors / np.sqrt(drizzle_correlation(1.0))
+    errors = match(tiles, "a" * 7).level_errors
     np.testing.assert_allclose(errors, 0.1 / 50 * np.sqrt(6 / 7), rtol=0.1)
 
 

@@ -8,7 +8,12 @@ from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.noise import UNIFORM
 from jwst_mosaic_skymatch.outliers import Outliers
-from jwst_mosaic_skymatch.regression import drizzle_correlation, gradient, robust_regression
+from jwst_mosaic_skymatch.regression import (
+    CellCorrelation,
+    drizzle_correlation,
+    gradient,
+    robust_regression,
+)
 from jwst_mosaic_skymatch.tile import overlap_windows, shift_tile
 
 __all__ = ["PairFit", "PairOffset", "measure_offset"]
@@ -146,11 +151,8 @@ def measure_offset(
     overlap = _Overlap.of(first, second, quoted)
     if np.count_nonzero(overlap.known) < min_cells:
         return None
-    # What drizzle, and moving an image, hide of the variance of a mean.
-    correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
-    correlation *= 2.0 / (first.smoothing + second.smoothing)
     if statistic.skystat != "biweight":
-        return _plain_offset(overlap, statistic, correlation)
+        return _plain_offset(overlap, statistic)
     fit, noise_variance = _regress(overlap, fit_shift)
     patches = _spoiled_patches(overlap.known, fit.used)
     kept = overlap
@@ -158,7 +160,7 @@ def measure_offset(
         kept = replace(overlap, known=overlap.known & ~patches)
         fit, noise_variance = _regress(kept, fit_shift)
     sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
-    covariance = correlation * fit.covariance * np.outer(sign, sign)
+    covariance = fit.covariance * np.outer(sign, sign)
     found = None
     if fit_shift:
         # An image displaced by +s has lost s times its gradient.
@@ -202,6 +204,7 @@ class _Overlap:
     weights: tuple[np.ndarray, np.ndarray]
     noises: tuple | None
     known: np.ndarray
+    correlation: float  # variance of a mean, over that of independent cells
 
     @classmethod
     def of(cls, first, second, quoted):
@@ -215,6 +218,10 @@ class _Overlap:
             tuple(t.weight[w] for t, w in zip(tiles, windows, strict=True)),
             (first.noise, second.noise) if quoted else None,
             np.isfinite(data[0]) & np.isfinite(data[1]),
+            # What drizzle, and moving an image, hide of the variance of a mean.
+            drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
+            * 2.0
+            / (first.smoothing + second.smoothing),
         )
 
     def mean(self):
@@ -236,7 +243,7 @@ class _Overlap:
         return variance
 
 
-def _plain_offset(overlap, statistic, correlation):
+def _plain_offset(overlap, statistic):
     difference = overlap.difference()
     variance = overlap.variance(overlap.mean()[overlap.known])
     location = statistic(difference.astype(np.float64))
@@ -246,7 +253,7 @@ def _plain_offset(overlap, statistic, correlation):
         0,
         1,
         location.value,
-        correlation * location.variance,
+        overlap.correlation * location.variance,
         difference.size,
         _variance_of_mean(variance),
     )
@@ -263,6 +270,7 @@ def _regress(overlap, fit_shift):
         regressors if fit_shift else regressors[:0],
         variance,
         np.square(regressors).sum(axis=0),
+        CellCorrelation(overlap.known, overlap.correlation),
     )
     return fit, _variance_of_mean(variance)
 

@@ -7,7 +7,14 @@ import numpy as np
 from jwst_mosaic_skymatch.noise import tabulated
 from jwst_mosaic_skymatch.statistic import GAUSSIAN_MAD
 
-__all__ = ["SHIFT_SCATTER", "Regression", "drizzle_correlation", "gradient", "robust_regression"]
+__all__ = [
+    "SHIFT_SCATTER",
+    "CellCorrelation",
+    "Regression",
+    "drizzle_correlation",
+    "gradient",
+    "robust_regression",
+]
 
 # The biweight's cutoff in sigma: 6 median absolute deviations.
 CUTOFF = 4.05
@@ -37,8 +44,7 @@ class Regression:
     coefficients : ndarray, shape (m,)
         Intercept first.
     covariance : ndarray, shape (m, m)
-        Their covariance if the values were independent with the scatter that
-        they show.
+        Their covariance, for the scatter that the values show.
     used : ndarray of bool, shape (n,)
         Which values have any weight.
     response : ndarray, shape (m, m)
@@ -81,6 +87,51 @@ def drizzle_correlation(pixels_per_cell):
     r = np.sqrt(pixels_per_cell)
     squares = r - 1.0 / 3.0 if r >= 1 else r**2 - r**3 / 3.0
     return float((r / squares) ** 2)
+
+
+@dataclass(frozen=True)
+class CellCorrelation:
+    """Correlation of the noise of neighbouring cells.
+
+    Attributes
+    ----------
+    known : ndarray of bool, shape (ny, nx)
+        The cells that have a value; n of them.
+    of_mean : float
+        Variance of the mean over many cells, over that of independent ones.
+    """
+
+    known: np.ndarray
+    of_mean: float
+
+    def between(self, columns):
+        """Sum products of columns over cells and their neighbours.
+
+        Parameters
+        ----------
+        columns : ndarray, shape (m, n)
+            Some quantities in the known cells.
+
+        Returns
+        -------
+        ndarray, shape (m, m)
+            Sum over all pairs of different cells of the product of two
+            quantities and the correlation of the two cells. For a constant it
+            is ``of_mean`` - 1 times the sum of squares, for what changes from
+            cell to cell less.
+        """
+        # Along one axis a cell shares noise with the next one on each side only.
+        rho = np.float32(0.5 * (np.sqrt(self.of_mean) - 1.0))
+        images = np.zeros((len(columns), *self.known.shape), dtype=np.float32)
+        images[:, self.known] = columns
+        spread = images.copy()
+        spread[:, 1:] += rho * images[:, :-1]
+        spread[:, :-1] += rho * images[:, 1:]
+        both = spread.copy()
+        both[:, :, 1:] += rho * spread[:, :, :-1]
+        both[:, :, :-1] += rho * spread[:, :, 1:]
+        both -= images
+        return np.array([[_sum(one * other) for other in both] for one in images])
 
 
 def gradient(image):
@@ -134,7 +185,7 @@ def _slope(image, axis):
     return slope
 
 
-def robust_regression(values, regressors, variance, steepness):
+def robust_regression(values, regressors, variance, steepness, correlation=None):
     r"""Fit a line through the differences, giving outliers no weight.
 
     Parameters
@@ -148,6 +199,8 @@ def robust_regression(values, regressors, variance, steepness):
     steepness : ndarray, shape (n,)
         Squared gradient of the image; variance that grows with it
         (misalignment in detail, undersampled stars) is measured and added.
+    correlation : CellCorrelation, optional
+        Correlation of the values' noise; by default they are independent.
 
     Returns
     -------
@@ -160,7 +213,8 @@ def robust_regression(values, regressors, variance, steepness):
     start while the scale is found, then with the biweight's at fixed scale [1]_.
     The first part needs no more than a sample of the values. The covariance is
     that of an M-estimator, :math:`M^{-1} (\sum \psi^2 x x^T / v) M^{-1}` with
-    :math:`M = \sum \psi' x x^T / v`. The gradients have noise of their own,
+    :math:`M = \sum \psi' x x^T / v`; the sum in the middle also runs over pairs
+    of correlated values. The gradients have noise of their own,
     which adds N to the diagonal of M; the response is :math:`M^{-1} (M - N)`
     [2]_.
 
@@ -189,7 +243,7 @@ def robust_regression(values, regressors, variance, steepness):
         nothing = np.zeros((len(found),) * 2)
         fit = Regression(found, nothing, _residual(*whitened, found) == 0, np.eye(len(found)))
     else:
-        fit = _biweight(*whitened, found, scale, factor)
+        fit = _biweight(*whitened, found, scale, factor, correlation)
     fit.coefficients[0] += level
     return fit
 
@@ -290,7 +344,7 @@ def _huber(values, design, coefficients, tolerance=TOLERANCE):
     return coefficients, scale
 
 
-def _biweight(values, design, coefficients, scale, excess):
+def _biweight(values, design, coefficients, scale, excess, correlation):
     """Iterate the biweight at fixed scale, from a start within a few sigma."""
     normal = None
     for _ in range(30):
@@ -305,7 +359,11 @@ def _biweight(values, design, coefficients, scale, excess):
         coefficients = coefficients + step
     slope = _psi_slope(inside, u2)
     bread = np.linalg.pinv(_products(design, slope))
-    meat = _products(design, (residual * weights) ** 2)
+    psi2 = (residual * weights) ** 2
+    meat = _products(design, psi2)
+    if correlation is not None and correlation.of_mean != 1.0:
+        used = inside > 0.0
+        meat += _sum(psi2) / np.count_nonzero(used) * correlation.between(design * used)
     noise = np.full(len(design), GRADIENT_NOISE * scale**2 * _sum(slope / excess))
     noise[0] = 0.0
     response = np.eye(len(noise)) - bread * noise

@@ -32,8 +32,8 @@ def pointing_error(pixels):
 
 
 def structured(seed, **changes):
-    """A galaxy group, eight exposures in four visits."""
-    return sim.stephans_quintet(8, seed=seed, binning=BINNING, **changes)
+    """A galaxy group, 24 exposures in four visits: eight loops for the closure."""
+    return sim.stephans_quintet(24, seed=seed, binning=BINNING, **changes)
 
 
 def aligned_worse(pixels):
@@ -53,14 +53,21 @@ def one_dither(seed):
     )
 
 
-def many_dithers(n):
-    """Make n dithers at one point."""
-    return lambda seed: sim.dithers(n, seed=seed, binning=BINNING)
+def four_dithers(seed):
+    """Make a mosaic of four visits of four dithers."""
+    return sim.compose_scene(
+        "four",
+        sim.mosaic_pointings(2, 2, overlap=0.15, dithers=4, visit_per_tile=True),
+        components=(sim.Galaxy(6.0, 15.0), sim.Cirrus(0.5, 0.8)),
+        stars=sim.StarCounts(500, flux=10.0),
+        seed=seed,
+        binning=BINNING,
+    )
 
 
 def thin_overlaps(seed):
-    """Six tiles that share strips of about ten cells."""
-    pointings = sim.mosaic_pointings(3, 2, overlap_pixels=22 * BINNING, dithers=1)
+    """Twelve tiles that share strips of about ten cells."""
+    pointings = sim.mosaic_pointings(4, 3, overlap_pixels=22 * BINNING, dithers=1)
     return sim.compose_scene(
         "thin",
         pointings,
@@ -108,7 +115,7 @@ def small_frames(seed):
 SCENES = {
     "blank": lambda seed: sim.blank_field(6, seed=seed, binning=BINNING, rolls=(40.0, 47.0)),
     "structured": structured,
-    "emission-filled": lambda seed: sim.thirty_doradus(8, seed=seed, binning=BINNING),
+    "emission-filled": lambda seed: sim.thirty_doradus(16, seed=seed, binning=BINNING),
     "stars": bright_stars,
     "misaligned 0.1": aligned_worse(0.1),
     "misaligned 0.3": aligned_worse(0.3),
@@ -116,8 +123,8 @@ SCENES = {
     "cosmic rays": spoiled,
     "thin overlaps": thin_overlaps,
     "1 dither": one_dither,
-    "4 dithers": many_dithers(4),
-    "16 dithers": many_dithers(16),
+    "4 dithers": four_dithers,
+    "16 dithers": lambda seed: sim.dithers(16, seed=seed, binning=BINNING),
     "NIRCam": lambda seed: sim.nircam_mosaic(seed=seed, binning=4 * BINNING),
     "two rolls": lambda seed: sim.dithers(4, seed=seed, binning=BINNING, rolls=(40.0, 75.0)),
     "gain 0.5 %": lambda seed: structured(seed, imperfections=sim.Imperfections(gain_rms=0.005)),
