@@ -5,8 +5,9 @@ from helpers import make_tile, match_tiles, structured_sky
 from jwst_mosaic_skymatch.match import apply_gauge
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.pairs import measure_offset
+from jwst_mosaic_skymatch.stack import stack_tiles
 from jwst_mosaic_skymatch.statistic import Statistic
-from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows, stack_tiles
+from jwst_mosaic_skymatch.tile import candidate_pairs, overlap_windows
 
 STATISTIC = Statistic()
 # jwst's documentation of skymatch, second example: two mosaics apart.

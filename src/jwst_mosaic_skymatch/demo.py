@@ -21,7 +21,8 @@ from jwst_mosaic_skymatch.exposures import good_bits, read_footprint
 from jwst_mosaic_skymatch.grid import shared_grid
 from jwst_mosaic_skymatch.pixels import good_pixels
 from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
-from jwst_mosaic_skymatch.tile import drizzle_tile, stack_tiles
+from jwst_mosaic_skymatch.stack import stack_tiles
+from jwst_mosaic_skymatch.tile import drizzle_tile
 
 __all__ = ["main", "print_levels"]
 

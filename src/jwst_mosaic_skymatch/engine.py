@@ -11,6 +11,7 @@ import weakref
 from collections import OrderedDict, deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
@@ -240,6 +241,8 @@ class PoolEngine(_Threaded):
         self.width = 2 * n_processes
         # As jwst's own steps do: nothing is inherited from this process.
         self._pool = ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"))
+        for _ in range(n_processes):  # they import while the caller prepares the work
+            self._pool.submit(import_module, "jwst_mosaic_skymatch.match")
 
     def close(self):
         """Give processes and temporary files back."""

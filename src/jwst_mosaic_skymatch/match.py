@@ -17,9 +17,10 @@ from jwst_mosaic_skymatch.propagation import GroupCovariance, level_errors
 from jwst_mosaic_skymatch.results import Group, Match, MatchedMembers, PairResult
 from jwst_mosaic_skymatch.selection import choose_pairs, stacks
 from jwst_mosaic_skymatch.solution import connected_parts, solve_levels
+from jwst_mosaic_skymatch.stack import robust_stack
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tasks import summarize
-from jwst_mosaic_skymatch.tile import crop_to_overlap, shift_tile, stack_tiles
+from jwst_mosaic_skymatch.tile import crop_to_overlap, shift_tile
 
 __all__ = ["Method", "apply_gauge", "match_groups", "match_members"]
 
@@ -140,16 +141,16 @@ def _assemble(label, tiles, summaries, positions, offsets, method):
     groups = []
     for number in range(parts.max() + 1):
         part = np.flatnonzero(parts == number)
-        maps = []
+        maps = {}
 
         def chosen(part=part, maps=maps):
             for k in part:
                 tile = reject_outliers(tiles[k], k, offsets)
                 tile = _aligned(tile, solution.shifts[k], shift_variances[k])
-                maps.append(coarse_map(tile))
+                maps[k] = coarse_map(tile)
                 yield tile
 
-        stack = stack_tiles(chosen(), levels[part], extents=[summaries[k] for k in part])
+        stack = robust_stack(chosen, levels[part], extents=[summaries[k] for k in part])
         groups.append(
             Group(
                 label if parts.max() == 0 else f"{label}_{number + 1}",
@@ -158,7 +159,7 @@ def _assemble(label, tiles, summaries, positions, offsets, method):
                 covariance[np.ix_(part, part)] * np.outer(inflation[part], inflation[part]),
                 solution.shifts[part],
                 shift_variances[part],
-                tuple(maps),
+                tuple(maps.values()),
                 summarize(stack),
                 stack,
             )

@@ -1,10 +1,11 @@
 """Noise of an exposure's pixels as a function of their brightness."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-__all__ = ["UNIFORM", "NoiseCurve", "measure_noise", "tabulated"]
+__all__ = ["UNIFORM", "NoiseCurve", "look_up", "make_table", "measure_noise"]
 
 # Points of the curve, and pixels from which they are taken: enough for 1 % on
 # the variance, and few beside the million pixels of a frame.
@@ -66,16 +67,39 @@ class NoiseCurve:
             Variance of a pixel, (MJy/sr)^2. Good enough for weights, and ten
             times faster than interpolation.
         """
-        return tabulated(self, brightness)
+        return look_up(self._table, brightness)
+
+    @cached_property
+    def _table(self):
+        return make_table(self)
 
 
-def tabulated(function, values):
-    """Evaluate a smooth function of one variable from a table.
+def make_table(function):
+    """Tabulate a smooth function of one variable.
 
     Parameters
     ----------
     function : callable
         Takes and returns an array.
+
+    Returns
+    -------
+    ndarray of float32
+        For `look_up`.
+    """
+    # Sign, exponent and the first four bits of the fraction of a float32 number
+    # make 8192 values in steps of 6 %.
+    values = (np.arange(8192, dtype=np.uint32) << 19 | 1 << 18).view(np.float32)
+    return function(np.nan_to_num(values).astype(float)).astype(np.float32)
+
+
+def look_up(table, values):
+    """Evaluate a function from its table.
+
+    Parameters
+    ----------
+    table : ndarray of float32
+        What `make_table` has made.
     values : ndarray of float32
         Where to evaluate it; finite.
 
@@ -84,10 +108,6 @@ def tabulated(function, values):
     ndarray of float32
         The function at values within 3 % of these.
     """
-    # Sign, exponent and the first four bits of the fraction of a float32 number
-    # a table of 8192 values in steps of 6 %.
-    table = (np.arange(8192, dtype=np.uint32) << 19 | 1 << 18).view(np.float32)
-    table = function(np.nan_to_num(table).astype(float)).astype(np.float32)
     return table[np.ascontiguousarray(values, dtype=np.float32).view(np.uint32) >> 19]
 
 

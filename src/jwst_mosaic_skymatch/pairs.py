@@ -1,6 +1,7 @@
 """Differences of overlapping tiles, cell by cell."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
@@ -230,7 +231,16 @@ class _Overlap:
 
     def difference(self):
         """Difference of the known cells."""
-        return self.data[0][self.known] - self.data[1][self.known]
+        return self.of_known(self.data[0]) - self.of_known(self.data[1])
+
+    def of_known(self, image):
+        """Values of an image in the known cells."""
+        return image.ravel()[self._places]
+
+    @cached_property
+    def _places(self):
+        # Several times faster than the mask itself.
+        return np.flatnonzero(self.known)
 
     def variance(self, brightness):
         """Variance of each known cell's difference, from quoted errors if both have them."""
@@ -239,13 +249,13 @@ class _Overlap:
         variance = np.zeros(brightness.size, dtype=np.float32)
         for noise, weight in zip(noises, self.weights, strict=True):
             pixel = noise.approximate(brightness) if measured else np.float32(1.0)
-            variance += pixel / weight[self.known].astype(np.float32)
+            variance += pixel / self.of_known(weight).astype(np.float32)
         return variance
 
 
 def _plain_offset(overlap, statistic):
     difference = overlap.difference()
-    variance = overlap.variance(overlap.mean()[overlap.known])
+    variance = overlap.variance(overlap.of_known(overlap.mean()))
     location = statistic(difference.astype(np.float64))
     if not np.isfinite(location.value):
         return None
@@ -262,14 +272,14 @@ def _plain_offset(overlap, statistic):
 def _regress(overlap, fit_shift):
     """Regress the differences of the known cells; also give the noise of their mean."""
     mean = overlap.mean()
-    variance = overlap.variance(mean[overlap.known])
+    variance = overlap.variance(overlap.of_known(mean))
     # In holes of one tile the mean is NaN, and gradients are taken beside it.
-    regressors = np.stack([slope[overlap.known] for slope in gradient(mean)])
+    regressors = np.stack([overlap.of_known(slope) for slope in gradient(mean)])
     fit = robust_regression(
         overlap.difference(),
         regressors if fit_shift else regressors[:0],
         variance,
-        np.square(regressors).sum(axis=0),
+        regressors[0] ** 2 + regressors[1] ** 2,
         CellCorrelation(overlap.known, overlap.correlation),
     )
     return fit, _variance_of_mean(variance)
@@ -285,8 +295,8 @@ def _outliers(overlap, kept, fit):
     left_out[kept.known] = ~fit.used
     excess = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
     # A patch belongs to one tile as a whole: in its wings single cells are noise.
-    patches, n_patches = label(overlap.known & ~kept.known)
-    if n_patches:
+    if kept is not overlap:
+        patches, n_patches = label(overlap.known & ~kept.known)
         numbers = np.arange(n_patches + 1)
         mean = np.nan_to_num(labelled_mean(np.nan_to_num(excess), patches, numbers))
         excess = np.where(patches > 0, mean[patches], excess)

@@ -96,19 +96,26 @@ class PixelMap:
             cutout.
         """
         splines = self._splines()
-        # A tensor spline on a regular grid is a product of three small matrices.
-        ready = [
-            _basis(spline, 1, np.arange(self.shape[1])) @ _coefficients(spline).T
-            for spline in splines
-        ]
+        corner = cutout.x0, cutout.y0
+        # A tensor spline on a regular grid is a product of three small matrices; x and
+        # y side by side come out as drizzle wants them. Basis functions add up to one,
+        # so that a constant is subtracted from the coefficients.
+        along_x = np.stack(
+            [
+                (_coefficients(spline) - start) @ _basis(spline, 1, np.arange(self.shape[1])).T
+                for spline, start in zip(splines, corner, strict=True)
+            ],
+            axis=-1,
+        )
+        n_basis = len(along_x)
+        along_x = along_x.reshape(n_basis, -1)
         for start in range(0, self.shape[0], BAND_ROWS):
             rows = slice(start, min(start + BAND_ROWS, self.shape[0]))
-            numbers = np.arange(rows.start, rows.stop)
-            pixmap = np.empty((numbers.size, self.shape[1], 2))
-            for axis, corner in enumerate((cutout.x0, cutout.y0)):
-                mapped = _basis(splines[axis], 0, numbers) @ ready[axis].T
-                np.subtract(mapped, corner, out=pixmap[..., axis])
-            yield rows, pixmap
+            along_y = _basis(splines[0], 0, np.arange(rows.start, rows.stop))
+            near = np.flatnonzero(along_y.any(axis=0))
+            near = slice(near[0], near[-1] + 1)
+            pixmap = along_y[:, near] @ along_x[near]
+            yield rows, pixmap.reshape(-1, self.shape[1], 2)
 
     def at(self, x, y):
         """Interpolate at single points.

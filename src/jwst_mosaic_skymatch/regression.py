@@ -1,10 +1,11 @@
 """Robust regression of the differences of two images on the image's gradient."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from jwst_mosaic_skymatch.noise import tabulated
+from jwst_mosaic_skymatch.noise import look_up, make_table
 from jwst_mosaic_skymatch.statistic import GAUSSIAN_MAD
 
 __all__ = [
@@ -14,12 +15,16 @@ __all__ = [
     "drizzle_correlation",
     "gradient",
     "robust_regression",
+    "scatter_table",
 ]
 
 # The biweight's cutoff in sigma: 6 median absolute deviations.
 CUTOFF = 4.05
 # A step of this fraction of the errors ends an iteration.
 TOLERANCE = 0.03
+# The same for the estimate of Newton's next step, of which little is left where outliers
+# on one side balance those on the other.
+NEWTON_TOLERANCE = 0.2
 # What is left of the distortion makes the displacement of two exposures differ
 # from place to place by this much, in cells (rms of an axis).
 SHIFT_SCATTER = 0.01
@@ -33,6 +38,9 @@ LEAST_IN_SHARE = 30
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
 # Values from which start, scale and excess are found: 1 % on the scale.
 N_SAMPLE = 10000
+# Cells that are worked on at a time: they stay in a processor's cache, and matrix
+# products are too small to be shared among threads, on which rounding would depend.
+PIECE = 24576
 
 
 @dataclass(frozen=True)
@@ -104,13 +112,40 @@ class CellCorrelation:
     known: np.ndarray
     of_mean: float
 
-    def between(self, columns):
+    @classmethod
+    def none(cls, n):
+        """Make n independent cells."""
+        return cls(np.ones((1, n), dtype=bool), 1.0)
+
+    def pieces(self):
+        """Cut the cells into some rows at a time.
+
+        Yields
+        ------
+        piece : slice
+            Positions among the known cells.
+        known : ndarray of bool, shape (n_rows, nx)
+            These rows of ``known``.
+        """
+        ny, nx = self.known.shape
+        n_rows = max(PIECE // max(nx, 1), 1)
+        ends = np.cumsum(np.count_nonzero(self.known, axis=1)).tolist()
+        start = 0
+        for row in range(0, ny, n_rows):
+            end = ends[min(row + n_rows, ny) - 1]
+            if end > start:
+                yield slice(start, end), self.known[row : row + n_rows]
+            start = end
+
+    def between(self, columns, known):
         """Sum products of columns over cells and their neighbours.
 
         Parameters
         ----------
         columns : ndarray, shape (m, n)
-            Some quantities in the known cells.
+            Some quantities in the n cells of a piece.
+        known : ndarray of bool, shape (n_rows, nx)
+            Where these are.
 
         Returns
         -------
@@ -120,18 +155,21 @@ class CellCorrelation:
             is ``of_mean`` - 1 times the sum of squares, for what changes from
             cell to cell less.
         """
-        # Along one axis a cell shares noise with the next one on each side only.
-        rho = np.float32(0.5 * (np.sqrt(self.of_mean) - 1.0))
-        images = np.zeros((len(columns), *self.known.shape), dtype=np.float32)
-        images[:, self.known] = columns
-        spread = images.copy()
-        spread[:, 1:] += rho * images[:, :-1]
-        spread[:, :-1] += rho * images[:, 1:]
-        both = spread.copy()
-        both[:, :, 1:] += rho * spread[:, :, :-1]
-        both[:, :, :-1] += rho * spread[:, :, 1:]
-        both -= images
-        return np.array([[_sum(one * other) for other in both] for one in images])
+        if self.of_mean == 1.0:
+            return np.zeros((len(columns),) * 2)
+        ny, nx = known.shape
+        image = np.zeros((len(columns), (ny + 1) * (nx + 1)), dtype=columns.dtype)
+        # Rows and columns end in zeros.
+        framed = np.zeros((ny, nx + 1), dtype=bool)
+        framed[:, :nx] = known
+        places = np.flatnonzero(framed)
+        for line, column in zip(image, columns, strict=True):
+            line[places] = column
+        # Noise is shared with the next cell on each of four sides (what is shared with
+        # the four at the corners, a tenth of it, is counted there).
+        here, right, below = (image[:, k : k + ny * (nx + 1)] for k in (0, 1, nx + 1))
+        total = 0.25 * (self.of_mean - 1.0) * (here @ (right + below).T)
+        return total + total.T
 
 
 def gradient(image):
@@ -200,7 +238,8 @@ def robust_regression(values, regressors, variance, steepness, correlation=None)
         Squared gradient of the image; variance that grows with it
         (misalignment in detail, undersampled stars) is measured and added.
     correlation : CellCorrelation, optional
-        Correlation of the values' noise; by default they are independent.
+        Correlation of the values' noise, and where they are; by default they
+        are independent.
 
     Returns
     -------
@@ -232,20 +271,43 @@ def robust_regression(values, regressors, variance, steepness, correlation=None)
     some = values[sample], regressors[:, sample], variance[sample]
     plain, bins = _whiten(*some), _Bins.of(steepness[sample])
     found, excess = np.zeros(len(regressors) + 1), _FLAT
-    for _ in range(2):
+    for tolerance in (0.3, 0.3, TOLERANCE):
         whitened = _whiten(*some[:2], some[2] * excess(steepness[sample]))
-        found, _ = _huber(*whitened, found, 0.3)
-        excess = bins.excess(_residual(*plain, found), some[2])
-    factor = excess(steepness)
-    whitened = _whiten(values, regressors, variance * factor)
-    found, scale = _huber(*_whiten(*some[:2], some[2] * excess(steepness[sample])), found)
+        found, scale = _huber(*whitened, found, tolerance)
+        if tolerance > TOLERANCE:
+            excess = bins.excess(_residual(*plain, found), some[2])
+    correlation = correlation or CellCorrelation.none(values.size)
+    data = _Data(values, regressors, variance, steepness, excess.table, correlation)
     if scale == 0.0:  # more than half of the values are fitted exactly
         nothing = np.zeros((len(found),) * 2)
-        fit = Regression(found, nothing, _residual(*whitened, found) == 0, np.eye(len(found)))
+        fit = Regression(found, nothing, data.exact(found), np.eye(len(found)))
     else:
-        fit = _biweight(*whitened, found, scale, factor, correlation)
+        fit = _biweight(data, found, scale)
     fit.coefficients[0] += level
     return fit
+
+
+def scatter_table(residuals, variance, steepness):
+    """Measure how residuals scatter.
+
+    Parameters
+    ----------
+    residuals : ndarray, shape (n,)
+        Residuals; outliers among them do not matter.
+    variance : ndarray, shape (n,)
+        Their relative variance.
+    steepness : ndarray, shape (n,)
+        Squared gradient of the image.
+
+    Returns
+    -------
+    ndarray of float32
+        Factor on the variance as a function of ``steepness``, for
+        `~jwst_mosaic_skymatch.noise.look_up`.
+    """
+    excess = _Bins.of(steepness).excess(residuals / np.sqrt(variance), variance)
+    scatter = np.abs(residuals) / np.sqrt(variance * excess(steepness))
+    return excess.table * np.float32((_median(scatter) / GAUSSIAN_MAD) ** 2)
 
 
 @dataclass(frozen=True)
@@ -262,9 +324,12 @@ class _Excess:
     least: float = 0.0
 
     def __call__(self, steepness):
-        if not (self.least > 0.0 or np.any(self.factor > 1.0)):
-            return np.float32(1.0)
-        return tabulated(self._exact, steepness)
+        return look_up(self.table, steepness)
+
+    @cached_property
+    def table(self):
+        """Factors for `look_up`."""
+        return make_table(self._exact)
 
     def _exact(self, steepness):
         factor = 1.0 + self.least * steepness
@@ -292,14 +357,14 @@ class _Bins:
         share = np.searchsorted(np.sort(steepness)[ends], steepness, side="right")
         members = [np.flatnonzero(share == k) for k in range(len(SHARES))]
         members = tuple(b for b in members if len(b) >= LEAST_IN_SHARE)
-        return cls(members, np.array([np.median(steepness[b]) for b in members], dtype=float))
+        return cls(members, np.array([_median(steepness[b]) for b in members], dtype=float))
 
     def excess(self, residual, variance):
         """Find where steep cells scatter more than flat ones."""
         if len(self.members) <= N_FLAT:
             return _FLAT
         size = np.abs(residual)
-        scatter = (np.array([np.median(size[b]) for b in self.members]) / GAUSSIAN_MAD) ** 2
+        scatter = (np.array([_median(size[b]) for b in self.members]) / GAUSSIAN_MAD) ** 2
         base = np.median(scatter[:N_FLAT])
         if base == 0.0:
             return _FLAT
@@ -307,7 +372,7 @@ class _Bins:
         # Within the noise of the medians there is no excess.
         noise = 6.0 / np.sqrt([len(b) for b in self.members])
         factor[factor < 1.0 + noise] = 1.0
-        least = SHIFT_SCATTER**2 / (base * float(np.median(variance)))
+        least = SHIFT_SCATTER**2 / (base * float(_median(variance)))
         return _Excess(self.steepness, factor, least)
 
 
@@ -332,7 +397,7 @@ def _huber(values, design, coefficients, tolerance=TOLERANCE):
     for _ in range(30):
         residual = _residual(values, design, coefficients)
         size = np.abs(residual)
-        scale = float(np.median(size)) / GAUSSIAN_MAD
+        scale = float(_median(size)) / GAUSSIAN_MAD
         if scale == 0.0:
             break
         weights = np.float32(1.5 * scale) / np.maximum(size, np.float32(1.5 * scale))
@@ -344,37 +409,72 @@ def _huber(values, design, coefficients, tolerance=TOLERANCE):
     return coefficients, scale
 
 
-def _biweight(values, design, coefficients, scale, excess, correlation):
+@dataclass(frozen=True)
+class _Data:
+    """What is fitted, gone through in pieces that fit a processor's cache."""
+
+    values: np.ndarray
+    regressors: np.ndarray
+    variance: np.ndarray
+    steepness: np.ndarray
+    table: np.ndarray  # of the excess variance
+    correlation: CellCorrelation
+
+    def pieces(self, coefficients):
+        """Yield position, whitened design, residuals, excess, and places in the grid."""
+        for piece, known in self.correlation.pieces():
+            excess = look_up(self.table, self.steepness[piece])
+            values, design = _whiten(
+                self.values[piece], self.regressors[:, piece], self.variance[piece] * excess
+            )
+            yield piece, design, _residual(values, design, coefficients), excess, known
+
+    def normal_matrix(self, coefficients, scale):
+        """Normal matrix with the biweight's weights."""
+        return sum(
+            _products(design, _biweight_shape(residual, scale)[0] ** 2)
+            for _, design, residual, *_ in self.pieces(coefficients)
+        )
+
+    def exact(self, coefficients):
+        """Tell which values are met exactly."""
+        return np.concatenate([r == 0 for _, _, r, *_ in self.pieces(coefficients)])
+
+
+def _biweight(data, coefficients, scale):
     """Iterate the biweight at fixed scale, from a start within a few sigma."""
-    normal = None
+    m, n = len(coefficients), data.values.size
+    used = np.empty(n, dtype=bool)
     for _ in range(30):
-        residual = _residual(values, design, coefficients)
-        inside, u2 = _biweight_shape(residual, scale)
-        weights = inside * inside
-        if normal is None:
-            normal = _curvature(design, weights, _psi_slope(inside, u2))
-        step = _solve(normal, _gain(design, weights * residual))
-        if _small(step, normal, scale):
-            break
+        bread, meat, gain = np.zeros((m, m)), np.zeros((m, m)), np.zeros(m)
+        of_gradients, total, columns = 0.0, 0.0, []
+        for piece, design, residual, excess, known in data.pieces(coefficients):
+            inside, u2 = _biweight_shape(residual, scale)
+            psi, slope = inside * inside * residual, _psi_slope(inside, u2)
+            psi2 = psi * psi
+            bread += _products(design, slope)
+            meat += _products(design, psi2)
+            gain += _gain(design, psi)
+            of_gradients += _sum(slope / excess)
+            total += _sum(psi2)
+            np.greater(inside, 0.0, out=used[piece])
+            design *= used[piece]
+            columns.append((design, known))
+        # Newton's matrix, or that of reweighting if it is not safely positive.
+        newton = np.all(np.diag(bread) * scale**2 > 0.3 * np.diag(meat))
+        normal = bread if newton else data.normal_matrix(coefficients, scale)
+        step = _solve(normal, gain)
         coefficients = coefficients + step
-    slope = _psi_slope(inside, u2)
-    bread = np.linalg.pinv(_products(design, slope))
-    psi2 = (residual * weights) ** 2
-    meat = _products(design, psi2)
-    if correlation is not None and correlation.of_mean != 1.0:
-        used = inside > 0.0
-        meat += _sum(psi2) / np.count_nonzero(used) * correlation.between(design * used)
-    noise = np.full(len(design), GRADIENT_NOISE * scale**2 * _sum(slope / excess))
+        size2 = step @ normal @ step / scale**2  # in units of the errors
+        # Newton's next step would be to this one as this one to the scatter of a value.
+        if size2 <= TOLERANCE**2 or (newton and size2 <= NEWTON_TOLERANCE * np.sqrt(n)):
+            break
+    between = sum(data.correlation.between(*piece) for piece in columns)
+    meat += total / np.count_nonzero(used) * between
+    bread = np.linalg.pinv(bread)
+    noise = np.full(m, GRADIENT_NOISE * scale**2 * of_gradients)
     noise[0] = 0.0
-    response = np.eye(len(noise)) - bread * noise
-    return Regression(coefficients + step, bread @ meat @ bread, inside > 0.0, response)
-
-
-def _curvature(design, weights, slope):
-    """Matrix of Newton's steps; that of reweighting if it is not safely positive."""
-    newton = _products(design, slope)
-    least = 0.3 * np.array([_sum(weights * column * column) for column in design])
-    return newton if np.all(np.diag(newton) > least) else _products(design, weights)
+    return Regression(coefficients, bread @ meat @ bread, used, np.eye(m) - bread * noise)
 
 
 def _biweight_shape(residual, scale):
@@ -408,13 +508,13 @@ def _gain(design, weighted):
 
 def _products(design, weights):
     """Sum the products of all pairs of columns."""
-    m = len(design)
-    products = np.empty((m, m))
-    for i in range(m):
-        weighted = weights * design[i]
-        for j in range(i, m):
-            products[i, j] = products[j, i] = _sum(weighted * design[j])
-    return products
+    return (design * weights) @ design.T
+
+
+def _median(values):
+    """Median; the upper one of an even number."""
+    middle = values.size // 2
+    return np.partition(values, middle)[middle]
 
 
 def _sum(values):

@@ -1,6 +1,7 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
 from jwst_mosaic_skymatch.exposures import borrowed, good_bits
+from jwst_mosaic_skymatch.garbage import rare_collection
 from jwst_mosaic_skymatch.match import Method, apply_gauge
 from jwst_mosaic_skymatch.matching import (
     LibraryMatch,
@@ -125,22 +127,13 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         self._adopt_parameters_of_hooked_step()
         self.get_pars()  # refuses values that the spec does not allow
-        self._input = self._open(input_models)
-        library = self._input.library
-        members = read_members(library)
-        self._check(members)
-        self._refuse_overwriting(members)
-        match = grid = None
-        if self.skymethod == "user":
-            levels = self._user_levels(members)
-        elif self.skymethod in ("local", "global"):
-            levels = self._absolute_levels(members, self._read_skies(library, members))
-        else:
-            levels, match, grid = self._matched_levels(library, members)
-        self._record_levels(library, members, levels)
-        if match is not None:
-            self._keep_diagnostics(library, members, match, levels, grid)
-        return library
+        with rare_collection() if self.in_memory else nullcontext():
+            self._input = self._open(input_models)
+            if self.skymethod in ("user", "local", "global"):
+                self._find_absolute_levels()
+            else:
+                self._match()
+        return self._input.library
 
     @classmethod
     def get_config_from_reference(cls, dataset, disable=None, crds_observatory=None):
@@ -231,7 +224,35 @@ class PixelSkyMatchStep(SkyMatchStep):
             names = {m.filename: self.make_output_path(basepath=m.filename) for m in members}
             products.check_outputs(names, self._input.files)
 
+    def _read_members(self, ahead=False):
+        members = read_members(self._input.library, ahead=ahead and bool(self._input.unchanged))
+        self._check(members)
+        self._refuse_overwriting(members)
+        return members
+
     # --- levels ----------------------------------------------------------
+
+    def _find_absolute_levels(self):
+        library, members = self._input.library, self._read_members()
+        if self.skymethod == "user":
+            levels = self._user_levels(members)
+        else:
+            levels = self._absolute_levels(members, self._read_skies(library, members))
+        self._record_levels(library, members, levels)
+
+    def _match(self):
+        library = self._input.library
+        with choose_engine(
+            self.maximum_cores,
+            self.dask_scheduler,
+            in_memory=self.in_memory,
+            n_tasks=len(library),
+        ) as engine:
+            # With several workers exposures are loaded while tiles are made.
+            members = self._read_members(ahead=engine.width > 1)
+            levels, match, grid = self._matched_levels(library, members, engine)
+        self._record_levels(library, members, levels)
+        self._keep_diagnostics(library, members, match, levels, grid)
 
     def _user_levels(self, members):
         if self.skylist is None:
@@ -250,7 +271,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         grouping = "none" if self.grouping == "none" else "exposure"
         return group_labels(members, grouping)
 
-    def _matched_levels(self, library, members):
+    def _matched_levels(self, library, members, engine):
         limits = {"lower": self.lower, "upper": self.upper}
         together = self.skymethod == "global+match"
         how = LibraryMatch(
@@ -272,16 +293,10 @@ class PixelSkyMatchStep(SkyMatchStep):
             self._input.unchanged,
         )
         log.info("Sky method %s, grouping by %s", self.skymethod, self.grouping)
-        with choose_engine(
-            self.maximum_cores,
-            self.dask_scheduler,
-            in_memory=self.in_memory,
-            n_tasks=len(members),
-        ) as engine:
-            match, grid, skies = match_library(library, members, how, engine)
-            self._report(match, members, grid)
-            if self.save_tiles:
-                self._save_tiles(match.groups, grid, members[0].unit, engine)
+        match, grid, skies = match_library(library, members, how, engine)
+        self._report(match, members, grid)
+        if self.save_tiles:
+            self._save_tiles(match.groups, grid, members[0].unit, engine)
         levels = apply_gauge(match.levels, match_down=self.match_down)
         if together:
             levels = add_global_level(levels, skies)

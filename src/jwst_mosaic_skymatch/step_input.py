@@ -88,13 +88,16 @@ def open_input(inputs, *, on_disk, find_path, own_models):
     return StepInput(ModelLibrary(own_models(inputs), asn_exptypes=["science"]))
 
 
-def read_members(library):
+def read_members(library, *, ahead=False):
     """Read the metadata of the science exposures.
 
     Parameters
     ----------
     library : `~jwst.datamodels.library.ModelLibrary`
         The exposures.
+    ahead : bool, optional
+        Leave models that are not loaded in their files. It is quicker to load them
+        here, if they stay in memory and nothing else can be done meanwhile.
 
     Returns
     -------
@@ -113,14 +116,14 @@ def read_members(library):
         for index in library.indices_for_exptype("science"):
             expname = listed[index]["expname"]
             try:
-                members.append(_read_member(library, index, expname))
+                members.append(_read_member(library, index, expname, ahead))
             except Exception as error:
                 raise _unreadable(expname, error) from error
     return sorted(members, key=lambda member: member.filename)
 
 
-def _read_member(library, index, expname):
-    if library.on_disk:  # without making a model that would be made again later
+def _read_member(library, index, expname, ahead):
+    if library.on_disk or ahead:
         return read_member(index, expname, library.read_metadata(index).get)
     with borrowed(library, index) as model:
         return read_member(index, expname, partial(_lookup, model))

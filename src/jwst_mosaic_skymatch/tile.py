@@ -13,12 +13,11 @@ __all__ = [
     "Tile",
     "bounding_cutout",
     "candidate_pairs",
+    "compact_weight",
     "crop_to_overlap",
     "drizzle_tile",
     "overlap_windows",
-    "relative_weight",
     "shift_tile",
-    "stack_tiles",
     "window_of",
 ]
 
@@ -137,7 +136,7 @@ def _trim(cutout, covered, drizzle, noise):
         cutout.x0 + int(columns[0]),
         cutout.y0 + int(rows[0]),
         np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
-        _compact(np.where(covered, drizzle.out_wht[window], np.float32(0))),
+        compact_weight(np.where(covered, drizzle.out_wht[window], np.float32(0))),
         noise,
         cutout.pixels_per_cell,
     )
@@ -220,8 +219,19 @@ def _cropped(tile, window):
     )
 
 
-def _compact(weight):
-    """Halve the memory of weights, unless a stack is too deep for the short format."""
+def compact_weight(weight):
+    """Halve the memory of weights, unless a stack is too deep for the short format.
+
+    Parameters
+    ----------
+    weight : ndarray of float32
+        Weights.
+
+    Returns
+    -------
+    ndarray of float16 or float32
+        The same to three digits, or as they were.
+    """
     return weight.astype(np.float16) if weight.max(initial=0) < 6e4 else weight
 
 
@@ -258,44 +268,6 @@ def _noise_gain(fraction):
     impulse = np.zeros(65)
     impulse[32] = 1.0
     return float(np.square(shift(impulse, fraction, order=3)).sum())
-
-
-def stack_tiles(tiles, levels, *, extents=None):
-    """Average tiles after their levels have been subtracted.
-
-    Parameters
-    ----------
-    tiles : iterable of Tile
-        Tiles of one grid; gone through once.
-    levels : sequence of float
-        Level to subtract from each tile, MJy/sr.
-    extents : sequence, optional
-        Something with the ``bounds`` of each tile; by default the tiles.
-
-    Returns
-    -------
-    Tile
-        Mean of the tiles in each cell, weighted by the number of native
-        pixels; NaN where no tile has data.
-    """
-    x0, y0, shape = bounding_cutout(extents or tiles)
-    total = weight = None
-    for tile, level in zip(tiles, levels, strict=True):
-        if len(levels) == 1:
-            return replace(tile, data=tile.data - np.float32(level))
-        if total is None:
-            total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
-            smoothing, first = 0.0, tile
-        window = window_of(tile, x0, y0)
-        pixels = tile.weight * np.float32(relative_weight(tile, first.noise))
-        total[window] += np.where(pixels > 0, (tile.data - np.float64(level)) * pixels, 0.0)
-        weight[window] += pixels
-        smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
-    known = weight > 0
-    mean = np.full(shape, np.nan, dtype=np.float32)
-    mean[known] = total[known] / weight[known]
-    smoothing /= float(weight.sum(dtype=np.float64))
-    return Tile(x0, y0, mean, _compact(weight), first.noise, first.pixels_per_cell, smoothing)
 
 
 def bounding_cutout(tiles):
@@ -335,26 +307,3 @@ def window_of(tile, x0, y0):
     """
     x_min, x_max, y_min, y_max = tile.bounds
     return np.s_[y_min - y0 : y_max - y0, x_min - x0 : x_max - x0]
-
-
-def relative_weight(tile, noise):
-    """Tell what a tile's pixel counts in a stack with another noise.
-
-    Parameters
-    ----------
-    tile : Tile
-        The tile.
-    noise : NoiseCurve
-        Noise of the pixels that count one.
-
-    Returns
-    -------
-    float
-        Ratio of the variances at the tile's median brightness; 1 when either
-        noise is not known. One number for all cells: weights that follow a
-        cell's own brightness would follow its noise and bias the mean.
-    """
-    if tile.noise is noise or not (tile.noise.measured and noise.measured):
-        return 1.0
-    brightness = np.median(tile.noise.brightness)
-    return float(noise(brightness) / tile.noise(brightness))

@@ -1,0 +1,135 @@
+"""Means of tiles."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from jwst_mosaic_skymatch.noise import look_up
+from jwst_mosaic_skymatch.regression import CUTOFF, gradient, scatter_table
+from jwst_mosaic_skymatch.tile import Tile, bounding_cutout, compact_weight, window_of
+
+__all__ = ["relative_weight", "robust_stack", "stack_tiles"]
+
+# Cells of a tile from which its scatter is found.
+N_SAMPLE = 10000
+
+
+def stack_tiles(tiles, levels, *, extents=None):
+    """Average tiles after their levels have been subtracted.
+
+    Parameters
+    ----------
+    tiles : iterable of Tile
+        Tiles of one grid; gone through once.
+    levels : sequence of float
+        Level to subtract from each tile, MJy/sr.
+    extents : sequence, optional
+        Something with the ``bounds`` of each tile; by default the tiles.
+
+    Returns
+    -------
+    Tile
+        Mean of the tiles in each cell, weighted by the number of native
+        pixels; NaN where no tile has data.
+    """
+    x0, y0, shape = bounding_cutout(extents or tiles)
+    total = weight = None
+    for tile, level in zip(tiles, levels, strict=True):
+        if len(levels) == 1:
+            return replace(tile, data=tile.data - np.float32(level))
+        if total is None:
+            total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
+            smoothing, first = 0.0, tile
+        window = window_of(tile, x0, y0)
+        pixels = tile.weight * np.float32(relative_weight(tile, first.noise))
+        total[window] += np.where(pixels > 0, (tile.data - np.float64(level)) * pixels, 0.0)
+        weight[window] += pixels
+        smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
+    known = weight > 0
+    mean = np.full(shape, np.nan, dtype=np.float32)
+    mean[known] = total[known] / weight[known]
+    smoothing /= float(weight.sum(dtype=np.float64))
+    return Tile(x0, y0, mean, compact_weight(weight), first.noise, first.pixels_per_cell, smoothing)
+
+
+def robust_stack(tiles, levels, *, extents):
+    """Average tiles, and then again without what sticks out of the mean of the others.
+
+    Parameters
+    ----------
+    tiles : callable
+        Makes an iterator of the tiles, of one grid; called twice, so that not all of
+        them need be held.
+    levels : sequence of float
+        Level to subtract from each tile, MJy/sr.
+    extents : sequence
+        Something with the ``bounds`` of each tile.
+
+    Returns
+    -------
+    Tile
+        As from `stack_tiles`.
+
+    Notes
+    -----
+    The faint ends of cosmic rays are in a twentieth of all cells, too faint in a
+    mean for the comparison with other groups to tell. How much of them a mean keeps
+    would depend on the number of exposures in it, and bias the group. With the
+    biweight as weight of a tile's cell, by its distance from the mean of the other
+    tiles, it hardly does.
+    """
+    mean = stack_tiles(tiles(), levels, extents=extents)
+    if len(levels) == 1:
+        return mean
+    weighted = (
+        _without_outliers(tile, level, mean) for tile, level in zip(tiles(), levels, strict=True)
+    )
+    return stack_tiles(weighted, levels, extents=extents)
+
+
+def _without_outliers(tile, level, mean):
+    """Multiply weights of a tile with the biweight of its distance from the others."""
+    window = window_of(tile, mean.x0, mean.y0)
+    around = mean.data[window]
+    own = tile.weight.astype(np.float32)
+    all_of_them = mean.weight[window].astype(np.float32)
+    others = all_of_them - own
+    # Single precision leaves something of nothing.
+    compared = np.flatnonzero((own > 0) & (others > 0.01 * all_of_them))
+    if compared.size < 2:
+        return tile
+    steepness = sum(slope.ravel()[compared] ** 2 for slope in gradient(around))
+    around, own, others = (image.ravel()[compared] for image in (around, own, others))
+    residual = (tile.data.ravel()[compared] - np.float32(level) - around) * (1 + own / others)
+    variance = (1 / own + 1 / others) * tile.noise.approximate(around)
+    sample = np.s_[:: max(compared.size // N_SAMPLE, 1)]
+    residual -= np.median(residual[sample])  # what outliers lift the mean of the others by
+    table = scatter_table(residual[sample], variance[sample], steepness[sample])
+    u2 = residual**2 / (np.float32(CUTOFF**2) * variance * look_up(table, steepness))
+    weight = tile.weight.astype(np.float32)
+    weight.ravel()[compared] *= np.maximum(1 - u2, 0) ** 2
+    known = weight > 0
+    return replace(tile, data=np.where(known, tile.data, np.float32(np.nan)), weight=weight)
+
+
+def relative_weight(tile, noise):
+    """Tell what a tile's pixel counts in a stack with another noise.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    noise : NoiseCurve
+        Noise of the pixels that count one.
+
+    Returns
+    -------
+    float
+        Ratio of the variances at the tile's median brightness; 1 when either
+        noise is not known. One number for all cells: weights that follow a
+        cell's own brightness would follow its noise and bias the mean.
+    """
+    if tile.noise is noise or not (tile.noise.measured and noise.measured):
+        return 1.0
+    brightness = np.median(tile.noise.brightness)
+    return float(noise(brightness) / tile.noise(brightness))
