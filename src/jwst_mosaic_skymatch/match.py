@@ -147,7 +147,8 @@ def _assemble(label, tiles, summaries, positions, offsets, method):
             for k in part:
                 tile = reject_outliers(tiles[k], k, offsets)
                 tile = _aligned(tile, solution.shifts[k], shift_variances[k])
-                maps[k] = coarse_map(tile)
+                if k not in maps:
+                    maps[k] = coarse_map(tile)
                 yield tile
 
         stack = robust_stack(chosen, levels[part], extents=[summaries[k] for k in part])

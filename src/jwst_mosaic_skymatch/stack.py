@@ -11,7 +11,9 @@ from jwst_mosaic_skymatch.tile import Tile, bounding_cutout, compact_weight, win
 __all__ = ["relative_weight", "robust_stack", "stack_tiles"]
 
 # Cells of a tile from which its scatter is found.
-N_SAMPLE = 10000
+N_SAMPLE = 5000
+# Of a cell's weight, what is not worth keeping.
+LEAST_SHARE = 0.01
 
 
 def stack_tiles(tiles, levels, *, extents=None):
@@ -81,33 +83,39 @@ def robust_stack(tiles, levels, *, extents):
     mean = stack_tiles(tiles(), levels, extents=extents)
     if len(levels) == 1:
         return mean
+    steepness = sum(slope**2 for slope in gradient(mean.data))
     weighted = (
-        _without_outliers(tile, level, mean) for tile, level in zip(tiles(), levels, strict=True)
+        _without_outliers(tile, level, mean, steepness)
+        for tile, level in zip(tiles(), levels, strict=True)
     )
     return stack_tiles(weighted, levels, extents=extents)
 
 
-def _without_outliers(tile, level, mean):
+def _without_outliers(tile, level, mean, steepness):
     """Multiply weights of a tile with the biweight of its distance from the others."""
     window = window_of(tile, mean.x0, mean.y0)
-    around = mean.data[window]
-    own = tile.weight.astype(np.float32)
+    own = tile.weight * np.float32(relative_weight(tile, mean.noise))
     all_of_them = mean.weight[window].astype(np.float32)
     others = all_of_them - own
     # Single precision leaves something of nothing.
     compared = np.flatnonzero((own > 0) & (others > 0.01 * all_of_them))
     if compared.size < 2:
         return tile
-    steepness = sum(slope.ravel()[compared] ** 2 for slope in gradient(around))
-    around, own, others = (image.ravel()[compared] for image in (around, own, others))
+    steepness, around, own, others = (
+        image.ravel()[compared] for image in (steepness[window], mean.data[window], own, others)
+    )
     residual = (tile.data.ravel()[compared] - np.float32(level) - around) * (1 + own / others)
-    variance = (1 / own + 1 / others) * tile.noise.approximate(around)
+    variance = (1 / own + 1 / others) * mean.noise.approximate(around)
     sample = np.s_[:: max(compared.size // N_SAMPLE, 1)]
     residual -= np.median(residual[sample])  # what outliers lift the mean of the others by
     table = scatter_table(residual[sample], variance[sample], steepness[sample])
+    if not table.any():  # no noise at all
+        return tile
     u2 = residual**2 / (np.float32(CUTOFF**2) * variance * look_up(table, steepness))
+    share = np.maximum(1 - u2, 0) ** 2
+    share[share < LEAST_SHARE] = 0  # too small for the short format of weights
     weight = tile.weight.astype(np.float32)
-    weight.ravel()[compared] *= np.maximum(1 - u2, 0) ** 2
+    weight.ravel()[compared] *= share
     known = weight > 0
     return replace(tile, data=np.where(known, tile.data, np.float32(np.nan)), weight=weight)
 
