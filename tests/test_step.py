@@ -3,11 +3,12 @@
 import hashlib
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import level_errors, read_levels, rms
+from helpers import level_errors, read_levels, rms, rootname
 from jwst.datamodels import ModelContainer, ModelLibrary
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
 from stdatamodels.jwst.datamodels import open as open_model
@@ -339,6 +340,31 @@ def test_inputs(mosaic, tmp_path, monkeypatch, kind, way, in_memory):
                 model.close()
     del library
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_levels_on_disk_are_written_once(mosaic, tmp_path, monkeypatch, renamed):
+    """Along with what stpipe writes after every step; a renamed file keeps its level, too."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"{number}_{f.name}" if renamed else f.name for number, f in enumerate(mosaic.files)]
+    for name, file in zip(names, mosaic.files, strict=True):
+        shutil.copy(file, tmp_path / name)
+    written = []
+    save = ImageModel.save
+    monkeypatch.setattr(
+        ImageModel,
+        "save",
+        lambda model, *args, **how: written.append(1) or save(model, *args, **how),
+    )
+    library = run(names, in_memory=False)
+    assert len(written) == len(names) * (2 if renamed else 1)
+    with library:
+        for model in library:
+            assert model.meta.cal_step.skymatch == "COMPLETE"
+            library.shelve(model, modify=False)
+    found = list(read_levels(library).values())
+    truth = [mosaic.levels[rootname(f.name)] for f in mosaic.files]
+    assert rms(np.array(found) - truth - np.mean(np.array(found) - truth)) < 0.002
 
 
 def test_background_members_are_left_alone(mosaic, tmp_path):

@@ -3,6 +3,7 @@
 import logging
 from contextlib import nullcontext
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jwst.datamodels import ModelLibrary
@@ -60,6 +61,9 @@ class PixelSkyMatchStep(SkyMatchStep):
     levels_table = None
     pairs_table = None
 
+    _writes_later = False
+    _to_write: ClassVar = {}
+
     spec = """
         skystat = option('biweight', 'median', 'midpt', 'mean', 'mode', default='biweight') # statistic of the per-pixel differences (match) or of the pixels (local, global)
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
@@ -96,7 +100,13 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         if self.output_dir:
             products.require_writable(expand(self.output_dir))
-        result = super().run(*args)
+        # Stpipe rewrites every file of a library on disk after the step, to note
+        # versions; levels are written along, unless a hook is to see them before.
+        self._writes_later, self._to_write = not self._post_hooks, {}
+        try:
+            result = super().run(*args)
+        finally:
+            self._writes_later = False
         if self.skip and isinstance(result, ModelLibrary):
             self._record_skip(result)
         return result
@@ -134,6 +144,19 @@ class PixelSkyMatchStep(SkyMatchStep):
             else:
                 self._match()
         return self._input.library
+
+    def finalize_result(self, result, reference_files_used):
+        """Note versions, and levels that are still to be written.
+
+        Parameters
+        ----------
+        result, reference_files_used
+            As for stpipe's method.
+        """
+        later = self._to_write.pop(getattr(result.meta, "filename", None), None)
+        if later is not None:
+            self._record_level(result, *later)
+        super().finalize_result(result, reference_files_used)
 
     @classmethod
     def get_config_from_reference(cls, dataset, disable=None, crds_observatory=None):
@@ -365,13 +388,18 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     def _record_levels(self, library, members, levels):
         """Write levels into the models; without a level they stay as they are."""
-        with library:
-            for member, level in zip(members, levels.tolist(), strict=True):
-                with borrowed(library, member.index, modify=True) as model:
-                    if np.isfinite(level):
+        # A model's name is that of its file; a renamed file's header has another.
+        named = all(member.filename == Path(member.expname).name for member in members)
+        if library.on_disk and self._writes_later and named:
+            self._to_write = {
+                member.filename: (member, level)
+                for member, level in zip(members, levels.tolist(), strict=True)
+            }
+        else:
+            with library:
+                for member, level in zip(members, levels.tolist(), strict=True):
+                    with borrowed(library, member.index, modify=True) as model:
                         self._record_level(model, member, level)
-                    else:
-                        model.meta.cal_step.skymatch = "SKIPPED"
         skipped = [m.filename for m, level in zip(members, levels, strict=True) if level != level]
         if skipped:
             log.warning(
@@ -383,6 +411,9 @@ class PixelSkyMatchStep(SkyMatchStep):
             )
 
     def _record_level(self, model, member, level):
+        if not np.isfinite(level):
+            model.meta.cal_step.skymatch = "SKIPPED"
+            return
         if self.subtract:
             model.data = model.data - np.float32(level)
             # Data that an earlier run has subtracted from: levels add up.
