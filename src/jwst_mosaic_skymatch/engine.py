@@ -5,16 +5,17 @@ arguments of other tasks, so that large results need not come here.
 """
 
 import pickle
-import tempfile
 import warnings
-import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from multiprocessing import get_context
-from pathlib import Path
 from threading import Lock
+
+from jwst_mosaic_skymatch.shelf import Shelf, Shelved
 
 __all__ = ["DaskEngine", "Engine", "PoolEngine"]
 
@@ -22,6 +23,8 @@ __all__ = ["DaskEngine", "Engine", "PoolEngine"]
 # a file may when a network file system is busy.
 CONNECT_TIME = "10s"
 RETRIES = 5
+# Bytes of results up to which a list of them goes to a process of the pool as a whole.
+SENT_AT_ONCE = 64 * 2**20
 
 
 class Engine:
@@ -38,7 +41,7 @@ class Engine:
     width = 1
 
     def __init__(self, budget=None):
-        self._shelf = _Shelf(budget)
+        self._shelf = Shelf(budget)
 
     def __enter__(self):
         return self
@@ -192,7 +195,7 @@ class Engine:
         return self.keep(function(*map(self.result, arguments)))
 
     def _result(self, handle):
-        return handle.get() if isinstance(handle, _Shelved) else handle
+        return handle.get() if isinstance(handle, Shelved) else handle
 
     def _wait(self, handle):
         pass
@@ -251,15 +254,30 @@ class PoolEngine(_Threaded):
         super().close()
 
     def _submit(self, function, arguments):
-        return _Task(self._pool.submit(function, *map(self.result, arguments)))
+        return _Task(self._pool.submit(_call, function, *map(self._sent, arguments)))
 
     def _result(self, handle):
-        if isinstance(handle, _Task):
-            handle = handle.shelved(self._shelf)
-        return super()._result(handle)
+        return _unpack(self._sent(handle))
 
     def _wait(self, handle):
         handle.shelved(self._shelf)
+
+    def _beside(self, function, arguments):
+        handles = chain.from_iterable(a for a in arguments if isinstance(a, list))
+        sizes = [h.shelved(self._shelf).size for h in handles if isinstance(h, _Task)]
+        if sum(sizes) > SENT_AT_ONCE:
+            return super()._beside(function, arguments)
+        return self.result(self._submit(function, arguments))
+
+    def _each(self, function, handles):
+        return list(self.run(function, ((handle,) for handle in handles)))
+
+    def _sent(self, argument):
+        if isinstance(argument, list):
+            return [self._sent(item) for item in argument]
+        if isinstance(argument, _Task):
+            argument = argument.shelved(self._shelf)
+        return super()._result(argument)
 
 
 class DaskEngine(_Threaded):
@@ -338,6 +356,31 @@ class DaskEngine(_Threaded):
         return super()._result(argument)
 
 
+@dataclass(frozen=True)
+class _Packed:
+    """A large result that passes through the main process as it is."""
+
+    content: bytes
+
+    @property
+    def nbytes(self):
+        return len(self.content)
+
+
+def _call(function, *arguments):
+    """Run a task in a process of the pool."""
+    result = function(*map(_unpack, arguments))
+    if not getattr(result, "nbytes", 0):
+        return result
+    return _Packed(pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _unpack(argument):
+    if isinstance(argument, list):
+        return [_unpack(item) for item in argument]
+    return pickle.loads(argument.content) if isinstance(argument, _Packed) else argument
+
+
 class _Task:
     """A task of the pool; its result goes to the shelf as soon as somebody asks."""
 
@@ -369,68 +412,3 @@ class _Lazy:
 
     def __getitem__(self, number):
         return self._engine.result(self._handles[number])
-
-
-class _Shelf:
-    """Results in memory up to a budget, older ones in files."""
-
-    def __init__(self, budget):
-        self._budget, self._used, self._count = budget, 0, 0
-        self._held, self._lock, self._directory = OrderedDict(), Lock(), None
-
-    def put(self, value):
-        size = getattr(value, "nbytes", 0)
-        shelved = _Shelved(value)
-        if not size or self._budget is None:
-            return shelved
-        with self._lock:
-            self._count += 1
-            self._held[self._count] = (weakref.ref(shelved), size)
-            self._used += size
-            weakref.finalize(shelved, self._release, self._count)
-            while self._used > self._budget and len(self._held) > 1:
-                self._spill(*self._held.popitem(last=False))
-        return shelved
-
-    def _spill(self, number, entry):
-        reference, size = entry
-        self._used -= size
-        shelved = reference()
-        if shelved is None:
-            return
-        if self._directory is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="pixel_skymatch_")
-        path = self._path(number)
-        with path.open("wb") as file:
-            pickle.dump(shelved.value, file, protocol=5)
-        # In this order: another thread may be about to read.
-        shelved.path, shelved.value = path, None
-
-    def _path(self, number):
-        return Path(self._directory.name) / f"{number}.pickle"
-
-    def _release(self, number):
-        entry = self._held.pop(number, None)
-        if entry is not None:
-            self._used -= entry[1]
-        elif self._directory is not None:
-            self._path(number).unlink(missing_ok=True)
-
-    def close(self):
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
-
-
-class _Shelved:
-    """A result on the shelf, as long as anybody refers to it."""
-
-    def __init__(self, value):
-        self.value, self.path = value, None
-
-    def get(self):
-        value = self.value
-        if value is not None or self.path is None:
-            return value
-        with self.path.open("rb") as file:
-            return pickle.load(file)
