@@ -4,6 +4,7 @@ An engine hands out a handle for the result of each task. Handles may stand for
 arguments of other tasks, so that large results need not come here.
 """
 
+import os
 import pickle
 import warnings
 from collections import deque
@@ -243,7 +244,9 @@ class PoolEngine(_Threaded):
         super().__init__(budget)
         self.width = 2 * n_processes
         # As jwst's own steps do: nothing is inherited from this process.
-        self._pool = ProcessPoolExecutor(n_processes, mp_context=get_context("spawn"))
+        self._pool = ProcessPoolExecutor(
+            n_processes, mp_context=get_context("spawn"), initializer=_give_way
+        )
         for _ in range(n_processes):  # they import while the caller prepares the work
             self._pool.submit(import_module, "jwst_mosaic_skymatch.match")
 
@@ -365,6 +368,12 @@ class _Packed:
     @property
     def nbytes(self):
         return len(self.content)
+
+
+def _give_way():
+    """Let the main process, which all others depend on, go first where cores are few."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 def _call(function, *arguments):

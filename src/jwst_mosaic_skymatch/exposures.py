@@ -7,8 +7,16 @@ from astropy.nddata.bitmask import interpret_bit_flags
 from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
 from stdatamodels.jwst.datamodels.dqflags import pixel
+from stpipe.library import BorrowError, ClosedLibraryError
 
-__all__ = ["borrowed", "check_model", "good_bits", "read_footprint", "wcs_footprint"]
+__all__ = [
+    "borrowed",
+    "check_model",
+    "good_bits",
+    "read_footprint",
+    "unreadable",
+    "wcs_footprint",
+]
 
 
 @contextmanager
@@ -28,12 +36,43 @@ def borrowed(library, index, *, modify=False):
     ------
     `~stdatamodels.jwst.datamodels.JwstDataModel`
         The model.
+
+    Raises
+    ------
+    OSError
+        If its file cannot be read.
     """
-    model = library.borrow(index)
+    try:
+        model = library.borrow(index)
+    except (BorrowError, ClosedLibraryError):
+        raise
+    except Exception as error:
+        raise unreadable(library.asn["products"][0]["members"][index]["expname"], error) from error
     try:
         yield model
     finally:
         library.shelve(model, index, modify=modify)
+
+
+def unreadable(path, error):
+    """Make an error that says which file cannot be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    error : Exception
+        What went wrong.
+
+    Returns
+    -------
+    OSError
+        The error.
+    """
+    return OSError(
+        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
+        "or remove it from the input."
+    )
 
 
 def check_model(model, filename):

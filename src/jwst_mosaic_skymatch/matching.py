@@ -124,9 +124,9 @@ def match_library(library, members, how, engine):
             waiting.append(
                 engine.background(match_members, label, tiles, positions, how.method, engine)
             )
-            # One group's tiles beside those being made, and no more.
+            # Two groups' tiles beside those being made, and no more.
             del tiles
-            if len(waiting) > 1:
+            if len(waiting) > 2:
                 matched.append(waiting.popleft()())
         matched += [wait() for wait in waiting]
     return match_groups(len(members), matched, how.method, engine), grid, skies
@@ -193,7 +193,7 @@ def _make_tiles(library, members, grid, how, engine, count):
             source = Pixels(model.data, model.dq, getattr(model, "err", None))
         tiles.append(engine.submit(make_tile, source, pixel_map, how.recipe))
         # Pixels of few exposures at a time are on their way.
-        if len(tiles) >= engine.width:
+        if isinstance(source, Pixels) and len(tiles) >= engine.width:
             engine.wait(tiles[-engine.width])
         count()
     return tiles

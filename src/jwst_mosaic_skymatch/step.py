@@ -247,8 +247,8 @@ class PixelSkyMatchStep(SkyMatchStep):
             names = {m.filename: self.make_output_path(basepath=m.filename) for m in members}
             products.check_outputs(names, self._input.files)
 
-    def _read_members(self, ahead=False):
-        members = read_members(self._input.library, ahead=ahead and bool(self._input.unchanged))
+    def _read_members(self):
+        members = read_members(self._input.library)
         self._check(members)
         self._refuse_overwriting(members)
         return members
@@ -271,8 +271,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             in_memory=self.in_memory,
             n_tasks=len(library),
         ) as engine:
-            # With several workers exposures are loaded while tiles are made.
-            members = self._read_members(ahead=engine.width > 1)
+            members = self._read_members()
             levels, match, grid = self._matched_levels(library, members, engine)
         self._record_levels(library, members, levels)
         self._keep_diagnostics(library, members, match, levels, grid)

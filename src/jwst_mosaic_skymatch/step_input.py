@@ -1,20 +1,51 @@
 """From whatever the step is given to a library of exposures and their metadata."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os.path import expanduser, expandvars
 from pathlib import Path
 
 from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelContainer, ModelLibrary
+from jwst.datamodels.utils import attrs_to_group_id
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
+from stpipe.library import NoGroupID
 
 from jwst_mosaic_skymatch.association import association_of_files, check_association, member_path
-from jwst_mosaic_skymatch.exposures import borrowed
+from jwst_mosaic_skymatch.exposures import borrowed, unreadable
 from jwst_mosaic_skymatch.members import read_member
 
 __all__ = ["StepInput", "expand", "open_input", "read_members"]
+
+
+class _Library(ModelLibrary):
+    """Keeps what it reads of each exposure while it is opened.
+
+    Else metadata would be read a second time, or only with the pixels.
+    """
+
+    def __init__(self, *args, **kwargs):
+        self._seen = {}
+        super().__init__(*args, **kwargs)
+
+    def _filename_to_group_id(self, filename):
+        metadata = read_metadata(filename, flatten=False)["meta"]
+        self._seen[filename] = read_member(-1, str(filename), partial(_look_up, metadata))
+        if "group_id" in metadata:
+            return metadata["group_id"]
+        try:
+            return attrs_to_group_id(metadata["observation"])
+        except KeyError as error:
+            raise NoGroupID(f"{filename}: no {error} in the metadata") from error
+
+    def member(self, index):
+        """Give what was read of a member; None if the association itself named its group."""
+        listed = self._members[index]
+        seen = self._seen.get(self._member_to_filename(listed))
+        if seen is None:
+            return None
+        return replace(seen, index=index, expname=listed["expname"], group_id=listed["group_id"])
 
 
 @dataclass(frozen=True)
@@ -88,16 +119,13 @@ def open_input(inputs, *, on_disk, find_path, own_models):
     return StepInput(ModelLibrary(own_models(inputs), asn_exptypes=["science"]))
 
 
-def read_members(library, *, ahead=False):
+def read_members(library):
     """Read the metadata of the science exposures.
 
     Parameters
     ----------
     library : `~jwst.datamodels.library.ModelLibrary`
         The exposures.
-    ahead : bool, optional
-        Leave models that are not loaded in their files. It is quicker to load them
-        here, if they stay in memory and nothing else can be done meanwhile.
 
     Returns
     -------
@@ -114,25 +142,29 @@ def read_members(library, *, ahead=False):
     members = []
     with library:
         for index in library.indices_for_exptype("science"):
-            expname = listed[index]["expname"]
-            try:
-                members.append(_read_member(library, index, expname, ahead))
-            except Exception as error:
-                raise _unreadable(expname, error) from error
+            member = library.member(index) if isinstance(library, _Library) else None
+            members.append(member or _read_member(library, index, listed[index]["expname"]))
     return sorted(members, key=lambda member: member.filename)
 
 
-def _read_member(library, index, expname, ahead):
-    if library.on_disk or ahead:
-        return read_member(index, expname, library.read_metadata(index).get)
+def _read_member(library, index, expname):
+    if library.on_disk:  # without making a model that would be made again later
+        try:
+            return read_member(index, expname, library.read_metadata(index).get)
+        except Exception as error:
+            raise unreadable(expname, error) from error
     with borrowed(library, index) as model:
-        return read_member(index, expname, partial(_lookup, model))
+        return read_member(index, expname, partial(_look_up, model))
 
 
-def _lookup(model, name):
-    value = model
+def _look_up(tree, name):
+    """Find meta.a.b in a model, or in the mapping that is its meta."""
+    value = tree
     for part in name.split("."):
-        value = getattr(value, part, None)
+        if isinstance(value, Mapping):
+            value = value if value is tree and part == "meta" else value.get(part)
+        else:
+            value = getattr(value, part, None)
     return value
 
 
@@ -159,7 +191,7 @@ def _open_association(association, path, on_disk):
     members = association["products"][0]["members"]
     files = {m["expname"]: member_path(m["expname"], directory).resolve() for m in members}
     try:
-        library = ModelLibrary(path or association, asn_exptypes=["science"], on_disk=on_disk)
+        library = _Library(path or association, asn_exptypes=["science"], on_disk=on_disk)
     except Exception as error:
         _raise_if_unreadable(files[m["expname"]] for m in members if m["exptype"] == "science")
         raise ValueError(f"{name}: cannot be opened ({error}).") from error
@@ -189,14 +221,7 @@ def _raise_if_unreadable(files):
         try:
             read_metadata(str(path))
         except Exception as error:
-            raise _unreadable(path, error) from error
-
-
-def _unreadable(path, error):
-    return OSError(
-        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
-        "or remove it from the input."
-    )
+            raise unreadable(path, error) from error
 
 
 def _plain(tree):
