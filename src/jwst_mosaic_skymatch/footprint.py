@@ -74,7 +74,9 @@ def block_sums(tile, values, block):
     nx, ny = -(-x_max // block) - x0, -(-y_max // block) - y0
     padded = np.zeros((ny * block, nx * block), dtype=np.float32)
     padded[window_of(tile, x0 * block, y0 * block)] = values
-    return CoarseMap(x0, y0, padded.reshape(ny, block, nx, block).sum(axis=(1, 3)))
+    # Rows first, which are contiguous: several times faster than both axes at once.
+    rows = padded.reshape(ny, block, nx * block).sum(axis=1)
+    return CoarseMap(x0, y0, sum(rows[:, k::block] for k in range(block)))
 
 
 def member_shares(maps, others):

@@ -7,7 +7,7 @@ __all__ = ["rare_collection"]
 
 # New objects between collections (700 by default), and how many of these between those
 # that look at older objects, and at all.
-THRESHOLDS = (10_000, 20, 100)
+THRESHOLDS = (50_000, 20, 100)
 
 
 @contextmanager

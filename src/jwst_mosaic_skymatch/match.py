@@ -6,6 +6,7 @@ The level of an exposure is the sum of the two.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -29,6 +30,8 @@ __all__ = ["Method", "apply_gauge", "match_groups", "match_members"]
 SIGNIFICANCE = 4.0
 # The same for one below this many cells.
 WORTH_MOVING = 0.02
+# Cells of all members up to which these are not made ready twice, 64 MB.
+HELD_CELLS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,10 @@ def _assemble(label, tiles, summaries, positions, offsets, method):
                     maps[k] = coarse_map(tile)
                 yield tile
 
-        stack = robust_stack(chosen, levels[part], extents=[summaries[k] for k in part])
+        extents = [summaries[k] for k in part]
+        if sum(extent.n_cells for extent in extents) <= HELD_CELLS:
+            chosen = partial(iter, list(chosen()))
+        stack = robust_stack(chosen, levels[part], extents=extents)
         groups.append(
             Group(
                 label if parts.max() == 0 else f"{label}_{number + 1}",

@@ -6,7 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.noise import look_up
 from jwst_mosaic_skymatch.regression import CUTOFF, gradient, scatter_table
-from jwst_mosaic_skymatch.tile import Tile, bounding_cutout, compact_weight, window_of
+from jwst_mosaic_skymatch.tile import Tile, bounding_cutout, window_of
 
 __all__ = ["relative_weight", "robust_stack", "stack_tiles"]
 
@@ -44,14 +44,15 @@ def stack_tiles(tiles, levels, *, extents=None):
             smoothing, first = 0.0, tile
         window = window_of(tile, x0, y0)
         pixels = tile.weight * np.float32(relative_weight(tile, first.noise))
-        total[window] += np.where(pixels > 0, (tile.data - np.float64(level)) * pixels, 0.0)
+        # Rounding of single values averages out, that of sums would not.
+        total[window] += np.where(pixels > 0, (tile.data - np.float32(level)) * pixels, 0)
         weight[window] += pixels
         smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
     known = weight > 0
     mean = np.full(shape, np.nan, dtype=np.float32)
     mean[known] = total[known] / weight[known]
     smoothing /= float(weight.sum(dtype=np.float64))
-    return Tile(x0, y0, mean, compact_weight(weight), first.noise, first.pixels_per_cell, smoothing)
+    return Tile(x0, y0, mean, weight, first.noise, first.pixels_per_cell, smoothing)
 
 
 def robust_stack(tiles, levels, *, extents):
@@ -83,7 +84,7 @@ def robust_stack(tiles, levels, *, extents):
     mean = stack_tiles(tiles(), levels, extents=extents)
     if len(levels) == 1:
         return mean
-    steepness = sum(slope**2 for slope in gradient(mean.data))
+    steepness = np.nan_to_num(sum(slope**2 for slope in gradient(mean.data)))
     weighted = (
         _without_outliers(tile, level, mean, steepness)
         for tile, level in zip(tiles(), levels, strict=True)
@@ -95,29 +96,30 @@ def _without_outliers(tile, level, mean, steepness):
     """Multiply weights of a tile with the biweight of its distance from the others."""
     window = window_of(tile, mean.x0, mean.y0)
     own = tile.weight * np.float32(relative_weight(tile, mean.noise))
-    all_of_them = mean.weight[window].astype(np.float32)
-    others = all_of_them - own
+    others = mean.weight[window] - own
     # Single precision leaves something of nothing.
-    compared = np.flatnonzero((own > 0) & (others > 0.01 * all_of_them))
-    if compared.size < 2:
+    compared = (own > 0) & (others > 0.01 * own)
+    sample = np.flatnonzero(compared)
+    sample = sample[:: max(sample.size // N_SAMPLE, 1)]
+    if sample.size < 2:
         return tile
-    steepness, around, own, others = (
-        image.ravel()[compared] for image in (steepness[window], mean.data[window], own, others)
+    others = np.where(compared, others, own)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = own / others
+        residual = (tile.data - np.float32(level) - mean.data[window]) * (1 + ratio)
+        variance = (1 + ratio) / own * mean.noise.approximate(np.nan_to_num(mean.data[window]))
+    residual -= np.median(residual.ravel()[sample])  # what outliers lift the mean of the others by
+    table = scatter_table(
+        *(image.ravel()[sample] for image in (residual, variance, steepness[window]))
     )
-    residual = (tile.data.ravel()[compared] - np.float32(level) - around) * (1 + own / others)
-    variance = (1 / own + 1 / others) * mean.noise.approximate(around)
-    sample = np.s_[:: max(compared.size // N_SAMPLE, 1)]
-    residual -= np.median(residual[sample])  # what outliers lift the mean of the others by
-    table = scatter_table(residual[sample], variance[sample], steepness[sample])
     if not table.any():  # no noise at all
         return tile
-    u2 = residual**2 / (np.float32(CUTOFF**2) * variance * look_up(table, steepness))
-    share = np.maximum(1 - u2, 0) ** 2
-    share[share < LEAST_SHARE] = 0  # too small for the short format of weights
-    weight = tile.weight.astype(np.float32)
-    weight.ravel()[compared] *= share
-    known = weight > 0
-    return replace(tile, data=np.where(known, tile.data, np.float32(np.nan)), weight=weight)
+    variance *= np.float32(CUTOFF**2) * look_up(table, steepness[window])
+    with np.errstate(invalid="ignore"):
+        share = np.maximum(1 - residual**2 / variance, 0) ** 2
+    share[share < LEAST_SHARE] = 0
+    weight = np.where(compared, tile.weight * share, tile.weight)
+    return replace(tile, data=np.where(weight > 0, tile.data, np.float32(np.nan)), weight=weight)
 
 
 def relative_weight(tile, noise):

@@ -75,6 +75,12 @@ class TileSummary:
     pixel_variance: float
     sky: float
 
+    @property
+    def n_cells(self):
+        """Number of cells of its cutout."""
+        x_min, x_max, y_min, y_max = self.bounds
+        return (x_max - x_min) * (y_max - y_min)
+
 
 def make_tile(source, pixel_map, recipe):
     """Reduce an exposure to its tile.

@@ -13,7 +13,6 @@ __all__ = [
     "Tile",
     "bounding_cutout",
     "candidate_pairs",
-    "compact_weight",
     "crop_to_overlap",
     "drizzle_tile",
     "overlap_windows",
@@ -39,10 +38,10 @@ class Tile:
     data : ndarray of float32, shape (ny, nx)
         Mean surface brightness of each cell, MJy/sr; NaN where nothing is
         known.
-    weight : ndarray of float16 (float32 above 60,000), shape (ny, nx)
-        Number of native pixels behind each cell, summed over exposures, to
-        three digits; 0 where ``data`` is NaN. Pixels of an exposure with
-        another noise count by their inverse variance.
+    weight : ndarray of float32, shape (ny, nx)
+        Number of native pixels behind each cell, summed over exposures; 0
+        where ``data`` is NaN. Pixels of an exposure with another noise count
+        by their inverse variance.
     noise : NoiseCurve
         Variance of one such pixel.
     pixels_per_cell : float
@@ -136,7 +135,7 @@ def _trim(cutout, covered, drizzle, noise):
         cutout.x0 + int(columns[0]),
         cutout.y0 + int(rows[0]),
         np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
-        compact_weight(np.where(covered, drizzle.out_wht[window], np.float32(0))),
+        np.where(covered, drizzle.out_wht[window], np.float32(0)),
         noise,
         cutout.pixels_per_cell,
     )
@@ -217,22 +216,6 @@ def _cropped(tile, window):
         data=tile.data[rows, columns],
         weight=tile.weight[rows, columns],
     )
-
-
-def compact_weight(weight):
-    """Halve the memory of weights, unless a stack is too deep for the short format.
-
-    Parameters
-    ----------
-    weight : ndarray of float32
-        Weights.
-
-    Returns
-    -------
-    ndarray of float16 or float32
-        The same to three digits, or as they were.
-    """
-    return weight.astype(np.float16) if weight.max(initial=0) < 6e4 else weight
 
 
 def shift_tile(tile, x, y):

@@ -31,10 +31,10 @@ import math
 from dataclasses import dataclass
 
 MB, GB = 1e6, 1e9
-# A cell of a tile: float32 data, float16 weight. While tiles are added up to a mean,
-# float64 sum, float32 weight and the result.
-TILE_BYTES = 4 + 2
-STACK_BYTES = 8 + 4 + TILE_BYTES
+# A cell of a tile: float32 data and weight. While tiles are added up to a mean, the
+# second time: float64 sum, float32 weight and gradient, and the first mean.
+TILE_BYTES = 4 + 4
+STACK_BYTES = 8 + 4 + 4 + TILE_BYTES
 # Masks of the outliers of a pair: three bits to a cell of the overlap.
 OUTLIER_BYTES = 3 / 8
 # Spacing of the points of a pixel map, pixels; each is two float64.
