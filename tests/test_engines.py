@@ -1,24 +1,30 @@
 """The step on several processes and on a Dask cluster; results that go to disk."""
 
+import gc
 import io
+import json
 import logging
 import os
 import pickle
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import make_tile, read_levels, rms, structured_sky
+from stdatamodels.jwst.datamodels import read_metadata
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
+from jwst_mosaic_skymatch.garbage import rare_collection
 from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.statistic import Statistic
+from jwst_mosaic_skymatch.step_input import open_input, read_members
 from jwst_mosaic_skymatch.tasks import summarize
 
 
@@ -58,14 +64,18 @@ def test_results_beyond_the_budget_go_to_disk_and_leave_it(tmp_path, monkeypatch
     monkeypatch.setattr("tempfile.tempdir", None)
     tiles = [make_tile(0, 0, (30, 40), seed=k, noise=1.0) for k in range(5)]
     with Engine(budget=2 * tiles[0].nbytes) as engine:
-        handles = [engine.keep(tile) for tile in tiles]
-        files = list(tmp_path.rglob("*.pickle"))
-        assert len(files) == 3
+        handles = [engine.submit(replace, tile) for tile in tiles[:4]]
+        assert len(list(tmp_path.rglob("*.pickle"))) == 2
+        handles.append(engine.set_aside(tiles[4]))
+        assert len(list(tmp_path.rglob("*.pickle"))) == 3
         for handle, tile in zip(handles, tiles, strict=True):
             np.testing.assert_array_equal(engine.result(handle).data, tile.data)
         del handle, handles
         assert not list(tmp_path.rglob("*.pickle"))
     assert not list(tmp_path.iterdir())
+    with Engine() as engine:
+        engine.set_aside(tiles[0])
+        assert not list(tmp_path.iterdir())
 
 
 def test_dead_process_is_one_clear_error():
@@ -261,3 +271,51 @@ def test_progress_is_log_lines_elsewhere(monkeypatch, caplog, capsys):
                 count()
     assert [r.message for r in caplog.records] == ["Long work: 1 of 3", "Long work: 2 of 3"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_garbage_is_collected_as_before_afterwards(mosaic):
+    before = gc.get_threshold()
+    seen = []
+
+    class Spy(PixelSkyMatchStep):
+        def finalize_result(self, *args):
+            seen.append(gc.get_threshold())
+            super().finalize_result(*args)
+
+        def process(self, inputs):
+            library = super().process(inputs)
+            seen.append(gc.get_threshold())
+            return library
+
+    with rare_collection():
+        assert gc.get_threshold()[0] > before[0]
+    with pytest.raises(FileNotFoundError):
+        PixelSkyMatchStep.call("no_such_asn.json", configure_log=False)
+    assert gc.get_threshold() == before
+    Spy.call(str(mosaic.association), configure_log=False)
+    assert set(seen) == {before}
+
+
+def test_metadata_are_read_once(mosaic, monkeypatch):
+    """And need not be read while the library is opened: an association may name groups."""
+    read = []
+
+    def counted(path, **how):
+        read.append(path)
+        return read_metadata(path, **how)
+
+    for place in ("jwst.datamodels.library", "jwst_mosaic_skymatch.step_input"):
+        monkeypatch.setattr(f"{place}.read_metadata", counted)
+    find = {"find_path": Path, "own_models": list}
+    opened = open_input(mosaic.association, on_disk=True, **find)
+    members = read_members(opened.library)
+    assert len(read) == len(members) == len(mosaic.files)
+    assert all(member.group_id for member in members)
+    association = json.loads(mosaic.association.read_text())
+    for number, member in enumerate(association["products"][0]["members"]):
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+        member["group_id"] = f"group {number % 2}"
+    named = read_members(open_input(association, on_disk=True, **find).library)
+    assert [m.filename for m in named] == [m.filename for m in members]
+    assert {m.visit_id for m in named} == {m.visit_id for m in members}
+    assert {m.group_id for m in named} == {"group 0", "group 1"}

@@ -82,7 +82,7 @@ class Engine:
         Parameters
         ----------
         handle : object
-            What `submit` or `keep` returned; anything else is its own result.
+            What `submit` or `set_aside` returned; anything else is its own result.
 
         Returns
         -------
@@ -175,25 +175,25 @@ class Engine:
         """
         return self._background(function, arguments)
 
-    def keep(self, value):
-        """Put a value where results are held.
+    def set_aside(self, value):
+        """Put a value away that is not needed for a while.
 
         Parameters
         ----------
         value : object
-            The value.
+            The value; it goes to a file unless all results may stay in memory.
 
         Returns
         -------
         object
             A handle for it.
         """
-        return self._shelf.put(value)
+        return self._shelf.put(value, to_file=True)
 
     # What engines do differently.
 
     def _submit(self, function, arguments):
-        return self.keep(function(*map(self.result, arguments)))
+        return self._shelf.put(function(*map(self.result, arguments)))
 
     def _result(self, handle):
         return handle.get() if isinstance(handle, Shelved) else handle
@@ -291,7 +291,7 @@ class DaskEngine(_Threaded):
     address : str
         Address of a running ``dask.distributed`` scheduler.
     budget : int or None, optional
-        As for `Engine`, for values that are kept here.
+        As for `Engine`, for values that are set aside here.
 
     Raises
     ------

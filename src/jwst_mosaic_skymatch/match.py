@@ -81,7 +81,7 @@ def match_members(label, tiles, positions, method, engine):
     -------
     MatchedMembers
         The group, in several parts where members do not lie upon each other;
-        its tiles are kept by the engine.
+        its tiles are set aside by the engine.
     """
     summaries = engine.each(summarize, tiles)
     known = [k for k, summary in enumerate(summaries) if summary is not None]
@@ -95,7 +95,7 @@ def match_members(label, tiles, positions, method, engine):
     matched = engine.beside(
         _assemble, label, tiles, tuple(summaries), tuple(positions), offsets, method
     )
-    groups = tuple(replace(group, tile=engine.keep(group.tile)) for group in matched.groups)
+    groups = tuple(replace(group, tile=engine.set_aside(group.tile)) for group in matched.groups)
     return replace(matched, groups=groups)
 
 

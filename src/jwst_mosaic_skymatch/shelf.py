@@ -24,13 +24,15 @@ class Shelf:
         self._budget, self._used, self._count = budget, 0, 0
         self._held, self._lock, self._directory = OrderedDict(), Lock(), None
 
-    def put(self, value):
+    def put(self, value, *, to_file=False):
         """Put a result on the shelf.
 
         Parameters
         ----------
         value : object
             The result; what has no ``nbytes`` stays in memory.
+        to_file : bool, optional
+            Write it to a file at once, unless there is no limit.
 
         Returns
         -------
@@ -47,6 +49,8 @@ class Shelf:
             self._held[self._count] = (weakref.ref(shelved), size)
             self._used += size
             weakref.finalize(shelved, self._release, self._count)
+            if to_file:
+                self._spill(*self._held.popitem())
             while self._used > self._budget and len(self._held) > 1:
                 self._spill(*self._held.popitem(last=False))
         return shelved
