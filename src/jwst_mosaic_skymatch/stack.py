@@ -14,6 +14,9 @@ __all__ = ["relative_weight", "robust_stack", "stack_tiles"]
 N_SAMPLE = 5000
 # Of a cell's weight, what is not worth keeping.
 LEAST_SHARE = 0.01
+# What lies beyond three sigma has less. Of Gaussian noise that is a quarter of a percent.
+OUTLIER_SHARE = 0.2
+MANY_OUTLIERS = 0.01
 
 
 def stack_tiles(tiles, levels, *, extents=None):
@@ -61,8 +64,8 @@ def robust_stack(tiles, levels, *, extents):
     Parameters
     ----------
     tiles : callable
-        Makes an iterator of the tiles, of one grid; called twice, so that not all of
-        them need be held.
+        Makes an iterator of the tiles, of one grid; called two or three times, so that
+        not all of them need be held.
     levels : sequence of float
         Level to subtract from each tile, MJy/sr.
     extents : sequence
@@ -79,21 +82,31 @@ def robust_stack(tiles, levels, *, extents):
     mean for the comparison with other groups to tell. How much of them a mean keeps
     would depend on the number of exposures in it, and bias the group. With the
     biweight as weight of a tile's cell, by its distance from the mean of the other
-    tiles, it hardly does.
+    tiles, it hardly does. Where outliers are many, that mean is not quite free of
+    them; the mean is then taken once more, by distances from the robust one.
     """
     mean = stack_tiles(tiles(), levels, extents=extents)
     if len(levels) == 1:
         return mean
     steepness = np.nan_to_num(sum(slope**2 for slope in gradient(mean.data)))
-    weighted = (
-        _without_outliers(tile, level, mean, steepness)
-        for tile, level in zip(tiles(), levels, strict=True)
-    )
-    return stack_tiles(weighted, levels, extents=extents)
+
+    def again(centre, count):
+        weighted = (
+            _without_outliers(tile, level, mean, centre, steepness, count)
+            for tile, level in zip(tiles(), levels, strict=True)
+        )
+        return stack_tiles(weighted, levels, extents=extents)
+
+    count = [0, 0]
+    robust = again(mean, count)
+    return again(robust, count) if count[0] > MANY_OUTLIERS * count[1] else robust
 
 
-def _without_outliers(tile, level, mean, steepness):
-    """Multiply weights of a tile with the biweight of its distance from the others."""
+def _without_outliers(tile, level, mean, centre, steepness, count):
+    """Multiply weights of a tile with the biweight of its distance from a centre.
+
+    That is the mean without this tile, or a robust one with it. Outliers and all are counted.
+    """
     window = window_of(tile, mean.x0, mean.y0)
     own = tile.weight * np.float32(relative_weight(tile, mean.noise))
     others = mean.weight[window] - own
@@ -103,12 +116,12 @@ def _without_outliers(tile, level, mean, steepness):
     sample = sample[:: max(sample.size // N_SAMPLE, 1)]
     if sample.size < 2:
         return tile
-    others = np.where(compared, others, own)
+    around = np.nan_to_num(centre.data[window])
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = own / others
-        residual = (tile.data - np.float32(level) - mean.data[window]) * (1 + ratio)
-        variance = (1 + ratio) / own * mean.noise.approximate(np.nan_to_num(mean.data[window]))
-    residual -= np.median(residual.ravel()[sample])  # what outliers lift the mean of the others by
+        ratio = np.where(compared, own / others, 0) if centre is mean else np.float32(0)
+        residual = (tile.data - np.float32(level) - around) * (1 + ratio)
+        variance = (1 + ratio) / own * mean.noise.approximate(around)
+    residual -= np.median(residual.ravel()[sample])  # outliers may have lifted the centre
     table = scatter_table(
         *(image.ravel()[sample] for image in (residual, variance, steepness[window]))
     )
@@ -118,6 +131,9 @@ def _without_outliers(tile, level, mean, steepness):
     with np.errstate(invalid="ignore"):
         share = np.maximum(1 - residual**2 / variance, 0) ** 2
     share[share < LEAST_SHARE] = 0
+    share[centre.weight[window] == 0] = 0
+    count[0] += np.count_nonzero(share.ravel()[sample] < OUTLIER_SHARE)
+    count[1] += sample.size
     weight = np.where(compared, tile.weight * share, tile.weight)
     return replace(tile, data=np.where(weight > 0, tile.data, np.float32(np.nan)), weight=weight)
 
