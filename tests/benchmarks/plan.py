@@ -10,14 +10,14 @@ help text names the benchmark that gives the number, or says that it is assumed.
 
 What is assumed: an association with ``in_memory=False``, on Dask workers of one thread each.
 The main process opens every file, which reads all of it, to learn where its pixels fall
-on the grid, and in the end writes copies of all files, twice, to record the levels.
+on the grid, and in the end writes copies of all files to record the levels.
 Workers read the pixels once more, from a shared store, and keep the tiles; a pair is
 compared where one of its tiles lies; one worker solves and averages a group. Masks of
 outliers and means of groups come to the main process and go out again inside the tasks
 that need them. Between groups the main process solves.
 
-Groups overlap by one: while the pairs of one are compared, exposures of the next are
-read. So there are tiles of two groups. Times are nevertheless added up as if a stage
+Groups overlap: while the pairs of one are compared, exposures of the next two are
+read. So there are tiles of three groups. Times are nevertheless added up as if a stage
 ended before the next began; runs are faster. Times of workers are limited by computing, by
 the scheduler, which hands out one task after the other, by the one link to store, main
 process and scheduler (hub), or by the links between workers (peer), whichever is slowest.
@@ -127,23 +127,23 @@ OPTIONS = (
     ),
     (
         "kept-mb",
-        268.4,
+        0.0,
         "MB of means of groups in the main process, beyond which they go to temporary files: "
-        "256 MiB with in_memory=False; inf with in_memory=True",
+        "0 with in_memory=False; inf with in_memory=True",
     ),
     (
         "header-mb",
         0.1,
-        "MB per exposure of headers and WCS, which are read three times (for the library's "
-        "groups, metadata, the model): size of a file less that of its pixels",
+        "MB per exposure of headers and WCS, which are read twice (for metadata and for the "
+        "model): size of a file less that of its pixels",
     ),
     ("file-bytes", 24.0, "bytes per pixel of a file: SCI, DQ, ERR and three variances"),
     ("read-bytes", 12.0, "bytes per pixel that a worker reads: SCI, DQ and ERR"),
     (
         "record-bytes",
-        96.0,
-        "bytes per pixel to record a level on disk: the file is read and written whole for the "
-        "level, and again when stpipe adds its version; 0 in memory",
+        48.0,
+        "bytes per pixel to record a level on disk: the file is read and written whole; 0 in "
+        "memory",
     ),
     ("result-bytes", 1000.0, "bytes of the result of a pair without masks, assumed"),
     ("bandwidth", 1.25, "GB/s of each network link, assumed: 10 Gbit/s"),
@@ -249,17 +249,17 @@ def plan(o):
     outliers = pairs * OUTLIER_BYTES * overlap
     summaries, mean_summary = members * o.summary_bytes * cells, o.summary_bytes * mean_cells
     # Held by the main process throughout: what it knows of exposures and means, some means,
-    # and open models. By the workers together: tiles of two groups.
+    # and open models. By the workers together: tiles of three groups.
     opened = o.exposures * o.main_mb * MB + MODELS * o.file_bytes * pixels
     main = opened + o.groups * mean_summary + min(o.kept_mb * MB, o.groups * mean)
-    tiles = 2 * members * tile
+    tiles = 3 * members * tile
     return [
         Stage(
             "open files (main)",
             rounds=o.exposures,  # one after the other
             tasks=1,
             seconds=o.open_seconds + o.map_seconds + o.load_seconds * pixels / 1e6,
-            hub_bytes=o.exposures * (3 * o.header_mb * MB + o.file_bytes * pixels),
+            hub_bytes=o.exposures * (2 * o.header_mb * MB + o.file_bytes * pixels),
             main_bytes=opened,
         ),
         Stage(
