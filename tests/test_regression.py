@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from helpers import make_tile, rms, structured_sky
 
+from jwst_mosaic_skymatch.correlation import drizzle_correlation
+from jwst_mosaic_skymatch.gradient import gradient
 from jwst_mosaic_skymatch.noise import UNIFORM, measure_noise
 from jwst_mosaic_skymatch.pairs import measure_offset
-from jwst_mosaic_skymatch.regression import drizzle_correlation, gradient, robust_regression
+from jwst_mosaic_skymatch.regression import robust_regression
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tile import shift_tile
 

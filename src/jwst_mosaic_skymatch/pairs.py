@@ -7,14 +7,11 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
 from scipy.ndimage import mean as labelled_mean
 
+from jwst_mosaic_skymatch.correlation import CellCorrelation, drizzle_correlation
+from jwst_mosaic_skymatch.gradient import gradient
 from jwst_mosaic_skymatch.noise import UNIFORM
 from jwst_mosaic_skymatch.outliers import Outliers
-from jwst_mosaic_skymatch.regression import (
-    CellCorrelation,
-    drizzle_correlation,
-    gradient,
-    robust_regression,
-)
+from jwst_mosaic_skymatch.regression import robust_regression
 from jwst_mosaic_skymatch.tile import overlap_windows, shift_tile
 
 __all__ = ["PairFit", "PairOffset", "measure_offset"]

@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from jwst_mosaic_skymatch.covariance import GroundedInverse
-from jwst_mosaic_skymatch.regression import SHIFT_SCATTER
+from jwst_mosaic_skymatch.scatter import SHIFT_SCATTER
 
 __all__ = ["Solution", "connected_parts", "incidence_matrix", "solve_levels"]
 

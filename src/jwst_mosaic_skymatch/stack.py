@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from jwst_mosaic_skymatch.gradient import gradient
 from jwst_mosaic_skymatch.noise import look_up
-from jwst_mosaic_skymatch.regression import CUTOFF, gradient, scatter_table
+from jwst_mosaic_skymatch.regression import CUTOFF
+from jwst_mosaic_skymatch.scatter import scatter_table
 from jwst_mosaic_skymatch.tile import Tile, bounding_cutout, window_of
 
 __all__ = ["relative_weight", "robust_stack", "stack_tiles"]
