@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import make_tile, rms, structured_sky
 
-from jwst_mosaic_skymatch.correlation import drizzle_correlation
+from jwst_mosaic_skymatch.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.gradient import gradient
 from jwst_mosaic_skymatch.noise import UNIFORM, measure_noise
 from jwst_mosaic_skymatch.pairs import measure_offset
@@ -115,6 +115,26 @@ def test_errors_know_how_drizzle_correlates_cells():
     fits = [measure_offset(tile(), tile(), BIWEIGHT, min_cells=25).fit for _ in range(300)]
     pulls = np.array([f.estimate / np.sqrt(np.diag(f.covariance)) for f in fits])
     np.testing.assert_allclose(pulls.std(axis=0), 1.0, atol=0.1)
+
+
+def test_covariance_is_positive_where_a_few_stars_decide():
+    """Gradients change sign from cell to cell, and steep cells may scatter less than expected."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        known = rng.random((40, 40)) > 0.1
+        stars = np.zeros(known.shape)
+        stars[tuple(rng.integers(2, 38, (2, 3)))] = rng.uniform(1.0, 300.0, 3)
+        slopes = np.stack([slope[known] for slope in np.gradient(stars)]).astype(np.float32)
+        values = 0.1 * rng.standard_normal(known.sum()).astype(np.float32)
+        values[np.any(slopes != 0.0, axis=0)] *= 0.1
+        fit = robust_regression(
+            values,
+            slopes,
+            np.full(values.shape, 0.01, dtype=np.float32),
+            np.square(slopes).sum(axis=0),
+            CellCorrelation(known, drizzle_correlation(2.2**2)),
+        )
+        assert np.linalg.eigvalsh(fit.covariance)[0] > 0
 
 
 def test_gradient_beside_holes():

@@ -181,16 +181,14 @@ def _biweight(data, coefficients, scale):
     used = np.empty(n, dtype=bool)
     for _ in range(30):
         bread, meat, gain = np.zeros((m, m)), np.zeros((m, m)), np.zeros(m)
-        of_gradients, total, columns = 0.0, 0.0, []
+        of_gradients, columns = 0.0, []
         for piece, design, residual, excess, known in data.pieces(coefficients):
             inside, u2 = _biweight_shape(residual, scale)
             psi, slope = inside * inside * residual, _psi_slope(inside, u2)
-            psi2 = psi * psi
             bread += _products(design, slope)
-            meat += _products(design, psi2)
+            meat += _products(design, psi * psi)
             gain += _gain(design, psi)
             of_gradients += _sum(slope / excess)
-            total += _sum(psi2)
             np.greater(inside, 0.0, out=used[piece])
             design *= used[piece]
             columns.append((design, known))
@@ -203,12 +201,28 @@ def _biweight(data, coefficients, scale):
         # Newton's next step would be to this one as this one to the scatter of a value.
         if size2 <= TOLERANCE**2 or (newton and size2 <= NEWTON_TOLERANCE * np.sqrt(n)):
             break
+    alone = sum(design @ design.T for design, _ in columns)
     between = sum(data.correlation.between(*piece) for piece in columns)
-    meat += total / np.count_nonzero(used) * between
+    meat = _with_neighbours(meat, alone, between, data.correlation.of_mean)
     bread = np.linalg.pinv(bread)
     noise = np.full(m, GRADIENT_NOISE * scale**2 * of_gradients)
     noise[0] = 0.0
     return Regression(coefficients, bread @ meat @ bread, used, np.eye(m) - bread * noise)
+
+
+def _with_neighbours(meat, alone, between, of_mean):
+    """Add to the sum over cells that over pairs of neighbours.
+
+    ``alone`` and ``between`` are these two without the residuals. In the base where
+    the first is the unit matrix, the second says by what factors the sum grows; so the
+    result is positive although steep cells may scatter less than expected.
+    """
+    try:
+        base, root = np.linalg.cholesky(alone), np.linalg.cholesky(meat)
+    except np.linalg.LinAlgError:  # a regressor is zero everywhere
+        return meat * of_mean
+    root = root @ np.linalg.inv(base)
+    return root @ (alone + between) @ root.T
 
 
 def _biweight_shape(residual, scale):
