@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import make_tile, read_levels, rms, structured_sky
+from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import read_metadata
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
@@ -311,6 +312,8 @@ def test_metadata_are_read_once(mosaic, monkeypatch):
     members = read_members(opened.library)
     assert len(read) == len(members) == len(mosaic.files)
     assert all(member.group_id for member in members)
+    assert opened.library.asn is opened.library.asn
+    assert opened.library.asn == ModelLibrary(mosaic.association, on_disk=True).asn
     association = json.loads(mosaic.association.read_text())
     for number, member in enumerate(association["products"][0]["members"]):
         member["expname"] = str(mosaic.association.parent / member["expname"])

@@ -26,8 +26,16 @@ class _Library(ModelLibrary):
     """
 
     def __init__(self, *args, **kwargs):
-        self._seen = {}
+        self._seen, self._read_only = {}, None
         super().__init__(*args, **kwargs)
+
+    @property
+    def asn(self):
+        # Every model that is loaded asks for it, and to make it takes a time that
+        # grows with the number of members. It never changes.
+        if self._read_only is None:
+            self._read_only = super().asn
+        return self._read_only
 
     def _filename_to_group_id(self, filename):
         metadata = read_metadata(filename, flatten=False)["meta"]
