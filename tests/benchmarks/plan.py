@@ -102,9 +102,10 @@ OPTIONS = (
     ),
     (
         "record-seconds",
-        0.085,
+        0.043,
         "s per megapixel to record a level: bench_cost.py --instrument "
-        "nircam --ways ours, CPU on disk less in memory; 0 in memory",
+        "nircam --ways ours, CPU on disk less in memory (half of what that was when files "
+        "were written twice); 0 in memory",
     ),
     ("task-seconds", 0.001, "s of scheduler and main process for each task, assumed"),
     ("gflops", 5.0, "1e9 operations per second of the dense inverse of a group, assumed"),
