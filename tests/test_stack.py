@@ -63,7 +63,7 @@ def test_robust_mean_keeps_displaced_stars():
 
     tiles = [make_tile(0, 0, SHAPE, noise=0.01, seed=k, sky=stars(k), level=k) for k in range(6)]
     mean = robust_mean(tiles)
-    wings = np.hypot(mean.data, 0) > 5.0
+    wings = mean.data > 5.0
     assert np.isfinite(mean.data[wings]).all()
     assert mean.weight[wings].mean() > 0.5 * 24
 

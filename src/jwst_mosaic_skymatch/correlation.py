@@ -110,6 +110,8 @@ class CellCorrelation:
         places = np.flatnonzero(framed)
         for line, column in zip(image, columns, strict=True):
             line[places] = column
+        # Neighbours in the next piece are not counted: one row in fifty or so, which makes
+        # the variance too small by less than half a percent.
         # Noise is shared with the next cell on each of four sides (what is shared with
         # the four at the corners, a tenth of it, is counted there).
         here, right, below = (image[:, k : k + ny * (nx + 1)] for k in (0, 1, nx + 1))

@@ -225,8 +225,21 @@ class _Threaded(Engine):
         self._thread.shutdown(wait=True, cancel_futures=True)
         super().close()
 
+    def _each(self, function, handles):
+        return list(self.run(function, ((handle,) for handle in handles)))
+
     def _background(self, function, arguments):
         return self._thread.submit(function, *arguments).result
+
+    def _sent(self, argument):
+        """What goes to a worker in place of an argument."""
+        if isinstance(argument, list):
+            return [self._sent(item) for item in argument]
+        return self._held(argument)
+
+    def _held(self, handle):
+        """What the shelf holds for a handle; anything else stands for itself."""
+        return super()._result(handle)
 
 
 class PoolEngine(_Threaded):
@@ -272,15 +285,10 @@ class PoolEngine(_Threaded):
             return super()._beside(function, arguments)
         return self.result(self._submit(function, arguments))
 
-    def _each(self, function, handles):
-        return list(self.run(function, ((handle,) for handle in handles)))
-
-    def _sent(self, argument):
-        if isinstance(argument, list):
-            return [self._sent(item) for item in argument]
-        if isinstance(argument, _Task):
-            argument = argument.shelved(self._shelf)
-        return super()._result(argument)
+    def _held(self, handle):
+        if isinstance(handle, _Task):
+            handle = handle.shelved(self._shelf)
+        return super()._held(handle)
 
 
 class DaskEngine(_Threaded):
@@ -349,14 +357,6 @@ class DaskEngine(_Threaded):
 
     def _beside(self, function, arguments):
         return self.result(self._submit(function, arguments))
-
-    def _each(self, function, handles):
-        return list(self.run(function, ((handle,) for handle in handles)))
-
-    def _sent(self, argument):
-        if isinstance(argument, list):
-            return [self._sent(item) for item in argument]
-        return super()._result(argument)
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _residual(values, design, coefficients):
     return residual
 
 
-def _huber(values, design, coefficients, tolerance=TOLERANCE):
+def _huber(values, design, coefficients, tolerance):
     """Find coefficients and scale."""
     for _ in range(30):
         residual = _residual(values, design, coefficients)
@@ -245,7 +245,7 @@ def _solve(normal, gain):
     return np.linalg.lstsq(normal, gain, rcond=1e-12)[0]
 
 
-def _small(step, normal, scale, tolerance=TOLERANCE):
+def _small(step, normal, scale, tolerance):
     """Tell whether a step is within a fraction of the errors."""
     return bool(np.all(step**2 * np.diag(normal) <= (tolerance * scale) ** 2))
 

@@ -386,7 +386,7 @@ class PixelSkyMatchStep(SkyMatchStep):
                 log.info("Saved %s", path)
 
     def _record_levels(self, library, members, levels):
-        """Write levels into the models; without a level they stay as they are."""
+        """Write levels into the models, or leave them to `finalize_result`."""
         # A model's name is that of its file; a renamed file's header has another.
         named = all(member.filename == Path(member.expname).name for member in members)
         if library.on_disk and self._writes_later and named:
