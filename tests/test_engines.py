@@ -10,22 +10,24 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
+import asdf
 import numpy as np
 import pytest
 from helpers import make_tile, read_levels, rms, structured_sky
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import read_metadata
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
-from jwst_mosaic_skymatch.garbage import rare_collection
-from jwst_mosaic_skymatch.match import Method, match_groups, match_members
+from jwst_mosaic_skymatch.match import Method, _batches, match_groups, match_members
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.statistic import Statistic
-from jwst_mosaic_skymatch.step_input import open_input, read_members
+from jwst_mosaic_skymatch.step_input import list_input, read_members
 from jwst_mosaic_skymatch.tasks import summarize
 
 
@@ -274,27 +276,58 @@ def test_progress_is_log_lines_elsewhere(monkeypatch, caplog, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_garbage_is_collected_as_before_afterwards(mosaic):
-    before = gc.get_threshold()
-    seen = []
+def settings():
+    """What the step changes in this process while it runs."""
+    threads = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+    return gc.get_threshold(), asdf.get_config().validate_on_read, threads
+
+
+def test_settings_are_as_before_afterwards(mosaic):
+    inside, outside = [], []
 
     class Spy(PixelSkyMatchStep):
         def finalize_result(self, *args):
-            seen.append(gc.get_threshold())
+            outside.append(settings())
             super().finalize_result(*args)
 
         def process(self, inputs):
             library = super().process(inputs)
-            seen.append(gc.get_threshold())
+            outside.append(settings())
             return library
 
-    with rare_collection():
-        assert gc.get_threshold()[0] > before[0]
-    with pytest.raises(FileNotFoundError):
-        PixelSkyMatchStep.call("no_such_asn.json", configure_log=False)
-    assert gc.get_threshold() == before
-    Spy.call(str(mosaic.association), configure_log=False)
-    assert set(seen) == {before}
+        def _matched_levels(self, *args):
+            inside.append(settings())
+            return super()._matched_levels(*args)
+
+    with threadpool_limits(2, user_api="blas"):
+        before = settings()
+        with pytest.raises(FileNotFoundError):
+            PixelSkyMatchStep.call("no_such_asn.json", configure_log=False)
+        assert settings() == before
+        Spy.call(str(mosaic.association), configure_log=False)
+    assert set(map(str, outside)) == {str(before)}
+    ((thresholds, validate, threads),) = inside
+    assert thresholds[0] > before[0][0]
+    assert (validate, threads) == (False, {1})
+
+
+def test_processes_use_one_thread_each():
+    with PoolEngine(1) as engine:
+        found = engine.result(engine.submit(threadpool_info))
+    assert [info["num_threads"] for info in found if info["user_api"] == "blas"]
+    assert all(info["num_threads"] == 1 for info in found)
+
+
+def test_tiles_of_many_pairs_are_sent_once():
+    pairs = [(i, j) for i in range(8) for j in range(i + 1, 8)]
+    one = list(_batches(pairs, [100] * 8, width=1))
+    assert [len(batch) for batch in one] == [16, 12]
+    assert list(chain(*one)) == pairs
+    assert [len(batch) for batch in _batches(pairs, [100] * 8, width=8)] == [7, 7, 7, 7]
+    large = list(_batches(pairs, [1_500_000] * 8, width=1))
+    assert list(chain(*large)) == pairs
+    assert all(len(set(chain(*batch))) <= 2 for batch in large)
+    assert list(_batches([], [], width=4)) == []
 
 
 def test_metadata_are_read_once(mosaic, monkeypatch):
@@ -308,7 +341,7 @@ def test_metadata_are_read_once(mosaic, monkeypatch):
     for place in ("jwst.datamodels.library", "jwst_mosaic_skymatch.step_input"):
         monkeypatch.setattr(f"{place}.read_metadata", counted)
     find = {"find_path": Path, "own_models": list}
-    opened = open_input(mosaic.association, on_disk=True, **find)
+    opened = list_input(mosaic.association, **find).open(True)
     members = read_members(opened.library)
     assert len(read) == len(members) == len(mosaic.files)
     assert all(member.group_id for member in members)
@@ -318,7 +351,7 @@ def test_metadata_are_read_once(mosaic, monkeypatch):
     for number, member in enumerate(association["products"][0]["members"]):
         member["expname"] = str(mosaic.association.parent / member["expname"])
         member["group_id"] = f"group {number % 2}"
-    named = read_members(open_input(association, on_disk=True, **find).library)
+    named = read_members(list_input(association, **find).open(True).library)
     assert [m.filename for m in named] == [m.filename for m in members]
     assert {m.visit_id for m in named} == {m.visit_id for m in members}
     assert {m.group_id for m in named} == {"group 0", "group 1"}

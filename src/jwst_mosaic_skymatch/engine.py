@@ -16,9 +16,11 @@ from itertools import chain
 from multiprocessing import get_context
 from threading import Lock
 
+from threadpoolctl import threadpool_limits
+
 from jwst_mosaic_skymatch.shelf import Shelf, Shelved
 
-__all__ = ["DaskEngine", "Engine", "PoolEngine"]
+__all__ = ["DaskEngine", "Engine", "PoolEngine", "one_thread"]
 
 # How long to wait for a scheduler, and how often to repeat a task that failed, as reading
 # a file may when a network file system is busy.
@@ -62,7 +64,7 @@ class Engine:
         function : callable
             A function of a module.
         *arguments
-            Its arguments; handles stand for results.
+            Its arguments; handles, also in a list, stand for results.
 
         Returns
         -------
@@ -109,7 +111,7 @@ class Engine:
         function : callable
             A function of a module.
         jobs : iterable of tuple
-            Arguments; handles stand for results.
+            Arguments; handles, also in a list, stand for results.
 
         Yields
         ------
@@ -193,7 +195,7 @@ class Engine:
     # What engines do differently.
 
     def _submit(self, function, arguments):
-        return self._shelf.put(function(*map(self.result, arguments)))
+        return self._shelf.put(Engine._beside(self, function, arguments))
 
     def _result(self, handle):
         return handle.get() if isinstance(handle, Shelved) else handle
@@ -219,7 +221,7 @@ class _Threaded(Engine):
 
     def __init__(self, budget):
         super().__init__(budget)
-        self._thread = ThreadPoolExecutor(1)
+        self._thread = ThreadPoolExecutor(2)
 
     def close(self):
         self._thread.shutdown(wait=True, cancel_futures=True)
@@ -258,10 +260,10 @@ class PoolEngine(_Threaded):
         self.width = 2 * n_processes
         # As jwst's own steps do: nothing is inherited from this process.
         self._pool = ProcessPoolExecutor(
-            n_processes, mp_context=get_context("spawn"), initializer=_give_way
+            n_processes, mp_context=get_context("spawn"), initializer=_start_process
         )
-        for _ in range(n_processes):  # they import while the caller prepares the work
-            self._pool.submit(import_module, "jwst_mosaic_skymatch.match")
+        for _ in range(n_processes):  # they start while the caller prepares the work
+            self._pool.submit(os.getpid)
 
     def close(self):
         """Give processes and temporary files back."""
@@ -359,6 +361,20 @@ class DaskEngine(_Threaded):
         return self.result(self._submit(function, arguments))
 
 
+def one_thread():
+    """Keep linear algebra from starting threads of its own.
+
+    Matrices are small here. Threads that wait for each other would take more time
+    than they save, several times as much where processes share the cores.
+
+    Returns
+    -------
+    contextlib.AbstractContextManager
+        Gives the threads back at its end; without it they stay away.
+    """
+    return threadpool_limits(1, user_api="blas")
+
+
 @dataclass(frozen=True)
 class _Packed:
     """A large result that passes through the main process as it is."""
@@ -370,10 +386,14 @@ class _Packed:
         return len(self.content)
 
 
-def _give_way():
-    """Let the main process, which all others depend on, go first where cores are few."""
+def _start_process():
+    """Prepare a process of the pool."""
+    # The main process, which all others depend on, goes first where cores are few.
     if hasattr(os, "nice"):
         os.nice(10)
+    import_module("jwst_mosaic_skymatch.match")
+    # After the import, for it concerns the libraries that are loaded.
+    one_thread()
 
 
 def _call(function, *arguments):

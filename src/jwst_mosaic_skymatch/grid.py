@@ -115,7 +115,7 @@ def shared_grid(footprints, reference_wcs, reference_wcsinfo, pixel_scale_ratio)
         The grid, with its axes along the reference exposure's detector axes.
     """
     wcs = wcs_from_sregions(
-        list(footprints),
+        [np.concatenate(footprints)],  # as one: for each it would invert the WCS anew
         ref_wcs=reference_wcs,
         ref_wcsinfo=reference_wcsinfo,
         pscale_ratio=pixel_scale_ratio,

@@ -7,6 +7,7 @@ The level of an exposure is the sum of the two.
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -32,6 +33,9 @@ SIGNIFICANCE = 4.0
 WORTH_MOVING = 0.02
 # Cells of all members up to which these are not made ready twice, 64 MB.
 HELD_CELLS = 8_000_000
+# Cells and pairs up to which tiles travel together, so that each is sent once.
+SENT_CELLS = 4_000_000
+SENT_PAIRS = 16
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,6 @@ def _measure(
 
     Tiles that are here, and large, are cropped before they are sent.
     """
-
-    def ends(i, j):
-        if crop:
-            return crop_to_overlap(engine.result(tiles[i]), engine.result(tiles[j]))
-        return tiles[i], tiles[j]
-
     quoted = all(summary.measured for summary in summaries)
     how = method.statistic, method.min_cells, method.fit_shift, quoted, keep_outliers
     coverage = [summary.coverage for summary in summaries]
@@ -119,12 +117,44 @@ def _measure(
     if within_stacks:
         stack = stacks(coverage)
         pairs = [(i, j) for i, j in pairs if stack[i] == stack[j]]
-    found = engine.run(measure_offset, ((*ends(i, j), *how) for i, j in pairs))
+    if crop:
+        ends = (crop_to_overlap(*(engine.result(tiles[k]) for k in pair)) for pair in pairs)
+        jobs = ((list(two), [(0, 1)], how) for two in ends)
+    else:
+        batches = _batches(pairs, [s.n_cells for s in summaries], engine.width)
+        jobs = ((*_among_themselves(tiles, batch), how) for batch in batches)
+    found = chain.from_iterable(engine.run(_measure_pairs, jobs))
     return tuple(
         replace(offset, first=i, second=j)
         for (i, j), offset in zip(pairs, found, strict=True)
         if offset is not None
     )
+
+
+def _batches(pairs, cells, width):
+    """Split pairs into lists of which there are enough to work on at a time."""
+    most = min(SENT_PAIRS, -(-2 * len(pairs) // max(width, 2)))
+    batch, members = [], set()
+    for pair in pairs:
+        more = members.union(pair)
+        if batch and (len(batch) == most or sum(cells[k] for k in more) > SENT_CELLS):
+            yield batch
+            batch, more = [], set(pair)
+        batch.append(pair)
+        members = more
+    if batch:
+        yield batch
+
+
+def _among_themselves(tiles, pairs):
+    """Take the tiles of some pairs, each once, and the pairs' places among these."""
+    chosen = sorted({k for pair in pairs for k in pair})
+    place = {k: n for n, k in enumerate(chosen)}
+    return [tiles[k] for k in chosen], [(place[i], place[j]) for i, j in pairs]
+
+
+def _measure_pairs(tiles, pairs, how):
+    return [measure_offset(tiles[i], tiles[j], *how) for i, j in pairs]
 
 
 def _assemble(label, tiles, summaries, positions, offsets, method):

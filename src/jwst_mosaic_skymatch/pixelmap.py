@@ -14,8 +14,8 @@ DEGREE = 3
 # Largest error of the spline, native pixels; if points midway show more, the spacing
 # is halved.
 TOLERANCE = 1e-3
-# Rows mapped at a time: a quarter of a MIRI frame's map, 17 MB in all, is held.
-BAND_ROWS = 256
+# Rows mapped at a time: an eighth of a MIRI frame's map, 17 MB in all, is held.
+BAND_ROWS = 128
 
 
 @dataclass(frozen=True)

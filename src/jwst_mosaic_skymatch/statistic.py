@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from stcal.skymatch import SkyStats
 
 __all__ = ["Location", "Statistic", "biweight"]
 
@@ -142,6 +141,10 @@ class Statistic:
         return self._clipped(values)
 
     def _clipped(self, values):
+        # Here, since it brings the coordinate frames of astropy and gwcs along: half of
+        # the time that a worker process takes to start.
+        from stcal.skymatch import SkyStats
+
         statistics = SkyStats(
             skystat=self.skystat,
             nclip=self.nclip,

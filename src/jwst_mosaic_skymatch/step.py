@@ -14,8 +14,9 @@ from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
+from jwst_mosaic_skymatch.engine import one_thread
 from jwst_mosaic_skymatch.exposures import borrowed, good_bits
-from jwst_mosaic_skymatch.garbage import rare_collection
+from jwst_mosaic_skymatch.loading import rare_collection, trusted_files
 from jwst_mosaic_skymatch.match import Method, apply_gauge
 from jwst_mosaic_skymatch.matching import (
     LibraryMatch,
@@ -33,7 +34,7 @@ from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_
 from jwst_mosaic_skymatch.pixels import good_pixels
 from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
 from jwst_mosaic_skymatch.statistic import Statistic
-from jwst_mosaic_skymatch.step_input import expand, open_input, read_members
+from jwst_mosaic_skymatch.step_input import expand, list_input, read_members
 from jwst_mosaic_skymatch.tables import levels_table, pairs_table
 from jwst_mosaic_skymatch.tasks import Recipe
 
@@ -137,12 +138,15 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         self._adopt_parameters_of_hooked_step()
         self.get_pars()  # refuses values that the spec does not allow
-        with rare_collection() if self.in_memory else nullcontext():
-            self._input = self._open(input_models)
+        with trusted_files(), rare_collection() if self.in_memory else nullcontext():
+            listed = list_input(
+                input_models, find_path=self.make_input_path, own_models=self.prepare_output
+            )
             if self.skymethod in ("user", "local", "global"):
+                self._open(listed)
                 self._find_absolute_levels()
             else:
-                self._match()
+                self._match(listed)
         return self._input.library
 
     def finalize_result(self, result, reference_files_used):
@@ -227,13 +231,9 @@ class PixelSkyMatchStep(SkyMatchStep):
             if value != defaults[name]:
                 setattr(self, name, value)
 
-    def _open(self, inputs):
-        return open_input(
-            inputs,
-            on_disk=not self.in_memory,
-            find_path=self.make_input_path,
-            own_models=self.prepare_output,
-        )
+    def _open(self, listed):
+        self._input = listed.open(not self.in_memory)
+        return self._input.library
 
     def _check(self, members):
         check_members(members)
@@ -263,14 +263,16 @@ class PixelSkyMatchStep(SkyMatchStep):
             levels = self._absolute_levels(members, self._read_skies(library, members))
         self._record_levels(library, members, levels)
 
-    def _match(self):
-        library = self._input.library
-        with choose_engine(
+    def _match(self, listed):
+        # Other processes start while the library is opened.
+        engine = choose_engine(
             self.maximum_cores,
             self.dask_scheduler,
             in_memory=self.in_memory,
-            n_tasks=len(library),
-        ) as engine:
+            n_tasks=listed.n_exposures,
+        )
+        with engine, one_thread():
+            library = self._open(listed)
             members = self._read_members()
             levels, match, grid = self._matched_levels(library, members, engine)
         self._record_levels(library, members, levels)

@@ -1,6 +1,6 @@
 """From whatever the step is given to a library of exposures and their metadata."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os.path import expanduser, expandvars
@@ -16,7 +16,7 @@ from jwst_mosaic_skymatch.association import association_of_files, check_associa
 from jwst_mosaic_skymatch.exposures import borrowed, unreadable
 from jwst_mosaic_skymatch.members import read_member
 
-__all__ = ["StepInput", "expand", "open_input", "read_members"]
+__all__ = ["Listed", "StepInput", "expand", "list_input", "read_members"]
 
 
 class _Library(ModelLibrary):
@@ -80,16 +80,32 @@ class StepInput:
     unchanged: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_input(inputs, *, on_disk, find_path, own_models):
-    """Make a library of whatever the step accepts.
+@dataclass(frozen=True)
+class Listed:
+    """Exposures of which it is known how many there are.
+
+    Attributes
+    ----------
+    n_exposures : int
+        Number of science exposures.
+    open : callable
+        Takes ``on_disk``, whether models stay on disk until they are borrowed
+        (which has no effect on models that are open already), and returns the
+        `StepInput`. Raises OSError if a file cannot be read, and ValueError if
+        files do not fit together.
+    """
+
+    n_exposures: int
+    open: Callable[[bool], StepInput]
+
+
+def list_input(inputs, *, find_path, own_models):
+    """Find out what the step is given, before anything large is read.
 
     Parameters
     ----------
     inputs : str, Path, mapping, list, model, ModelContainer or ModelLibrary
         An association (file or mapping), files, or models.
-    on_disk : bool
-        Whether models stay on disk until they are borrowed; has no effect on
-        models that are open already.
     find_path : callable
         Completes a file name given as str.
     own_models : callable
@@ -98,33 +114,36 @@ def open_input(inputs, *, on_disk, find_path, own_models):
 
     Returns
     -------
-    StepInput
+    Listed
         A `ModelLibrary` is passed on as it is.
 
     Raises
     ------
     OSError
-        If a file is missing or cannot be read.
+        If a file is missing.
     ValueError
         If there is no valid association or no science exposure in it.
     """
     if isinstance(inputs, ModelLibrary):
-        return StepInput(inputs)
+        return Listed(len(inputs), lambda on_disk: StepInput(inputs))
     if isinstance(inputs, (str, Path)):
         path = expand(find_path(str(inputs)))
         if path.suffix.lower() not in (".fits", ".asdf"):
-            return _open_association(_load_association(path), path, on_disk)
+            return _list_association(_load_association(path), path)
         inputs = [path]
     if isinstance(inputs, Mapping):
-        return _open_association(_plain(inputs), None, on_disk)
+        return _list_association(_plain(inputs), None)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
     if not isinstance(inputs, ModelContainer) and all(
         isinstance(item, (str, Path)) for item in inputs
     ):
         files = [expand(find_path(str(item))) for item in inputs]
-        return _open_association(association_of_files(files), None, on_disk)
-    return StepInput(ModelLibrary(own_models(inputs), asn_exptypes=["science"]))
+        return _list_association(association_of_files(files), None)
+    return Listed(
+        len(inputs),
+        lambda on_disk: StepInput(ModelLibrary(own_models(inputs), asn_exptypes=["science"])),
+    )
 
 
 def read_members(library):
@@ -192,10 +211,16 @@ def expand(path):
     return Path(expandvars(expanduser(str(path))))
 
 
-def _open_association(association, path, on_disk):
+def _list_association(association, path):
     name = str(path or "the list of exposures")
     directory = path.parent if path else Path()
     check_association(association, name, directory)
+    members = association["products"][0]["members"]
+    n_exposures = sum(member["exptype"] == "science" for member in members)
+    return Listed(n_exposures, partial(_open_association, association, path, name, directory))
+
+
+def _open_association(association, path, name, directory, on_disk):
     members = association["products"][0]["members"]
     files = {m["expname"]: member_path(m["expname"], directory).resolve() for m in members}
     try:
