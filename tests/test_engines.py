@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from helpers import make_tile, read_levels, rms, structured_sky
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import read_metadata
+from stpipe.library import AbstractModelLibrary
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
@@ -279,36 +281,49 @@ def test_progress_is_log_lines_elsewhere(monkeypatch, caplog, capsys):
 def settings():
     """What the step changes in this process while it runs."""
     threads = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
-    return gc.get_threshold(), asdf.get_config().validate_on_read, threads
+    validates = asdf.get_config().validate_on_read
+    return gc.get_threshold(), gc.get_freeze_count() > 0, validates, threads
 
 
 def test_settings_are_as_before_afterwards(mosaic):
-    inside, outside = [], []
+    inside = []
 
     class Spy(PixelSkyMatchStep):
-        def finalize_result(self, *args):
-            outside.append(settings())
-            super().finalize_result(*args)
-
-        def process(self, inputs):
-            library = super().process(inputs)
-            outside.append(settings())
-            return library
-
         def _matched_levels(self, *args):
             inside.append(settings())
             return super()._matched_levels(*args)
 
     with threadpool_limits(2, user_api="blas"):
         before = settings()
-        with pytest.raises(FileNotFoundError):
-            PixelSkyMatchStep.call("no_such_asn.json", configure_log=False)
-        assert settings() == before
-        Spy.call(str(mosaic.association), configure_log=False)
-    assert set(map(str, outside)) == {str(before)}
-    ((thresholds, validate, threads),) = inside
-    assert thresholds[0] > before[0][0]
-    assert (validate, threads) == (False, {1})
+        for wrong in ("no_such_asn.json", []):
+            with pytest.raises((FileNotFoundError, ValueError)):
+                PixelSkyMatchStep.call(wrong, configure_log=False)
+            assert settings() == before
+        for in_memory in (True, False):
+            Spy.call(str(mosaic.association), in_memory=in_memory, configure_log=False)
+            assert settings() == before
+    assert [found[1:] for found in inside] == [(True, False, {1})] * 2
+    # In memory garbage is collected less often, on disk after every exposure.
+    assert inside[0][0][0] > inside[1][0][0] == before[0][0]
+
+
+def test_one_model_at_a_time_on_disk(mosaic, monkeypatch):
+    """Its arrays are gone before the next is loaded; stpipe, which writes, holds two."""
+    alive, most = weakref.WeakSet(), []
+    load = AbstractModelLibrary._load_member
+
+    def watched(library, index):
+        model = load(library, index)
+        most.append(len(alive))
+        alive.add(model.meta.wcs)
+        return model
+
+    monkeypatch.setattr(AbstractModelLibrary, "_load_member", watched)
+    PixelSkyMatchStep.call(str(mosaic.association), in_memory=False, configure_log=False)
+    n = len(mosaic.files)
+    assert len(most) == 1 + n + n  # for the grid, for the tiles, and to be written
+    assert max(most[: 1 + n]) == 0
+    assert max(most) == 1
 
 
 def test_processes_use_one_thread_each():
@@ -340,8 +355,8 @@ def test_metadata_are_read_once(mosaic, monkeypatch):
 
     for place in ("jwst.datamodels.library", "jwst_mosaic_skymatch.step_input"):
         monkeypatch.setattr(f"{place}.read_metadata", counted)
-    find = {"find_path": Path, "own_models": list}
-    opened = list_input(mosaic.association, **find).open(True)
+    find = {"on_disk": True, "find_path": Path, "own_models": list}
+    opened = list_input(mosaic.association, **find).open()
     members = read_members(opened.library)
     assert len(read) == len(members) == len(mosaic.files)
     assert all(member.group_id for member in members)
@@ -351,7 +366,7 @@ def test_metadata_are_read_once(mosaic, monkeypatch):
     for number, member in enumerate(association["products"][0]["members"]):
         member["expname"] = str(mosaic.association.parent / member["expname"])
         member["group_id"] = f"group {number % 2}"
-    named = read_members(list_input(association, **find).open(True).library)
+    named = read_members(list_input(association, **find).open().library)
     assert [m.filename for m in named] == [m.filename for m in members]
     assert {m.visit_id for m in named} == {m.visit_id for m in members}
     assert {m.group_id for m in named} == {"group 0", "group 1"}

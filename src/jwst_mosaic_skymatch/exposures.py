@@ -1,5 +1,6 @@
 """Models of exposures: borrowing, checks, flags, footprints."""
 
+import gc
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +13,7 @@ from stpipe.library import BorrowError, ClosedLibraryError
 __all__ = [
     "borrowed",
     "check_model",
+    "drop_models",
     "good_bits",
     "read_footprint",
     "unreadable",
@@ -52,6 +54,20 @@ def borrowed(library, index, *, modify=False):
         yield model
     finally:
         library.shelve(model, index, modify=modify)
+
+
+def drop_models(library):
+    """Free models of a library on disk that nobody holds any more.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The library; nothing is done for one in memory.
+    """
+    # A WCS refers to itself: models go with the next collection, and without this
+    # some would be there at a time.
+    if library.on_disk:
+        gc.collect()
 
 
 def unreadable(path, error):

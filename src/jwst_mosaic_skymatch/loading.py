@@ -1,11 +1,11 @@
-"""What makes it quicker to load many exposures."""
+"""What makes loading many exposures cost less time and memory."""
 
 import gc
 from contextlib import contextmanager
 
 import asdf
 
-__all__ = ["rare_collection", "trusted_files"]
+__all__ = ["old_objects_set_aside", "rare_collection", "trusted_files"]
 
 # New objects between collections (700 by default), and how many of these between those
 # that look at older objects, and at all.
@@ -31,6 +31,30 @@ def rare_collection():
         yield
     finally:
         gc.set_threshold(*before)
+
+
+@contextmanager
+def old_objects_set_aside():
+    """Look for garbage among new objects only.
+
+    A model that nobody holds any more, 25 MB for MIRI, goes when garbage is collected,
+    because its WCS refers to itself. To collect after every exposure takes 2 ms when
+    the objects of all imported modules are left out, and 70 ms else.
+
+    Yields
+    ------
+    None
+        All objects are looked at again afterwards. Objects that somebody has set
+        aside before stay there.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

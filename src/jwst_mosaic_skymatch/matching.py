@@ -9,7 +9,13 @@ import numpy as np
 from stcal.multiprocessing import compute_num_cores
 
 from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
-from jwst_mosaic_skymatch.exposures import borrowed, check_model, read_footprint, wcs_footprint
+from jwst_mosaic_skymatch.exposures import (
+    borrowed,
+    check_model,
+    drop_models,
+    read_footprint,
+    wcs_footprint,
+)
 from jwst_mosaic_skymatch.grid import Grid, shared_grid
 from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.pixels import FilePixels, Pixels
@@ -160,6 +166,7 @@ def exposures_of(library, members):
                 check_model(model, member.filename)
                 yield member, model
             del model
+            drop_models(library)
 
 
 def _lay_grid(library, members, how) -> Grid:
@@ -195,5 +202,6 @@ def _make_tiles(library, members, grid, how, engine, count):
         # Pixels of few exposures at a time are on their way.
         if isinstance(source, Pixels) and len(tiles) >= engine.width:
             engine.wait(tiles[-engine.width])
+        del model, source  # before the next is loaded
         count()
     return tiles

@@ -15,8 +15,8 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
 from jwst_mosaic_skymatch.engine import one_thread
-from jwst_mosaic_skymatch.exposures import borrowed, good_bits
-from jwst_mosaic_skymatch.loading import rare_collection, trusted_files
+from jwst_mosaic_skymatch.exposures import borrowed, drop_models, good_bits
+from jwst_mosaic_skymatch.loading import old_objects_set_aside, rare_collection, trusted_files
 from jwst_mosaic_skymatch.match import Method, apply_gauge
 from jwst_mosaic_skymatch.matching import (
     LibraryMatch,
@@ -32,6 +32,7 @@ from jwst_mosaic_skymatch.members import (
 )
 from jwst_mosaic_skymatch.methods import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.pixels import good_pixels
+from jwst_mosaic_skymatch.recording import level_lines, record_level
 from jwst_mosaic_skymatch.skylist import read_skylist, skylist_levels
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.step_input import expand, list_input, read_members
@@ -62,6 +63,7 @@ class PixelSkyMatchStep(SkyMatchStep):
     levels_table = None
     pairs_table = None
 
+    _input = None
     _writes_later = False
     _to_write: ClassVar = {}
 
@@ -104,8 +106,10 @@ class PixelSkyMatchStep(SkyMatchStep):
         # Stpipe rewrites every file of a library on disk after the step, to note
         # versions; levels are written along, unless a hook is to see them before.
         self._writes_later, self._to_write = not self._post_hooks, {}
+        self._input = None
         try:
-            result = super().run(*args)
+            with trusted_files(), old_objects_set_aside():
+                result = super().run(*args)
         finally:
             self._writes_later = False
         if self.skip and isinstance(result, ModelLibrary):
@@ -138,12 +142,15 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         self._adopt_parameters_of_hooked_step()
         self.get_pars()  # refuses values that the spec does not allow
-        with trusted_files(), rare_collection() if self.in_memory else nullcontext():
-            listed = list_input(
-                input_models, find_path=self.make_input_path, own_models=self.prepare_output
-            )
+        listed = list_input(
+            input_models,
+            on_disk=not self.in_memory,
+            find_path=self.make_input_path,
+            own_models=self.prepare_output,
+        )
+        with nullcontext() if listed.on_disk else rare_collection():
             if self.skymethod in ("user", "local", "global"):
-                self._open(listed)
+                self._input = listed.open()
                 self._find_absolute_levels()
             else:
                 self._match(listed)
@@ -157,9 +164,11 @@ class PixelSkyMatchStep(SkyMatchStep):
         result, reference_files_used
             As for stpipe's method.
         """
+        if self._input is not None:
+            drop_models(self._input.library)  # the one before
         later = self._to_write.pop(getattr(result.meta, "filename", None), None)
         if later is not None:
-            self._record_level(result, *later)
+            record_level(result, *later, method=self.skymethod, subtract=self.subtract)
         super().finalize_result(result, reference_files_used)
 
     @classmethod
@@ -231,10 +240,6 @@ class PixelSkyMatchStep(SkyMatchStep):
             if value != defaults[name]:
                 setattr(self, name, value)
 
-    def _open(self, listed):
-        self._input = listed.open(not self.in_memory)
-        return self._input.library
-
     def _check(self, members):
         check_members(members)
         check_rerun(members, subtract=self.subtract)
@@ -272,8 +277,8 @@ class PixelSkyMatchStep(SkyMatchStep):
             n_tasks=listed.n_exposures,
         )
         with engine, one_thread():
-            library = self._open(listed)
-            members = self._read_members()
+            self._input = listed.open()
+            library, members = self._input.library, self._read_members()
             levels, match, grid = self._matched_levels(library, members, engine)
         self._record_levels(library, members, levels)
         self._keep_diagnostics(library, members, match, levels, grid)
@@ -400,7 +405,13 @@ class PixelSkyMatchStep(SkyMatchStep):
             with library:
                 for member, level in zip(members, levels.tolist(), strict=True):
                     with borrowed(library, member.index, modify=True) as model:
-                        self._record_level(model, member, level)
+                        record_level(
+                            model, member, level, method=self.skymethod, subtract=self.subtract
+                        )
+                    del model
+                    drop_models(library)
+        for line in level_lines(members, levels, subtract=self.subtract):
+            log.info(line)
         skipped = [m.filename for m, level in zip(members, levels, strict=True) if level != level]
         if skipped:
             log.warning(
@@ -410,21 +421,6 @@ class PixelSkyMatchStep(SkyMatchStep):
                 len(members),
                 ", ".join(skipped),
             )
-
-    def _record_level(self, model, member, level):
-        if not np.isfinite(level):
-            model.meta.cal_step.skymatch = "SKIPPED"
-            return
-        if self.subtract:
-            model.data = model.data - np.float32(level)
-            # Data that an earlier run has subtracted from: levels add up.
-            level += member.level or 0.0
-        background = model.meta.background
-        background.method = self.skymethod
-        background.level = level
-        background.subtracted = self.subtract
-        model.meta.cal_step.skymatch = "COMPLETE"
-        log.info("%s: sky level %.6g", member.filename, level)
 
     def _record_skip(self, library):
         """Stpipe records a skip under this class's alias; resample reads the stock name."""

@@ -88,24 +88,28 @@ class Listed:
     ----------
     n_exposures : int
         Number of science exposures.
+    on_disk : bool
+        Whether models stay on disk until they are borrowed.
     open : callable
-        Takes ``on_disk``, whether models stay on disk until they are borrowed
-        (which has no effect on models that are open already), and returns the
-        `StepInput`. Raises OSError if a file cannot be read, and ValueError if
-        files do not fit together.
+        Returns the `StepInput`. Raises OSError if a file cannot be read, and
+        ValueError if files do not fit together.
     """
 
     n_exposures: int
-    open: Callable[[bool], StepInput]
+    on_disk: bool
+    open: Callable[[], StepInput]
 
 
-def list_input(inputs, *, find_path, own_models):
+def list_input(inputs, *, on_disk, find_path, own_models):
     """Find out what the step is given, before anything large is read.
 
     Parameters
     ----------
     inputs : str, Path, mapping, list, model, ModelContainer or ModelLibrary
         An association (file or mapping), files, or models.
+    on_disk : bool
+        Whether models are to stay on disk; has no effect on those that are open
+        already.
     find_path : callable
         Completes a file name given as str.
     own_models : callable
@@ -125,24 +129,25 @@ def list_input(inputs, *, find_path, own_models):
         If there is no valid association or no science exposure in it.
     """
     if isinstance(inputs, ModelLibrary):
-        return Listed(len(inputs), lambda on_disk: StepInput(inputs))
+        return Listed(len(inputs), inputs.on_disk, lambda: StepInput(inputs))
     if isinstance(inputs, (str, Path)):
         path = expand(find_path(str(inputs)))
         if path.suffix.lower() not in (".fits", ".asdf"):
-            return _list_association(_load_association(path), path)
+            return _list_association(_load_association(path), path, on_disk)
         inputs = [path]
     if isinstance(inputs, Mapping):
-        return _list_association(_plain(inputs), None)
+        return _list_association(_plain(inputs), None, on_disk)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
     if not isinstance(inputs, ModelContainer) and all(
         isinstance(item, (str, Path)) for item in inputs
     ):
         files = [expand(find_path(str(item))) for item in inputs]
-        return _list_association(association_of_files(files), None)
+        return _list_association(association_of_files(files), None, on_disk)
     return Listed(
         len(inputs),
-        lambda on_disk: StepInput(ModelLibrary(own_models(inputs), asn_exptypes=["science"])),
+        False,
+        lambda: StepInput(ModelLibrary(own_models(inputs), asn_exptypes=["science"])),
     )
 
 
@@ -211,13 +216,14 @@ def expand(path):
     return Path(expandvars(expanduser(str(path))))
 
 
-def _list_association(association, path):
+def _list_association(association, path, on_disk):
     name = str(path or "the list of exposures")
     directory = path.parent if path else Path()
     check_association(association, name, directory)
     members = association["products"][0]["members"]
     n_exposures = sum(member["exptype"] == "science" for member in members)
-    return Listed(n_exposures, partial(_open_association, association, path, name, directory))
+    opened = partial(_open_association, association, path, name, directory, on_disk)
+    return Listed(n_exposures, on_disk, opened)
 
 
 def _open_association(association, path, name, directory, on_disk):
