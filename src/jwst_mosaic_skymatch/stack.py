@@ -92,22 +92,28 @@ def robust_stack(tiles, levels, *, extents):
         return mean
     steepness = np.nan_to_num(sum(slope**2 for slope in gradient(mean.data)))
 
-    def again(centre, count):
-        weighted = (
-            _without_outliers(tile, level, mean, centre, steepness, count)
-            for tile, level in zip(tiles(), levels, strict=True)
-        )
-        return stack_tiles(weighted, levels, extents=extents)
+    def again(centre):
+        seen = []
 
-    count = [0, 0]
-    robust = again(mean, count)
-    return again(robust, count) if count[0] > MANY_OUTLIERS * count[1] else robust
+        def weighted():
+            for tile, level in zip(tiles(), levels, strict=True):
+                tile, *counts = _without_outliers(tile, level, mean, centre, steepness)
+                seen.append(counts)
+                yield tile
+
+        robust = stack_tiles(weighted(), levels, extents=extents)
+        n_outliers, n_sampled = np.sum(seen, axis=0)
+        return robust, n_outliers > MANY_OUTLIERS * n_sampled
+
+    robust, many = again(mean)
+    return again(robust)[0] if many else robust
 
 
-def _without_outliers(tile, level, mean, centre, steepness, count):
+def _without_outliers(tile, level, mean, centre, steepness):
     """Multiply weights of a tile with the biweight of its distance from a centre.
 
-    That is the mean without this tile, or a robust one with it. Outliers and all are counted.
+    That is the mean without this tile, or a robust one with it. Returns the tile, and
+    how many outliers there are among how many sampled cells.
     """
     window = window_of(tile, mean.x0, mean.y0)
     own = tile.weight * np.float32(relative_weight(tile, mean.noise))
@@ -117,27 +123,30 @@ def _without_outliers(tile, level, mean, centre, steepness, count):
     sample = np.flatnonzero(compared)
     sample = sample[:: max(sample.size // N_SAMPLE, 1)]
     if sample.size < 2:
-        return tile
+        return tile, 0, 0
     around = np.nan_to_num(centre.data[window])
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(compared, own / others, 0) if centre is mean else np.float32(0)
         residual = (tile.data - np.float32(level) - around) * (1 + ratio)
         variance = (1 + ratio) / own * mean.noise.approximate(around)
     residual -= np.median(residual.ravel()[sample])  # outliers may have lifted the centre
-    table = scatter_table(
-        *(image.ravel()[sample] for image in (residual, variance, steepness[window]))
-    )
-    if not table.any():  # no noise at all
-        return tile
-    variance *= np.float32(CUTOFF**2) * look_up(table, steepness[window])
-    with np.errstate(invalid="ignore"):
-        share = np.maximum(1 - residual**2 / variance, 0) ** 2
-    share[share < LEAST_SHARE] = 0
+    share = _biweight(residual, variance, steepness[window], sample)
     share[centre.weight[window] == 0] = 0
-    count[0] += np.count_nonzero(share.ravel()[sample] < OUTLIER_SHARE)
-    count[1] += sample.size
     weight = np.where(compared, tile.weight * share, tile.weight)
-    return replace(tile, data=np.where(weight > 0, tile.data, np.float32(np.nan)), weight=weight)
+    tile = replace(tile, data=np.where(weight > 0, tile.data, np.float32(np.nan)), weight=weight)
+    return tile, np.count_nonzero(share.ravel()[sample] < OUTLIER_SHARE), sample.size
+
+
+def _biweight(residual, variance, steepness, sample):
+    """Weight of cells, by the scatter that a sample of them shows; all 1 without noise."""
+    table = scatter_table(*(image.ravel()[sample] for image in (residual, variance, steepness)))
+    if not table.any():
+        return np.ones_like(residual)
+    limit = variance * (np.float32(CUTOFF**2) * look_up(table, steepness))
+    with np.errstate(invalid="ignore"):
+        share = np.maximum(1 - residual**2 / limit, 0) ** 2
+    share[share < LEAST_SHARE] = 0
+    return share
 
 
 def relative_weight(tile, noise):

@@ -7,7 +7,8 @@
 The floor opens the library and borrows data, dq and wcs of every member. All ways run
 in turn on the same simulated files, each in a process of its own, forwards and
 backwards by turns so that a drift of the machine hits all alike. Printed are medians
-over the runs, and medians of the ratios inside each run.
+over the runs, and medians of the ratios inside each run; with them the rms error of the
+levels (MJy/sr, about their mean), so that nothing becomes faster by being worse.
 """
 
 import argparse
@@ -26,11 +27,12 @@ RUNNER = Path(__file__).with_name("run_step.py")
 WAYS = ("floor", "ours", "stock")
 MEMORY_MODES = ("in_memory", "on_disk")
 ROWS = {
-    "wall": "wall, s",
-    "cpu": "CPU, s",
-    "peak_mb": "peak RSS, MB",
-    "own_mb": "own RSS, MB",
-    "workers_mb": "workers, MB",
+    "wall": ("wall, s", ".2f"),
+    "cpu": ("CPU, s", ".2f"),
+    "peak_mb": ("peak RSS, MB", ".2f"),
+    "own_mb": ("own RSS, MB", ".2f"),
+    "workers_mb": ("workers, MB", ".2f"),
+    "rms": ("error, MJy/sr", ".6f"),
 }
 # What Stephan's Quintet has, and the distance of its copies: depth stays the same.
 FIELD_EXPOSURES = 32
@@ -58,7 +60,7 @@ def main():
                 make = miri_scene if instrument == "miri" else nircam_scene
                 mosaic = sim.simulate_mosaic(make(size, options.binning), directory)
                 for mode in options.memory_modes:
-                    costs = compare(mosaic.association, mode == "in_memory", options)
+                    costs = compare(mosaic, mode == "in_memory", options)
                     report(f"{size} {instrument} exposures, {mode}", costs)
 
 
@@ -90,7 +92,7 @@ def nircam_scene(size, binning):
     return sim.nircam_mosaic(size // 16, binning=binning)
 
 
-def compare(association, in_memory, options):
+def compare(mosaic, in_memory, options):
     """Run all ways in turn.
 
     Returns
@@ -110,7 +112,8 @@ def compare(association, in_memory, options):
         costs = {}
         for name in order:
             way, parameters = calls[name]
-            costs[name] = run(way, association, in_memory=in_memory, **parameters)
+            costs[name] = run(way, mosaic.association, in_memory=in_memory, **parameters)
+            costs[name]["rms"] = rms_error(costs[name]["levels"], mosaic.levels)
         runs.append({name: costs[name] for name in calls})
     return runs
 
@@ -122,7 +125,7 @@ def report(title, runs):
     heads = [*runs[0], *(f"{first}/{second}" for first, second in ratios)]
     widths = [max(len(head) + 2, 10) for head in heads]
     print(" " * 14 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
-    for key, label in ROWS.items():
+    for key, (label, digits) in ROWS.items():
         if not any(cost[key] for costs in runs for cost in costs.values()):
             continue
         values = [statistics.median(costs[way][key] for costs in runs) for way in runs[0]]
@@ -132,7 +135,9 @@ def report(title, runs):
         ]
         print(
             f"{label:14}"
-            + "".join(f"{value:{width}.2f}" for value, width in zip(values, widths, strict=True)),
+            + "".join(
+                f"{value:{width}{digits}}" for value, width in zip(values, widths, strict=True)
+            ),
             flush=True,
         )
 
@@ -147,6 +152,14 @@ def _ratios(names):
 
 def _ratio(first, second):
     return first / second if second else math.nan
+
+
+def rms_error(levels, truth):
+    """Rms error of levels about its mean; 0 without levels."""
+    if not levels:
+        return 0.0
+    errors = [math.nan if levels[name] is None else levels[name] - truth[name] for name in truth]
+    return statistics.pstdev(errors)
 
 
 def run(way, association, **parameters):
