@@ -24,8 +24,10 @@ from stpipe.library import AbstractModelLibrary
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
+from jwst_mosaic_skymatch.cluster import DaskEngine
+from jwst_mosaic_skymatch.engine import Engine
 from jwst_mosaic_skymatch.match import Method, _batches, match_groups, match_members
+from jwst_mosaic_skymatch.pool import PoolEngine
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.statistic import Statistic

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from stcal.multiprocessing import compute_num_cores
 
-from jwst_mosaic_skymatch.engine import DaskEngine, Engine, PoolEngine
+from jwst_mosaic_skymatch.cluster import DaskEngine
+from jwst_mosaic_skymatch.engine import Engine
 from jwst_mosaic_skymatch.exposures import (
     borrowed,
     check_model,
@@ -19,6 +20,7 @@ from jwst_mosaic_skymatch.exposures import (
 from jwst_mosaic_skymatch.grid import Grid, shared_grid
 from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.pixels import FilePixels, Pixels
+from jwst_mosaic_skymatch.pool import PoolEngine
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.tasks import Recipe, make_tile, read_sky
 
