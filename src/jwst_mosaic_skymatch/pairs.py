@@ -151,21 +151,15 @@ def measure_offset(
         return None
     if statistic.skystat != "biweight":
         return _plain_offset(overlap, statistic)
-    fit, noise_variance = _regress(overlap, fit_shift)
-    patches = _spoiled_patches(overlap.known, fit.used)
-    kept = overlap
-    if patches is not None and np.count_nonzero(overlap.known & ~patches) >= min_cells:
-        kept = replace(overlap, known=overlap.known & ~patches)
-        fit, noise_variance = _regress(kept, fit_shift)
-    sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
-    covariance = fit.covariance * np.outer(sign, sign)
-    found = None
+    fit, noise_variance, kept = _regress_without_patches(overlap, fit_shift, min_cells)
+    covariance, found = fit.covariance, None
     if fit_shift:
         # An image displaced by +s has lost s times its gradient.
-        response = fit.response * np.outer(sign, sign)
-        found = PairFit(sign * fit.coefficients, covariance, response)
-        limit = max(WORTH_REALIGNING, 4.0 * np.sqrt(np.trace(covariance[1:, 1:])))
-        if realign and np.hypot(*found.estimate[1:]) > limit:
+        sign = np.array([1.0, -1.0, -1.0])
+        signs = np.outer(sign, sign)
+        covariance = fit.covariance * signs
+        found = PairFit(sign * fit.coefficients, covariance, fit.response * signs)
+        if realign and _displaced(found):
             shift = _smooth_shift(kept, fit)
             again = measure_offset(
                 first,
@@ -190,6 +184,22 @@ def measure_offset(
         found,
         _outliers(overlap, kept, fit) if keep_outliers else None,
     )
+
+
+def _regress_without_patches(overlap, fit_shift, min_cells):
+    """Regress, and again without spoiled patches; also give what was kept."""
+    fit, noise_variance = _regress(overlap, fit_shift)
+    patches = _spoiled_patches(overlap.known, fit.used)
+    if patches is None or np.count_nonzero(overlap.known & ~patches) < min_cells:
+        return fit, noise_variance, overlap
+    kept = replace(overlap, known=overlap.known & ~patches)
+    return *_regress(kept, fit_shift), kept
+
+
+def _displaced(found):
+    """Tell whether it is worth moving an image."""
+    limit = max(WORTH_REALIGNING, 4.0 * np.sqrt(np.trace(found.covariance[1:, 1:])))
+    return np.hypot(*found.estimate[1:]) > limit
 
 
 @dataclass(frozen=True)

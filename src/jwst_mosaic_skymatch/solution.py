@@ -315,21 +315,13 @@ def _by_member(n, size):
 
 
 def _equations(n, parts, offsets, weighted):
-    fits = [offset.fit for offset in offsets]
-    size = 1 if any(fit is None for fit in fits) else 3
-    if size == 1:
-        estimates = np.array([[offset.value] for offset in offsets])
-        covariances = np.array([[[offset.variance]] for offset in offsets])
-        responses = np.ones_like(covariances)
-    else:
-        estimates = np.array([fit.estimate for fit in fits])
-        covariances = np.array([fit.covariance for fit in fits])
-        responses = np.array([fit.response for fit in fits])
+    estimates, covariances, responses = _fits(offsets)
+    size = estimates.shape[1]
     to_shifts = responses[:, :, 1:]
-    covariances = covariances + SHIFT_SCATTER**2 * to_shifts @ np.swapaxes(to_shifts, 1, 2)
     floor = np.zeros_like(covariances)
     floor[:, 0, 0] = _rounding(offsets)
     floor[:, 1:, 1:] = 1e-12 * np.eye(size - 1)
+    covariances = covariances + SHIFT_SCATTER**2 * to_shifts @ np.swapaxes(to_shifts, 1, 2)
     covariances += floor
     precision = np.linalg.inv(covariances)
     variances = 1.0 / precision[:, 0, 0]
@@ -349,6 +341,19 @@ def _equations(n, parts, offsets, weighted):
         slopes,
         np.einsum("pab,pb->pa", to_errors, estimates[:, 1:]),
         to_errors @ responses[:, 1:, 1:],
+    )
+
+
+def _fits(offsets):
+    """Estimates, covariances and responses of all pairs; of offsets only if any has no more."""
+    fits = [offset.fit for offset in offsets]
+    if any(fit is None for fit in fits):
+        estimates = np.array([[offset.value] for offset in offsets])
+        covariances = np.array([[[offset.variance]] for offset in offsets])
+        return estimates, covariances, np.ones_like(covariances)
+    return tuple(
+        np.array([getattr(fit, name) for fit in fits])
+        for name in ("estimate", "covariance", "response")
     )
 
 

@@ -11,8 +11,8 @@ help text names the benchmark that gives the number, or says that it is assumed.
 What is assumed: an association with ``in_memory=False``, on Dask workers of one thread each.
 The main process opens every file, which reads all of it, to learn where its pixels fall
 on the grid, and in the end writes copies of all files to record the levels.
-Workers read the pixels once more, from a shared store, and keep the tiles; a pair is
-compared where one of its tiles lies; one worker solves and averages a group. Masks of
+Workers read the pixels once more, from a shared store, and keep the tiles; a few pairs are
+compared together where one of their tiles lies; one worker solves and averages a group. Masks of
 outliers and means of groups come to the main process and go out again inside the tasks
 that need them. Between groups the main process solves.
 
@@ -54,6 +54,12 @@ OPTIONS = (
     ("depth", 4.0, "exposures of a group that see a cell of its mean, assumed"),
     ("pairs", 8.0, "in-group pairs per exposure, each counted once, assumed"),
     ("pair-overlap", 0.5, "mean share of a tile in a pair, assumed"),
+    (
+        "batch",
+        3,
+        "in-group pairs in one task: as match.SENT_CELLS and SENT_PAIRS allow, with one tile more "
+        "than pairs",
+    ),
     ("group-pairs", 4.0, "pairs of groups per group, each counted once, assumed"),
     ("group-overlap", 0.2, "mean share of a group's mean in such a pair, assumed"),
     (
@@ -245,6 +251,7 @@ def plan(o):
     members, cells, mean_cells = _sizes(o)
     tile, mean = TILE_BYTES * cells, TILE_BYTES * mean_cells  # bytes
     pairs, group_pairs = math.ceil(members * o.pairs), math.ceil(o.groups * o.group_pairs)
+    batches = math.ceil(pairs / o.batch)
     overlap, mean_overlap = o.pair_overlap * cells, o.group_overlap * mean_cells  # cells
     # Of one group.
     outliers = pairs * OUTLIER_BYTES * overlap
@@ -289,12 +296,12 @@ def plan(o):
         Stage(
             "in-group pairs",
             rounds=o.groups,
-            tasks=pairs,
-            seconds=o.pair_seconds * overlap / 1e6,
+            tasks=batches,
+            seconds=o.batch * o.pair_seconds * overlap / 1e6,
             hub_bytes=o.groups * (pairs * o.result_bytes + outliers),
-            hub_seconds=o.groups * pairs * o.task_seconds,
-            peer_bytes=o.groups * pairs * tile,  # the one of two tiles that lies elsewhere
-            worker_bytes=2 * tile + o.pair_bytes * overlap,
+            hub_seconds=o.groups * batches * o.task_seconds,
+            peer_bytes=o.groups * pairs * tile,  # of one tile more, one is there
+            worker_bytes=(o.batch + 1) * tile + o.pair_bytes * overlap,
             shared_bytes=tiles,
             main_bytes=main + summaries + outliers,
         ),
