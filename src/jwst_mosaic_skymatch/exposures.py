@@ -1,6 +1,5 @@
 """Models of exposures: borrowing, checks, flags, footprints."""
 
-import gc
 from contextlib import contextmanager
 
 import numpy as np
@@ -9,6 +8,8 @@ from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
 from stdatamodels.jwst.datamodels.dqflags import pixel
 from stpipe.library import BorrowError, ClosedLibraryError
+
+from jwst_mosaic_skymatch.loading import drop_garbage
 
 __all__ = [
     "borrowed",
@@ -64,10 +65,8 @@ def drop_models(library):
     library : `~jwst.datamodels.library.ModelLibrary`
         The library; nothing is done for one in memory.
     """
-    # A WCS refers to itself: models go with the next collection, and without this
-    # some would be there at a time.
     if library.on_disk:
-        gc.collect()
+        drop_garbage()
 
 
 def unreadable(path, error):

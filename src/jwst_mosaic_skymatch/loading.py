@@ -5,11 +5,13 @@ from contextlib import contextmanager
 
 import asdf
 
-__all__ = ["old_objects_set_aside", "rare_collection", "trusted_files"]
+__all__ = ["drop_garbage", "prompt_collection", "rare_collection", "trusted_files"]
 
 # New objects between collections (700 by default), and how many of these between those
 # that look at older objects, and at all.
 THRESHOLDS = (50_000, 20, 100)
+# Collections of new objects between those of all.
+FULL_COLLECTION = 8
 
 
 @contextmanager
@@ -34,27 +36,38 @@ def rare_collection():
 
 
 @contextmanager
-def old_objects_set_aside():
-    """Look for garbage among new objects only.
+def prompt_collection():
+    """Collect garbage when told to, by `drop_garbage`, and not by itself.
 
-    A model that nobody holds any more, 25 MB for MIRI, goes when garbage is collected,
-    because its WCS refers to itself. To collect after every exposure takes 2 ms when
-    the objects of all imported modules are left out, and 70 ms else.
+    A model that nobody holds any more, 25 MB for MIRI, stays until garbage is
+    collected, because its WCS refers to itself. Objects that are there already, those
+    of all imported modules, are not looked at.
 
     Yields
     ------
     None
-        All objects are looked at again afterwards. Objects that somebody has set
-        aside before stay there.
+        Collection is as before at the end.
     """
-    if gc.get_freeze_count():
-        yield
-        return
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
+    gc.disable()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen:  # else they are somebody else's
+            gc.unfreeze()
+        if enabled:
+            gc.enable()
+
+
+def drop_garbage():
+    """Collect what has become garbage since the call before the last one.
+
+    Under `prompt_collection` that takes a few ms, however many objects there are:
+    older ones have been moved to the oldest generation, which is looked at only now
+    and then.
+    """
+    gc.collect(1 if gc.get_count()[2] < FULL_COLLECTION else 2)
 
 
 @contextmanager

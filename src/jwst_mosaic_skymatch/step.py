@@ -1,7 +1,7 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from jwst_mosaic_skymatch import products
 from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
 from jwst_mosaic_skymatch.engine import one_thread
 from jwst_mosaic_skymatch.exposures import borrowed, drop_models, good_bits
-from jwst_mosaic_skymatch.loading import old_objects_set_aside, rare_collection, trusted_files
+from jwst_mosaic_skymatch.loading import prompt_collection, rare_collection, trusted_files
 from jwst_mosaic_skymatch.match import Method, apply_gauge
 from jwst_mosaic_skymatch.matching import (
     LibraryMatch,
@@ -64,6 +64,7 @@ class PixelSkyMatchStep(SkyMatchStep):
     pairs_table = None
 
     _input = None
+    _settings = None
     _writes_later = False
     _to_write: ClassVar = {}
 
@@ -108,10 +109,10 @@ class PixelSkyMatchStep(SkyMatchStep):
         self._writes_later, self._to_write = not self._post_hooks, {}
         self._input = None
         try:
-            with trusted_files(), old_objects_set_aside():
+            with trusted_files(), ExitStack() as self._settings:
                 result = super().run(*args)
         finally:
-            self._writes_later = False
+            self._writes_later, self._settings = False, None
         if self.skip and isinstance(result, ModelLibrary):
             self._record_skip(result)
         return result
@@ -148,7 +149,10 @@ class PixelSkyMatchStep(SkyMatchStep):
             find_path=self.make_input_path,
             own_models=self.prepare_output,
         )
-        with nullcontext() if listed.on_disk else rare_collection():
+        with ExitStack() as own:
+            # Settings that also hold while stpipe writes the files.
+            settings = self._settings or own
+            settings.enter_context(prompt_collection() if listed.on_disk else rare_collection())
             if self.skymethod in ("user", "local", "global"):
                 self._input = listed.open()
                 self._find_absolute_levels()
