@@ -64,9 +64,9 @@ OPTIONS = (
     ("group-overlap", 0.2, "mean share of a group's mean in such a pair, assumed"),
     (
         "open-seconds",
-        0.08,
-        "s per exposure for metadata and WCS: bench_growth.py, CPU of the "
-        "floor between the last two sizes",
+        0.05,
+        "s per exposure for metadata and WCS, by profile of bench_cost.py, 32 and 96 MIRI "
+        "exposures",
     ),
     (
         "load-seconds",
