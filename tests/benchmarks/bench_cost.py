@@ -155,9 +155,9 @@ def _ratio(first, second):
 
 
 def rms_error(levels, truth):
-    """Rms error of levels about its mean; 0 without levels."""
+    """Rms error of levels about its mean; NaN without levels."""
     if not levels:
-        return 0.0
+        return math.nan
     errors = [math.nan if levels[name] is None else levels[name] - truth[name] for name in truth]
     return statistics.pstdev(errors)
 

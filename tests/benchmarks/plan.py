@@ -118,8 +118,9 @@ OPTIONS = (
     ("base-mb", 150.0, "MB of a process that has only imported: run_step.py, peak_mb - own_mb"),
     (
         "main-mb",
-        0.3,
-        "MB in the main process per exposure, assumed: bench_growth.py, slope of peak RSS",
+        0.1,
+        "MB in the main process per exposure: bench_growth.py, slope of peak RSS between the "
+        "last two sizes",
     ),
     (
         "worker-bytes",
