@@ -31,8 +31,8 @@ __all__ = ["Method", "apply_gauge", "match_groups", "match_members"]
 SIGNIFICANCE = 4.0
 # The same for one below this many cells.
 WORTH_MOVING = 0.02
-# Cells of all members up to which these are not made ready twice, 64 MB.
-HELD_CELLS = 8_000_000
+# Cells of all members up to which these are not made ready twice, 8 MB.
+HELD_CELLS = 1_000_000
 # Cells and pairs up to which tiles travel together, so that each is sent once.
 SENT_CELLS = 4_000_000
 SENT_PAIRS = 16

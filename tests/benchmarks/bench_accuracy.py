@@ -150,7 +150,7 @@ def main():
     os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
     print(
         f"{'scene':16}{'rms':>9}{'max':>9}{'/bound':>8}{'/fixed':>8}{'/median':>8}{'/stock':>8}{'chi2/dof':>9}{'dof':>6}"
-        f"{'pull':>7}{'+-':>6}{'shift':>7}"
+        f"{'pull':>7}{'+-':>8}{'shift':>7}"
     )
     for name in options.scenes:
         seeds = range(options.first_seed, options.first_seed + options.seeds)
@@ -175,7 +175,7 @@ def report(name, results):
         f"{name:16}{rms:9.6f}{max(np.abs(r['error']).max() for r in results):9.6f}"
         + "".join(f"{ratio:8.2f}" for ratio in ratios[:3])
         + f"{ratios[3]:8.4f}{chi2 / dof if dof else np.nan:9.2f}{dof:6.0f}{pulls.mean():7.2f}"
-        f"{pulls.std():6.2f}{total('shift'):7.3f}",
+        f"{pulls.std():8.2f}{total('shift'):7.3f}",
         flush=True,
     )
 
