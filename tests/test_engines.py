@@ -26,7 +26,13 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.cluster import DaskEngine
 from jwst_mosaic_skymatch.engine import Engine
-from jwst_mosaic_skymatch.match import Method, _batches, match_groups, match_members
+from jwst_mosaic_skymatch.match import (
+    Method,
+    _among_themselves,
+    _batches,
+    match_groups,
+    match_members,
+)
 from jwst_mosaic_skymatch.pool import PoolEngine
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.selection import choose_pairs
@@ -332,11 +338,15 @@ def test_one_model_at_a_time_on_disk(mosaic, monkeypatch):
 def test_processes_use_one_thread_each():
     with PoolEngine(1) as engine:
         found = engine.result(engine.submit(threadpool_info))
-    assert [info["num_threads"] for info in found if info["user_api"] == "blas"]
-    assert all(info["num_threads"] == 1 for info in found)
+    assert {info["num_threads"] for info in found if info["user_api"] == "blas"} == {1}
 
 
 def test_tiles_of_many_pairs_are_sent_once():
+    """With each list of pairs; lists hold all pairs, in order, within their limits."""
+    assert _among_themselves("abcdef", [(1, 3), (1, 5), (3, 5)]) == (
+        ["b", "d", "f"],
+        [(0, 1), (0, 2), (1, 2)],
+    )
     pairs = [(i, j) for i in range(8) for j in range(i + 1, 8)]
     one = list(_batches(pairs, [100] * 8, width=1))
     assert [len(batch) for batch in one] == [16, 12]

@@ -179,7 +179,7 @@ class Engine:
     # What engines do differently.
 
     def _submit(self, function, arguments):
-        return self._shelf.put(Engine._beside(self, function, arguments))
+        return self._shelf.put(self._beside(function, arguments))
 
     def _result(self, handle):
         return handle.get() if isinstance(handle, Shelved) else handle

@@ -155,7 +155,7 @@ def _ratio(first, second):
 
 
 def rms_error(levels, truth):
-    """Rms error of levels about its mean; NaN without levels."""
+    """Rms error of levels about its mean, MJy/sr; NaN without levels."""
     if not levels:
         return math.nan
     errors = [math.nan if levels[name] is None else levels[name] - truth[name] for name in truth]
