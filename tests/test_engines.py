@@ -18,8 +18,6 @@ import asdf
 import numpy as np
 import pytest
 from helpers import make_tile, read_levels, rms, structured_sky
-from jwst.datamodels import ModelLibrary
-from stdatamodels.jwst.datamodels import read_metadata
 from stpipe.library import AbstractModelLibrary
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -37,7 +35,6 @@ from jwst_mosaic_skymatch.pool import PoolEngine
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.selection import choose_pairs
 from jwst_mosaic_skymatch.statistic import Statistic
-from jwst_mosaic_skymatch.step_input import list_input, read_members
 from jwst_mosaic_skymatch.tasks import summarize
 
 
@@ -194,7 +191,6 @@ def cluster(tmp_path_factory):
 
 
 def _address(file):
-    import json
     import time
 
     from distributed import Client
@@ -356,30 +352,3 @@ def test_tiles_of_many_pairs_are_sent_once():
     assert list(chain(*large)) == pairs
     assert all(len(set(chain(*batch))) <= 2 for batch in large)
     assert list(_batches([], [], width=4)) == []
-
-
-def test_metadata_are_read_once(mosaic, monkeypatch):
-    """And need not be read while the library is opened: an association may name groups."""
-    read = []
-
-    def counted(path, **how):
-        read.append(path)
-        return read_metadata(path, **how)
-
-    for place in ("jwst.datamodels.library", "jwst_mosaic_skymatch.step_input"):
-        monkeypatch.setattr(f"{place}.read_metadata", counted)
-    find = {"on_disk": True, "find_path": Path, "own_models": list}
-    opened = list_input(mosaic.association, **find).open()
-    members = read_members(opened.library)
-    assert len(read) == len(members) == len(mosaic.files)
-    assert all(member.group_id for member in members)
-    assert opened.library.asn is opened.library.asn
-    assert opened.library.asn == ModelLibrary(mosaic.association, on_disk=True).asn
-    association = json.loads(mosaic.association.read_text())
-    for number, member in enumerate(association["products"][0]["members"]):
-        member["expname"] = str(mosaic.association.parent / member["expname"])
-        member["group_id"] = f"group {number % 2}"
-    named = read_members(list_input(association, **find).open().library)
-    assert [m.filename for m in named] == [m.filename for m in members]
-    assert {m.visit_id for m in named} == {m.visit_id for m in members}
-    assert {m.group_id for m in named} == {"group 0", "group 1"}

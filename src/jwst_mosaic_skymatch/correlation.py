@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CellCorrelation", "drizzle_correlation"]
+from jwst_mosaic_skymatch.bands import row_bands
 
-# Cells that are worked on at a time: they stay in a processor's cache, and matrix
-# products are too small to be shared among threads, on which rounding would depend.
-PIECE = 24576
+__all__ = ["CellCorrelation", "drizzle_correlation"]
 
 
 def drizzle_correlation(pixels_per_cell):
@@ -72,14 +70,12 @@ class CellCorrelation:
         known : ndarray of bool, shape (n_rows, nx)
             These rows of ``known``.
         """
-        ny, nx = self.known.shape
-        n_rows = max(PIECE // max(nx, 1), 1)
         ends = np.cumsum(np.count_nonzero(self.known, axis=1)).tolist()
         start = 0
-        for row in range(0, ny, n_rows):
-            end = ends[min(row + n_rows, ny) - 1]
+        for rows in row_bands(self.known.shape):
+            end = ends[rows.stop - 1]
             if end > start:
-                yield slice(start, end), self.known[row : row + n_rows]
+                yield slice(start, end), self.known[rows]
             start = end
 
     def between(self, columns, known):

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-__all__ = ["GRADIENT_NOISE", "gradient"]
+from jwst_mosaic_skymatch.bands import row_bands
+
+__all__ = ["GRADIENT_NOISE", "banded_gradient", "gradient"]
 
 # Variance of the gradient (the stencil in `_slope`) of the mean of two images, over
 # that of their difference.
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
+
+# Cells on each side that a gradient depends on.
+REACH = 2
 
 
 def gradient(image):
@@ -26,6 +31,32 @@ def gradient(image):
     """
     image = np.ascontiguousarray(image)
     return _slope(image, 1), _slope(image, 0)
+
+
+def banded_gradient(shape, image_of):
+    """Differentiate an image some rows at a time.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (ny, nx) of the image.
+    image_of : callable
+        Takes a slice of rows and returns these rows of the image.
+
+    Yields
+    ------
+    rows : slice
+        Rows of a band.
+    image : ndarray, shape (n_rows, nx)
+        These rows of the image.
+    along_x, along_y : ndarray, shape (n_rows, nx)
+        As from `gradient` of the whole image.
+    """
+    for rows in row_bands(shape):
+        wider = slice(max(rows.start - REACH, 0), min(rows.stop + REACH, shape[0]))
+        image = image_of(wider)
+        inner = slice(rows.start - wider.start, rows.stop - wider.start)
+        yield rows, image[inner], *(slope[inner] for slope in gradient(image))
 
 
 def _slope(image, axis):

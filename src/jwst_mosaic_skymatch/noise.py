@@ -108,7 +108,8 @@ def look_up(table, values):
     ndarray of float32
         The function at values within 3 % of these.
     """
-    return table[np.ascontiguousarray(values, dtype=np.float32).view(np.uint32) >> 19]
+    # Twice as fast as an index in brackets.
+    return table.take(np.ascontiguousarray(values, dtype=np.float32).view(np.uint32) >> 19)
 
 
 #: For exposures without errors: all pixels alike.

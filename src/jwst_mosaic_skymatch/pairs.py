@@ -1,14 +1,13 @@
 """Differences of overlapping tiles, cell by cell."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
 from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.correlation import CellCorrelation, drizzle_correlation
-from jwst_mosaic_skymatch.gradient import gradient
+from jwst_mosaic_skymatch.gradient import banded_gradient, gradient
 from jwst_mosaic_skymatch.noise import UNIFORM
 from jwst_mosaic_skymatch.outliers import Outliers
 from jwst_mosaic_skymatch.regression import robust_regression
@@ -232,37 +231,49 @@ class _Overlap:
             / (first.smoothing + second.smoothing),
         )
 
-    def mean(self):
-        """Mean image; NaN in holes of either."""
-        return np.float32(0.5) * (self.data[0] + self.data[1])
+    def mean(self, rows=np.s_[:]):
+        """Mean image, or some rows of it; NaN in holes of either."""
+        return np.float32(0.5) * (self.data[0][rows] + self.data[1][rows])
 
-    def difference(self):
-        """Difference of the known cells."""
-        return self.of_known(self.data[0]) - self.of_known(self.data[1])
+    def columns(self):
+        """Find what is compared in the n known cells.
 
-    def of_known(self, image):
-        """Values of an image in the known cells."""
-        return image.ravel()[self._places]
+        Returns
+        -------
+        difference, variance : ndarray, shape (n,)
+            Difference of the images, and its variance.
+        slopes : ndarray, shape (2, n)
+            Gradient of the mean image. In holes of one image that is NaN, and gradients
+            are taken beside them.
+        """
+        columns = np.empty((4, np.count_nonzero(self.known)), dtype=np.float32)
+        end = 0
+        for rows, mean, *slopes in banded_gradient(self.known.shape, self.mean):
+            # Several times faster than the mask itself.
+            places = np.flatnonzero(self.known[rows])
+            start, end = end, end + places.size
+            images = *(image[rows] for image in self.data + self.weights), mean, *slopes
+            first, second, *weights, brightness, along_x, along_y = (
+                image.ravel().take(places) for image in images
+            )
+            columns[0, start:end] = first - second
+            columns[1, start:end] = self._variance(brightness, weights)
+            columns[2:, start:end] = along_x, along_y
+        return columns[0], columns[1], columns[2:]
 
-    @cached_property
-    def _places(self):
-        # Several times faster than the mask itself.
-        return np.flatnonzero(self.known)
-
-    def variance(self, brightness):
-        """Variance of each known cell's difference, from quoted errors if both have them."""
+    def _variance(self, brightness, weights):
+        """Variance of differences, from quoted errors if both have them."""
         noises = self.noises or (UNIFORM, UNIFORM)
         measured = all(noise.measured for noise in noises)
         variance = np.zeros(brightness.size, dtype=np.float32)
-        for noise, weight in zip(noises, self.weights, strict=True):
+        for noise, weight in zip(noises, weights, strict=True):
             pixel = noise.approximate(brightness) if measured else np.float32(1.0)
-            variance += pixel / self.of_known(weight).astype(np.float32)
+            variance += pixel / weight.astype(np.float32, copy=False)
         return variance
 
 
 def _plain_offset(overlap, statistic):
-    difference = overlap.difference()
-    variance = overlap.variance(overlap.of_known(overlap.mean()))
+    difference, variance, _ = overlap.columns()
     location = statistic(difference.astype(np.float64))
     if not np.isfinite(location.value):
         return None
@@ -278,12 +289,9 @@ def _plain_offset(overlap, statistic):
 
 def _regress(overlap, fit_shift):
     """Regress the differences of the known cells; also give the noise of their mean."""
-    mean = overlap.mean()
-    variance = overlap.variance(overlap.of_known(mean))
-    # In holes of one tile the mean is NaN, and gradients are taken beside it.
-    regressors = np.stack([overlap.of_known(slope) for slope in gradient(mean)])
+    difference, variance, regressors = overlap.columns()
     fit = robust_regression(
-        overlap.difference(),
+        difference,
         regressors if fit_shift else regressors[:0],
         variance,
         regressors[0] ** 2 + regressors[1] ** 2,

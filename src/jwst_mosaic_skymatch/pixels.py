@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
+from jwst_mosaic_skymatch.bands import row_bands
 from jwst_mosaic_skymatch.statistic import in_range
 
 __all__ = ["FilePixels", "Pixels", "good_pixels"]
@@ -101,9 +102,11 @@ def good_pixels(data, dq, *, good_bits=None, lower=None, upper=None):
     ndarray of bool, shape (ny, nx)
         True for finite pixels within limits without a bad flag.
     """
-    good = in_range(data, lower, upper)
-    if dq is not None and good_bits is not None:
-        # As astropy.nddata.bitmask does, whose import costs a worker process more than
-        # its work on some exposures.
-        good &= dq & np.int64(~good_bits).astype(dq.dtype) == 0
+    good = np.empty(np.shape(data), dtype=bool)
+    for rows in row_bands(good.shape):
+        good[rows] = in_range(data[rows], lower, upper)
+        if dq is not None and good_bits is not None:
+            # As astropy.nddata.bitmask does, whose import costs a worker process more than
+            # its work on some exposures.
+            good[rows] &= dq[rows] & np.int64(~good_bits).astype(dq.dtype) == 0
     return good

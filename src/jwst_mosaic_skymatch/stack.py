@@ -1,10 +1,12 @@
 """Means of tiles."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from jwst_mosaic_skymatch.gradient import gradient
+from jwst_mosaic_skymatch.bands import row_bands
+from jwst_mosaic_skymatch.gradient import banded_gradient
 from jwst_mosaic_skymatch.noise import look_up
 from jwst_mosaic_skymatch.regression import CUTOFF
 from jwst_mosaic_skymatch.scatter import scatter_table
@@ -48,14 +50,19 @@ def stack_tiles(tiles, levels, *, extents=None):
             total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
             smoothing, first = 0.0, tile
         window = window_of(tile, x0, y0)
-        pixels = tile.weight * np.float32(relative_weight(tile, first.noise))
-        # Rounding of single values averages out, that of sums would not.
-        total[window] += np.where(pixels > 0, (tile.data - np.float32(level)) * pixels, 0)
-        weight[window] += pixels
-        smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
-    known = weight > 0
-    mean = np.full(shape, np.nan, dtype=np.float32)
-    mean[known] = total[known] / weight[known]
+        own_total, own_weight = total[window], weight[window]
+        relative = np.float32(relative_weight(tile, first.noise))
+        for rows in row_bands(tile.shape):
+            pixels = tile.weight[rows] * relative
+            # Rounding of single values averages out, that of sums would not.
+            values = (tile.data[rows] - np.float32(level)) * pixels
+            own_total[rows] += np.where(pixels > 0, values, 0)
+            own_weight[rows] += pixels
+            smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
+    mean = np.empty(shape, dtype=np.float32)
+    for rows in row_bands(shape):
+        with np.errstate(invalid="ignore"):
+            mean[rows] = total[rows] / weight[rows]  # 0 / 0 is NaN
     smoothing /= float(weight.sum(dtype=np.float64))
     return Tile(x0, y0, mean, weight, first.noise, first.pixels_per_cell, smoothing)
 
@@ -90,7 +97,9 @@ def robust_stack(tiles, levels, *, extents):
     mean = stack_tiles(tiles(), levels, extents=extents)
     if len(levels) == 1:
         return mean
-    steepness = np.nan_to_num(sum(slope**2 for slope in gradient(mean.data)))
+    steepness = np.empty_like(mean.data)
+    for rows, _, *slopes in banded_gradient(mean.shape, mean.data.__getitem__):
+        steepness[rows] = np.nan_to_num(sum(slope**2 for slope in slopes))
 
     def again(centre):
         seen = []
@@ -115,37 +124,76 @@ def _without_outliers(tile, level, mean, centre, steepness):
     That is the mean without this tile, or a robust one with it. Returns the tile, and
     how many outliers there are among how many sampled cells.
     """
-    window = window_of(tile, mean.x0, mean.y0)
-    own = tile.weight * np.float32(relative_weight(tile, mean.noise))
-    others = mean.weight[window] - own
-    # Single precision leaves something of nothing.
-    compared = (own > 0) & (others > 0.01 * own)
-    sample = np.flatnonzero(compared)
+    comparison = _Comparison(
+        tile, level, mean, centre, steepness, window_of(tile, mean.x0, mean.y0)
+    )
+    bands = list(row_bands(tile.shape))
+    sample = np.flatnonzero(np.concatenate([comparison.possible(rows) for rows in bands]))
     sample = sample[:: max(sample.size // N_SAMPLE, 1)]
     if sample.size < 2:
         return tile, 0, 0
-    around = np.nan_to_num(centre.data[window])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(compared, own / others, 0) if centre is mean else np.float32(0)
-        residual = (tile.data - np.float32(level) - around) * (1 + ratio)
-        variance = (1 + ratio) / own * mean.noise.approximate(around)
-    residual -= np.median(residual.ravel()[sample])  # outliers may have lifted the centre
-    share = _biweight(residual, variance, steepness[window], sample)
-    share[centre.weight[window] == 0] = 0
-    weight = np.where(compared, tile.weight * share, tile.weight)
-    tile = replace(tile, data=np.where(weight > 0, tile.data, np.float32(np.nan)), weight=weight)
-    return tile, np.count_nonzero(share.ravel()[sample] < OUTLIER_SHARE), sample.size
+    share_of = _biweight(*comparison.distance(np.unravel_index(sample, tile.shape)))
+    weight = np.empty_like(tile.weight)
+    for rows in bands:
+        share = share_of(*comparison.distance(rows))
+        share[centre.weight[comparison.window][rows] == 0] = 0
+        share[~comparison.possible(rows)] = 1
+        weight[rows] = tile.weight[rows] * share
+    n_outliers = np.count_nonzero(weight.take(sample) < OUTLIER_SHARE * tile.weight.take(sample))
+    data = np.where(weight > 0, tile.data, np.float32(np.nan))
+    return replace(tile, data=data, weight=weight), n_outliers, sample.size
 
 
-def _biweight(residual, variance, steepness, sample):
-    """Weight of cells, by the scatter that a sample of them shows; all 1 without noise."""
-    table = scatter_table(*(image.ravel()[sample] for image in (residual, variance, steepness)))
-    if not table.any():
-        return np.ones_like(residual)
-    limit = variance * (np.float32(CUTOFF**2) * look_up(table, steepness))
-    with np.errstate(invalid="ignore"):
-        share = np.maximum(1 - residual**2 / limit, 0) ** 2
-    share[share < LEAST_SHARE] = 0
+@dataclass(frozen=True)
+class _Comparison:
+    """A tile beside a mean that it is part of, and the centre to compare it with."""
+
+    tile: Tile
+    level: float
+    mean: Tile
+    centre: Tile
+    steepness: np.ndarray
+    window: tuple  # of the tile in the mean
+
+    @cached_property
+    def _relative(self):
+        return np.float32(relative_weight(self.tile, self.mean.noise))
+
+    def possible(self, cells):
+        """Tell in which cells there are the tile and others."""
+        own = self.tile.weight[cells] * self._relative
+        others = self.mean.weight[self.window][cells] - own
+        # Single precision leaves something of nothing.
+        return (own > 0) & (others > 0.01 * own)
+
+    def distance(self, cells):
+        """Give distance from the centre, its relative variance, and the steepness."""
+        own = self.tile.weight[cells] * self._relative
+        around = np.nan_to_num(self.centre.data[self.window][cells])
+        residual = self.tile.data[cells] - np.float32(self.level) - around
+        longer = np.float32(1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if self.centre is self.mean:  # of which the tile is part
+                longer = 1 + own / (self.mean.weight[self.window][cells] - own)
+            variance = longer / own * self.mean.noise.approximate(around)
+            return residual * longer, variance, self.steepness[self.window][cells]
+
+
+def _biweight(residual, variance, steepness):
+    """Find the weight of cells by the scatter of some; all 1 if these have no noise."""
+    # Outliers may have lifted the centre.
+    middle = np.median(residual)
+    table = np.float32(CUTOFF**2) * scatter_table(residual - middle, variance, steepness)
+
+    def share(residual, variance, steepness):
+        if not table.any():
+            return np.ones_like(residual)
+        with np.errstate(invalid="ignore"):
+            away = (residual - middle) ** 2 / (variance * look_up(table, steepness))
+            found = np.maximum(1 - away, 0) ** 2
+        found[found < LEAST_SHARE] = 0
+        return found
+
     return share
 
 

@@ -14,6 +14,7 @@ from stpipe.library import NoGroupID
 
 from jwst_mosaic_skymatch.association import association_of_files, check_association, member_path
 from jwst_mosaic_skymatch.exposures import borrowed, unreadable
+from jwst_mosaic_skymatch.keywords import read_keywords
 from jwst_mosaic_skymatch.members import read_member
 
 __all__ = ["Listed", "StepInput", "expand", "list_input", "read_members"]
@@ -38,7 +39,7 @@ class _Library(ModelLibrary):
         return self._read_only
 
     def _filename_to_group_id(self, filename):
-        metadata = read_metadata(filename, flatten=False)["meta"]
+        metadata = read_keywords(filename)
         self._seen[filename] = read_member(-1, str(filename), partial(_look_up, metadata))
         if "group_id" in metadata:
             return metadata["group_id"]
