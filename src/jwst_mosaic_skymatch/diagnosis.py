@@ -4,10 +4,38 @@ import numpy as np
 
 from jwst_mosaic_skymatch.tables import sky_shifts
 
-__all__ = ["distrusted_pairs", "misaligned_exposures"]
+__all__ = ["distrusted_pairs", "misaligned_exposures", "separate_components"]
 
 # A displacement below this many sigma is not significant.
 SIGNIFICANCE = 5.0
+
+
+def separate_components(match, members):
+    """Describe sets of exposures without a chain of overlaps between them.
+
+    Parameters
+    ----------
+    match : Match
+        What was found.
+    members : sequence of Member
+        The exposures.
+
+    Returns
+    -------
+    list of str
+        One sentence that names the visits of each set, or none if there is one set.
+    """
+    if match.n_components < 2:
+        return []
+    visits = [set() for _ in range(match.n_components)]
+    for member, component in zip(members, match.components.tolist(), strict=True):
+        if component >= 0:
+            visits[component].add(member.visit_id or member.stem)
+    listed = "; ".join(", ".join(sorted(names)) for names in visits)
+    return [
+        f"The exposures form {match.n_components} components that do not overlap each other; "
+        f"levels are matched only within each. Visits by component: {listed}"
+    ]
 
 
 def distrusted_pairs(match, members):

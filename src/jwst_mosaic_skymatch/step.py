@@ -13,7 +13,11 @@ from stdatamodels.jwst.datamodels import ImageModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import products
-from jwst_mosaic_skymatch.diagnosis import distrusted_pairs, misaligned_exposures
+from jwst_mosaic_skymatch.diagnosis import (
+    distrusted_pairs,
+    misaligned_exposures,
+    separate_components,
+)
 from jwst_mosaic_skymatch.engine import one_thread
 from jwst_mosaic_skymatch.exposures import borrowed, drop_models, good_bits
 from jwst_mosaic_skymatch.loading import prompt_collection, rare_collection, trusted_files
@@ -358,23 +362,13 @@ class PixelSkyMatchStep(SkyMatchStep):
             len(match.group_pairs),
             match.n_components,
         )
-        if match.n_components > 1:
-            visits = [set() for _ in range(match.n_components)]
-            for member, component in zip(members, match.components.tolist(), strict=True):
-                if component >= 0:
-                    visits[component].add(member.visit_id or member.stem)
-            log.warning(
-                "The exposures form %d components that do not overlap each other; levels are "
-                "matched only within each. Visits by component: %s",
-                match.n_components,
-                "; ".join(", ".join(sorted(names)) for names in visits),
-            )
-
         chi2, dof = match.closure
         log.info("Closure of the pairs: chi2 %.4g for %.4g degrees of freedom", chi2, dof)
-        for sentence in distrusted_pairs(match, members):
-            log.warning(sentence)
-        for sentence in misaligned_exposures(match, members, grid, self.shift_threshold):
+        for sentence in (
+            *separate_components(match, members),
+            *distrusted_pairs(match, members),
+            *misaligned_exposures(match, members, grid, self.shift_threshold),
+        ):
             log.warning(sentence)
 
     # --- output ----------------------------------------------------------
