@@ -24,7 +24,7 @@ from jwst_mosaic_skymatch.pool import PoolEngine
 from jwst_mosaic_skymatch.progress import progress
 from jwst_mosaic_skymatch.tasks import Recipe, make_tile, read_sky
 
-__all__ = ["LibraryMatch", "choose_engine", "exposures_of", "match_library"]
+__all__ = ["LibraryMatch", "choose_engine", "each_exposure", "match_library"]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
@@ -140,8 +140,8 @@ def match_library(library, members, how, engine):
     return match_groups(len(members), matched, how.method, engine), grid, skies
 
 
-def exposures_of(library, members):
-    """Hand out each member with its model, one at a time.
+def each_exposure(library, members, function):
+    """Apply a function to each exposure, of which one at a time is open.
 
     Parameters
     ----------
@@ -149,39 +149,47 @@ def exposures_of(library, members):
         The exposures.
     members : sequence of Member
         Which of them.
+    function : callable
+        Takes a member and its model, and keeps hold of neither.
 
-    Yields
-    ------
-    member : Member
-        The metadata.
-    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
-        The model, until the next is asked for.
+    Returns
+    -------
+    list
+        What the function returns for each.
 
     Raises
     ------
     ValueError
         If one is no image on the sky.
     """
+    results = []
     with library:
         for member in members:
             with borrowed(library, member.index) as model:
                 check_model(model, member.filename)
-                yield member, model
+                results.append(function(member, model))
             del model
             drop_models(library)
+    return results
 
 
 def _lay_grid(library, members, how) -> Grid:
     footprints = [read_footprint(member.s_region) for member in members]
     without = [k for k, found in enumerate(footprints) if found is None or not found.size]
-    for k, (_, model) in zip(
-        without, exposures_of(library, [members[k] for k in without]), strict=True
-    ):
-        footprints[k] = wcs_footprint(model.meta.wcs, model.data.shape)
-    for _, model in exposures_of(library, members[:1]):
-        grid = shared_grid(
+    found = each_exposure(
+        library,
+        [members[k] for k in without],
+        lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape),
+    )
+    for k, footprint in zip(without, found, strict=True):
+        footprints[k] = footprint
+
+    def lay(_, model):
+        return shared_grid(
             footprints, model.meta.wcs, model.meta.wcsinfo.instance, how.pixel_scale_ratio
         )
+
+    (grid,) = each_exposure(library, members[:1], lay)
     log.info(
         "Statistic %s, grid of %d x %d cells of %.4f arcsec",
         how.method.statistic.skystat,
@@ -194,7 +202,8 @@ def _lay_grid(library, members, how) -> Grid:
 def _make_tiles(library, members, grid, how, engine, count):
     """Reduce each exposure to its tile; returns handles."""
     tiles = []
-    for member, model in exposures_of(library, members):
+
+    def submit(member, model):
         pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
         if engine.width > 1 and member.expname in how.unchanged:
             source = FilePixels(how.unchanged[member.expname])
@@ -204,6 +213,7 @@ def _make_tiles(library, members, grid, how, engine, count):
         # Pixels of few exposures at a time are on their way.
         if isinstance(source, Pixels) and len(tiles) >= engine.width:
             engine.wait(tiles[-engine.width])
-        del model, source  # before the next is loaded
         count()
+
+    each_exposure(library, members, submit)
     return tiles

@@ -25,7 +25,7 @@ from jwst_mosaic_skymatch.match import Method, apply_gauge
 from jwst_mosaic_skymatch.matching import (
     LibraryMatch,
     choose_engine,
-    exposures_of,
+    each_exposure,
     match_library,
 )
 from jwst_mosaic_skymatch.members import (
@@ -347,11 +347,12 @@ class PixelSkyMatchStep(SkyMatchStep):
     def _read_skies(self, library, members):
         limits = {"lower": self.lower, "upper": self.upper}
         statistic, bits = self._statistic(**limits), good_bits(self.dqbits)
-        skies = []
-        for _, model in exposures_of(library, members):
+
+        def read(_, model):
             good = good_pixels(model.data, model.dq, good_bits=bits, **limits)
-            skies.append(statistic(model.data[good]).value)
-        return np.array(skies)
+            return statistic(model.data[good]).value
+
+        return np.array(each_exposure(library, members, read))
 
     def _report(self, match, members, grid):
         log.info(
