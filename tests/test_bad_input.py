@@ -1,5 +1,6 @@
 """Bad input gets one clear error that names the file and the remedy, before any output."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -40,7 +41,7 @@ def files(work):
     return sorted(work.glob("*_cal.fits"))
 
 
-def edit_model(change, keyword=None):
+def edit_model(change):
     """Make a case that changes the second exposure's file."""
 
     def prepare(work):
@@ -136,7 +137,20 @@ def second_version(work):
     )(work)
 
 
+def compress(work):
+    path = files(work)[1]
+    with gzip.open(f"{path}.gz", "wb") as file:
+        file.write(path.read_bytes())
+    path.unlink()
+
+    def rename(members):
+        members[1]["expname"] += ".gz"
+
+    return edit_association(rename)(work) and f"{path.name}.gz"
+
+
 CASES = {
+    "compressed member": (compress, {}, ValueError, "gunzip"),
     "missing member": (remove_file, {}, FileNotFoundError, "remove it from the association"),
     "truncated member": (truncate_file, {}, OSError, "cannot be read"),
     "garbled member": (garble_file, {}, OSError, "cannot be read"),
@@ -304,6 +318,18 @@ def test_library_keeps_its_models_after_an_error(work):
             assert isinstance(model, ImageModel)
             assert model.meta.background.level is None
             library.shelve(model, k, modify=False)
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_library_does_not_overwrite_its_files(work, on_disk):
+    run(work)
+    before = {path: path.read_bytes() for path in (work / "out").iterdir()}
+    library = ModelLibrary(str(next((work / "out").glob("*_asn.json"))), on_disk=on_disk)
+    with pytest.raises(ValueError, match="is an input, which the output would overwrite"):
+        PixelSkyMatchStep.call(
+            library, configure_log=False, save_results=True, output_dir=str(work / "out")
+        )
+    assert {path: path.read_bytes() for path in (work / "out").iterdir()} == before
 
 
 def test_command_line_ends_with_the_message(work):

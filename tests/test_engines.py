@@ -9,6 +9,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
+import warnings
 import weakref
 from dataclasses import replace
 from itertools import chain
@@ -18,6 +20,7 @@ import asdf
 import numpy as np
 import pytest
 from helpers import make_tile, read_levels, rms, structured_sky
+from stdatamodels.jwst.datamodels import open as open_model
 from stpipe.library import AbstractModelLibrary
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -57,6 +60,17 @@ def test_two_processes_give_the_same_numbers(mosaic, serial, parameters, tmp_pat
     assert found == pytest.approx(serial, abs=1e-9)
 
 
+def test_asdf_files_go_to_other_processes(mosaic, serial, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("jwst_mosaic_skymatch.matching.os.cpu_count", lambda: 2)
+    names = []
+    for file in mosaic.files:
+        with open_model(file) as model:
+            names.append(model.save(tmp_path / f"{file.stem}.asdf"))
+    found = levels(names, maximum_cores="2")
+    assert list(found.values()) == pytest.approx(list(serial.values()), abs=1e-9)
+
+
 def test_tiles_on_disk_give_the_same_numbers(mosaic, serial, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("jwst_mosaic_skymatch.matching.TILE_BUDGET", 10_000)
@@ -91,6 +105,30 @@ def test_results_beyond_the_budget_go_to_disk_and_leave_it(tmp_path, monkeypatch
 def test_dead_process_is_one_clear_error():
     with PoolEngine(1) as engine, pytest.raises(RuntimeError, match="maximum_cores"):
         engine.result(engine.submit(os._exit, 1))
+
+
+def test_dead_process_is_the_same_error_when_it_is_noticed_late():
+    with PoolEngine(1) as engine:
+        with pytest.raises(RuntimeError, match="maximum_cores"):
+            engine.result(engine.submit(os._exit, 1))
+        with pytest.raises(RuntimeError, match="maximum_cores"):
+            engine.submit(os.getpid)
+
+
+def test_results_of_processes_keep_to_the_budget(tmp_path, monkeypatch):
+    """Also those that nobody has asked for yet."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    tile = make_tile(0, 0, (30, 40))
+    with PoolEngine(2, budget=3 * tile.nbytes) as engine:
+        handles = [engine.submit(replace, tile) for _ in range(8)]
+        for _ in range(600):
+            if len(list(tmp_path.rglob("*.pickle"))) >= 5:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("results are held")
+        assert all(np.array_equal(engine.result(h).data, tile.data) for h in handles)
 
 
 def test_deep_stack_is_compared_with_a_few():
@@ -144,7 +182,7 @@ def test_import_is_light():
     assert done.stdout.strip() == "[]"
 
 
-def test_no_scheduler_is_one_clear_error(mosaic):
+def test_no_scheduler_is_one_clear_error():
     pytest.importorskip("distributed")
     with pytest.raises(OSError, match="no scheduler can be reached"):
         DaskEngine("tcp://127.0.0.1:9")
@@ -191,8 +229,6 @@ def cluster(tmp_path_factory):
 
 
 def _address(file):
-    import time
-
     from distributed import Client
 
     for _ in range(600):
@@ -213,8 +249,6 @@ def test_dask_workers_give_the_same_numbers(mosaic, serial, cluster):
 
 def test_models_in_memory_go_to_workers(mosaic, serial, cluster):
     """Pixels and WCS that are not those of any file."""
-    from stdatamodels.jwst.datamodels import open as open_model
-
     models = [open_model(Path(path)) for path in mosaic.files]
     found = levels(models, dask_scheduler=cluster)
     assert found == pytest.approx(serial, abs=1e-9)
@@ -227,6 +261,25 @@ def test_worker_that_dies_is_survived(mosaic, serial, cluster, monkeypatch):
     found = levels(str(mosaic.association), dask_scheduler=cluster)
     assert Killer.submitted > 8
     assert found == pytest.approx(serial, abs=1e-9)
+
+
+def test_error_does_not_wait_for_tasks(cluster):
+    """Of a thread in the background, which would go on for minutes."""
+
+    def tasks(engine):
+        return list(engine.run(time.sleep, [(1.0,)] * 200))
+
+    def failing():
+        with DaskEngine(cluster) as engine:
+            engine.background(tasks, engine)
+            engine.background(tasks, engine)
+            raise ValueError("while tasks are under way")
+
+    before, start = warnings.filters[:], time.monotonic()
+    with pytest.raises(ValueError, match="under way"):
+        failing()
+    assert time.monotonic() - start < 60
+    assert warnings.filters == before
 
 
 def test_handles_are_what_they_stand_for():
@@ -286,7 +339,7 @@ def settings():
     """What the step changes in this process while it runs."""
     threads = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
     validates = asdf.get_config().validate_on_read
-    return gc.get_threshold()[0], gc.isenabled(), validates, threads
+    return gc.get_threshold()[0], gc.isenabled(), gc.get_freeze_count() > 1000, validates, threads
 
 
 def test_settings_are_as_before_afterwards(mosaic):
@@ -308,8 +361,8 @@ def test_settings_are_as_before_afterwards(mosaic):
             assert settings() == before
     in_memory, on_disk = inside
     assert in_memory[0] > before[0]
-    assert in_memory[1:] == (True, False, {1})
-    assert on_disk == (before[0], False, False, {1})
+    assert in_memory[1:] == (True, False, False, {1})
+    assert on_disk == (before[0], False, True, False, {1})
 
 
 def test_one_model_at_a_time_on_disk(mosaic, monkeypatch):

@@ -141,7 +141,7 @@ def test_stack_is_the_weighted_mean_of_known_cells():
     first.data[:, 3] = np.nan
     first.weight[:, 3] = 0
     second.weight[...] = 12.0
-    stack = stack_tiles([first, second], [1.0, 2.0])
+    stack = stack_tiles([first, second], [1.0, 2.0], extents=[first, second])
     assert (stack.x0, stack.y0, stack.shape) == (0, 0, (4, 6))
     np.testing.assert_allclose(stack.data[0], [2, 2, (2 * 4 + 8 * 12) / 16, 8, 8, 8])
     np.testing.assert_allclose(stack.weight[0], [4, 4, 16, 12, 12, 12])

@@ -1,9 +1,11 @@
 """The step on simulated mosaics: levels, methods, metadata, input kinds."""
 
+import gc
 import hashlib
 import json
 import logging
 import shutil
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -208,6 +210,8 @@ def test_fully_masked_image_is_skipped_and_left_alone(models, caplog):
         statuses = ["COMPLETE"] * 6
         statuses[3] = "SKIPPED"
         assert statuses_of(library) == statuses
+        assert "No level could be found for 1 of 6 exposures" in caplog.text
+        caplog.clear()
         levels = levels_of(library)
         assert levels[3] is None
         if skymethod == "match":
@@ -271,7 +275,7 @@ def test_weight_matters_and_can_be_turned_off(mosaic):
     assert rms(level_errors(equal, mosaic.levels)) < 0.004
 
 
-def test_order_of_members_does_not_matter(mosaic, tmp_path):
+def test_order_of_members_does_not_matter(mosaic):
     association = json.loads(mosaic.association.read_text())
     members = association["products"][0]["members"]
     for member in members:
@@ -330,7 +334,15 @@ def test_inputs(mosaic, tmp_path, monkeypatch, kind, way, in_memory):
         library = run(inputs, subtract=True, in_memory=in_memory)
     else:
         library = PixelSkyMatchStep(subtract=True, in_memory=in_memory).run(inputs)
-    assert rms(level_errors(read_levels(library), mosaic.levels)) < 0.002
+    found = read_levels(library)
+    assert rms(level_errors(found, mosaic.levels)) < 0.002
+    with library:
+        for model in library:
+            assert model.meta.background.subtracted
+            with open_model(mosaic.association.parent / model.meta.filename) as original:
+                level = found[rootname(model.meta.filename)]
+                np.testing.assert_allclose(model.data, original.data - level, atol=1e-4)
+            library.shelve(model, modify=False)
     # Nothing of the caller's has changed, and nothing was written.
     assert digest(mosaic.association.parent) == before
     if isinstance(inputs, ModelContainer) or kind in ("models", "mixed"):
@@ -340,6 +352,16 @@ def test_inputs(mosaic, tmp_path, monkeypatch, kind, way, in_memory):
                 model.close()
     del library
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
+
+
+def test_nothing_is_kept_after_a_run(mosaic, tmp_path, monkeypatch):
+    """The temporary copies of a library on disk go with it, not with the step."""
+    monkeypatch.chdir(tmp_path)
+    step = PixelSkyMatchStep(in_memory=False)
+    library = weakref.ref(step.run(mosaic.association))
+    gc.collect()
+    assert library() is None
+    assert step.levels_table is not None
 
 
 @pytest.mark.parametrize("renamed", [False, True])
@@ -384,12 +406,15 @@ def test_background_members_are_left_alone(mosaic, tmp_path):
             assert model.meta.cal_step.skymatch is None
             assert model.meta.background.level is None
             outside.shelve(model, index, modify=False)
-    run(association, save_results=True, output_dir=str(tmp_path))
-    assert len(list(tmp_path.glob("*_skymatch.fits"))) == 6
-    (table,) = tmp_path.glob("*_asn.json")
-    listed = json.loads(table.read_text())["products"][0]["members"]
-    assert [m["exptype"] for m in listed].count("science") == 6
-    assert [m["expname"] for m in listed if m["exptype"] == "background"] == [str(mosaic.files[0])]
+    members[1]["exptype"] = "SCIENCE"  # as jwst accepts it
+    for name, inputs in (("a", association), ("b", ModelLibrary(association))):
+        run(inputs, save_results=True, output_dir=str(tmp_path / name))
+        assert len(list(tmp_path.glob(f"{name}/*_skymatch.fits"))) == 6
+        (table,) = tmp_path.glob(f"{name}/*_asn.json")
+        listed = json.loads(table.read_text())["products"][0]["members"]
+        assert [m["exptype"].lower() for m in listed].count("science") == 6
+        others = [m["expname"] for m in listed if m["exptype"] == "background"]
+        assert others == [str(mosaic.files[0])]
 
 
 def test_save_tiles(mosaic, tmp_path):
@@ -409,7 +434,7 @@ def test_save_tiles(mosaic, tmp_path):
         assert np.hypot(*(np.array(sky) - centre)) < 0.05  # degrees: the same field
 
 
-def test_dithers_at_one_point(tmp_path):
+def test_dithers_at_one_point():
     scene = dithers(5, binning=8)
     found = read_levels(run(simulate_models(scene)))
     assert rms(level_errors(found, scene.levels)) < 0.002

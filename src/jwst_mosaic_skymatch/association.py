@@ -1,9 +1,50 @@
 """The list of exposures, checked before anything is opened."""
 
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlparse
 
-__all__ = ["association_of_files", "check_association", "member_path"]
+__all__ = [
+    "association_of_files",
+    "check_association",
+    "in_lower_case",
+    "is_science",
+    "member_path",
+]
+
+
+def in_lower_case(association):
+    """Write the kinds of members as `~stpipe.library.AbstractModelLibrary` looks for them.
+
+    Parameters
+    ----------
+    association : mapping
+        An association.
+
+    Returns
+    -------
+    dict
+        A copy, with ``exptype`` of its first product's members in lower case.
+    """
+    product, *others = association["products"]
+    members = [{**m, "exptype": m["exptype"].lower()} for m in product["members"]]
+    return {**association, "products": [{**product, "members": members}, *others]}
+
+
+def is_science(member):
+    """Tell whether an association member is to be matched.
+
+    Parameters
+    ----------
+    member : mapping
+        The member.
+
+    Returns
+    -------
+    bool
+        Whether its ``exptype`` is 'science', in any case, as jwst has it.
+    """
+    return member["exptype"].lower() == "science"
 
 
 def member_path(expname, directory):
@@ -64,8 +105,8 @@ def check_association(association, name, directory):
     """
     try:
         listed = association["products"][0]["members"]
-        science = [m["expname"] for m in listed if m["exptype"] == "science"]
-    except (KeyError, IndexError, TypeError) as error:
+        science = [m["expname"] for m in listed if is_science(m)]
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{name}: not an association: products[0].members with expname and exptype is needed "
             f"({error!r})."
@@ -74,7 +115,7 @@ def check_association(association, name, directory):
         raise ValueError(
             f"{name}: no science member; list at least one exposure with exptype 'science'."
         )
-    twice = sorted({expname for expname in science if science.count(expname) > 1})
+    twice = sorted(expname for expname, count in Counter(science).items() if count > 1)
     if twice:
         raise ValueError(f"{twice[0]}: listed more than once in {name}; remove the duplicate.")
     for expname in science:

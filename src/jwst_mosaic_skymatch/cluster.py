@@ -49,12 +49,16 @@ class DaskEngine(ThreadedEngine):
             ) from error
         self.width = max(4 * sum(self._client.ncores().values()), 8)
         # Pixels travel with their task: scattered, they would die with a worker.
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
         warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
 
     def close(self):
         """Leave the scheduler, which goes on running."""
-        super().close()
+        # Threads may be waiting for tasks, which they give up when the client is gone.
         self._client.close()
+        super().close()
+        self._warnings.__exit__(None, None, None)
 
     def _submit(self, function, arguments):
         # What a dead worker held is made again by others, without being asked to.

@@ -276,7 +276,7 @@ def _figure_class():
 def _draw_picture(path, truth, found):
     grid, tiles = _drizzle(truth.files)
     names = list(truth.levels)
-    perfect = stack_tiles(tiles, _relative(truth.levels, names)).data
+    perfect = stack_tiles(tiles, _relative(truth.levels, names), extents=tiles).data
     levels = {"Before matching": np.zeros(len(tiles))}
     for step in (OURS, STOCK):
         error = _short(_rms(found[step], truth.levels))
@@ -285,7 +285,7 @@ def _draw_picture(path, truth, found):
     axes = figure.subplots(2, 3, sharex=True, sharey=True)
     sky = np.nanpercentile(perfect, 20)
     for (above, below), (title, subtracted) in zip(axes.T, levels.items(), strict=True):
-        mosaic = stack_tiles(tiles, subtracted)
+        mosaic = stack_tiles(tiles, subtracted, extents=tiles)
         extent = _extent(mosaic, grid)
         image = _show(above, mosaic.data - sky, extent, norm=_stretch(), cmap="magma")
         errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}

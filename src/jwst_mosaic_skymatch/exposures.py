@@ -10,12 +10,14 @@ from stdatamodels.jwst.datamodels.dqflags import pixel
 from stpipe.library import BorrowError, ClosedLibraryError
 
 from jwst_mosaic_skymatch.loading import drop_garbage
+from jwst_mosaic_skymatch.pixels import Pixels
 
 __all__ = [
     "borrowed",
     "check_model",
     "drop_models",
     "good_bits",
+    "pixels_of",
     "read_footprint",
     "unreadable",
     "wcs_footprint",
@@ -123,6 +125,24 @@ def check_model(model, filename):
         )
     if not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
         raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
+
+
+def pixels_of(model):
+    """Take the pixels of a model.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The exposure.
+
+    Returns
+    -------
+    Pixels
+        Plain arrays, which can be sent to other processes; None for flags or errors
+        that are not there.
+    """
+    images = (getattr(model, name, None) for name in ("data", "dq", "err"))
+    return Pixels(*(None if image is None else np.asarray(image) for image in images))
 
 
 def good_bits(dqbits):

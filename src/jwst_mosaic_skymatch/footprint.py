@@ -6,7 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.tile import bounding_cutout, window_of
 
-__all__ = ["CoarseMap", "block_sums", "coarse_map", "member_shares", "window_of"]
+__all__ = ["CoarseMap", "block_sums", "coarse_map", "member_shares"]
 
 # Cells to a side of a block. A map serves to tell how much of an overlap each
 # member of a group covers; a block is a thirtieth of a MIRI frame.

@@ -48,14 +48,13 @@ def prompt_collection():
     None
         Collection is as before at the end.
     """
-    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
+    enabled = gc.isenabled()
     gc.disable()
     gc.freeze()
     try:
         yield
     finally:
-        if not frozen:  # else they are somebody else's
-            gc.unfreeze()
+        gc.unfreeze()
         if enabled:
             gc.enable()
 

@@ -100,7 +100,8 @@ def match_members(label, tiles, positions, method, engine):
         _assemble, label, tiles, tuple(summaries), tuple(positions), offsets, method
     )
     groups = tuple(replace(group, tile=engine.set_aside(group.tile)) for group in matched.groups)
-    return replace(matched, groups=groups)
+    skies = {k: summary.sky for k, summary in zip(positions, summaries, strict=True)}
+    return replace(matched, groups=groups, skies=skies)
 
 
 def _measure(
@@ -111,7 +112,12 @@ def _measure(
     Tiles that are here, and large, are cropped before they are sent.
     """
     quoted = all(summary.measured for summary in summaries)
-    how = method.statistic, method.min_cells, method.fit_shift, quoted, keep_outliers
+    how = {
+        "min_cells": method.min_cells,
+        "fit_shift": method.fit_shift,
+        "quoted": quoted,
+        "keep_outliers": keep_outliers,
+    }
     coverage = [summary.coverage for summary in summaries]
     pairs = choose_pairs(coverage)
     if within_stacks:
@@ -119,10 +125,10 @@ def _measure(
         pairs = [(i, j) for i, j in pairs if stack[i] == stack[j]]
     if crop:
         ends = (crop_to_overlap(*(engine.result(tiles[k]) for k in pair)) for pair in pairs)
-        jobs = ((list(two), [(0, 1)], how) for two in ends)
+        jobs = ((list(two), [(0, 1)], method.statistic, how) for two in ends)
     else:
         batches = _batches(pairs, [s.n_cells for s in summaries], engine.width)
-        jobs = ((*_among_themselves(tiles, batch), how) for batch in batches)
+        jobs = ((*_among_themselves(tiles, batch), method.statistic, how) for batch in batches)
     found = chain.from_iterable(engine.run(_measure_pairs, jobs))
     return tuple(
         replace(offset, first=i, second=j)
@@ -153,8 +159,8 @@ def _among_themselves(tiles, pairs):
     return [tiles[k] for k in chosen], [(place[i], place[j]) for i, j in pairs]
 
 
-def _measure_pairs(tiles, pairs, how):
-    return [measure_offset(tiles[i], tiles[j], *how) for i, j in pairs]
+def _measure_pairs(tiles, pairs, statistic, how):
+    return [measure_offset(tiles[i], tiles[j], statistic, **how) for i, j in pairs]
 
 
 def _assemble(label, tiles, summaries, positions, offsets, method):
@@ -171,23 +177,15 @@ def _assemble(label, tiles, summaries, positions, offsets, method):
     inflation = np.sqrt(solution.inflation)
     # A member that overlaps no other is a part of its own, at level zero.
     levels = np.nan_to_num(solution.levels)
+
+    def ready(k):
+        tile = reject_outliers(tiles[k], k, offsets)
+        return _aligned(tile, solution.shifts[k], shift_variances[k])
+
     groups = []
     for number in range(parts.max() + 1):
         part = np.flatnonzero(parts == number)
-        maps = {}
-
-        def chosen(part=part, maps=maps):
-            for k in part:
-                tile = reject_outliers(tiles[k], k, offsets)
-                tile = _aligned(tile, solution.shifts[k], shift_variances[k])
-                if k not in maps:
-                    maps[k] = coarse_map(tile)
-                yield tile
-
-        extents = [summaries[k] for k in part]
-        if sum(extent.n_cells for extent in extents) <= HELD_CELLS:
-            chosen = partial(iter, list(chosen()))
-        stack = robust_stack(chosen, levels[part], extents=extents)
+        stack, maps = _average(ready, part, levels[part], [summaries[k] for k in part])
         groups.append(
             Group(
                 label if parts.max() == 0 else f"{label}_{number + 1}",
@@ -196,13 +194,30 @@ def _assemble(label, tiles, summaries, positions, offsets, method):
                 covariance[np.ix_(part, part)] * np.outer(inflation[part], inflation[part]),
                 solution.shifts[part],
                 shift_variances[part],
-                tuple(maps.values()),
+                maps,
                 summarize(stack),
                 stack,
             )
         )
     pairs = _pair_results(offsets, solution, fitted)
     return MatchedMembers(tuple(groups), tuple(_renumber(p, positions) for p in pairs))
+
+
+def _average(ready, part, levels, extents):
+    """Average some tiles, each as ``ready`` gives it; also give where each has data."""
+    maps = {}
+
+    def chosen():
+        for k in part:
+            tile = ready(k)
+            if k not in maps:
+                maps[k] = coarse_map(tile)
+            yield tile
+
+    if sum(extent.n_cells for extent in extents) <= HELD_CELLS:
+        chosen = partial(iter, list(chosen()))
+    stack = robust_stack(chosen, levels, extents=extents)
+    return stack, tuple(maps[k] for k in part)
 
 
 def match_groups(n, matched, method, engine):

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from jwst_mosaic_skymatch.exposures import (
     borrowed,
     check_model,
     drop_models,
+    pixels_of,
     read_footprint,
     wcs_footprint,
 )
@@ -22,7 +23,7 @@ from jwst_mosaic_skymatch.match import Method, match_groups, match_members
 from jwst_mosaic_skymatch.pixels import FilePixels, Pixels
 from jwst_mosaic_skymatch.pool import PoolEngine
 from jwst_mosaic_skymatch.progress import progress
-from jwst_mosaic_skymatch.tasks import Recipe, make_tile, read_sky
+from jwst_mosaic_skymatch.tasks import Recipe, make_tile
 
 __all__ = ["LibraryMatch", "choose_engine", "each_exposure", "match_library"]
 
@@ -121,14 +122,13 @@ def match_library(library, members, how, engine):
         ask for them.
     """
     grid = _lay_grid(library, members, how)
-    skies = np.full(len(members), np.nan)
+    positions_of = defaultdict(list)
+    for position, label in enumerate(how.labels):
+        positions_of[label].append(position)
     matched, waiting = [], deque()
     with progress(len(members), "Drizzling exposures", log) as count:
-        for label in dict.fromkeys(how.labels):
-            positions = [k for k, other in enumerate(how.labels) if other == label]
+        for label, positions in positions_of.items():
             tiles = _make_tiles(library, [members[k] for k in positions], grid, how, engine, count)
-            if how.recipe.sky is not None:
-                skies[positions] = engine.each(read_sky, tiles)
             waiting.append(
                 engine.background(match_members, label, tiles, positions, how.method, engine)
             )
@@ -137,6 +137,9 @@ def match_library(library, members, how, engine):
             if len(waiting) > 2:
                 matched.append(waiting.popleft()())
         matched += [wait() for wait in waiting]
+    skies = np.full(len(members), np.nan)
+    for group in matched:
+        skies[list(group.skies)] = list(group.skies.values())
     return match_groups(len(members), matched, how.method, engine), grid, skies
 
 
@@ -201,19 +204,21 @@ def _lay_grid(library, members, how) -> Grid:
 
 def _make_tiles(library, members, grid, how, engine, count):
     """Reduce each exposure to its tile; returns handles."""
-    tiles = []
+    under_way = deque()
 
     def submit(member, model):
         pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
         if engine.width > 1 and member.expname in how.unchanged:
             source = FilePixels(how.unchanged[member.expname])
         else:
-            source = Pixels(model.data, model.dq, getattr(model, "err", None))
-        tiles.append(engine.submit(make_tile, source, pixel_map, how.recipe))
+            source = pixels_of(model)
+        tile = engine.submit(make_tile, source, pixel_map, how.recipe)
         # Pixels of few exposures at a time are on their way.
-        if isinstance(source, Pixels) and len(tiles) >= engine.width:
-            engine.wait(tiles[-engine.width])
+        if isinstance(source, Pixels):
+            under_way.append(tile)
+            if len(under_way) == engine.width:
+                engine.wait(under_way.popleft())
         count()
+        return tile
 
-    each_exposure(library, members, submit)
-    return tiles
+    return each_exposure(library, members, submit)

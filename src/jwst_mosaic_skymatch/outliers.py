@@ -100,5 +100,5 @@ def reject_outliers(tile, number, offsets):
     return replace(
         tile,
         data=np.where(bad, np.float32(np.nan), tile.data),
-        weight=np.where(bad, tile.weight.dtype.type(0), tile.weight),
+        weight=np.where(bad, np.float32(0), tile.weight),
     )

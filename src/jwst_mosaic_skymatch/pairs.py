@@ -108,14 +108,7 @@ class PairOffset:
 
 
 def measure_offset(
-    first,
-    second,
-    statistic,
-    min_cells,
-    fit_shift=True,
-    quoted=True,
-    keep_outliers=False,
-    realign=True,
+    first, second, statistic, *, min_cells, fit_shift=True, quoted=True, keep_outliers=False
 ):
     """Measure the offset of one tile from another.
 
@@ -129,15 +122,14 @@ def measure_offset(
         Least number of cells in which both tiles have data.
     fit_shift : bool, optional
         With the 'biweight' statistic, regress the differences on the gradient
-        of the mean image, so that a misalignment does not pass for an offset.
+        of the mean image, so that a misalignment does not pass for an offset. If
+        the tiles turn out to be displaced by much of a cell, one is moved, and they
+        are compared again.
     quoted : bool, optional
         Take the variance of cells from the exposures' errors, if both quote
         them.
     keep_outliers : bool, optional
         Record the cells that the regression leaves out.
-    realign : bool, optional
-        If the tiles turn out to be displaced by much of a cell, move one and
-        measure again.
 
     Returns
     -------
@@ -151,27 +143,23 @@ def measure_offset(
     if statistic.skystat != "biweight":
         return _plain_offset(overlap, statistic)
     fit, noise_variance, kept = _regress_without_patches(overlap, fit_shift, min_cells)
-    covariance, found = fit.covariance, None
-    if fit_shift:
-        # An image displaced by +s has lost s times its gradient.
-        sign = np.array([1.0, -1.0, -1.0])
-        signs = np.outer(sign, sign)
-        covariance = fit.covariance * signs
-        found = PairFit(sign * fit.coefficients, covariance, fit.response * signs)
-        if realign and _displaced(found):
-            shift = _smooth_shift(kept, fit)
-            again = measure_offset(
-                first,
-                shift_tile(second, *(-shift)),
-                statistic,
-                min_cells,
-                quoted=quoted,
-                keep_outliers=keep_outliers,
-                realign=False,
-            )
-            rest = again.fit
-            estimate = rest.estimate + rest.response[:, 1:] @ shift
-            return replace(again, fit=replace(rest, estimate=estimate))
+    offset = _fitted_offset(overlap, kept, fit, noise_variance, fit_shift, keep_outliers)
+    if not (fit_shift and _displaced(offset.fit)):
+        return offset
+    shift = _smooth_shift(kept, fit)
+    moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
+    fit, noise_variance, kept = _regress_without_patches(moved, fit_shift, min_cells)
+    offset = _fitted_offset(moved, kept, fit, noise_variance, fit_shift, keep_outliers)
+    rest = offset.fit
+    estimate = rest.estimate + rest.response[:, 1:] @ shift
+    return replace(offset, fit=replace(rest, estimate=estimate))
+
+
+def _fitted_offset(overlap, kept, fit, noise_variance, fit_shift, keep_outliers):
+    # An image displaced by +s has lost s times its gradient.
+    sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
+    signs = np.outer(sign, sign)
+    covariance = fit.covariance * signs
     return PairOffset(
         0,
         1,
@@ -180,7 +168,7 @@ def measure_offset(
         int(np.count_nonzero(kept.known)),
         noise_variance,
         float(np.mean(fit.used)),
-        found,
+        PairFit(sign * fit.coefficients, covariance, fit.response * signs) if fit_shift else None,
         _outliers(overlap, kept, fit) if keep_outliers else None,
     )
 
@@ -268,7 +256,7 @@ class _Overlap:
         variance = np.zeros(brightness.size, dtype=np.float32)
         for noise, weight in zip(noises, weights, strict=True):
             pixel = noise.approximate(brightness) if measured else np.float32(1.0)
-            variance += pixel / weight.astype(np.float32, copy=False)
+            variance += pixel / weight
         return variance
 
 

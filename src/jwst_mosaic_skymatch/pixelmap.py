@@ -186,7 +186,7 @@ def map_pixels(to_grid, shape, box=None):
         )
         n = points[0].size
         cells = found[:, :n].reshape(2, *points[0].shape)
-        mapped = PixelMap(tuple(shape), *mesh, cells, _inside(shape, box))
+        mapped = PixelMap(tuple(shape), *mesh, cells, _inside(box))
         error = mapped.at(checks[0].ravel(), checks[1].ravel()) - found[:, n:]
         if step == 1 or not np.abs(error).max() * np.sqrt(mapped.pixels_per_cell) > TOLERANCE:
             return mapped
@@ -198,7 +198,7 @@ def _spread(n):
     return np.unique(np.linspace(0, n - 1, 5).astype(int))
 
 
-def _inside(shape, box):
+def _inside(box):
     if box is None:
         return np.s_[:, :]
     return tuple(

@@ -4,6 +4,7 @@ import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
@@ -46,7 +47,12 @@ class PoolEngine(ThreadedEngine):
         super().close()
 
     def _submit(self, function, arguments):
-        return _Task(self._pool.submit(_call, function, *map(self._sent, arguments)))
+        arguments = [self._sent(argument) for argument in arguments]
+        with _explained():
+            task = _Task(self._pool.submit(_call, function, *arguments))
+        if self._shelf.limited:  # else many results might wait to be asked for
+            task.shelve_when_done(self._shelf)
+        return task
 
     def _result(self, handle):
         return _unpack(self._sent(handle))
@@ -103,7 +109,7 @@ def _unpack(argument):
 
 
 class _Task:
-    """A task of the pool; its result goes to the shelf as soon as somebody asks."""
+    """A task of the pool, whose result goes to the shelf."""
 
     def __init__(self, future):
         self._future, self._shelved, self._lock = future, None, Lock()
@@ -111,12 +117,26 @@ class _Task:
     def shelved(self, shelf):
         with self._lock:
             if self._shelved is None:
-                try:
+                with _explained():
                     self._shelved = shelf.put(self._future.result())
-                except BrokenProcessPool as error:
-                    raise RuntimeError(
-                        "A worker process died (out of memory?). In a script, call the step "
-                        "under if __name__ == '__main__':, or set maximum_cores to '1'."
-                    ) from error
                 self._future = None
             return self._shelved
+
+    def shelve_when_done(self, shelf):
+        def done(future):
+            if not future.cancelled() and future.exception() is None:
+                self.shelved(shelf)
+
+        self._future.add_done_callback(done)
+
+
+@contextmanager
+def _explained():
+    """Say in other words that the pool is broken."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "A worker process died (out of memory?). In a script, call the step under "
+            "if __name__ == '__main__':, or set maximum_cores to '1'."
+        ) from error

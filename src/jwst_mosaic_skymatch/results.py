@@ -1,6 +1,6 @@
 """What a match finds: groups, levels, errors, pairs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -92,10 +92,14 @@ class MatchedMembers:
         The group, or the parts that it fell into.
     pairs : tuple of PairResult
         Pairs of its members, by position of the exposures.
+    skies : dict of int to float
+        Level of the own pixels of each member that has any, by its position, MJy/sr;
+        NaN if not asked for.
     """
 
     groups: tuple[Group, ...]
     pairs: tuple[PairResult, ...]
+    skies: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,11 @@ class Shelf:
         self._budget, self._used, self._count = budget, 0, 0
         self._held, self._lock, self._directory = OrderedDict(), Lock(), None
 
+    @property
+    def limited(self):
+        """Whether there is a budget."""
+        return self._budget is not None
+
     def put(self, value, *, to_file=False):
         """Put a result on the shelf.
 

@@ -23,7 +23,7 @@ OUTLIER_SHARE = 0.2
 MANY_OUTLIERS = 0.01
 
 
-def stack_tiles(tiles, levels, *, extents=None):
+def stack_tiles(tiles, levels, *, extents):
     """Average tiles after their levels have been subtracted.
 
     Parameters
@@ -32,8 +32,8 @@ def stack_tiles(tiles, levels, *, extents=None):
         Tiles of one grid; gone through once.
     levels : sequence of float
         Level to subtract from each tile, MJy/sr.
-    extents : sequence, optional
-        Something with the ``bounds`` of each tile; by default the tiles.
+    extents : sequence
+        Something with the ``bounds`` of each tile, such as a list of the tiles.
 
     Returns
     -------
@@ -41,14 +41,14 @@ def stack_tiles(tiles, levels, *, extents=None):
         Mean of the tiles in each cell, weighted by the number of native
         pixels; NaN where no tile has data.
     """
-    x0, y0, shape = bounding_cutout(extents or tiles)
-    total = weight = None
+    if len(levels) == 1:
+        ((tile, level),) = zip(tiles, levels, strict=True)
+        return replace(tile, data=tile.data - np.float32(level))
+    x0, y0, shape = bounding_cutout(extents)
+    total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
+    smoothing, first = 0.0, None
     for tile, level in zip(tiles, levels, strict=True):
-        if len(levels) == 1:
-            return replace(tile, data=tile.data - np.float32(level))
-        if total is None:
-            total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
-            smoothing, first = 0.0, tile
+        first = first or tile
         window = window_of(tile, x0, y0)
         own_total, own_weight = total[window], weight[window]
         relative = np.float32(relative_weight(tile, first.noise))

@@ -115,8 +115,10 @@ class PixelSkyMatchStep(SkyMatchStep):
         try:
             with trusted_files(), ExitStack() as self._settings:
                 result = super().run(*args)
+            if self._to_write:
+                raise RuntimeError(f"No level was written to {', '.join(self._to_write)}.")
         finally:
-            self._writes_later, self._settings = False, None
+            self._writes_later, self._settings, self._input = False, None, None
         if self.skip and isinstance(result, ModelLibrary):
             self._record_skip(result)
         return result
@@ -432,7 +434,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         for group in groups:
             tile = engine.result(group.tile)
             model = ImageModel(tile.data)
-            model.wht = tile.weight.astype(np.float32)
+            model.wht = tile.weight
             model.meta.wcs = grid.cutout_wcs(tile)
             model.meta.bunit_data = unit
             model.meta.filename = f"{group.label}.fits"

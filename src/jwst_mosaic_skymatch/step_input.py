@@ -12,7 +12,13 @@ from jwst.datamodels.utils import attrs_to_group_id
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
 from stpipe.library import NoGroupID
 
-from jwst_mosaic_skymatch.association import association_of_files, check_association, member_path
+from jwst_mosaic_skymatch.association import (
+    association_of_files,
+    check_association,
+    in_lower_case,
+    is_science,
+    member_path,
+)
 from jwst_mosaic_skymatch.exposures import borrowed, unreadable
 from jwst_mosaic_skymatch.keywords import read_keywords
 from jwst_mosaic_skymatch.members import read_member
@@ -37,6 +43,10 @@ class _Library(ModelLibrary):
         if self._read_only is None:
             self._read_only = super().asn
         return self._read_only
+
+    @classmethod
+    def _load_asn(cls, asn_path):
+        return in_lower_case(super()._load_asn(asn_path))
 
     def _filename_to_group_id(self, filename):
         metadata = read_keywords(filename)
@@ -130,10 +140,10 @@ def list_input(inputs, *, on_disk, find_path, own_models):
         If there is no valid association or no science exposure in it.
     """
     if isinstance(inputs, ModelLibrary):
-        return Listed(len(inputs), inputs.on_disk, lambda: StepInput(inputs))
+        return Listed(len(inputs), inputs.on_disk, partial(_of_library, inputs))
     if isinstance(inputs, (str, Path)):
         path = expand(find_path(str(inputs)))
-        if path.suffix.lower() not in (".fits", ".asdf"):
+        if not path.name.lower().endswith((".fits", ".asdf", ".gz")):
             return _list_association(_load_association(path), path, on_disk)
         inputs = [path]
     if isinstance(inputs, Mapping):
@@ -217,12 +227,30 @@ def expand(path):
     return Path(expandvars(expanduser(str(path))))
 
 
+def _of_library(library):
+    # Of models without files there is no directory, and none of these paths exist.
+    members = [
+        {**member, "expname": str(Path(library.asn_dir, member["expname"]))}
+        for member in library.asn["products"][0]["members"]
+    ]
+    there = [member for member in members if Path(member["expname"]).is_file()]
+    return StepInput(
+        library,
+        frozenset(Path(member["expname"]).resolve() for member in there),
+        tuple(member for member in there if not is_science(member)),
+    )
+
+
 def _list_association(association, path, on_disk):
     name = str(path or "the list of exposures")
     directory = path.parent if path else Path()
     check_association(association, name, directory)
+    association = in_lower_case(association)
     members = association["products"][0]["members"]
-    n_exposures = sum(member["exptype"] == "science" for member in members)
+    packed = [m["expname"] for m in members if is_science(m) and m["expname"].endswith(".gz")]
+    if packed:
+        raise ValueError(f"{packed[0]}: is compressed; unpack it with gunzip.")
+    n_exposures = sum(map(is_science, members))
     opened = partial(_open_association, association, path, name, directory, on_disk)
     return Listed(n_exposures, on_disk, opened)
 
@@ -233,15 +261,13 @@ def _open_association(association, path, name, directory, on_disk):
     try:
         library = _Library(path or association, asn_exptypes=["science"], on_disk=on_disk)
     except Exception as error:
-        _raise_if_unreadable(files[m["expname"]] for m in members if m["exptype"] == "science")
+        _raise_if_unreadable(files[m["expname"]] for m in members if is_science(m))
         raise ValueError(f"{name}: cannot be opened ({error}).") from error
-    others = tuple(
-        {**m, "expname": str(files[m["expname"]])} for m in members if m["exptype"] != "science"
-    )
+    others = tuple({**m, "expname": str(files[m["expname"]])} for m in members if not is_science(m))
     unchanged = {
         m["expname"]: str(files[m["expname"]])
         for m in members
-        if m["exptype"] == "science" and files[m["expname"]].suffix == ".fits"
+        if is_science(m) and files[m["expname"]].suffix.lower() == ".fits"
     }
     return StepInput(library, frozenset(files.values()), others, unchanged)
 

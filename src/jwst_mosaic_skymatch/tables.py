@@ -6,8 +6,6 @@ from astropy.table import QTable
 
 __all__ = ["levels_table", "pairs_table"]
 
-CELL_SHIFT_COLUMNS = ("shift_x", "shift_x_error", "shift_y", "shift_y_error")
-
 
 def levels_table(members, match, levels, grid, unit):
     """Tabulate the level of each exposure.

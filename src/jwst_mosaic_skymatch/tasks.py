@@ -13,7 +13,7 @@ from jwst_mosaic_skymatch.pixels import good_pixels
 from jwst_mosaic_skymatch.statistic import Statistic
 from jwst_mosaic_skymatch.tile import drizzle_tile
 
-__all__ = ["Recipe", "TileSummary", "make_tile", "read_sky", "summarize"]
+__all__ = ["Recipe", "TileSummary", "make_tile", "summarize"]
 
 # Cells to a side of the blocks over which information is added up. An overlap's
 # edge is blurred by less than this; ten cells wide, that is 2 % on an error.
@@ -141,19 +141,3 @@ def summarize(tile):
         float(tile.noise(np.median(tile.noise.brightness))),
         tile.sky,
     )
-
-
-def read_sky(tile):
-    """Give the sky of a tile's exposure.
-
-    Parameters
-    ----------
-    tile : Tile or None
-        The tile.
-
-    Returns
-    -------
-    float
-        Level of the exposure's own pixels, MJy/sr; NaN without tile.
-    """
-    return np.nan if tile is None else tile.sky
