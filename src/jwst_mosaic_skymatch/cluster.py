@@ -10,6 +10,8 @@ __all__ = ["DaskEngine"]
 # a file may when a network file system is busy.
 CONNECT_TIME = "10s"
 RETRIES = 5
+# Tasks handed out before the first result is collected: for each core, and at least.
+AHEAD, LEAST_AHEAD = 4, 8
 
 
 class DaskEngine(ThreadedEngine):
@@ -47,7 +49,7 @@ class DaskEngine(ThreadedEngine):
                 "one with 'dask scheduler' and workers with 'dask worker', or leave "
                 "dask_scheduler unset."
             ) from error
-        self.width = max(4 * sum(self._client.ncores().values()), 8)
+        self.width = max(AHEAD * sum(self._client.ncores().values()), LEAST_AHEAD)
         # Pixels travel with their task: scattered, they would die with a worker.
         self._warnings = warnings.catch_warnings()
         self._warnings.__enter__()

@@ -30,18 +30,18 @@ import argparse
 import math
 from dataclasses import dataclass
 
+from jwst_mosaic_skymatch.cluster import AHEAD, LEAST_AHEAD
+from jwst_mosaic_skymatch.pixelmap import STEP
+
 MB, GB = 1e6, 1e9
 # A cell of a tile: float32 data and weight. While tiles are added up to a mean, the
-# second time: float64 sum, float32 weight and gradient, and the first mean.
+# third time: float64 sum, float32 weight, mean and gradient, and the first two means.
 TILE_BYTES = 4 + 4
-STACK_BYTES = 8 + 4 + 4 + TILE_BYTES
+STACK_BYTES = 8 + 4 + 4 + 4 + 2 * TILE_BYTES
 # Masks of the outliers of a pair: three bits to a cell of the overlap.
 OUTLIER_BYTES = 3 / 8
-# Spacing of the points of a pixel map, pixels; each is two float64.
-MAP_STEP = 32
+# A point of a pixel map is two float64.
 MAP_BYTES = 16
-# Tasks handed out before the first result is collected: for each worker, and at least.
-AHEAD, LEAST_AHEAD = 4, 8
 # Models in memory at once: the previous is released when the next has been opened.
 MODELS = 2
 
@@ -277,7 +277,7 @@ def plan(o):
             tasks=members,
             seconds=o.read_seconds * pixels / 1e6,
             hub_bytes=o.groups * members * o.read_bytes * pixels,
-            task_bytes=MAP_BYTES * (o.side / MAP_STEP + 1) ** 2,
+            task_bytes=MAP_BYTES * (o.side / STEP + 1) ** 2,
             hub_seconds=o.groups * members * o.task_seconds,
             worker_bytes=o.read_bytes * pixels,
             shared_bytes=tiles,
