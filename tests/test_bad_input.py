@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
@@ -149,7 +150,38 @@ def compress(work):
     return edit_association(rename)(work) and f"{path.name}.gz"
 
 
+def cut_off(work):
+    """Inside the pixels, so that headers are whole."""
+    path = files(work)[2]
+    path.write_bytes(path.read_bytes()[:100_000])
+    return path.name
+
+
+def remove_extension(name):
+    def prepare(work):
+        path = files(work)[1]
+        with fits.open(path, mode="update") as hdus:
+            del hdus[name]
+        return path.name
+
+    return prepare
+
+
+def break_schema(work):
+    """In what only the ASDF extension holds: such a file can be read, but not saved."""
+    path = files(work)[2]
+    content = path.read_bytes()
+    assert content.count(b"bunit_err: MJy/sr") == 1
+    path.write_bytes(content.replace(b"bunit_err: MJy/sr", b"bunit_err: [1, 2]"))
+    return path.name.removesuffix("_cal.fits")
+
+
 CASES = {
+    "cut off": (cut_off, {}, (OSError, ValueError), "make the file anew"),
+    "no SCI": (remove_extension("SCI"), {}, (OSError, ValueError), "no SCI extension"),
+    "no ASDF": (remove_extension("ASDF"), {}, (OSError, ValueError), "no ASDF extension"),
+    "unknown flag": (None, {"dqbits": "~FOO"}, ValueError, "no flag"),
+    "limits": (None, {"lower": 5.0, "upper": 1.0}, ValueError, "not below"),
     "compressed member": (compress, {}, ValueError, "gunzip"),
     "missing member": (remove_file, {}, FileNotFoundError, "remove it from the association"),
     "truncated member": (truncate_file, {}, OSError, "cannot be read"),
@@ -318,6 +350,14 @@ def test_library_keeps_its_models_after_an_error(work):
             assert isinstance(model, ImageModel)
             assert model.meta.background.level is None
             library.shelve(model, k, modify=False)
+
+
+def test_one_that_cannot_be_saved_leaves_none(work):
+    """Not even those that come before it."""
+    name = break_schema(work)
+    with pytest.raises(OSError, match=f"{name}_skymatch.fits: cannot be saved.*make its file anew"):
+        run(work)
+    assert not list((work / "out").iterdir())
 
 
 @pytest.mark.parametrize("on_disk", [True, False])

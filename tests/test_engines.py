@@ -77,7 +77,7 @@ def test_tiles_on_disk_give_the_same_numbers(mosaic, serial, tmp_path, monkeypat
     assert levels(str(mosaic.association), in_memory=False) == serial
 
 
-@pytest.mark.parametrize("cores", ["0.5", "many", "-1"])
+@pytest.mark.parametrize("cores", ["0.5", "many", "-1", "0"])
 def test_bad_number_of_cores(mosaic, cores):
     with pytest.raises(ValueError, match="maximum_cores"):
         levels(str(mosaic.association), maximum_cores=cores)
@@ -129,6 +129,24 @@ def test_results_of_processes_keep_to_the_budget(tmp_path, monkeypatch):
         else:
             pytest.fail("results are held")
         assert all(np.array_equal(engine.result(h).data, tile.data) for h in handles)
+
+
+def test_processes_end_with_one_that_is_killed():
+    code = (
+        "from jwst_mosaic_skymatch.pool import PoolEngine\nimport os, time\n"
+        "if __name__ == '__main__':\n"
+        "    engine = PoolEngine(1)\n"
+        "    print(engine.result(engine.submit(os.getpid)), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as main:
+        worker = int(main.stdout.readline())
+        main.kill()
+    for _ in range(600):
+        if not Path(f"/proc/{worker}").exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the process goes on")
 
 
 def test_deep_stack_is_compared_with_a_few():
@@ -261,6 +279,14 @@ def test_worker_that_dies_is_survived(mosaic, serial, cluster, monkeypatch):
     found = levels(str(mosaic.association), dask_scheduler=cluster)
     assert Killer.submitted > 8
     assert found == pytest.approx(serial, abs=1e-9)
+
+
+def test_workers_with_another_version_are_refused(cluster, monkeypatch):
+    with DaskEngine(cluster) as engine:
+        engine.prepare()
+        monkeypatch.setattr(engine._client, "run", lambda *_: {"tcp://host:1": "0.0.1"})
+        with pytest.raises(RuntimeError, match=r"on Dask workers 0\.0\.1; start them from"):
+            engine.prepare()
 
 
 def test_error_does_not_wait_for_tasks(cluster):

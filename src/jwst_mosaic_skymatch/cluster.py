@@ -1,11 +1,14 @@
 """Tasks on the workers of a Dask cluster."""
 
 import warnings
+from concurrent.futures import CancelledError
+from importlib.metadata import PackageNotFoundError, version
 
 from jwst_mosaic_skymatch.engine import ThreadedEngine
 
 __all__ = ["DaskEngine"]
 
+DISTRIBUTION = "jwst-mosaic-skymatch"
 # How long to wait for a scheduler, and how often to repeat a task that failed, as reading
 # a file may when a network file system is busy.
 CONNECT_TIME = "10s"
@@ -49,11 +52,36 @@ class DaskEngine(ThreadedEngine):
                 "one with 'dask scheduler' and workers with 'dask worker', or leave "
                 "dask_scheduler unset."
             ) from error
-        self.width = max(AHEAD * sum(self._client.ncores().values()), LEAST_AHEAD)
         # Pixels travel with their task: scattered, they would die with a worker.
         self._warnings = warnings.catch_warnings()
         self._warnings.__enter__()
         warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+
+    @property
+    def n_cores(self):
+        """Number of tasks that all workers can run at once."""
+        return sum(self._client.ncores().values())
+
+    def prepare(self):
+        """Wait for the first worker, and make sure that workers know the tasks.
+
+        Raises
+        ------
+        RuntimeError
+            If a worker's Python has not this version of this package.
+        """
+        self._client.wait_for_workers(1)
+        self.width = max(AHEAD * self.n_cores, LEAST_AHEAD)
+        own = version(DISTRIBUTION)
+        try:
+            theirs = set(self._client.run(version, DISTRIBUTION).values())
+        except PackageNotFoundError:
+            theirs = {"not there"}
+        if theirs != {own}:
+            raise RuntimeError(
+                f"{DISTRIBUTION} is {own} here, but on Dask workers {', '.join(sorted(theirs))}; "
+                "start them from the same environment."
+            )
 
     def close(self):
         """Leave the scheduler, which goes on running."""
@@ -77,6 +105,10 @@ class DaskEngine(ThreadedEngine):
             raise RuntimeError(
                 f"Several Dask workers died at the same task ({error}); give each more memory, or "
                 "start fewer threads in each."
+            ) from error
+        except CancelledError as error:
+            raise RuntimeError(
+                f"The Dask scheduler was lost ({error}); start it and its workers again."
             ) from error
 
     def _wait(self, handle):

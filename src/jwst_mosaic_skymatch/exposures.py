@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from astropy.nddata.bitmask import interpret_bit_flags
+from gwcs import WCS
 from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
 from stdatamodels.jwst.datamodels.dqflags import pixel
@@ -116,7 +117,7 @@ def check_model(model, filename):
         )
     wcs = model.meta.wcs
     remedy = "run assign_wcs (calwebb_image2) on it."
-    if wcs is None:
+    if not isinstance(wcs, WCS):
         raise ValueError(f"{filename}: no WCS; {remedy}")
     if not isinstance(wcs.output_frame, CelestialFrame):
         raise ValueError(
@@ -157,8 +158,16 @@ def good_bits(dqbits):
     -------
     int or None
         The bits; None when all flags are to be ignored.
+
+    Raises
+    ------
+    ValueError
+        If there is no such flag.
     """
-    return interpret_bit_flags(dqbits, flag_name_map=pixel)
+    try:
+        return interpret_bit_flags(dqbits, flag_name_map=pixel)
+    except KeyError as error:
+        raise ValueError(f"dqbits={dqbits!r}: jwst has no flag {error}.") from None
 
 
 def read_footprint(s_region):

@@ -46,15 +46,24 @@ def read_keywords(path):
         hundreds of keywords of a model and takes four times as long. It is asked
         where keywords do not tell: for files that are not FITS, and if a group has
         been given to the exposure, which is in its ASDF extension only.
+
+    Raises
+    ------
+    ValueError
+        If pixels or WCS are missing. The WCS comes last in a file, so that one which
+        has been cut off is found here.
     """
     if not str(path).lower().endswith(".fits"):
         return read_metadata(path, flatten=False)["meta"]
     found = {}
     with fits.open(path, memmap=False) as hdus:
-        if "ASDF" in hdus and b"group_id" in hdus["ASDF"].data.tobytes():
+        for extension in ("SCI", "ASDF"):
+            if extension not in hdus:
+                raise ValueError(f"{path}: no {extension} extension")
+        if b"group_id" in hdus["ASDF"].data.tobytes():
             return read_metadata(path, flatten=False)["meta"]
         for extension, attributes in _ATTRIBUTES.items():
-            header = hdus[extension].header if extension in hdus else {}
+            header = hdus[extension].header
             for keyword, name in attributes.items():
                 if header.get(keyword) is not None:
                     _put(found, name, header[keyword])

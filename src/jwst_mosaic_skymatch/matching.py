@@ -87,14 +87,29 @@ def choose_engine(maximum_cores, dask_scheduler, *, in_memory, n_tasks):
     """
     budget = None if in_memory else TILE_BUDGET
     cores = maximum_cores.lower()
-    if not (cores in ("none", "one", "quarter", "half", "all") or cores.isnumeric()):
+    if cores not in ("none", "one", "quarter", "half", "all") and not (
+        cores.isnumeric() and int(cores)
+    ):
         raise ValueError(
             f"maximum_cores={maximum_cores!r}: give a number, 'quarter', 'half', 'all' or 'none'."
         )
     if dask_scheduler is not None:
-        return DaskEngine(dask_scheduler, budget)
+        return _dask_engine(dask_scheduler, budget)
     n_cores = compute_num_cores(cores, n_tasks, os.cpu_count() or 1)
     return PoolEngine(n_cores, budget) if n_cores > 1 else Engine(budget)
+
+
+def _dask_engine(address, budget):
+    engine = DaskEngine(address, budget)
+    try:
+        if not engine.n_cores:
+            log.warning("%s: no worker yet; waiting for the first", address)
+        engine.prepare()
+    except BaseException:
+        engine.close()
+        raise
+    log.info("Dask workers with %d cores in all at %s", engine.n_cores, address)
+    return engine
 
 
 def match_library(library, members, how, engine):

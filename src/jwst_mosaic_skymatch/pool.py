@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
-from multiprocessing import get_context
-from threading import Lock
+from multiprocessing import get_context, parent_process
+from threading import Lock, Thread
 
 from jwst_mosaic_skymatch.engine import ThreadedEngine, one_thread
 
@@ -89,9 +89,16 @@ def _start_process():
     # The main process, which all others depend on, goes first where cores are few.
     if hasattr(os, "nice"):
         os.nice(10)
+    # A main process that is killed cannot tell the others to end.
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     import_module("jwst_mosaic_skymatch.match")
     # After the import, for it concerns the libraries that are loaded.
     one_thread()
+
+
+def _end_with(process):
+    process.join()
+    os._exit(1)
 
 
 def _call(function, *arguments):

@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 from pathlib import Path
 
@@ -12,18 +12,22 @@ __all__ = [
     "image3_association",
     "product_name",
     "require_writable",
+    "save_model",
     "whole_file",
+    "whole_files",
     "write_json",
 ]
 
 
-def require_writable(directory):
+def require_writable(directory, remedy):
     """Make sure that files can be written to a directory.
 
     Parameters
     ----------
     directory : str or Path
         The directory; made if it does not exist.
+    remedy : str
+        What to do if not, for the message.
 
     Raises
     ------
@@ -37,8 +41,8 @@ def require_writable(directory):
             pass
     except OSError as error:
         raise OSError(
-            f"{directory}: cannot write to this output directory ({error.strerror or error}); "
-            "choose another with output_dir."
+            f"{directory.absolute()}: cannot write to this directory "
+            f"({error.strerror or error}); {remedy}"
         ) from error
 
 
@@ -74,25 +78,73 @@ def check_outputs(outputs, inputs):
 
 
 @contextmanager
+def whole_files():
+    """Write files so that they are all there, each whole, or none is.
+
+    Yields
+    ------
+    callable
+        Takes the path where a file shall be in the end and returns where to write it:
+        same name, in a temporary directory beside it. An earlier file of that name stays
+        until all new ones are complete.
+    """
+    directories, drafts = {}, {}
+    with ExitStack() as stack:
+
+        def draft(path):
+            path = Path(path)
+            if path.parent not in directories:
+                directory = tempfile.TemporaryDirectory(dir=path.parent, prefix=".skymatch-")
+                directories[path.parent] = Path(stack.enter_context(directory))
+            drafts[path] = directories[path.parent] / path.name
+            return drafts[path]
+
+        yield draft
+        for path, written in drafts.items():
+            os.replace(written, path)
+
+
+@contextmanager
 def whole_file(path):
     """Write a file so that it is there whole or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Where the file shall be in the end. An earlier file of that name stays
-        until the new one is complete.
+        Where the file shall be in the end.
 
     Yields
     ------
     Path
-        Where to write it: same name, in a temporary directory beside it.
+        Where to write it, see `whole_files`.
     """
-    path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".skymatch-") as directory:
-        draft = Path(directory) / path.name
-        yield draft
-        os.replace(draft, path)
+    with whole_files() as draft:
+        yield draft(path)
+
+
+def save_model(model, path, draft):
+    """Save a model, or say which could not be saved.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The model.
+    path, draft : str or Path
+        Where it shall be in the end, and where to write it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or breaks a schema.
+    """
+    try:
+        model.save(draft)
+    except Exception as error:
+        what = str(error).partition("\n")[0]
+        raise OSError(
+            f"{path}: cannot be saved ({type(error).__name__}: {what}); nothing was written. "
+            "Make room on the disk or, if the exposure breaks a schema, make its file anew."
+        ) from error
 
 
 def write_json(path, content):

@@ -106,8 +106,10 @@ class PixelSkyMatchStep(SkyMatchStep):
         OSError
             If the output directory cannot be written to.
         """
-        if self.output_dir:
-            products.require_writable(expand(self.output_dir))
+        if self.output_dir or self.save_results:
+            products.require_writable(
+                expand(self.output_dir or "."), "choose another with output_dir."
+            )
         # Stpipe rewrites every file of a library on disk after the step, to note
         # versions; levels are written along, unless a hook is to see them before.
         self._writes_later, self._to_write = not self._post_hooks, {}
@@ -149,6 +151,8 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         self._adopt_parameters_of_hooked_step()
         self.get_pars()  # refuses values that the spec does not allow
+        if None not in (self.lower, self.upper) and self.lower >= self.upper:
+            raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
         listed = list_input(
             input_models,
             on_disk=not self.in_memory,
@@ -220,21 +224,22 @@ class PixelSkyMatchStep(SkyMatchStep):
         """
         if not (force or self.save_results or output_file or self.output_file):
             return None
-        if not isinstance(model, ModelLibrary):
-            path = Path(
-                self.make_output_path(
-                    basepath=output_file or model.meta.filename, suffix=suffix, **components
-                )
-            )
-            with products.whole_file(path) as draft:
-                model.save(draft)
+
+        def save(one, draft, **naming):
+            path = self.make_output_path(suffix=suffix, **naming)
+            products.save_model(one, path, draft(path))
             log.info("Saved %s", path)
-            return [str(path)]
-        paths = []
-        with model:
-            for index in model.indices_for_exptype("science"):
-                with borrowed(model, index) as exposure:
-                    paths += self.save_model(exposure, suffix=suffix, force=True)
+            return str(path)
+
+        with products.whole_files() as draft:
+            if not isinstance(model, ModelLibrary):
+                basepath = output_file or model.meta.filename
+                return [save(model, draft, basepath=basepath, **components)]
+            paths = []
+            with model:
+                for index in model.indices_for_exptype("science"):
+                    with borrowed(model, index) as exposure:
+                        paths.append(save(exposure, draft, basepath=exposure.meta.filename))
         self._save_association(model, paths)
         return paths
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelContainer, ModelLibrary
 from jwst.datamodels.utils import attrs_to_group_id
-from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
+from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import NoGroupID
 
 from jwst_mosaic_skymatch.association import (
@@ -22,6 +22,7 @@ from jwst_mosaic_skymatch.association import (
 from jwst_mosaic_skymatch.exposures import borrowed, unreadable
 from jwst_mosaic_skymatch.keywords import read_keywords
 from jwst_mosaic_skymatch.members import read_member
+from jwst_mosaic_skymatch.products import require_writable
 
 __all__ = ["Listed", "StepInput", "expand", "list_input", "read_members"]
 
@@ -245,6 +246,10 @@ def _list_association(association, path, on_disk):
     name = str(path or "the list of exposures")
     directory = path.parent if path else Path()
     check_association(association, name, directory)
+    if on_disk:
+        require_writable(
+            Path(), "temporary copies of the exposures go there: run the step in another."
+        )
     association = in_lower_case(association)
     members = association["products"][0]["members"]
     packed = [m["expname"] for m in members if is_science(m) and m["expname"].endswith(".gz")]
@@ -279,13 +284,15 @@ def _load_association(path):
         with path.open() as file:
             return load_asn(file)
     except (AssociationNotValidError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a valid association ({error}).") from error
+        raise ValueError(
+            f"{path}: not a valid association ({error}); make one with asn_from_list."
+        ) from None
 
 
 def _raise_if_unreadable(files):
     for path in files:
         try:
-            read_metadata(str(path))
+            read_keywords(str(path))
         except Exception as error:
             raise unreadable(path, error) from error
 
