@@ -41,7 +41,7 @@ class DaskEngine(ThreadedEngine):
             import distributed
         except ImportError as error:
             raise ImportError(
-                "dask_scheduler needs dask.distributed: pip install 'jwst-mosaic-skymatch[dask]'"
+                "dask_scheduler needs dask.distributed: pip install distributed"
             ) from error
         self._distributed = distributed
         try:

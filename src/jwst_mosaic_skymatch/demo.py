@@ -267,9 +267,7 @@ def _figure_class():
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise SystemExit(
-            'The demo draws with matplotlib: pip install "jwst-mosaic-skymatch[plots]"'
-        ) from None
+        raise SystemExit("The demo draws with matplotlib: pip install matplotlib") from None
     return Figure
 
 
@@ -289,11 +287,13 @@ def _draw_picture(path, truth, found):
         extent = _extent(mosaic, grid)
         image = _show(above, mosaic.data - sky, extent, norm=_stretch(), cmap="magma")
         errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}
-        error_map = _show(below, mosaic.data - perfect, extent, **errors)
+        difference = mosaic.data - perfect
+        error_map = _show(below, difference, extent, **errors)
         above.set_title(title)
+        below.set_title(f"largest: {_short(np.nanmax(np.abs(difference)))} MJy/sr")
         below.set_xlabel("arcsec")
     for row, drawn, label, ticks in (
-        (axes[0], image, "above the sky, MJy/sr", (-0.5, -0.2, 0, 0.2, 0.5, 1, 2, 4, 8)),
+        (axes[0], image, "brightness above the sky, MJy/sr", (-0.5, -0.2, 0, 0.2, 0.5, 1, 2, 4, 8)),
         (axes[1], error_map, "difference from true levels, MJy/sr", (-0.2, -0.1, 0, 0.1, 0.2)),
     ):
         row[0].set_ylabel("arcsec")

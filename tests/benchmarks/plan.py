@@ -70,9 +70,9 @@ OPTIONS = (
     ),
     (
         "load-seconds",
-        0.01,
+        0.02,
         "s per megapixel to read all extensions when a file is opened: bench_cost.py "
-        "--instrument nircam --ways floor, CPU per exposure less open-seconds",
+        "--instrument nircam --ways floor, CPU per exposure on disk less open-seconds",
     ),
     (
         "map-seconds",
@@ -82,24 +82,22 @@ OPTIONS = (
     ),
     (
         "read-seconds",
-        0.005,
+        0.01,
         "s per megapixel for a worker to read SCI, DQ and ERR: half of load-seconds, as the "
         "bytes are",
     ),
     (
         "tile-seconds",
-        0.065,
-        "s per megapixel to mask, map and drizzle: bench_cost.py --instrument "
-        "nircam, CPU of ours less floor, pairs and the like, per exposure",
+        0.04,
+        "s per megapixel to mask, map and drizzle, by profile of bench_cost.py, 96 MIRI exposures",
     ),
+    ("pair-seconds", 0.055, "s per pair and megacell of overlap: as tile-seconds, by profile"),
     (
-        "pair-seconds",
-        0.09,
-        "s per pair and megacell of overlap: bench_growth.py --dithers 10 30 "
-        "--binning 1, added CPU of ours less floor over added pairs",
+        "stack-seconds",
+        0.05,
+        "s per megacell of each member of a robust mean: as tile-seconds, by profile",
     ),
-    ("stack-seconds", 0.02, "s per megacell of each member of a mean: as pair-seconds, by profile"),
-    ("error-seconds", 0.03, "s per megacell of each tile: as pair-seconds, by profile"),
+    ("error-seconds", 0.01, "s per megacell of each tile: as tile-seconds, by profile"),
     (
         "solve-seconds",
         1e-5,
@@ -108,10 +106,9 @@ OPTIONS = (
     ),
     (
         "record-seconds",
-        0.043,
+        0.05,
         "s per megapixel to record a level: bench_cost.py --instrument "
-        "nircam --ways ours, CPU on disk less in memory (half of what that was when files "
-        "were written twice); 0 in memory",
+        "nircam --ways ours, CPU on disk less in memory; 0 in memory",
     ),
     ("task-seconds", 0.001, "s of scheduler and main process for each task, assumed"),
     ("gflops", 5.0, "1e9 operations per second of the dense inverse of a group, assumed"),
