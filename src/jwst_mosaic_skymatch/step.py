@@ -225,22 +225,24 @@ class PixelSkyMatchStep(SkyMatchStep):
         if not (force or self.save_results or output_file or self.output_file):
             return None
 
+        paths = []
+
         def save(one, draft, **naming):
-            path = self.make_output_path(suffix=suffix, **naming)
-            products.save_model(one, path, draft(path))
-            log.info("Saved %s", path)
-            return str(path)
+            paths.append(str(self.make_output_path(suffix=suffix, **naming)))
+            products.save_model(one, paths[-1], draft(paths[-1]))
 
         with products.whole_files() as draft:
             if not isinstance(model, ModelLibrary):
-                basepath = output_file or model.meta.filename
-                return [save(model, draft, basepath=basepath, **components)]
-            paths = []
-            with model:
-                for index in model.indices_for_exptype("science"):
-                    with borrowed(model, index) as exposure:
-                        paths.append(save(exposure, draft, basepath=exposure.meta.filename))
-        self._save_association(model, paths)
+                save(model, draft, basepath=output_file or model.meta.filename, **components)
+            else:
+                with model:
+                    for index in model.indices_for_exptype("science"):
+                        with borrowed(model, index) as exposure:
+                            save(exposure, draft, basepath=exposure.meta.filename)
+        for path in paths:
+            log.info("Saved %s", path)
+        if isinstance(model, ModelLibrary):
+            self._save_association(model, paths)
         return paths
 
     # --- input -----------------------------------------------------------
