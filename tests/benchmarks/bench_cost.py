@@ -27,12 +27,12 @@ RUNNER = Path(__file__).with_name("run_step.py")
 WAYS = ("floor", "ours", "stock")
 MEMORY_MODES = ("in_memory", "on_disk")
 ROWS = {
-    "wall": ("wall, s", ".2f"),
-    "cpu": ("CPU, s", ".2f"),
-    "peak_mb": ("peak RSS, MB", ".2f"),
-    "own_mb": ("own RSS, MB", ".2f"),
-    "workers_mb": ("workers, MB", ".2f"),
-    "rms": ("error, MJy/sr", ".6f"),
+    "wall": ("wall, s", ".2f", ".3f"),
+    "cpu": ("CPU, s", ".2f", ".3f"),
+    "peak_mb": ("peak RSS, MB", ".2f", ".3f"),
+    "own_mb": ("own RSS, MB", ".2f", ".3f"),
+    "workers_mb": ("workers, MB", ".2f", ".3f"),
+    "rms": ("error, MJy/sr", ".6f", ".6f"),
 }
 # What Stephan's Quintet has, and the distance of its copies: depth stays the same.
 FIELD_EXPOSURES = 32
@@ -125,7 +125,7 @@ def report(title, runs):
     heads = [*runs[0], *(f"{first}/{second}" for first, second in ratios)]
     widths = [max(len(head) + 2, 10) for head in heads]
     print(" " * 14 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
-    for key, (label, digits) in ROWS.items():
+    for key, (label, digits, of_ratios) in ROWS.items():
         if not any(cost[key] for costs in runs for cost in costs.values()):
             continue
         values = [statistics.median(costs[way][key] for costs in runs) for way in runs[0]]
@@ -133,10 +133,12 @@ def report(title, runs):
             statistics.median(_ratio(costs[first][key], costs[second][key]) for costs in runs)
             for first, second in ratios
         ]
+        every = [digits] * len(runs[0]) + [of_ratios] * len(ratios)
         print(
             f"{label:14}"
             + "".join(
-                f"{value:{width}{digits}}" for value, width in zip(values, widths, strict=True)
+                f"{value:{width}{digits}}"
+                for value, width, digits in zip(values, widths, every, strict=True)
             ),
             flush=True,
         )
