@@ -106,9 +106,6 @@ def compare(mosaic, in_memory, options):
         for cores in options.cores:
             cores_given = {"maximum_cores": str(cores)} if cores > 1 else {}
             calls["ours" if cores == 1 else f"ours x{cores}"] = ("ours", cores_given)
-    # On a virtual machine memory that has not been used for a while comes from the host, which
-    # makes the first process that needs much of it slower by half. This one does not count.
-    run("floor", mosaic.association, in_memory=in_memory)
     runs = []
     for number in range(options.runs):
         order = list(calls) if number % 2 == 0 else list(calls)[::-1]
