@@ -13,6 +13,7 @@ import time
 import warnings
 import weakref
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from itertools import chain
 from pathlib import Path
 
@@ -286,6 +287,16 @@ def test_workers_with_another_version_are_refused(cluster, monkeypatch):
         engine.prepare()
         monkeypatch.setattr(engine._client, "run", lambda *_: {"tcp://host:1": "0.0.1"})
         with pytest.raises(RuntimeError, match=r"on Dask workers 0\.0\.1; start them from"):
+            engine.prepare()
+
+
+def test_workers_without_the_package_are_refused(cluster, monkeypatch):
+    def missing(*_):
+        raise PackageNotFoundError
+
+    with DaskEngine(cluster) as engine:
+        monkeypatch.setattr(engine._client, "run", missing)
+        with pytest.raises(RuntimeError, match="on Dask workers not there"):
             engine.prepare()
 
 

@@ -3,7 +3,8 @@
 __all__ = ["BAND_CELLS", "row_bands"]
 
 # What is worked on at a time stays in a processor's cache, and needs no new memory,
-# which costs more than most arithmetic does.
+# which costs more than most arithmetic does. Matrix products of so few are not shared
+# among threads, on which rounding would depend.
 BAND_CELLS = 24576
 
 

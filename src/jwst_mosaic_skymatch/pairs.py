@@ -142,25 +142,25 @@ def measure_offset(
         return None
     if statistic.skystat != "biweight":
         return _plain_offset(overlap, statistic)
-    fit, noise_variance, kept = _regress_without_patches(overlap, fit_shift, min_cells)
-    offset = _fitted_offset(overlap, kept, fit, noise_variance, fit_shift, keep_outliers)
+    offset, fit, kept = _fit_overlap(overlap, min_cells, fit_shift, keep_outliers)
     if not (fit_shift and _displaced(offset.fit)):
         return offset
     shift = _smooth_shift(kept, fit)
     moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
-    fit, noise_variance, kept = _regress_without_patches(moved, fit_shift, min_cells)
-    offset = _fitted_offset(moved, kept, fit, noise_variance, fit_shift, keep_outliers)
+    offset, *_ = _fit_overlap(moved, min_cells, fit_shift, keep_outliers)
     rest = offset.fit
     estimate = rest.estimate + rest.response[:, 1:] @ shift
     return replace(offset, fit=replace(rest, estimate=estimate))
 
 
-def _fitted_offset(overlap, kept, fit, noise_variance, fit_shift, keep_outliers):
+def _fit_overlap(overlap, min_cells, fit_shift, keep_outliers):
+    """Find the offset, and with it the regression and the part that it kept."""
+    fit, noise_variance, kept = _regress_without_patches(overlap, fit_shift, min_cells)
     # An image displaced by +s has lost s times its gradient.
     sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
     signs = np.outer(sign, sign)
     covariance = fit.covariance * signs
-    return PairOffset(
+    offset = PairOffset(
         0,
         1,
         float(fit.coefficients[0]),
@@ -171,6 +171,7 @@ def _fitted_offset(overlap, kept, fit, noise_variance, fit_shift, keep_outliers)
         PairFit(sign * fit.coefficients, covariance, fit.response * signs) if fit_shift else None,
         _outliers(overlap, kept, fit) if keep_outliers else None,
     )
+    return offset, fit, kept
 
 
 def _regress_without_patches(overlap, fit_shift, min_cells):
