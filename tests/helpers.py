@@ -1,10 +1,16 @@
 """Makers of small tiles with known levels, and what is done to them."""
 
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+
 import numpy as np
 
-from jwst_mosaic_skymatch.engine import Engine
-from jwst_mosaic_skymatch.match import Method, match_groups, match_members
-from jwst_mosaic_skymatch.tile import Tile
+from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
+from jwst_mosaic_skymatch.exposures.pixels import Pixels
+from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
+from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.tile import Tile
 
 # So many pixels in a cell that hardly any lies across an edge.
 INDEPENDENT = 1e8
@@ -20,19 +26,49 @@ def make_tile(x0, y0, shape, *, level=0.0, noise=0.0, seed=0, sky=None):
     if sky is not None:
         data += sky(x + x0, y + y0)
     data += noise * np.random.default_rng(seed).standard_normal(shape)
-    weight = np.full(shape, 4.0, dtype=np.float32)
-    return Tile(x0, y0, data.astype(np.float32), weight, pixels_per_cell=INDEPENDENT)
+    return Tile(
+        x0=x0,
+        y0=y0,
+        data=data.astype(np.float32),
+        weight=np.full(shape, 4.0, dtype=np.float32),
+        pixels_per_cell=INDEPENDENT,
+    )
 
 
-def match_tiles(tiles, labels, statistic, *, min_cells=25, **how):
-    """Match tiles group by group, as the step does."""
-    method, engine = Method(statistic, min_cells, **how), Engine()
-    matched = []
-    for label in dict.fromkeys(labels):
-        positions = [k for k, other in enumerate(labels) if other == label]
-        members = [tiles[k] for k in positions]
-        matched.append(match_members(label, members, positions, method, engine))
-    return match_groups(len(tiles), matched, method, engine)
+def punch(tile, cells):
+    """Take cells out of a tile."""
+    return replace(
+        tile,
+        data=np.where(cells, np.float32(np.nan), tile.data),
+        weight=np.where(cells, np.float32(0), tile.weight),
+    )
+
+
+def as_exposures(tiles):
+    """Make exposures that are drizzled already; None stands for one without a good pixel."""
+    return [TiledExposure(tile=tile, sky=np.nan) for tile in tiles]
+
+
+def outline(tile):
+    """Give the corners of a tile on the grid."""
+    x_min, x_max, y_min, y_max = tile.bounds
+    return np.array([(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)], dtype=float)
+
+
+def match_tiles(tiles, labels, statistic, *, min_cells=25, **settings):
+    """Match tiles as the step does its exposures."""
+    somewhere = next(tile for tile in tiles if tile is not None)
+    exposures = as_exposures(tiles)
+    with TemporaryDirectory() as directory:
+        return match_exposures(
+            labels,
+            [outline(tile or somewhere) for tile in tiles],
+            exposures.__getitem__,
+            MatchSettings(statistic, min_cells=min_cells, **settings),
+            Workers(SerialExecutor()),
+            directory=directory,
+            from_files=True,  # nothing is left to do before they are compared
+        )
 
 
 def structured_sky(x, y):
@@ -40,6 +76,25 @@ def structured_sky(x, y):
     return 10.0 * np.exp(-((x - 40.0) ** 2 + (y - 30.0) ** 2) / 800.0) + 3.0 * np.sin(
         x / 7.0 + y / 11.0
     )
+
+
+def shifted_sky(dx, dy):
+    """Make that emission as an image sees it that lies beside its place."""
+    return lambda x, y: structured_sky(x - dx, y - dy)
+
+
+def observe_sky(x, y, level, seed, *, shape=(80, 80), noise=0.02):
+    """Observe the structured emission with four pixels to a cell, the first at cell (x, y)."""
+
+    def to_grid(column, row):
+        return x + (column - 0.5) / 2, y + (row - 0.5) / 2
+
+    data = structured_sky(*to_grid(*np.indices(shape)[::-1])) + level
+    data += noise * np.random.default_rng(seed).standard_normal(shape)
+    pixels = Pixels(
+        data=data.astype(np.float32), dq=None, err=np.full(shape, noise, dtype=np.float32)
+    )
+    return Observation(pixels=pixels, pixel_map=map_pixels(to_grid, shape))
 
 
 def rootname(filename):

@@ -8,27 +8,34 @@ import shutil
 import weakref
 from dataclasses import replace
 
+import asdf
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.table import QTable
 from helpers import level_errors, read_levels, rms, rootname
 from jwst.datamodels import ModelContainer, ModelLibrary
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
 from stdatamodels.jwst.datamodels import open as open_model
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.simulation import (
-    BANDS,
+    FILTERS,
+    Imperfections,
     dither_pointings,
     dithers,
     mosaic_pointings,
     nircam_mosaic,
+    pointing_error,
     simulate_models,
+    stephans_quintet,
     two_by_three,
 )
 
 SKIES = np.array([100.0, 120.0, 105.0, 110.0, 105.0, 115.0])
 # The simulated sky itself, on which levels are put.
-PEDESTAL = BANDS["F770W"].sky
+PEDESTAL = FILTERS["F770W"].sky
 
 
 @pytest.fixture(scope="module")
@@ -364,29 +371,39 @@ def test_nothing_is_kept_after_a_run(mosaic, tmp_path, monkeypatch):
     assert step.levels_table is not None
 
 
-@pytest.mark.parametrize("renamed", [False, True])
-def test_levels_on_disk_are_written_once(mosaic, tmp_path, monkeypatch, renamed):
-    """Along with what stpipe writes after every step; a renamed file keeps its level, too."""
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_renamed_files_get_their_levels(mosaic, tmp_path, monkeypatch, in_memory):
+    """Their headers hold the names from before."""
     monkeypatch.chdir(tmp_path)
-    names = [f"{number}_{f.name}" if renamed else f.name for number, f in enumerate(mosaic.files)]
+    names = [f"{number}_{file.name}" for number, file in enumerate(mosaic.files)]
     for name, file in zip(names, mosaic.files, strict=True):
         shutil.copy(file, tmp_path / name)
-    written = []
-    save = ImageModel.save
-    monkeypatch.setattr(
-        ImageModel,
-        "save",
-        lambda model, *args, **how: written.append(1) or save(model, *args, **how),
-    )
-    library = run(names, in_memory=False)
-    assert len(written) == len(names) * (2 if renamed else 1)
-    with library:
-        for model in library:
-            assert model.meta.cal_step.skymatch == "COMPLETE"
-            library.shelve(model, modify=False)
-    found = list(read_levels(library).values())
-    truth = [mosaic.levels[rootname(f.name)] for f in mosaic.files]
-    assert rms(np.array(found) - truth - np.mean(np.array(found) - truth)) < 0.002
+    library = run(names, in_memory=in_memory, save_results=True, output_dir="out")
+    assert statuses_of(library) == ["COMPLETE"] * len(names)
+    truth = {
+        rootname(name): mosaic.levels[rootname(file.name)]
+        for name, file in zip(names, mosaic.files, strict=True)
+    }
+    assert rms(level_errors(read_levels(library), truth)) < 0.002
+    saved = {path.name for path in (tmp_path / "out").glob("*.fits")}
+    assert saved == {name.replace("_cal", "_skymatch") for name in names}
+
+
+def test_models_can_be_saved_after_the_run(mosaic, tmp_path):
+    association = json.loads(mosaic.association.read_text())
+    for member in association["products"][0]["members"]:
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+    association["products"][0]["members"][0]["exptype"] = "background"
+    step = PixelSkyMatchStep(output_dir=str(tmp_path))
+    library = step.run(association)
+    assert not list(tmp_path.iterdir())
+    assert step.save_model(library) is None  # not asked to
+    paths = step.save_model(library, suffix="mine", force=True)
+    expected = [str(tmp_path / f"{rootname(file.name)}_mine.fits") for file in mosaic.files[1:]]
+    assert sorted(paths) == expected
+    members = json.loads(next(tmp_path.glob("*_asn.json")).read_text())["products"][0]["members"]
+    assert [m["exptype"] for m in members] == ["science"] * len(paths) + ["background"]
+    assert members[-1]["expname"] == str(mosaic.files[0])
 
 
 def test_background_members_are_left_alone(mosaic, tmp_path):
@@ -445,3 +462,102 @@ def test_dithers_at_one_point():
 def test_footprint_comes_from_the_wcs_without_a_readable_s_region(models, s_region):
     models[2].meta.wcsinfo.s_region = s_region
     np.testing.assert_allclose(levels_of(run(models)), SKIES - 100.0, atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def misaligned():
+    """Run the step on exposures of which some lie beside their place."""
+    scene = stephans_quintet(8, binning=4, seed=3, imperfections=Imperfections(pointing_rms=0.15))
+    step = PixelSkyMatchStep()
+    logger = logging.getLogger("stpipe.pixel_skymatch")
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger.addHandler(handler)
+    try:
+        step.run(simulate_models(scene))
+    finally:
+        logger.removeHandler(handler)
+    return scene, step, [r.getMessage() for r in records if r.levelno >= logging.WARNING]
+
+
+def test_displaced_exposures_are_named(misaligned):
+    scene, step, warnings = misaligned
+    table = step.levels_table
+    found = np.stack([table["shift_ra"].to_value("arcsec"), table["shift_dec"].value], axis=1)
+    truth = np.array([-pointing_error(scene, p) for p in scene.pointings])
+    error = (found - found.mean(axis=0)) - (truth - truth.mean(axis=0))
+    assert np.sqrt(np.mean(error**2)) < 0.1 * 0.15
+    (warning,) = [w for w in warnings if "tweakreg" in w]
+    far = np.hypot(*(truth - truth.mean(axis=0)).T) > 0.15 * 4 * 0.11
+    for name in np.asarray(table["filename"])[far]:
+        assert name in warning
+
+
+def test_tables(misaligned):
+    scene, step, _ = misaligned
+    levels, pairs = step.levels_table, step.pairs_table
+    assert len(levels) == 8
+    assert levels["level"].unit == levels["level_error"].unit == u.Unit("MJy/sr")
+    assert set(levels["status"]) == {"COMPLETE"}
+    assert np.all(levels["n_pairs"] >= 1)
+    assert set(levels["visit_id"]) == {p.visit_id for p in scene.pointings}
+    assert set(pairs["stage"]) == {"in-stack", "between stacks"}
+    assert np.all(pairs["used"])
+    inside = pairs[pairs["stage"] == "in-stack"]
+    assert set(inside["first"]) | set(inside["second"]) == set(levels["filename"])
+    between = pairs[pairs["stage"] == "between stacks"]
+    assert set(between["first"]) | set(between["second"]) == set(levels["group"])
+
+
+def test_saved_tables(mosaic, tmp_path):
+    run(str(mosaic.association), save_diagnostics=True, output_dir=str(tmp_path))
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "stephans-quintet_skymatch_levels.ecsv",
+        "stephans-quintet_skymatch_pairs.ecsv",
+    }
+    levels = QTable.read(tmp_path / "stephans-quintet_skymatch_levels.ecsv")
+    truth = np.array([mosaic.levels[rootname(name)] for name in levels["filename"]])
+    error = levels["level"].value - truth
+    assert np.all(np.abs(error - error.mean()) < 6 * levels["level_error"].value)
+    assert levels.meta["dof"] > 0
+    pairs = QTable.read(tmp_path / "stephans-quintet_skymatch_pairs.ecsv")
+    assert np.all(pairs["offset_error"] > 0 * u.MJy / u.sr)
+
+
+def test_errors_do_not_need_quoted_ones():
+    """Without ERR the scatter of the differences gives the same errors."""
+    models = simulate_models(stephans_quintet(4, binning=8, seed=5))
+    with_errors, without = PixelSkyMatchStep(), PixelSkyMatchStep()
+    with_errors.run([m.copy() for m in models])
+    for model in models:
+        model.err = np.zeros_like(model.data)
+    without.run(models)
+    ratio = without.levels_table["level_error"] / with_errors.levels_table["level_error"]
+    np.testing.assert_allclose(ratio.value, 1.0, atol=0.25)
+
+
+def test_shifts_can_be_turned_off(mosaic):
+    step = PixelSkyMatchStep(fit_shift=False)
+    step.run(str(mosaic.association))
+    assert np.isnan(step.levels_table["shift_ra"].value).all()
+    assert np.isfinite(step.levels_table["level_error"].value).all()
+
+
+def settings():
+    """What the step changes in this process while it runs."""
+    threads = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+    validates = asdf.get_config().validate_on_read
+    return gc.get_threshold(), gc.isenabled(), gc.get_freeze_count() > 10_000, validates, threads
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_settings_are_as_before_afterwards(mosaic, tmp_path, monkeypatch, in_memory):
+    monkeypatch.chdir(tmp_path)
+    with threadpool_limits(2, user_api="blas"):
+        before = settings()
+        run(str(mosaic.association), in_memory=in_memory)
+        assert settings() == before
+        with pytest.raises(FileNotFoundError):
+            run("no_such_asn.json", in_memory=in_memory)
+        assert settings() == before

@@ -16,6 +16,7 @@ from stdatamodels.jwst.datamodels import dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 from stpipe.entry_points import get_steps
 
+import jwst_mosaic_skymatch
 from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchStep
 from jwst_mosaic_skymatch.simulation import Imperfections, dithers, simulate_mosaic
 
@@ -55,6 +56,7 @@ def levels_of_files_in(directory, pattern="*_skymatch.fits"):
 
 def run_image3(mosaic, directory, skymatch, **steps):
     """Run the stock pipeline in Python."""
+    directory.mkdir(exist_ok=True)  # jwst 1.20 does not make it
     Image3Pipeline.call(
         str(mosaic.association),
         output_dir=str(directory),
@@ -128,6 +130,15 @@ def test_stpipe_lists_both_without_importing_jwst():
     assert "pixel_skymatch" in done.stdout
     own = {s.class_alias: s.is_pipeline for s in get_steps() if "mosaic_skymatch" in s.class_name}
     assert own == {"pixel_skymatch": False, "calwebb_image3_pixel_skymatch": True}
+
+
+def test_older_jwst_is_refused(monkeypatch):
+    for version in ("1.20.2", "2.1.0.dev3+g12ab", "10.0.0"):
+        monkeypatch.setattr("jwst_mosaic_skymatch.version", {"jwst": version}.get)
+        assert jwst_mosaic_skymatch.PixelSkyMatchStep is PixelSkyMatchStep
+    monkeypatch.setattr("jwst_mosaic_skymatch.version", {"jwst": "1.19.1"}.get)
+    with pytest.raises(ImportError, match=r"needs jwst 1\.20 or later, but jwst is 1\.19\.1: pip"):
+        jwst_mosaic_skymatch.PixelSkyMatchStep  # noqa: B018
 
 
 def test_strun_step(work, mosaic):

@@ -28,12 +28,20 @@ _LAZY = {
     "PixelSkyMatchStep": "jwst_mosaic_skymatch.step",
     "PixelSkyMatchImage3Pipeline": "jwst_mosaic_skymatch.pipeline",
 }
+# The first that reads metadata without opening models.
+_OLDEST_JWST = (1, 20)
 
 
 def __getattr__(name):
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    jwst = version("jwst")
+    if tuple(int(number) for number in jwst.split(".")[:2]) < _OLDEST_JWST:
+        raise ImportError(
+            f"jwst-mosaic-skymatch needs jwst 1.20 or later, but jwst is {jwst}: "
+            "pip install --upgrade jwst"
+        )
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def __dir__():

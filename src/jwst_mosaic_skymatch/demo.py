@@ -5,26 +5,26 @@ Run it with ``python -m jwst_mosaic_skymatch.demo [DIR]``.
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.exposures import good_bits, read_footprint
-from jwst_mosaic_skymatch.grid import shared_grid
-from jwst_mosaic_skymatch.pixels import good_pixels
+from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
+from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
 from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
-from jwst_mosaic_skymatch.stack import stack_tiles
-from jwst_mosaic_skymatch.tile import drizzle_tile
+from jwst_mosaic_skymatch.tiles.grid import shared_grid
+from jwst_mosaic_skymatch.tiles.mean import mean_tile
+from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
 
-__all__ = ["main", "print_levels"]
+__all__ = ["main", "print_stock_levels"]
 
 OURS, STOCK = "PixelSkyMatchStep", "SkyMatchStep"
 # A quarter of the size: all runs take a minute, and the cost of the stock
@@ -34,6 +34,19 @@ DEFAULT_BINNING = 4
 PICTURE_CELL = 0.33
 # Largest error in the colours of the picture's lower row, MJy/sr.
 ERROR_LIMIT = 0.25
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a step has measured: levels about their mean, and their errors, MJy/sr."""
+
+    step: str
+    levels: np.ndarray
+    errors: np.ndarray
+
+    @property
+    def rms(self):
+        return float(np.sqrt(np.mean(self.errors**2)))
 
 
 def main(argv=None):
@@ -57,44 +70,36 @@ def main(argv=None):
     options = _parse(argv)
     _figure_class()  # refuse before the work, not after it
     directory = Path(options.directory)
-    truth = _simulate(directory, options, masked_strips=True)
-    # On the disk that the user chose, since full-size exposures take 0.8 GB.
+    masked = _simulate(directory, options, masked_strips=True)
+    # On the disk that the user chose, since full-size exposures take 1.6 GB.
     with tempfile.TemporaryDirectory(dir=directory, prefix="without-strips-") as scratch:
         unmasked = _simulate(Path(scratch), options, masked_strips=False)
-        found, without = _run_steps(truth, unmasked, directory)
-    _print_table(truth.levels, found)
-    _print_summary(truth.levels, found, without)
+        results, results_unmasked = _run_steps(masked, unmasked)
+    _print_table(masked.levels, results)
+    _print_summary(results, results_unmasked)
     picture = directory / "skymatch-demo.png"
-    _draw_picture(picture, truth, found)
+    _draw_picture(picture, masked, results)
     print(f"\nThe mosaic before and after: {picture}")
     return 0
 
 
-def print_levels(step, association):
-    """Run a step and print the levels that it finds, as JSON.
+def print_stock_levels(association):
+    """Run jwst's own step with its default parameters and print its levels as JSON.
 
     Parameters
     ----------
-    step : {'PixelSkyMatchStep', 'SkyMatchStep'}
-        The step, run with its default parameters. Nothing is saved.
     association : str
-        The exposures.
+        The exposures. Nothing is saved.
     """
     from jwst.skymatch import SkyMatchStep
 
-    from jwst_mosaic_skymatch.step import PixelSkyMatchStep
-
-    classes = {OURS: PixelSkyMatchStep, STOCK: SkyMatchStep}
-    library = classes[step].call(association)
     levels = {}
-    with library:
-        for index, model in enumerate(library):
-            levels[_rootname(model.meta.filename)] = model.meta.background.level
-            library.shelve(model, index, modify=False)
+    with SkyMatchStep().run(association) as library:
+        for index in range(len(library)):
+            with borrowed(library, index) as model:
+                rootname = model.meta.filename.rpartition("_")[0]
+                levels[rootname] = model.meta.background.level
     print(json.dumps(levels))
-
-
-# --- arguments and simulation ------------------------------------------------
 
 
 def _parse(argv):
@@ -103,34 +108,21 @@ def _parse(argv):
         description="Simulate MIRI exposures of Stephan's Quintet with known levels, match them "
         f"with {OURS} and with jwst's {STOCK}, and compare the levels found.",
     )
-    parser.add_argument(
-        "directory",
-        metavar="DIR",
-        nargs="?",
-        default="skymatch-demo",
-        help="where to write the exposures, the results and the picture [%(default)s]",
-    )
+    default, text = "skymatch-demo", "where to write exposures, results and picture [%(default)s]"
+    parser.add_argument("directory", metavar="DIR", nargs="?", default=default, help=text)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--full", action="store_true", help="full-size detectors (needs 3 GB of disk)"
-    )
-    size.add_argument(
-        "--binning",
-        type=int,
-        default=DEFAULT_BINNING,
-        help="MIRI pixels per simulated pixel and axis [%(default)s]",
-    )
-    parser.add_argument("--seed", type=int, default=1, help="seed of the simulation [%(default)s]")
-    parser.add_argument(
-        "--exposures", type=int, default=32, help="use only that many exposures [%(default)s]"
-    )
+    text = "MIRI pixels per simulated pixel and axis [%(default)s]"
+    size.add_argument("--binning", type=int, default=DEFAULT_BINNING, help=text)
+    text = "full-size detectors (needs 4 GB of disk)"
+    size.add_argument("--full", dest="binning", action="store_const", const=1, help=text)
+    text = "seed of the simulation [%(default)s]"
+    parser.add_argument("--seed", type=int, default=1, help=text)
+    text = "use only that many exposures [%(default)s]"
+    parser.add_argument("--exposures", type=int, default=32, help=text)
     options = parser.parse_args(argv)
-    if options.full:
-        options.binning = 1
-    if not 1 <= options.binning <= 16:
-        parser.error("--binning must be between 1 and 16")
-    if not 2 <= options.exposures <= 32:
-        parser.error("--exposures must be between 2 and 32")
+    for name, low, high in (("binning", 1, 16), ("exposures", 2, 32)):
+        if not low <= getattr(options, name) <= high:
+            parser.error(f"--{name} must be between {low} and {high}")
     if options.seed < 0:
         parser.error("--seed must not be negative")
     return options
@@ -154,113 +146,86 @@ def _simulate(directory, options, *, masked_strips):
     return simulation
 
 
-# --- running the steps -------------------------------------------------------
-
-
-def _run_steps(truth, unmasked, directory):
+def _run_steps(masked, unmasked):
     """Run both steps on both sets of exposures, two at a time."""
-    print(f"Running strun pixel_skymatch {truth.association} --output_dir {directory}")
+    directory = masked.association.parent
+    print(f"Running strun pixel_skymatch {masked.association} --output_dir {directory}")
     print(f"and {STOCK}, and both once more without masked strips ...", flush=True)
     with ThreadPoolExecutor(max_workers=2) as pool:
         # The longest first, so that two workers end together.
-        stock = pool.submit(_levels_of, STOCK, truth.association)
-        stock_without = pool.submit(_levels_of, STOCK, unmasked.association)
-        ours = pool.submit(_strun, truth, directory)
-        ours_without = pool.submit(_levels_of, OURS, unmasked.association)
-        found = {OURS: ours.result(), STOCK: stock.result()}
-        without = {OURS: ours_without.result(), STOCK: stock_without.result()}
-    return found, without
+        stock = pool.map(_run_stock, (masked, unmasked))
+        ours = pool.map(_run_ours, (masked, unmasked))
+        return list(zip(ours, stock, strict=True))
 
 
-def _strun(truth, directory):
-    """Run the step as a user does, and read the levels from the files it writes."""
+def _run_ours(simulation):
+    """Run our step as a user does, and read the levels from the files that it writes."""
     # The strun of this Python, whatever else is on the path.
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
-    strun = shutil.which("strun", path=path) or "strun"
-    _run([strun, "pixel_skymatch", truth.association, "--output_dir", directory])
+    strun = shutil.which("strun", path=sysconfig.get_path("scripts")) or "strun"
+    directory = simulation.association.parent
+    _run(strun, "pixel_skymatch", simulation.association, "--output_dir", directory)
     levels = {}
-    for name in truth.levels:
+    for name in simulation.levels:
         with ImageModel(directory / f"{name}_skymatch.fits") as model:
             levels[name] = model.meta.background.level
-    return levels
+    return _compare(OURS, levels, simulation.levels)
 
 
-def _levels_of(step, association):
-    code = "import sys; from jwst_mosaic_skymatch.demo import print_levels as p; p(*sys.argv[1:])"
-    # The stock step would ask CRDS for parameters, which needs network or a cache.
-    environment = {**os.environ, "STPIPE_DISABLE_CRDS_STEPPARS": "true"}
-    output = _run([sys.executable, "-c", code, step, association], environment)
-    return json.loads(output.splitlines()[-1])
+def _run_stock(simulation):
+    code = "import sys, jwst_mosaic_skymatch.demo as d; d.print_stock_levels(sys.argv[1])"
+    output = _run(sys.executable, "-c", code, simulation.association)
+    return _compare(STOCK, json.loads(output.splitlines()[-1]), simulation.levels)
 
 
-def _run(command, environment=None):
+def _run(*command):
     """Run a command quietly; show what it said if it fails."""
-    command = [str(word) for word in command]
-    try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    except OSError as error:
-        raise SystemExit(f"{command[0]} cannot be run: {error}") from error
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{done.stdout}{done.stderr}\nThis failed: {' '.join(command)}")
+        command = " ".join(map(str, command))
+        raise SystemExit(f"{done.stdout}{done.stderr}\nThis failed: {command}")
     return done.stdout
 
 
-# --- results -----------------------------------------------------------------
+def _compare(step, levels, truth):
+    levels = _about_mean([levels[name] for name in truth])
+    return _Result(step=step, levels=levels, errors=levels - _about_mean(truth.values()))
 
 
-def _rootname(filename):
-    return filename.rpartition("_")[0]
+def _about_mean(levels):
+    """Subtract the mean of the levels: no step can know what they have in common."""
+    levels = np.array(list(levels), dtype=float)
+    return levels - levels.mean()
 
 
-def _relative(levels, names):
-    """Levels about their mean: a common constant is not the step's to find."""
-    values = np.array([levels.get(name) for name in names], dtype=float)
-    return values - values.mean()
-
-
-def _errors(found, true):
-    return _relative(found, true) - _relative(true, true)
-
-
-def _rms(found, true):
-    return float(np.sqrt(np.mean(_errors(found, true) ** 2)))
-
-
-def _print_table(true, found):
+def _print_table(truth, results):
     print("\nSky level of each exposure about the mean of all, MJy/sr\n")
-    print(f"{'visit, exposure':<18}{'true':>9}{OURS:>24}{STOCK:>24}")
+    print(f"{'visit, exposure':<18}{'true':>9}" + "".join(f"{r.step:>24}" for r in results))
     print(f"{'':<27}{'found':>14}{'error':>10}{'found':>14}{'error':>10}")
-    columns = [_relative(true, true)]
-    for step in (OURS, STOCK):
-        columns += [_relative(found[step], true), _errors(found[step], true)]
+    true = _about_mean(truth.values())
     before = None
-    for name, values in zip(true, zip(*columns, strict=True), strict=True):
+    for k, name in enumerate(truth):
         visit, _, exposure, *_ = name.split("_")
-        label = visit if visit != before else ""
+        row = "".join(f"{r.levels[k]:>14.4f}{r.errors[k]:>10.4f}" for r in results)
+        print(f"{visit if visit != before else '':<14}{int(exposure):>3} {true[k]:>9.4f}{row}")
         before = visit
-        row = "{:>9.4f}{:>14.4f}{:>10.4f}{:>14.4f}{:>10.4f}".format(*values)
-        print(f"{label:<14}{int(exposure):>3} {row}")
+
+
+def _print_summary(results, results_unmasked):
+    ours, stock = (result.rms for result in results)
+    print(f"\nrms error of {OURS}: {_short(ours)} MJy/sr")
+    print(f"rms error of {STOCK}: {_short(stock)} MJy/sr")
+    print(f"ratio: {stock / ours:.0f}")
+    ours_unmasked, stock_unmasked = (result.rms for result in results_unmasked)
+    print(
+        f"Without MIRI's masked strips the errors are {_short(ours_unmasked)} and "
+        f"{_short(stock_unmasked)} MJy/sr, ratio {stock_unmasked / ours_unmasked:.0f}:\n"
+        f"the strips multiply the error of {STOCK} by {stock / stock_unmasked:.1f}."
+    )
 
 
 def _short(value):
     """Write a number with two significant digits and without an exponent."""
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")
-
-
-def _print_summary(true, found, without):
-    ours, stock = (_rms(found[step], true) for step in (OURS, STOCK))
-    print(f"\nrms error of {OURS}: {_short(ours)} MJy/sr")
-    print(f"rms error of {STOCK}: {_short(stock)} MJy/sr")
-    print(f"ratio: {stock / ours:.0f}")
-    ours_without, stock_without = (_rms(without[step], true) for step in (OURS, STOCK))
-    print(
-        f"Without MIRI's masked strips the errors are {_short(ours_without)} and "
-        f"{_short(stock_without)} MJy/sr, ratio {stock_without / ours_without:.0f}:\n"
-        f"the strips multiply the error of {STOCK} by {stock / stock_without:.1f}."
-    )
-
-
-# --- picture -----------------------------------------------------------------
 
 
 def _figure_class():
@@ -271,89 +236,81 @@ def _figure_class():
     return Figure
 
 
-def _draw_picture(path, truth, found):
-    grid, tiles = _drizzle(truth.files)
-    names = list(truth.levels)
-    perfect = stack_tiles(tiles, _relative(truth.levels, names), extents=tiles).data
-    levels = {"Before matching": np.zeros(len(tiles))}
-    for step in (OURS, STOCK):
-        error = _short(_rms(found[step], truth.levels))
-        levels[f"{step}: rms error {error} MJy/sr"] = _relative(found[step], names)
+def _draw_picture(path, simulation, results):
+    grid, tiles = _drizzle(simulation.files)
+    perfect = mean_tile(tiles, _about_mean(simulation.levels.values())).data
+    columns = {"Before matching": np.zeros(len(tiles))}
+    columns |= {f"{r.step}: rms error {_short(r.rms)} MJy/sr": r.levels for r in results}
     figure = _figure_class()(figsize=(15, 8.2), layout="compressed")
     axes = figure.subplots(2, 3, sharex=True, sharey=True)
-    sky = np.nanpercentile(perfect, 20)
-    for (above, below), (title, subtracted) in zip(axes.T, levels.items(), strict=True):
-        mosaic = stack_tiles(tiles, subtracted, extents=tiles)
-        extent = _extent(mosaic, grid)
-        image = _show(above, mosaic.data - sky, extent, norm=_stretch(), cmap="magma")
-        errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}
-        difference = mosaic.data - perfect
-        error_map = _show(below, difference, extent, **errors)
-        above.set_title(title)
-        below.set_title(f"largest: {_short(np.nanmax(np.abs(difference)))} MJy/sr")
-        below.set_xlabel("arcsec")
-    for row, drawn, label, ticks in (
-        (axes[0], image, "brightness above the sky, MJy/sr", (-0.5, -0.2, 0, 0.2, 0.5, 1, 2, 4, 8)),
-        (axes[1], error_map, "difference from true levels, MJy/sr", (-0.2, -0.1, 0, 0.1, 0.2)),
-    ):
+    for panels, (title, levels) in zip(axes.T, columns.items(), strict=True):
+        images = _draw_column(panels, mean_tile(tiles, levels), perfect, grid)
+        panels[0].set_title(title)
+    bars = (
+        ("brightness above the sky, MJy/sr", (-0.5, -0.2, 0, 0.2, 0.5, 1, 2, 4, 8)),
+        ("difference from true levels, MJy/sr", (-0.2, -0.1, 0, 0.1, 0.2)),
+    )
+    for row, image, (label, ticks) in zip(axes, images, bars, strict=True):
         row[0].set_ylabel("arcsec")
-        bar = figure.colorbar(drawn, ax=row, label=label, extend="both", fraction=0.03, pad=0.01)
+        bar = figure.colorbar(image, ax=row, label=label, extend="both", fraction=0.03, pad=0.01)
         bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
     _draw_compass(axes[0, 0], grid)
     figure.savefig(path, dpi=110)
 
 
-def _show(panel, data, extent, **colours):
-    panel.set_facecolor("0.8")
-    return panel.imshow(data, origin="lower", extent=extent, interpolation="nearest", **colours)
-
-
-def _stretch():
+def _draw_column(panels, mosaic, perfect, grid):
+    """Draw a mosaic and, below, its difference from that with true levels."""
     from matplotlib.colors import AsinhNorm
 
     # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the
     # range; logarithmic in the galaxies.
-    return AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0)
+    brightness = {"norm": AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0), "cmap": "magma"}
+    errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}
+    # Edges in arcsec from the middle of the grid.
+    extent = (np.array(mosaic.bounds) - np.repeat(grid.shape[::-1], 2) / 2) * grid.cell_scale
+    place = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
+    difference = mosaic.data - perfect
+    above, below = panels
+    above.set_facecolor("0.8")
+    below.set_facecolor("0.8")
+    below.set_title(f"largest: {_short(np.nanmax(np.abs(difference)))} MJy/sr")
+    below.set_xlabel("arcsec")
+    sky = np.nanpercentile(perfect, 20)
+    return (
+        above.imshow(mosaic.data - sky, **place, **brightness),
+        below.imshow(difference, **place, **errors),
+    )
+
+
+def _draw_compass(panel, grid):
+    corner, aspect = np.array([0.82, 0.94]), grid.shape[1] / grid.shape[0]
+    style = {"xycoords": "axes fraction", "textcoords": "axes fraction"}
+    arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
+    # Cells for one arcsec to the east and to the north.
+    for letter, cells in zip("EN", np.linalg.inv(grid.sky_axes).T, strict=True):
+        along = 0.08 * cells / np.hypot(*cells) * (1, aspect)
+        panel.annotate("", corner + along, corner, arrowprops=arrow, **style)
+        panel.annotate(letter, corner, corner + 1.35 * along, ha="center", va="center", **style)
 
 
 def _drizzle(files):
+    """Drizzle the exposures onto a grid with the axes of the first."""
     with ImageModel(files[0]) as first:
         wcs, wcsinfo = first.meta.wcs, first.meta.wcsinfo.instance
         side = np.sqrt(first.meta.photometry.pixelarea_arcsecsq)
-    regions = []
+    footprints = []
     for file in files:
         with ImageModel(file) as model:
-            regions.append(read_footprint(model.meta.wcsinfo.s_region))
-    grid = shared_grid(regions, wcs, wcsinfo, max(1.0, PICTURE_CELL / side))
+            footprints.append(read_footprint(model.meta.wcsinfo.s_region))
+    grid = shared_grid(footprints, wcs, wcsinfo, max(1.0, PICTURE_CELL / side))
+    bits = good_bits("~DO_NOT_USE+NON_SCIENCE")
     tiles = []
     for file in files:
         with ImageModel(file) as model:
-            good = good_pixels(model.data, model.dq, good_bits=good_bits("~DO_NOT_USE+NON_SCIENCE"))
+            good = good_pixels(model.data, model.dq, good_bits=bits)
             pixel_map = grid.map_pixels(model.meta.wcs, good.shape)
             tiles.append(drizzle_tile(model.data, good, pixel_map, min_coverage=0.5))
     return grid, tiles
-
-
-def _extent(mosaic, grid):
-    """Edges of a mosaic in arcsec from the middle of the grid."""
-    middle = np.repeat(grid.shape[::-1], 2) / 2
-    return (np.array(mosaic.bounds) - middle) * grid.cell_scale
-
-
-def _draw_compass(panel, grid, length=0.08):
-    x, y = np.array(grid.shape[::-1]) / 2
-    ra, dec = grid.wcs(x, y)
-    step = 10 / 3600
-    there = {"N": (ra, dec + step), "E": (ra + step / np.cos(np.deg2rad(dec)), dec)}
-    corner = np.array([0.82, 0.94])
-    units = {"xycoords": "axes fraction", "textcoords": "axes fraction"}
-    for letter, position in there.items():
-        toward = np.array(grid.wcs.invert(*position)) - (x, y)
-        toward = length * toward / np.hypot(*toward) * (1, grid.shape[1] / grid.shape[0])
-        arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
-        panel.annotate("", corner + toward, corner, arrowprops=arrow, **units)
-        name = {"ha": "center", "va": "center"}
-        panel.annotate(letter, corner, corner + 1.35 * toward, **units, **name)
 
 
 if __name__ == "__main__":

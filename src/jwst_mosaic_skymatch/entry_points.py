@@ -7,14 +7,8 @@ imported here.
 __all__ = ["get_steps"]
 
 
-def get_steps():
-    """Name the step and the pipeline for stpipe's ``stpipe.steps`` entry point.
-
-    Returns
-    -------
-    list of tuple
-        Class path, alias, and whether the class is a pipeline.
-    """
+def get_steps():  # numpydoc ignore=RT01
+    """Name the step and the pipeline: class path, alias, and whether it is a pipeline."""
     return [
         ("jwst_mosaic_skymatch.PixelSkyMatchStep", "pixel_skymatch", False),
         (

@@ -17,13 +17,6 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
     step_defs: ClassVar = {**Image3Pipeline.step_defs, "skymatch": PixelSkyMatchStep}
 
     @classmethod
-    def get_config_reftype(cls):
-        """Name the CRDS parameter reference of the stock pipeline.
-
-        Returns
-        -------
-        str
-            The type under which CRDS keeps parameters of ``calwebb_image3``,
-            so that the other steps run with the parameters they have there.
-        """
+    def get_config_reftype(cls):  # numpydoc ignore=RT01
+        """Name the stock pipeline's parameters in CRDS, with which the other steps run."""
         return "pars-image3pipeline"

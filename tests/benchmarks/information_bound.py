@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures import wcs_footprint
-from jwst_mosaic_skymatch.grid import shared_grid
+from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.simulation import true_exposure
-from jwst_mosaic_skymatch.tile import drizzle_tile
+from jwst_mosaic_skymatch.tiles.grid import shared_grid
+from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
 
 
 def level_covariance(models, scene, *, pixel_scale_ratio=2.2):

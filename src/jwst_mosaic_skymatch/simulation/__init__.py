@@ -7,29 +7,36 @@ not tested against itself.
 from .aperture import Aperture, load_aperture
 from .artifacts import CosmicRays, Patch
 from .attitude import build_wcs, v2v3_to_sky
-from .bands import BANDS, Band
 from .detector import DetectorOptions, draw_dq
 from .diffuse import Cirrus, Galaxy
 from .exposure import Truth, pointing_error, simulate_exposure, true_exposure
-from .fields import ngc628, stephans_quintet, thirty_doradus
+from .filters import FILTERS, Filter
 from .levels import draw_levels, measured_levels
 from .mosaic import Simulation, simulate_models, simulate_mosaic
-from .noise import Noise, band_noise, variances
+from .noise import Noise, filter_noise, variances
 from .patterns import dither_pointings, mosaic_pointings
 from .pointing import FIELDS, Pointing, detector_pointings, offset_pointing, read_pointings
-from .scene import Imperfections, Scene
-from .scenes import blank_field, compose_scene, dithers, nircam_mosaic, two_by_three
+from .scene import Imperfections, Scene, compose_scene
+from .scenes import (
+    blank_field,
+    dithers,
+    ngc628,
+    nircam_mosaic,
+    stephans_quintet,
+    thirty_doradus,
+    two_by_three,
+)
 from .sky import Sky, make_sky
 from .stars import StarCounts, Stars
 
 __all__ = [
-    "BANDS",
     "FIELDS",
+    "FILTERS",
     "Aperture",
-    "Band",
     "Cirrus",
     "CosmicRays",
     "DetectorOptions",
+    "Filter",
     "Galaxy",
     "Imperfections",
     "Noise",
@@ -41,7 +48,6 @@ __all__ = [
     "StarCounts",
     "Stars",
     "Truth",
-    "band_noise",
     "blank_field",
     "build_wcs",
     "compose_scene",
@@ -50,6 +56,7 @@ __all__ = [
     "dithers",
     "draw_dq",
     "draw_levels",
+    "filter_noise",
     "load_aperture",
     "make_sky",
     "measured_levels",

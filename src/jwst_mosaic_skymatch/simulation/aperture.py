@@ -66,29 +66,29 @@ class Aperture:
     subarray: tuple[int, int, int, int]
 
     @property
-    def shape(self):  # numpydoc ignore=RT01
+    def shape(self):
         """Number of rows and columns of the simulated frame."""
         return self.subarray[3] // self.binning, self.subarray[2] // self.binning
 
     @property
-    def is_full(self):  # numpydoc ignore=RT01
+    def is_full(self):
         """Whether the frame is not cropped."""
         return self.subarray == (0, 0, *self.full_size)
 
     @property
-    def pixel_area(self):  # numpydoc ignore=RT01
+    def pixel_area(self):
         """Area of a pixel at the reference point, arcsec squared."""
         x, y = self.x_coefficients, self.y_coefficients
         return abs(x["10"] * y["11"] - x["11"] * y["10"]) * self.binning**2
 
     @property
-    def reference_columns_rows(self):  # numpydoc ignore=RT01
+    def reference_columns_rows(self):
         """Width of the reference-pixel border, columns and rows of simulated pixels."""
         columns, rows = _REFERENCE_PIXELS[self.instrument]
         return -(-columns // self.binning), -(-rows // self.binning)
 
     @cached_property
-    def to_v2v3(self):  # numpydoc ignore=RT01
+    def to_v2v3(self):
         """Astropy model from 0-based simulated pixels to V2, V3 (arcsec), with inverse."""
         forward = (
             self._to_offset() | _polynomials(self.x_coefficients, self.y_coefficients) | self._turn
@@ -101,7 +101,7 @@ class Aperture:
         return forward
 
     @property
-    def bounding_box(self):  # numpydoc ignore=RT01
+    def bounding_box(self):
         """Range of the valid pixels, ``((x0, x1), (y0, y1))``, as jwst sets them."""
         rows, columns = self.shape
         # jwst leaves MIRI's reference columns out, unless the frame is a subarray.

@@ -42,7 +42,7 @@ class Truth:
     dq: np.ndarray
 
     @property
-    def good(self):  # numpydoc ignore=RT01
+    def good(self):
         """Whether each pixel may be used."""
         return (self.dq & FLAGS["DO_NOT_USE"]) == 0
 
@@ -64,14 +64,15 @@ def true_exposure(scene, pointing):
     """
     aperture = _aperture(scene, pointing)
     level = scene.levels[pointing.rootname]
-    light = scene.sky.observe(_displaced_wcs(scene, pointing, aperture), aperture.shape)
+    light = scene.sky.observe(_true_wcs(scene, pointing, aperture), aperture.shape)
     light = light + level + _gradients(scene, pointing, aperture.shape)
     for patch in scene.patches.get(pointing.rootname, ()):
         light = light + draw_patch(aperture.shape, patch)
     gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
     signal = light * (1 + scene.imperfections.gain_rms * gain)
     dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
-    return Truth(level, signal, sum(variances(signal, scene.noise)), dq)
+    variance = sum(variances(signal, scene.noise))
+    return Truth(level=level, signal=signal, variance=variance, dq=dq)
 
 
 def simulate_exposure(scene, pointing):
@@ -94,16 +95,16 @@ def simulate_exposure(scene, pointing):
     signal = np.where(truth.dq & FLAGS["NON_SCIENCE"], _STRIP_LIGHT * truth.signal, truth.signal)
     rng = named_generator(scene.seed, "noise", pointing.rootname)
     data = add_noise(signal, scene.noise, rng)
-    data, dq = _hit(data, truth, scene, pointing)
-    data = _spoil(data, truth, scene, pointing)
+    data, dq = _add_cosmic_rays(data, truth, scene, pointing)
+    data = _spoil_bad_pixels(data, truth, scene, pointing)
     aperture = _aperture(scene, pointing)
-    model = _store(data, dq, variances(data, scene.noise))
+    model = _make_model(data, dq, variances(data, scene.noise))
     model.meta.wcs = build_wcs(aperture, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)
     fill_metadata(
         model,
         pointing,
         aperture,
-        band=scene.band,
+        filter_name=scene.filter_name,
         exposure_time=scene.noise.exposure_time,
         target=scene.target,
     )
@@ -115,7 +116,7 @@ def _aperture(scene, pointing):
 
 
 def pointing_error(scene, pointing):
-    """Tell by how much an exposure looks beside where its WCS says.
+    """Find how far beside its WCS's place an exposure looks.
 
     Parameters
     ----------
@@ -127,15 +128,14 @@ def pointing_error(scene, pointing):
     Returns
     -------
     ndarray, shape (2,)
-        East and north, arcsec. What is in the image appears displaced by the
-        opposite.
+        East and north, arcsec; the image is shifted by the opposite.
     """
     # All detectors of an exposure share the telescope's error.
     rng = named_generator(scene.seed, "pointing", pointing.exposure_id)
     return scene.imperfections.pointing_rms * rng.standard_normal(2)
 
 
-def _displaced_wcs(scene, pointing, aperture):
+def _true_wcs(scene, pointing, aperture):
     east, north = pointing_error(scene, pointing) / 3600
     ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
     return build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
@@ -150,7 +150,7 @@ def _gradients(scene, pointing, shape):
     )
 
 
-def _hit(data, truth, scene, pointing):
+def _add_cosmic_rays(data, truth, scene, pointing):
     if scene.cosmic_rays is None:
         return data, truth.dq
     rng = named_generator(scene.seed, "cosmic rays", pointing.rootname)
@@ -159,7 +159,7 @@ def _hit(data, truth, scene, pointing):
     return data + energy * np.sqrt(truth.variance), dq
 
 
-def _spoil(data, truth, scene, pointing):
+def _spoil_bad_pixels(data, truth, scene, pointing):
     # Unusable pixels hold wild values; as in real files, part of them NaN.
     rng = named_generator(scene.seed, "bad values", pointing.rootname)
     wild = np.exp(rng.normal(3, 2, data.shape)) * rng.choice([-1, 1], data.shape)
@@ -169,7 +169,7 @@ def _spoil(data, truth, scene, pointing):
     return np.where(empty & ~truth.good, np.nan, data)
 
 
-def _store(data, dq, quoted):
+def _make_model(data, dq, quoted):
     poisson, read = quoted
     model = ImageModel(data.astype(np.float32))
     model.dq = dq.astype(np.uint32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .bands import BANDS
+from .filters import FILTERS
 
 __all__ = ["fill_metadata"]
 
@@ -13,7 +13,7 @@ _FIRST_MJD = 59742.0  # the day after JWST's first images were taken
 _DATE = "2022-06-12"
 
 
-def fill_metadata(model, pointing, aperture, *, band, exposure_time, target):
+def fill_metadata(model, pointing, aperture, *, filter_name, exposure_time, target):
     """Fill in the metadata of a model in place.
 
     Parameters
@@ -24,8 +24,8 @@ def fill_metadata(model, pointing, aperture, *, band, exposure_time, target):
         Where the exposure looked and what it is called.
     aperture : Aperture
         The aperture, with binning and subarray.
-    band : str
-        Filter.
+    filter_name : str
+        One of `FILTERS`.
     exposure_time : float
         Exposure time, s.
     target : str
@@ -37,7 +37,7 @@ def fill_metadata(model, pointing, aperture, *, band, exposure_time, target):
     meta.telescope = "JWST"
     meta.date = f"{_DATE}T12:00:00.000"
     meta.bunit_data = meta.bunit_err = "MJy/sr"
-    meta.instrument = _instrument(pointing, aperture, band)
+    meta.instrument = _instrument(pointing, aperture, filter_name)
     meta.observation = _observation(pointing)
     meta.exposure = _exposure(pointing, aperture, exposure_time)
     meta.target = {
@@ -47,7 +47,7 @@ def fill_metadata(model, pointing, aperture, *, band, exposure_time, target):
         "dec": pointing.dec_ref,
     }
     meta.visit.tsovisit = False
-    meta.photometry = _photometry(aperture, band)
+    meta.photometry = _photometry(aperture, filter_name)
     meta.subarray = _subarray(aperture)
     meta.aperture.name = meta.aperture.pps_name = aperture.name
     meta.aperture.position_angle = pointing.roll_ref
@@ -58,8 +58,8 @@ def fill_metadata(model, pointing, aperture, *, band, exposure_time, target):
         setattr(meta.cal_step, step, "COMPLETE")
 
 
-def _instrument(pointing, aperture, band):
-    values = {"name": aperture.instrument, "detector": pointing.detector, "filter": band}
+def _instrument(pointing, aperture, filter_name):
+    values = {"name": aperture.instrument, "detector": pointing.detector, "filter": filter_name}
     if aperture.instrument == "NIRCAM":
         values["pupil"] = "CLEAR"
         values["channel"] = "LONG" if pointing.detector.endswith("LONG") else "SHORT"
@@ -113,11 +113,11 @@ def _exposure(pointing, aperture, time):
     }
 
 
-def _photometry(aperture, band):
-    area = aperture.pixel_area
+def _photometry(aperture, filter_name):
+    area, conversion = aperture.pixel_area, FILTERS[filter_name].conversion
     return {
-        "conversion_megajanskys": BANDS[band].conversion,
-        "conversion_microjanskys": BANDS[band].conversion * _SR_PER_ARCSEC2 * 1e12,
+        "conversion_megajanskys": conversion,
+        "conversion_microjanskys": conversion * _SR_PER_ARCSEC2 * 1e12,
         "pixelarea_arcsecsq": area,
         "pixelarea_steradians": area * _SR_PER_ARCSEC2,
     }

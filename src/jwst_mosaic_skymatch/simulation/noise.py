@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bands import BANDS
+from .filters import FILTERS
 
-__all__ = ["Noise", "add_noise", "band_noise", "variances"]
+__all__ = ["Noise", "add_noise", "filter_noise", "variances"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Noise:
     draw: bool = True
 
 
-def band_noise(band, *, exposure_time=None, draw=True):
+def filter_noise(filter_name, *, exposure_time=None, draw=True):
     """Make the noise usual for a filter.
 
     Parameters
     ----------
-    band : str
-        Filter.
+    filter_name : str
+        One of `FILTERS`.
     exposure_time : float, optional
         Exposure time, s. The default is usual for the filter.
     draw : bool, optional
@@ -48,10 +48,10 @@ def band_noise(band, *, exposure_time=None, draw=True):
     Noise
         The noise.
     """
-    numbers = BANDS[band]
+    numbers = FILTERS[filter_name]
     time = numbers.exposure_time if exposure_time is None else exposure_time
     electrons = numbers.gain * time / numbers.conversion
-    return Noise(electrons, numbers.read_noise, time, draw)
+    return Noise(electrons=electrons, read_noise=numbers.read_noise, exposure_time=time, draw=draw)
 
 
 def variances(brightness, noise):

@@ -24,7 +24,7 @@ def dither_pointings(
     rolls : iterable of float, optional
         Roll of each visit, degrees; every visit is an observation of its own.
     step : float, optional
-        Typical distance of neighbouring dithers, arcsec.
+        Smallest distance of two dithers, arcsec.
     aperture : str, optional
         SIAF name.
     program : str, optional
@@ -70,7 +70,7 @@ def mosaic_pointings(
     dithers : int, optional
         Dithers per tile.
     step : float, optional
-        Typical distance of neighbouring dithers, arcsec.
+        Smallest distance of two dithers, arcsec.
     center : tuple of float, optional
         Right ascension and declination of the middle of the mosaic, degrees.
     rolls : iterable of float, optional

@@ -48,7 +48,7 @@ class Pointing:
     stock_match_level: float | None = None
 
     @property
-    def detector(self):  # numpydoc ignore=RT01
+    def detector(self):
         """Name of the detector, e.g. ``MIRIMAGE``, ``NRCA1`` or ``NRCBLONG``."""
         if self.aperture.startswith("MIRIM"):
             return "MIRIMAGE"
@@ -57,18 +57,18 @@ class Pointing:
         return self.aperture.split("_")[0].replace("5", "LONG")
 
     @property
-    def visit_id(self):  # numpydoc ignore=RT01
+    def visit_id(self):
         """Program, observation and visit in one."""
         return self.program + self.observation + self.visit
 
     @property
-    def exposure_id(self):  # numpydoc ignore=RT01
+    def exposure_id(self):
         """What all detectors of an exposure share of their rootnames."""
         activity = self.visit_group + self.sequence_id + self.activity_id
         return f"jw{self.visit_id}_{activity}_{self.exposure}"
 
     @property
-    def rootname(self):  # numpydoc ignore=RT01
+    def rootname(self):
         """File name without suffix, e.g. ``jw02732002001_02101_00001_mirimage``."""
         return f"{self.exposure_id}_{self.detector.lower()}"
 
@@ -153,11 +153,11 @@ def detector_pointings(pointing, apertures):
     tuple of Pointing
         One per aperture, alike in all but detector, position and roll.
     """
-    known = load_aperture(pointing.aperture)
+    reference = load_aperture(pointing.aperture)
     result = []
     for name in apertures:
         other = load_aperture(name)
-        ra, dec, roll = _attitude(pointing, known, other.v2_ref, other.v3_ref)
+        ra, dec, roll = _attitude(pointing, reference, other.v2_ref, other.v3_ref)
         result.append(replace(pointing, aperture=name, ra_ref=ra, dec_ref=dec, roll_ref=roll))
     return tuple(result)
 

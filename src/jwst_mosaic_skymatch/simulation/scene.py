@@ -1,16 +1,17 @@
 """A scene: everything that determines a set of simulated exposures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from .artifacts import CosmicRays, Patch
 from .detector import DetectorOptions
-from .noise import Noise
+from .levels import draw_levels
+from .noise import Noise, filter_noise
 from .pointing import Pointing
-from .sky import Sky
+from .sky import Sky, make_sky
 
-__all__ = ["Imperfections", "Scene"]
+__all__ = ["Imperfections", "Scene", "compose_scene"]
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Imperfections:
     Attributes
     ----------
     pointing_rms : float
-        Pointing error of each exposure per axis, arcsec. The sky is seen from the
-        displaced position while the stored WCS is the nominal one.
+        Pointing error of each exposure per axis, arcsec: the telescope looks beside
+        the place that the stored WCS gives.
     visit_gradient_rms, exposure_gradient_rms : float
         Expected rms of background gradients, MJy/sr, fixed to the detector.
     gain_rms : float
@@ -48,8 +49,8 @@ class Scene:
         The true sky.
     levels : mapping of str to float
         Background level by rootname, MJy/sr, on top of the sky.
-    band : str
-        Filter.
+    filter_name : str
+        One of `FILTERS`.
     noise : Noise
         Photon and read noise.
     detector : DetectorOptions
@@ -70,7 +71,7 @@ class Scene:
     pointings: tuple[Pointing, ...]
     sky: Sky
     levels: Mapping[str, float]
-    band: str
+    filter_name: str
     noise: Noise
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     cosmic_rays: CosmicRays | None = field(default_factory=CosmicRays)
@@ -86,3 +87,71 @@ class Scene:
         missing = set(names) - set(self.levels)
         if missing:
             raise ValueError(f"no level for {min(missing)}")
+
+
+def compose_scene(
+    name,
+    pointings,
+    *,
+    filter_name="F770W",
+    components=(),
+    stars=None,
+    levels=None,
+    seed=1,
+    binning=1,
+    masked_strips=True,
+    target="SIMULATED",
+    **changes,
+):
+    """Compose a scene, with what is usual for the filter.
+
+    Parameters
+    ----------
+    name : str
+        Name of the mosaic's product.
+    pointings : tuple of Pointing
+        The exposures.
+    filter_name : str, optional
+        One of `FILTERS`.
+    components : iterable of Galaxy or Cirrus, optional
+        Smooth components of the sky, on top of a pedestal usual for the filter.
+    stars : StarCounts, optional
+        Point sources. The default is none.
+    levels : mapping of str to float, optional
+        Level by rootname, MJy/sr. The default is random, from `draw_levels`.
+    seed : int, optional
+        Seed.
+    binning : int, optional
+        Full-frame pixels per simulated pixel.
+    masked_strips : bool, optional
+        Whether MIRI's masked regions are masked.
+    target : str, optional
+        Name of the target.
+    **changes
+        Other fields of `Scene` to replace.
+
+    Returns
+    -------
+    Scene
+        The scene.
+    """
+    sky = make_sky(
+        pointings,
+        filter_name=filter_name,
+        components=components,
+        stars=stars,
+        binning=binning,
+        seed=seed,
+    )
+    scene = Scene(
+        name=name,
+        pointings=pointings,
+        sky=sky,
+        levels=draw_levels(pointings, seed) if levels is None else levels,
+        filter_name=filter_name,
+        noise=filter_noise(filter_name),
+        detector=DetectorOptions(binning=binning, masked_strips=masked_strips),
+        target=target,
+        seed=seed,
+    )
+    return replace(scene, **changes)

@@ -1,103 +1,131 @@
-"""Ready-made scenes on made-up pointings, and the composer of all such scenes."""
-
-from dataclasses import replace
+"""Ready-made scenes, on the pointings of real mosaics or on made-up ones."""
 
 from .detector import DetectorOptions
 from .diffuse import Cirrus, Galaxy
-from .levels import draw_levels
-from .noise import band_noise
+from .levels import draw_levels, measured_levels
+from .noise import filter_noise
 from .patterns import dither_pointings, mosaic_pointings
-from .pointing import detector_pointings, offset_pointing
-from .scene import Scene
-from .sky import make_sky
+from .pointing import detector_pointings, offset_pointing, read_pointings
+from .scene import compose_scene
 from .stars import StarCounts
 
-__all__ = ["blank_field", "compose_scene", "dithers", "nircam_mosaic", "two_by_three"]
+__all__ = [
+    "blank_field",
+    "dithers",
+    "ngc628",
+    "nircam_mosaic",
+    "stephans_quintet",
+    "thirty_doradus",
+    "two_by_three",
+]
 
 _SHORT_WAVE = tuple(f"NRC{module}{chip}_FULL" for module in "AB" for chip in range(1, 5))
 
 
-def compose_scene(
-    name,
-    pointings,
-    *,
-    band="F770W",
-    components=(),
-    stars=None,
-    levels=None,
-    seed=1,
-    binning=1,
-    masked_strips=True,
-    target="SIMULATED",
-    **changes,
-):
-    """Compose a scene, with what is usual for the filter.
+def stephans_quintet(n=None, **options):
+    """Observe a compact group of galaxies: 32 real MIRI F770W pointings, 4 visits.
 
     Parameters
     ----------
-    name : str
-        Name of the mosaic's product.
-    pointings : tuple of Pointing
-        The exposures.
-    band : str, optional
-        Filter.
-    components : iterable of Galaxy or Cirrus, optional
-        Smooth components of the sky, on top of a pedestal usual for the filter.
-    stars : StarCounts, optional
-        Point sources. The default is none.
-    levels : mapping of str to float, optional
-        Level by rootname, MJy/sr. The default is random, from `draw_levels`.
-    seed : int, optional
-        Seed.
-    binning : int, optional
-        Full-frame pixels per simulated pixel.
-    masked_strips : bool, optional
-        Whether MIRI's masked regions are masked.
-    target : str, optional
-        Name of the target.
-    **changes
-        Other fields of `Scene` to replace.
+    n : int, optional
+        Use only that many exposures, spread evenly over the visits.
+    **options
+        ``seed``, ``binning`` and whatever else `compose_scene` takes.
 
     Returns
     -------
     Scene
-        The scene.
+        The scene, with the levels that jwst's own step found on the real data.
     """
-    scene = Scene(
-        name=name,
-        pointings=pointings,
-        sky=make_sky(
-            pointings, band=band, components=components, stars=stars, binning=binning, seed=seed
-        ),
-        levels=draw_levels(pointings, seed) if levels is None else levels,
-        band=band,
-        noise=band_noise(band),
-        detector=DetectorOptions(binning=binning, masked_strips=masked_strips),
-        target=target,
-        seed=seed,
+    galaxies = (
+        Galaxy(6.0, 12.0, -35, 25, angle=60),
+        Galaxy(9.0, 8.0, 20, 10, axis_ratio=0.8, arm_contrast=0.3),
+        Galaxy(4.0, 15.0, 45, -40, axis_ratio=0.5, angle=130),
     )
-    return replace(scene, **changes)
+    pointings = _thin(read_pointings("stephans-quintet-f770w"), n)
+    return compose_scene(
+        "stephans-quintet",
+        pointings,
+        filter_name="F770W",
+        levels=measured_levels(pointings),
+        components=(*galaxies, Cirrus(0.3, 0.8)),
+        stars=StarCounts(1000, flux=8.0),
+        target="STEPHANS QUINTET",
+        **options,
+    )
 
 
-def dithers(n=4, *, seed=1, binning=1, masked_strips=True, rolls=(40.0,), step=4.0, **changes):
+def ngc628(n=None, **options):
+    """Observe a face-on spiral: 20 real MIRI F1000W pointings, three connected components.
+
+    Parameters
+    ----------
+    n : int, optional
+        Use only that many exposures, spread evenly over the visits.
+    **options
+        ``seed``, ``binning`` and whatever else `compose_scene` takes.
+
+    Returns
+    -------
+    Scene
+        The scene, with random levels.
+    """
+    return compose_scene(
+        "ngc628",
+        _thin(read_pointings("ngc628-f1000w"), n),
+        filter_name="F1000W",
+        components=(Galaxy(12.0, 90.0, axis_ratio=0.95, bulge=1.5), Cirrus(3.0, 0.9)),
+        stars=StarCounts(900, slope=1.8, flux=2.0),
+        target="NGC 628",
+        **options,
+    )
+
+
+def thirty_doradus(n=None, **options):
+    """Observe a nebula that fills the field: 20 real MIRI F1280W pointings, 2 visits.
+
+    Parameters
+    ----------
+    n : int, optional
+        Use only that many exposures, spread evenly over the visits.
+    **options
+        ``seed``, ``binning`` and whatever else `compose_scene` takes.
+
+    Returns
+    -------
+    Scene
+        The scene, with random levels.
+    """
+    return compose_scene(
+        "thirty-doradus",
+        _thin(read_pointings("30dor-f1280w"), n),
+        filter_name="F1280W",
+        components=(Cirrus(60.0, 1.1), Cirrus(15.0, 0.8, 2.6)),
+        stars=StarCounts(800, slope=1.8, flux=5.0),
+        target="30 DORADUS",
+        **options,
+    )
+
+
+def _thin(pointings, n):
+    if n is None:
+        return pointings
+    return tuple(pointings[i * len(pointings) // n] for i in range(n))
+
+
+def dithers(n=4, *, rolls=(40.0,), step=4.0, **options):
     """Dither MIRI over a galaxy, in one visit per roll.
 
     Parameters
     ----------
     n : int, optional
         Dithers per visit.
-    seed : int, optional
-        Seed.
-    binning : int, optional
-        Full-frame pixels per simulated pixel.
-    masked_strips : bool, optional
-        Whether MIRI's masked regions are masked.
     rolls : iterable of float, optional
         Roll of each visit, degrees.
     step : float, optional
-        Typical distance of neighbouring dithers, arcsec.
-    **changes
-        Fields of `Scene` to replace.
+        Smallest distance of two dithers, arcsec.
+    **options
+        ``seed``, ``binning`` and whatever else `compose_scene` takes.
 
     Returns
     -------
@@ -107,51 +135,33 @@ def dithers(n=4, *, seed=1, binning=1, masked_strips=True, rolls=(40.0,), step=4
     return compose_scene(
         "dithers",
         dither_pointings(n, rolls=rolls, step=step),
-        band="F770W",
         components=(Galaxy(6.0, 15.0), Cirrus(0.5, 0.8)),
         stars=StarCounts(800, flux=15.0),
-        seed=seed,
-        binning=binning,
-        masked_strips=masked_strips,
-        **changes,
+        **options,
     )
 
 
-def blank_field(n=4, *, seed=1, binning=1, masked_strips=True, rolls=(40.0,), **changes):
+def blank_field(n=4, *, rolls=(40.0,), **options):
     """Dither MIRI over nothing but noise.
 
     Parameters
     ----------
     n : int, optional
         Dithers per visit.
-    seed : int, optional
-        Seed.
-    binning : int, optional
-        Full-frame pixels per simulated pixel.
-    masked_strips : bool, optional
-        Whether MIRI's masked regions are masked.
     rolls : iterable of float, optional
         Roll of each visit, degrees.
-    **changes
-        Fields of `Scene` to replace.
+    **options
+        ``seed``, ``binning`` and whatever else `compose_scene` takes.
 
     Returns
     -------
     Scene
         The scene, with random levels.
     """
-    return compose_scene(
-        "blank-field",
-        dither_pointings(n, rolls=rolls),
-        band="F770W",
-        seed=seed,
-        binning=binning,
-        masked_strips=masked_strips,
-        **changes,
-    )
+    return compose_scene("blank-field", dither_pointings(n, rolls=rolls), **options)
 
 
-def nircam_mosaic(n=2, *, seed=1, binning=1, rolls=(20.0, 24.0), detector_scatter=0.01, **changes):
+def nircam_mosaic(n=2, *, seed=1, rolls=(20.0, 24.0), detector_scatter=0.01, **options):
     """Dither NIRCam's eight short-wave detectors over faint emission, in two visits.
 
     Parameters
@@ -160,14 +170,12 @@ def nircam_mosaic(n=2, *, seed=1, binning=1, rolls=(20.0, 24.0), detector_scatte
         Dithers per visit, of 8 detectors each.
     seed : int, optional
         Seed.
-    binning : int, optional
-        Full-frame pixels per simulated pixel.
     rolls : iterable of float, optional
         Roll of each visit, degrees.
     detector_scatter : float, optional
         Standard deviation of the levels between detectors, MJy/sr.
-    **changes
-        Fields of `Scene` to replace.
+    **options
+        ``binning`` and whatever else `compose_scene` takes.
 
     Returns
     -------
@@ -188,29 +196,26 @@ def nircam_mosaic(n=2, *, seed=1, binning=1, rolls=(20.0, 24.0), detector_scatte
     return compose_scene(
         "nircam-mosaic",
         pointings,
-        band="F200W",
+        filter_name="F200W",
         levels=levels,
         components=(Cirrus(0.05, 0.8), Galaxy(1.0, 20.0)),
         stars=StarCounts(3000, flux=0.05, brightest=30.0),
         seed=seed,
-        binning=binning,
-        **changes,
+        **options,
     )
 
 
-def two_by_three(levels=(0.0, 0.5, 1.0, 1.5, 2.0, 2.5), *, seed=1, binning=1, **changes):
-    """Observe six overlapping MIRI tiles on a constant sky without noise or defects.
+def two_by_three(levels=(0.0, 0.5, 1.0, 1.5, 2.0, 2.5), *, binning=1, **options):
+    """Observe six overlapping MIRI fields on a constant sky without noise or defects.
 
     Parameters
     ----------
     levels : sequence of float, optional
-        Level of each tile, MJy/sr: two tiles per row, three rows.
-    seed : int, optional
-        Seed.
+        Level of each field, MJy/sr: two fields per row, three rows.
     binning : int, optional
         Full-frame pixels per simulated pixel.
-    **changes
-        Fields of `Scene` to replace.
+    **options
+        ``seed`` and whatever else `compose_scene` takes.
 
     Returns
     -------
@@ -220,16 +225,16 @@ def two_by_three(levels=(0.0, 0.5, 1.0, 1.5, 2.0, 2.5), *, seed=1, binning=1, **
     pointings = mosaic_pointings(2, 3, overlap=0.15, visit_per_tile=True)
     names = [p.rootname for p in pointings]
     perfect = {
-        "noise": band_noise("F770W", draw=False),
+        "noise": filter_noise("F770W", draw=False),
         "cosmic_rays": None,
-        "detector": DetectorOptions(binning, None, False, bad_fraction=0, hot_fraction=0),
+        "detector": DetectorOptions(
+            binning=binning, masked_strips=False, bad_fraction=0.0, hot_fraction=0.0
+        ),
     }
     return compose_scene(
         "two-by-three",
         pointings,
-        band="F770W",
         levels=dict(zip(names, levels, strict=True)),
-        seed=seed,
         binning=binning,
-        **(perfect | changes),
+        **(perfect | options),
     )

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
+from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
+
 from ._random import named_generator
 from .aperture import load_aperture
-from .bands import BANDS
-from .plane import TangentPlane, map_pixels
+from .filters import FILTERS
+from .plane import TangentPlane
 from .stars import Stars, draw_stars, render_stars
 
 __all__ = ["Sky", "make_sky"]
 
 _LARGEST_IMAGE = 4000  # cells per side: 64 MB in single precision, 4 s to draw
 _CELLS_PER_FWHM = 1.4
+# Spacing and least number of the points at which a frame's WCS is evaluated. A binned
+# detector has as much distortion in fewer pixels; errors stay below 1e-4 pixel there too.
+_MESH_STEP, _MESH_POINTS = 32, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +81,18 @@ class Sky:
             Brightness, MJy/sr, of that shape: the smooth image at the pixel
             centres, point sources averaged over each pixel.
         """
-        smooth = self._sample(*map_pixels(wcs, shape, self.plane))
+        smooth = self._sample(*np.moveaxis(self._plane_positions(wcs, shape), -1, 0))
         if self.stars.flux.size == 0:
             return smooth
         return smooth + render_stars(self.stars, wcs, shape, self.fwhm)
+
+    def _plane_positions(self, wcs, shape):
+        # At each pixel the WCS would cost as much as all else.
+        x, y = (_mesh(size) for size in shape[::-1])
+        sky = wcs(*np.meshgrid(x, y), with_bounding_box=False)
+        mesh = np.stack(self.plane.project(*sky), axis=-1)
+        pixel_map = PixelMap(shape=shape, x=x, y=y, cells=mesh, inside=np.s_[:, :])
+        return pixel_map.coordinates(slice(0, shape[0]))
 
     def _sample(self, x, y):
         if self.coefficients.size == 1:  # a constant sky
@@ -88,8 +101,12 @@ class Sky:
         return map_coordinates(self.coefficients, grid, order=3, mode="mirror", prefilter=False)
 
 
+def _mesh(size):
+    return np.linspace(0, size - 1, max(_MESH_POINTS, -(-size // _MESH_STEP) + 1))
+
+
 def make_sky(
-    pointings, *, band="F770W", pedestal=None, components=(), stars=None, binning=1, seed=1
+    pointings, *, filter_name="F770W", pedestal=None, components=(), stars=None, binning=1, seed=1
 ):
     """Draw a sky that covers the fields of some pointings.
 
@@ -97,12 +114,12 @@ def make_sky(
     ----------
     pointings : iterable of Pointing
         What must be covered.
-    band : str, optional
-        Filter, which sets the PSF and the default pedestal.
+    filter_name : str, optional
+        One of `FILTERS`; it sets the PSF and the default pedestal.
     pedestal : float, optional
         Uniform brightness, MJy/sr. The default is usual for the filter.
     components : iterable of Galaxy or Cirrus, optional
-        Smooth components, added up.
+        Smooth components of the sky, added up.
     stars : StarCounts, optional
         Point sources. The default is none.
     binning : int, optional
@@ -117,8 +134,9 @@ def make_sky(
         The sky.
     """
     plane, half_size = _cover(tuple(pointings))
-    pedestal = BANDS[band].sky if pedestal is None else pedestal
-    fwhm = BANDS[band].fwhm * binning
+    numbers = FILTERS[filter_name]
+    pedestal = numbers.sky if pedestal is None else pedestal
+    fwhm = numbers.fwhm * binning
     cell = max(fwhm / _CELLS_PER_FWHM, 2 * max(half_size) / _LARGEST_IMAGE)
     coefficients = np.full((1, 1), pedestal)
     if components:
@@ -130,8 +148,14 @@ def make_sky(
     if stars is not None:
         catalogue = draw_stars(stars, plane, half_size, named_generator(seed, "stars"))
     catalogue = Stars(catalogue.ra, catalogue.dec, catalogue.flux * binning**2)
-    corner = (-half_size[0], -half_size[1])
-    return Sky(plane, coefficients, corner, cell, catalogue, fwhm)
+    return Sky(
+        plane=plane,
+        coefficients=coefficients,
+        corner=(-half_size[0], -half_size[1]),
+        cell=cell,
+        stars=catalogue,
+        fwhm=fwhm,
+    )
 
 
 def _draw(components, half_size, cell, seed):

@@ -1,0 +1,1 @@
+"""Where the work is done: executors and the tasks they run."""

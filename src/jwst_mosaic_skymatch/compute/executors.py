@@ -1,0 +1,183 @@
+"""Where tasks run: in this process, in several, or on a Dask cluster."""
+
+import os
+from collections import deque
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+from threadpoolctl import threadpool_limits
+
+from jwst_mosaic_skymatch.compute.dask import dask_executor
+
+__all__ = ["SerialExecutor", "Workers", "number_of_cores", "one_thread", "open_workers", "run_jobs"]
+
+# Imported once, by the process that all others are forked from.
+PRELOADED = ["jwst_mosaic_skymatch.match"]
+
+
+class SerialExecutor(Executor):
+    """Runs every task at once, in this process."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        """Run a task; see `concurrent.futures.Executor.submit`."""
+        future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # it belongs to whoever asks for the result
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where tasks run.
+
+    Attributes
+    ----------
+    executor : `concurrent.futures.Executor`
+        Runs them.
+    count : int
+        Number of tasks that it can run at once.
+    remote : bool
+        Whether they run in other processes, to which arguments have to be sent.
+    """
+
+    executor: Executor
+    count: int = 1
+    remote: bool = False
+
+
+@contextmanager
+def open_workers(maximum_cores="1", dask_scheduler=None):
+    """Choose where tasks run.
+
+    Parameters
+    ----------
+    maximum_cores : str, optional
+        A number, 'none', 'quarter', 'half' or 'all', as jwst has it.
+    dask_scheduler : str or None, optional
+        Address of a Dask scheduler; None for this machine.
+
+    Yields
+    ------
+    Workers
+        They end with the context; those of a Dask cluster go on.
+
+    Raises
+    ------
+    ImportError
+        If ``dask.distributed`` is needed and not installed.
+    OSError
+        If no scheduler answers.
+    RuntimeError
+        If a process dies or the cluster fails.
+    ValueError
+        If ``maximum_cores`` is none of these.
+    """
+    n_cores = number_of_cores(maximum_cores)
+    with one_thread():
+        if dask_scheduler is not None:
+            with dask_executor(dask_scheduler) as (executor, n_threads):
+                yield Workers(executor, count=n_threads, remote=True)
+        elif n_cores > 1:
+            with _process_executor(n_cores) as executor:
+                yield Workers(executor, count=n_cores, remote=True)
+        else:
+            yield Workers(SerialExecutor())
+
+
+def number_of_cores(maximum_cores):
+    """Read jwst's notation for a number of cores.
+
+    Parameters
+    ----------
+    maximum_cores : str
+        A number, 'none', 'quarter', 'half' or 'all', in any case of letters.
+
+    Returns
+    -------
+    int
+        Number of cores, not more than this machine has.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    available = os.cpu_count() or 1
+    name = maximum_cores.lower()
+    shares = {"none": 1, "one": 1, "all": available, "half": available // 2}
+    shares["quarter"] = available // 4
+    if name not in shares and not (name.isdecimal() and int(name)):
+        raise ValueError(
+            f"maximum_cores={maximum_cores!r}: give a number, 'quarter', 'half', 'all' or 'none'."
+        )
+    wanted = shares[name] if name in shares else int(name)
+    return min(max(wanted, 1), available)
+
+
+def run_jobs(executor, jobs, n_ahead):
+    """Run jobs, of which a bounded number is under way at a time.
+
+    Parameters
+    ----------
+    executor : `concurrent.futures.Executor`
+        Where to run them.
+    jobs : iterable of tuple
+        Function of a module, and its arguments.
+    n_ahead : int
+        Number of jobs to submit before the first result is waited for.
+
+    Yields
+    ------
+    object
+        Results, in the order of the jobs.
+    """
+    waiting = deque()
+    for job in jobs:
+        waiting.append(executor.submit(*job))
+        del job  # or its pixels would stay while those of the next are taken
+        if len(waiting) > n_ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+@contextmanager
+def _process_executor(n_processes):
+    # Nothing is inherited from this process, whose threads would not survive a fork.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_process)
+    for _ in range(n_processes):  # they start while the caller prepares the work
+        executor.submit(os.getpid)
+    try:
+        yield executor
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            "A worker process died (out of memory?). In a script, call the step under "
+            "if __name__ == '__main__':, or set maximum_cores to '1'."
+        ) from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_process():
+    """Prepare a process of the pool."""
+    # A main process that is killed cannot tell the others to end.
+    Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    threadpool_limits(1, user_api="blas")
+
+
+def _end_with(process):
+    process.join()
+    os._exit(1)
+
+
+def one_thread():  # numpydoc ignore=RT01
+    """Keep linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores."""
+    return threadpool_limits(1, user_api="blas")

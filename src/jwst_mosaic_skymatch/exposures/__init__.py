@@ -1,0 +1,1 @@
+"""What comes in: associations, metadata, models, pixels."""

@@ -1,0 +1,242 @@
+"""From whatever the step is given to a library of exposures and their metadata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from os.path import expanduser, expandvars
+from pathlib import Path
+
+from jwst.associations import AssociationNotValidError, load_asn
+from jwst.datamodels import ModelContainer, ModelLibrary
+from jwst.datamodels.utils import attrs_to_group_id
+from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
+
+from jwst_mosaic_skymatch.exposures.association import (
+    absolute_association,
+    association_of_files,
+    check_association,
+    is_science,
+)
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, read_exposure
+from jwst_mosaic_skymatch.exposures.models import borrowed, unreadable
+
+__all__ = ["StepInput", "expand", "open_input"]
+
+
+class _Library(ModelLibrary):
+    """A library that makes its association once."""
+
+    @cached_property
+    def asn(self):
+        # stpipe copies the whole association each time that a model is loaded: a time
+        # that grows as the square of the number of exposures, minutes for thousands.
+        return super().asn
+
+
+@dataclass(frozen=True)
+class StepInput:
+    """The exposures, and what the association says beyond them.
+
+    Attributes
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The models.
+    exposures : tuple of Exposure
+        Metadata of the science exposures, in the order of file names, which the
+        order of the input does not change.
+    files : frozenset of Path
+        Files of all members; empty when models were given.
+    others : tuple of dict
+        Association members that are not science exposures, with the path of
+        their files.
+    unchanged : mapping of str to str
+        Path of each science exposure, by its name in the association, whose
+        pixels are those in its file.
+    """
+
+    library: ModelLibrary
+    exposures: tuple[Exposure, ...]
+    files: frozenset[Path] = frozenset()
+    others: tuple[dict, ...] = ()
+    unchanged: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_input(inputs, *, on_disk, find_path, own_models):
+    """Open what the step is given.
+
+    Parameters
+    ----------
+    inputs : str, Path, mapping, list, model, ModelContainer or ModelLibrary
+        An association (file or mapping), files, or models. A ModelLibrary is
+        passed on as it is.
+    on_disk : bool
+        Whether models are to stay on disk; has no effect on those that are open
+        already.
+    find_path : callable
+        Completes a file name given as str.
+    own_models : callable
+        Takes a list of models or a container and returns what may be changed:
+        copies, when they belong to somebody else.
+
+    Returns
+    -------
+    StepInput
+        The library; no pixel has been read of exposures that come from files.
+
+    Raises
+    ------
+    OSError
+        If a file is missing or cannot be read, or, with ``on_disk``, the working
+        directory cannot be written to.
+    ValueError
+        If there is no valid association or no science exposure in it.
+    """
+    if isinstance(inputs, ModelLibrary):
+        return _of_library(inputs)
+    if isinstance(inputs, (str, Path)):
+        path = expand(find_path(str(inputs)))
+        if not path.name.lower().endswith((".fits", ".asdf", ".gz")):
+            return _of_association(_load_association(path), path, on_disk)
+        inputs = [path]
+    if isinstance(inputs, Mapping):
+        return _of_association(inputs, None, on_disk)
+    if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
+        inputs = [inputs]
+    if not isinstance(inputs, ModelContainer) and all(
+        isinstance(item, (str, Path)) for item in inputs
+    ):
+        files = [expand(find_path(str(item))) for item in inputs]
+        return _of_association(association_of_files(files), None, on_disk)
+    library = ModelLibrary(own_models(inputs), asn_exptypes=["science"])
+    return StepInput(library=library, exposures=_read_exposures(library))
+
+
+def expand(path):  # numpydoc ignore=PR01,RT01
+    """Expand ``~`` and environment variables in a path."""
+    return Path(expandvars(expanduser(str(path))))
+
+
+# --- A library that somebody else has made -------------------------------
+
+
+def _of_library(library):
+    # Of models without files there is no directory, and none of these paths exist.
+    members = [
+        {**member, "expname": str(Path(library.asn_dir, member["expname"]))}
+        for member in library.asn["products"][0]["members"]
+    ]
+    there = [member for member in members if Path(member["expname"]).is_file()]
+    return StepInput(
+        library=library,
+        exposures=_read_exposures(library),
+        files=frozenset(Path(member["expname"]).resolve() for member in there),
+        others=tuple(member for member in there if not is_science(member)),
+    )
+
+
+def _read_exposures(library):
+    """Read metadata as they are now: of models in memory from these, else from files."""
+    members = library.asn["products"][0]["members"]
+    read = _read_on_disk if library.on_disk else _read_in_memory
+    with library:
+        return _sorted(
+            read(library, index, members[index]["expname"])
+            for index in library.indices_for_exptype("science")
+        )
+
+
+def _read_on_disk(library, index, expname):
+    try:
+        return read_exposure(index, expname, library.read_metadata(index).get)
+    except Exception as error:
+        raise unreadable(expname, error) from error
+
+
+def _read_in_memory(library, index, expname):
+    with borrowed(library, index) as model:
+        return read_exposure(index, expname, partial(_attribute, model))
+
+
+def _attribute(model, name):
+    """Look up meta.a.b in a model; what is not set is None, or missing since jwst 2.0."""
+    value = model
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def _sorted(exposures):
+    return tuple(sorted(exposures, key=lambda exposure: exposure.filename))
+
+
+# --- An association ------------------------------------------------------
+
+
+def _load_association(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such association file; check its name.")
+    try:
+        with path.open() as file:
+            return load_asn(file)
+    except (AssociationNotValidError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path}: not a valid association ({error}); make one with asn_from_list."
+        ) from None
+
+
+def _of_association(association, path, on_disk):
+    name, directory = (str(path), path.parent) if path else ("the list of exposures", "")
+    association = absolute_association(association, name, directory)
+    check_association(association, name)
+    if path:
+        association["table_name"] = path.name
+    members = association["products"][0]["members"]
+    science = [member for member in members if is_science(member)]
+    metadata = [_read_file(member["expname"]) for member in science]
+    # A library would read each file again to find its group.
+    for member, found in zip(science, metadata, strict=True):
+        group_id = _group_id(found)
+        if group_id:
+            member.setdefault("group_id", group_id)
+    library = _open_library(association, on_disk)
+    listed = library.asn["products"][0]["members"]
+    return StepInput(
+        library=library,
+        exposures=_sorted(
+            read_exposure(index, m["expname"], {**found, "meta.group_id": m["group_id"]}.get)
+            for index, (m, found) in enumerate(zip(listed, metadata, strict=True))
+        ),
+        files=frozenset(Path(m["expname"]).resolve() for m in members),
+        others=tuple(m for m in members if not is_science(m)),
+        unchanged={
+            m["expname"]: m["expname"] for m in science if m["expname"].lower().endswith(".fits")
+        },
+    )
+
+
+def _read_file(path):
+    """Read the metadata of a file; stdatamodels names a model after its file."""
+    try:
+        return {**read_metadata(path), "meta.filename": Path(path).name}
+    except Exception as error:
+        raise unreadable(path, error) from error
+
+
+def _group_id(metadata):
+    """Find the group of an exposure as a library does; None if nothing names it."""
+    prefix = "meta.observation."
+    observation = {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
+    try:
+        return metadata.get("meta.group_id") or attrs_to_group_id(observation)
+    except KeyError:
+        return None
+
+
+def _open_library(association, on_disk):
+    try:
+        return _Library(association, asn_exptypes=["science"], on_disk=on_disk)
+    except OSError as error:
+        raise OSError(
+            f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
+            "copies of the exposures go there: run the step in another."
+        ) from error

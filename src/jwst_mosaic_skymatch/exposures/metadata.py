@@ -1,0 +1,233 @@
+"""What the step needs to know of each exposure, and whether it can be used.
+
+All of it is in the metadata, so that bad input is refused before any pixel is read.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "Exposure",
+    "check_exposures",
+    "check_rerun",
+    "describe_differences",
+    "group_labels",
+    "read_exposure",
+]
+
+# Pixel areas of one detector vary by far less between observations.
+AREA_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Metadata of one exposure.
+
+    Attributes
+    ----------
+    index : int
+        Position in the library.
+    filename : str
+        Name of the file, without directory.
+    expname : str
+        Its name in the association.
+    visit_id, group_id : str or None
+        ``meta.observation.visit_id`` and jwst's group.
+    instrument, filter, unit : str or None
+        ``meta.instrument.name``, ``.filter`` and ``meta.bunit_data``.
+    pixel_area : float or None
+        ``meta.photometry.pixelarea_steradians``.
+    s_region : str or None
+        Footprint, as in S_REGION.
+    level : float or None
+        ``meta.background.level``, MJy/sr.
+    subtracted : bool or None
+        ``meta.background.subtracted``.
+    """
+
+    index: int
+    filename: str
+    expname: str = ""
+    visit_id: str | None = None
+    group_id: str | None = None
+    instrument: str | None = None
+    filter: str | None = None
+    unit: str | None = None
+    pixel_area: float | None = None
+    s_region: str | None = None
+    level: float | None = None
+    subtracted: bool | None = None
+
+    @property
+    def stem(self):
+        """File name without extension."""
+        return Path(self.filename).stem
+
+
+def read_exposure(index, expname, get):
+    """Describe an exposure by its metadata.
+
+    Parameters
+    ----------
+    index : int
+        Position in the library.
+    expname : str
+        The association's name for the exposure, used when the metadata hold
+        no file name.
+    get : callable
+        Takes a dotted name, such as ``meta.observation.visit_id``, and returns
+        its value, or None where there is none.
+
+    Returns
+    -------
+    Exposure
+        What the metadata say; None for what they do not.
+    """
+    return Exposure(
+        index=index,
+        filename=Path(get("meta.filename") or expname).name,
+        expname=expname,
+        visit_id=get("meta.observation.visit_id"),
+        group_id=get("meta.group_id"),
+        instrument=get("meta.instrument.name"),
+        filter=get("meta.instrument.filter"),
+        unit=get("meta.bunit_data"),
+        pixel_area=get("meta.photometry.pixelarea_steradians"),
+        s_region=get("meta.wcsinfo.s_region"),
+        level=get("meta.background.level"),
+        subtracted=get("meta.background.subtracted"),
+    )
+
+
+def check_exposures(exposures):
+    """Refuse exposures that cannot be compared with each other.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+
+    Raises
+    ------
+    ValueError
+        If there is none, if one is listed twice, or if instruments, units, or
+        (for data that are not surface brightness) pixel areas differ.
+    """
+    if not exposures:
+        raise ValueError(
+            "The input has no science exposure: list at least one member with "
+            'exptype "science" in the association.'
+        )
+    counts = Counter(exposure.filename for exposure in exposures)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise ValueError(f"{', '.join(twice)}: listed more than once; remove the duplicate.")
+    for attribute, what in (("instrument", "instrument"), ("unit", "unit (BUNIT)")):
+        for difference in _differences(exposures, attribute, what):
+            raise ValueError(f"{difference} the other exposures; make one association for each.")
+    if not (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr"):
+        for difference in _area_differences(exposures):
+            raise ValueError(difference)
+
+
+def check_rerun(exposures, *, subtract):
+    """Refuse a rerun that contradicts what an earlier run has done.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    subtract : bool
+        Whether this run subtracts levels from the data.
+
+    Raises
+    ------
+    ValueError
+        Under the conditions under which ``SkyMatchStep`` raises it.
+    """
+    remedy = "start again from the file as calwebb_image2 wrote it."
+    for exposure in exposures:
+        before = {name: getattr(exposure, name) for name in ("level", "subtracted")}
+        missing = [name for name, value in before.items() if value is None]
+        if len(missing) == 1:
+            (there,) = before.keys() - missing
+            raise ValueError(
+                f"{exposure.filename}: meta.background.{there} is set but "
+                f"meta.background.{missing[0]} is not; {remedy}"
+            )
+        if not missing and exposure.subtracted != subtract:
+            raise ValueError(
+                f"{exposure.filename}: an earlier run was made with "
+                f"subtract={exposure.subtracted}, this one has subtract={subtract}, which is "
+                f"inconsistent; use subtract={exposure.subtracted} or {remedy}"
+            )
+
+
+def describe_differences(exposures):  # numpydoc ignore=PR01,RT01
+    """Describe differences of filters and pixel areas, a sentence for each."""
+    filters = [
+        f"{difference} other exposures; levels of different filters are not comparable where the "
+        "sky has structure."
+        for difference in _differences(exposures, "filter", "filter")
+    ]
+    return filters + _area_differences(exposures)
+
+
+def _differences(exposures, attribute, what):
+    """Name the first exposure that differs from most, in half a sentence."""
+    values = [getattr(exposure, attribute) for exposure in exposures]
+    counts = Counter(values)
+    usual = max(counts, key=lambda value: (counts[value], str(value)))
+    return [
+        f"{exposure.filename}: {what} is {value}, but {usual} in"
+        for exposure, value in zip(exposures, values, strict=True)
+        if value != usual
+    ][:1]
+
+
+def _area_differences(exposures):
+    measured = [exposure for exposure in exposures if exposure.pixel_area]
+    areas = [exposure.pixel_area for exposure in measured]
+    if not areas or max(areas) <= (1 + AREA_TOLERANCE) * min(areas):
+        return []
+    return [
+        f"{measured[areas.index(max(areas))].filename}: pixel area is {max(areas):.3g} sr, but "
+        f"{min(areas):.3g} sr in other exposures; do the members come from different channels?"
+    ]
+
+
+def group_labels(exposures, grouping):
+    """Name the group of each exposure.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    grouping : {'visit', 'exposure', 'none'}
+        What makes a group: the same visit, the same exposure (jwst's
+        group_id), or nothing.
+
+    Returns
+    -------
+    list of str
+        One label for each exposure.
+
+    Raises
+    ------
+    ValueError
+        If the metadata needed for the grouping are missing in an exposure.
+    """
+    if grouping == "none":
+        return [exposure.stem for exposure in exposures]
+    attribute, where, prefix = {
+        "visit": ("visit_id", "meta.observation.visit_id", "jw"),
+        "exposure": ("group_id", "meta.group_id", ""),
+    }[grouping]
+    for exposure in exposures:
+        if not getattr(exposure, attribute):
+            raise ValueError(
+                f"{exposure.filename}: {where} is missing, so that the exposure cannot be grouped "
+                f"by {grouping}; set it, or use grouping='none'."
+            )
+    return [f"{prefix}{getattr(exposure, attribute)}" for exposure in exposures]

@@ -1,0 +1,172 @@
+"""Models of exposures: borrowing, checks, pixels, footprints."""
+
+import gc
+from contextlib import contextmanager
+
+import numpy as np
+from gwcs import WCS
+from gwcs.coordinate_frames import CelestialFrame
+from stcal.alignment.util import sregion_to_footprint
+from stpipe.library import LibraryError
+
+from jwst_mosaic_skymatch.exposures.pixels import Pixels, good_pixels
+
+__all__ = [
+    "borrowed",
+    "check_model",
+    "each_model",
+    "pixels_of",
+    "read_footprint",
+    "read_skies",
+    "unreadable",
+    "wcs_footprint",
+]
+
+
+@contextmanager
+def borrowed(library, index, *, modify=False):
+    """Borrow a model; it goes back to the library even after an error.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        An open library.
+    index : int
+        Position of the model.
+    modify : bool, optional
+        Whether the model is changed.
+
+    Yields
+    ------
+    `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The model.
+
+    Raises
+    ------
+    OSError
+        If its file cannot be read.
+    """
+    try:
+        model = library.borrow(index)
+    except LibraryError:
+        raise
+    except Exception as error:
+        raise unreadable(library.asn["products"][0]["members"][index]["expname"], error) from error
+    try:
+        yield model
+    finally:
+        library.shelve(model, index, modify=modify)
+
+
+def each_model(library, exposures, function, *, modify=False):
+    """Apply a function to each exposure, of which one at a time is open.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    exposures : sequence of Exposure
+        Which of them.
+    function : callable
+        Takes an exposure and its model, and does not keep the model.
+    modify : bool, optional
+        Whether the function changes the models.
+
+    Returns
+    -------
+    list
+        What the function returns for each.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    ValueError
+        If an exposure is no image on the sky.
+    """
+    results = []
+    with library:
+        for exposure in exposures:
+            with borrowed(library, exposure.index, modify=modify) as model:
+                check_model(model, exposure.filename)
+                results.append(function(exposure, model))
+            if library.on_disk:
+                # See `~jwst_mosaic_skymatch.exposures.loading.frozen_objects`.
+                del model
+                gc.collect()
+    return results
+
+
+def unreadable(path, error):  # numpydoc ignore=PR01,RT01
+    """Make the OSError that says which file cannot be read, why, and what to do."""
+    return OSError(
+        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
+        "or remove it from the input."
+    )
+
+
+def check_model(model, filename):
+    """Refuse an exposure that is no image on the sky.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The exposure.
+    filename : str
+        Its name, for the message.
+
+    Raises
+    ------
+    ValueError
+        If the data are not 2-D or the WCS is missing or does not end on the
+        sky.
+    """
+    shape = getattr(getattr(model, "data", None), "shape", ())
+    if len(shape) != 2:
+        raise ValueError(
+            f"{filename}: the data are {len(shape)}-D, but only 2-D images can be matched; "
+            "give the _cal.fits files of calwebb_image2."
+        )
+    wcs = getattr(model.meta, "wcs", None)
+    remedy = "run assign_wcs (calwebb_image2) on it."
+    if not isinstance(wcs, WCS):
+        raise ValueError(f"{filename}: no WCS; {remedy}")
+    if not isinstance(wcs.output_frame, CelestialFrame):
+        raise ValueError(
+            f"{filename}: the WCS ends in the frame {getattr(wcs.output_frame, 'name', None)!r}, "
+            f"not on the sky; {remedy}"
+        )
+    if not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
+        raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
+
+
+def read_skies(library, exposures, statistic, **limits):  # numpydoc ignore=PR01,RT01
+    """Measure the level of each exposure's own good pixels, MJy/sr; NaN if there are none."""
+
+    def read(_, model):
+        return statistic(model.data[good_pixels(model.data, model.dq, **limits)]).value
+
+    return np.array(each_model(library, exposures, read))
+
+
+def pixels_of(model):  # numpydoc ignore=PR01,RT01
+    """Take data, flags and errors of a model as plain arrays, None for those that are not there."""
+    images = {name: getattr(model, name, None) for name in ("data", "dq", "err")}
+    return Pixels(
+        **{name: None if image is None else np.asarray(image) for name, image in images.items()}
+    )
+
+
+def read_footprint(s_region):  # numpydoc ignore=PR01,RT01
+    """Read RA and Dec (degrees) of corners, shape (n, 2), from S_REGION; None if unreadable."""
+    try:
+        return sregion_to_footprint(s_region)
+    except (TypeError, ValueError):
+        return None
+
+
+def wcs_footprint(wcs, shape):  # numpydoc ignore=PR01,RT01
+    """Find RA and Dec (degrees) of the corners of an exposure, shape (4, 2)."""
+    x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
+    y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
+    return np.stack(wcs(x, y, with_bounding_box=False), axis=1)

@@ -1,0 +1,131 @@
+"""Pixels of one exposure, in memory or in a file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+
+__all__ = ["FilePixels", "Pixels", "good_bits", "good_pixels"]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels of one exposure.
+
+    Attributes
+    ----------
+    data : ndarray, shape (ny, nx)
+        Surface brightness, MJy/sr.
+    dq : ndarray of int, shape (ny, nx), or None
+        Data quality flags.
+    err : ndarray, shape (ny, nx), or None
+        Quoted 1-sigma errors, MJy/sr.
+    """
+
+    data: np.ndarray
+    dq: np.ndarray | None
+    err: np.ndarray | None
+
+    def read(self):
+        """Return themselves, as `FilePixels` returns what is in its file."""
+        return self
+
+
+@dataclass(frozen=True)
+class FilePixels:
+    """Pixels that are still in their file.
+
+    Attributes
+    ----------
+    path : str
+        A FITS file with extensions SCI, DQ and ERR.
+    """
+
+    path: str
+
+    def read(self):
+        """Read the file.
+
+        Returns
+        -------
+        Pixels
+            In native byte order; None for DQ or ERR where there is none.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        try:
+            with fits.open(self.path, memmap=False) as hdus:
+                data, dq, err = (_native(hdus, name) for name in ("SCI", "DQ", "ERR"))
+        except OSError as error:
+            raise OSError(
+                f"{self.path}: cannot be read ({error}); every process needs to see the file "
+                "under this path."
+            ) from error
+        return Pixels(data=data, dq=dq, err=err)
+
+
+def _native(hdus, name):
+    if name not in hdus or hdus[name].data is None:
+        return None
+    data = hdus[name].data
+    return data.astype(data.dtype.newbyteorder("="), copy=False)
+
+
+def good_bits(dqbits):
+    """Read jwst's notation for flags that do not make a pixel bad.
+
+    Parameters
+    ----------
+    dqbits : str or int or None
+        Flags, such as ``~DO_NOT_USE+NON_SCIENCE``.
+
+    Returns
+    -------
+    int or None
+        The bits; None when all flags are to be ignored.
+
+    Raises
+    ------
+    ValueError
+        If there is no such flag.
+    """
+    # These imports would cost a worker process more than its work on some exposures.
+    from astropy.nddata.bitmask import interpret_bit_flags
+    from stdatamodels.jwst.datamodels.dqflags import pixel
+
+    try:
+        return interpret_bit_flags(dqbits, flag_name_map=pixel)
+    except KeyError as error:
+        raise ValueError(f"dqbits={dqbits!r}: jwst has no flag {error}.") from None
+
+
+def good_pixels(data, dq, *, good_bits=None, lower=None, upper=None):
+    """Select the pixels that may be compared.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        Surface brightness, MJy/sr.
+    dq : ndarray of int, shape (ny, nx), or None
+        Data quality flags; None stands for no flag set.
+    good_bits : int or None, optional
+        Flags that do not make a pixel bad; None ignores all flags.
+    lower, upper : float or None, optional
+        Limits of ``data``.
+
+    Returns
+    -------
+    ndarray of bool, shape (ny, nx)
+        True for finite pixels within limits without a bad flag.
+    """
+    good = np.isfinite(data)
+    if lower is not None:
+        good &= data >= lower
+    if upper is not None:
+        good &= data <= upper
+    if dq is not None and good_bits is not None:
+        good &= dq & np.int64(~good_bits).astype(dq.dtype) == 0
+    return good

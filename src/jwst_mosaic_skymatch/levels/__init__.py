@@ -1,0 +1,1 @@
+"""Levels from offsets, with their errors."""

@@ -1,0 +1,159 @@
+"""What a match finds: stacks, levels, errors, pairs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
+from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
+from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
+
+__all__ = ["Match", "MatchedStack", "PairResult", "Stack"]
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """A pair's offset beside the solution.
+
+    Attributes
+    ----------
+    offset : PairOffset
+        What was measured; its positions are those of exposures, or of stacks.
+        Its value and variance are those at the shift that all pairs
+        agree on.
+    residual : float
+        Offset minus the difference of the levels, MJy/sr.
+    expected_variance : float
+        Variance that ``residual`` should have, (MJy/sr)^2.
+    weight : float
+        Weight of the equation, (MJy/sr)^-2.
+    robust_weight : float
+        Share of the weight that is left after comparison with other pairs.
+    """
+
+    offset: PairOffset
+    residual: float
+    expected_variance: float
+    weight: float
+    robust_weight: float
+
+    @property
+    def used(self):
+        """Whether the pair has kept most of its weight."""
+        return self.robust_weight > 0.5
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Exposures of a group that lie upon each other, compared with others as one image.
+
+    Attributes
+    ----------
+    label : str
+        Name of the group, with a number if it has several stacks.
+    members : tuple of int
+        Positions of its exposures.
+    levels : ndarray of float64, shape (n_members,)
+        Level of each member inside the stack, MJy/sr, with zero mean.
+    covariance : ndarray of float64, shape (n_members, n_members)
+        Covariance of ``levels``, (MJy/sr)^2.
+    shifts, shift_variances : ndarray of float64, shape (n_members, 2)
+        Shift (x, y) of each member from their mean, cells, and its
+        variance; NaN when not fitted.
+    coverage : tuple of BlockMap
+        Where each member has data.
+    summary : TileSummary
+        Extent and weights of ``mean``.
+    mean : Tile or StoredTile
+        Mean image of the members after their levels are subtracted.
+    """
+
+    label: str
+    members: tuple[int, ...]
+    levels: np.ndarray
+    covariance: np.ndarray
+    shifts: np.ndarray
+    shift_variances: np.ndarray
+    coverage: tuple[BlockMap, ...]
+    summary: TileSummary
+    mean: Tile | StoredTile
+
+
+@dataclass(frozen=True)
+class MatchedStack:
+    """Exposures that may form a stack, after they have been compared with each other.
+
+    Attributes
+    ----------
+    stacks : tuple of Stack
+        The stack, or the parts that too few common cells leave unconnected.
+    pairs : tuple of PairResult
+        Pairs of its members, by position of the exposures.
+    members : tuple of int
+        Positions of all its exposures, also of those without a good pixel.
+    skies : tuple of float
+        Level of each exposure's own pixels, MJy/sr; NaN if there are none or it was not
+        asked for.
+    """
+
+    stacks: tuple[Stack, ...]
+    pairs: tuple[PairResult, ...]
+    members: tuple[int, ...]
+    skies: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Matched levels and what they rest on.
+
+    Attributes
+    ----------
+    levels : ndarray of float64, shape (n,)
+        Level of each exposure, MJy/sr, with zero mean over each connected
+        component; NaN for an exposure without a usable overlap.
+    level_errors : ndarray of float64, shape (n,)
+        1-sigma errors of ``levels`` relative to their component's mean, MJy/sr;
+        NaN where the level is.
+    components : ndarray of int, shape (n,)
+        Connected component of each exposure; -1 where the level is NaN.
+    shifts, shift_variances : ndarray of float64, shape (n, 2)
+        Shift (x, y) of each exposure from the mean of its component,
+        cells, and its variance; NaN when not fitted.
+    stacks : tuple of Stack
+        The stacks.
+    exposure_pairs : tuple of PairResult
+        Pairs inside stacks, by position of the exposures.
+    stack_pairs : tuple of PairResult
+        Pairs of stacks, by position in ``stacks``.
+    skies : ndarray of float64, shape (n,)
+        Level of each exposure's own pixels, MJy/sr; NaN if not asked for.
+    """
+
+    levels: np.ndarray
+    level_errors: np.ndarray
+    components: np.ndarray
+    shifts: np.ndarray
+    shift_variances: np.ndarray
+    stacks: tuple[Stack, ...]
+    exposure_pairs: tuple[PairResult, ...]
+    stack_pairs: tuple[PairResult, ...]
+    skies: np.ndarray
+
+    @property
+    def n_components(self):
+        """Number of connected components."""
+        return int(self.components.max(initial=-1)) + 1
+
+    @property
+    def closure(self):
+        """Chi2 and degrees of freedom of the pairs that are used, as a tuple.
+
+        A pair's residual has the variance of its offset less the part that
+        the solution has fitted away; the remaining fractions add up to the
+        degrees of freedom.
+        """
+        used = [p for p in (*self.exposure_pairs, *self.stack_pairs) if p.used]
+        used = [p for p in used if p.offset.variance > 0]
+        chi2 = sum(p.residual**2 / p.offset.variance for p in used)
+        dof = sum(p.expected_variance / p.offset.variance for p in used)
+        return float(chi2), float(dof)

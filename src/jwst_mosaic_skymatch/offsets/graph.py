@@ -1,0 +1,16 @@
+"""The graph whose nodes are tiles and whose edges are pairs."""
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+__all__ = ["connected_parts"]
+
+
+def connected_parts(n, first, second):  # numpydoc ignore=PR01,RT01
+    """Label n nodes by what pairs connect, from 0 in the order of each part's first node."""
+    graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
+    _, labels = connected_components(graph, directed=False)
+    # scipy promises no order of the labels; this one is the nodes'.
+    _, start, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(start))[inverse]

@@ -1,0 +1,352 @@
+"""Offset of two overlapping tiles, from their differences cell by cell."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
+from scipy.ndimage import mean as labelled_mean
+
+from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
+from jwst_mosaic_skymatch.offsets.outliers import Outliers
+from jwst_mosaic_skymatch.offsets.regression import robust_regression
+from jwst_mosaic_skymatch.tiles.gradient import gradient
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
+from jwst_mosaic_skymatch.tiles.tile import shift_tile
+from jwst_mosaic_skymatch.tiles.windows import overlap_windows
+
+__all__ = ["PairFit", "PairOffset", "measure_offset"]
+
+# Shift in cells from which on a line along the gradient does not describe a star.
+LARGEST_LINEAR_SHIFT = 0.03
+# Side of the square, in cells, that outliers must fill to count as a patch.
+PATCH_CELLS = 9
+# Below this response a sky says nothing of a shift.
+LEAST_RESPONSE = 0.1
+# Width in cells of the kernel that smooths difference and gradient alike.
+SMOOTHING_CELLS = 1.6
+
+
+@dataclass(frozen=True)
+class PairFit:
+    """What a regression with shift says: estimate = response @ truth + noise.
+
+    Attributes
+    ----------
+    estimate : ndarray, shape (3,)
+        Offset, MJy/sr, and shift (x, y), cells.
+    covariance : ndarray, shape (3, 3)
+        Covariance of the estimate.
+    response : ndarray, shape (3, 3)
+        Mean estimate for a true offset and shift. On a sky without structure, of
+        which the gradient is mere noise, an estimate of the shift is zero whatever
+        the truth.
+    """
+
+    estimate: np.ndarray
+    covariance: np.ndarray
+    response: np.ndarray
+
+    @property
+    def inverse_response(self):
+        """Inverse of the response of the shift alone; NaN if the sky does not show it."""
+        response = self.response[1:, 1:]
+        if np.linalg.svd(response, compute_uv=False)[-1] < LEAST_RESPONSE:
+            return np.full((2, 2), np.nan)
+        return np.linalg.inv(response)
+
+
+@dataclass(frozen=True)
+class PairOffset:
+    """How much higher one tile lies than another.
+
+    Attributes
+    ----------
+    first, second : int
+        Positions of the two tiles in the caller's sequence.
+    value : float
+        Level of ``first`` minus level of ``second``, MJy/sr.
+    variance : float
+        Variance of ``value``, (MJy/sr)^2, from the scatter of the differences
+        and with the correlation that drizzle leaves between cells.
+    n_cells : int
+        Number of cells where both have data.
+    quoted_variance : float
+        Variance of ``value`` if the quoted errors of the exposures were all
+        its noise, (MJy/sr)^2; for exposures without errors, if pixels had
+        unit variance.
+    fit : PairFit or None
+        The regression behind ``value``; None when no shift was fitted.
+    outliers : Outliers or None
+        Cells that the regression left out, if they were asked for.
+    """
+
+    first: int
+    second: int
+    value: float
+    variance: float
+    n_cells: int
+    quoted_variance: float = 1.0
+    fit: PairFit | None = None
+    outliers: Outliers | None = None
+
+    @property
+    def shift(self):
+        """Shift (x, y) of ``first`` relative to ``second``, cells, as an array.
+
+        NaN when it was not fitted or the sky does not show it.
+        """
+        if self.fit is None:
+            return np.full(2, np.nan)
+        return self.fit.inverse_response @ self.fit.estimate[1:]
+
+    @property
+    def shift_variance(self):
+        """Variance of ``shift``, cells^2."""
+        if self.fit is None:
+            return np.full(2, np.nan)
+        inverse = self.fit.inverse_response
+        return np.diag(inverse @ self.fit.covariance[1:, 1:] @ inverse.T)
+
+
+def measure_offset(
+    first, second, statistic, *, min_cells, fit_shift=True, quoted=True, keep_outliers=False
+):
+    """Measure the offset of one tile from another.
+
+    Parameters
+    ----------
+    first, second : Tile
+        Two tiles of one grid.
+    statistic : Statistic
+        How to take the location of the differences, MJy/sr.
+    min_cells : int
+        Least number of cells in which both tiles have data.
+    fit_shift : bool, optional
+        With the 'biweight' statistic, regress the differences on the gradient
+        of the mean image, so that a misalignment does not pass for an offset. If
+        the tiles turn out to be shifted by much of a cell, one is moved, and they
+        are compared again.
+    quoted : bool, optional
+        Take the variance of cells from the exposures' errors, if both quote
+        them.
+    keep_outliers : bool, optional
+        Record the cells that the regression leaves out.
+
+    Returns
+    -------
+    PairOffset or None
+        The offset, between positions 0 and 1; None when there are fewer than
+        ``min_cells`` common cells or no offset can be found.
+    """
+    overlap = _Overlap.of(first, second, quoted)
+    if np.count_nonzero(overlap.valid) < min_cells:
+        return None
+    if statistic.skystat != "biweight":
+        return _plain_offset(overlap, statistic)
+    kept = _kept_overlap(overlap, min_cells, fit_shift)
+    if fit_shift and _is_shifted(kept.fit):
+        shift = _smoothed_shift(kept)
+        moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
+        kept = _kept_overlap(moved, min_cells, fit_shift)
+        return _offset(kept, moved, fit_shift, keep_outliers, shift)
+    return _offset(kept, overlap, fit_shift, keep_outliers)
+
+
+@dataclass(frozen=True)
+class _Overlap:
+    """The part of the grid that two tiles share."""
+
+    x0: int
+    y0: int
+    data: tuple[np.ndarray, np.ndarray]
+    weights: tuple[np.ndarray, np.ndarray]
+    noises: tuple[NoiseCurve, NoiseCurve]
+    valid: np.ndarray
+    correlation: float  # variance of a mean, over that of independent cells
+
+    @classmethod
+    def of(cls, first, second, quoted):
+        windows = overlap_windows(first, second)
+        tiles = list(zip((first, second), windows, strict=True))
+        data = tuple(t.data[w] for t, w in tiles)
+        quoted = quoted and first.noise.quoted and second.noise.quoted
+        # What drizzle, and moving an image, hide of the variance of a mean.
+        correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
+        return cls(
+            x0=max(first.x0, second.x0),
+            y0=max(first.y0, second.y0),
+            data=data,
+            weights=tuple(t.weight[w] for t, w in tiles),
+            noises=(first.noise, second.noise) if quoted else (UNIFORM, UNIFORM),
+            valid=np.isfinite(data[0]) & np.isfinite(data[1]),
+            correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
+        )
+
+    @cached_property
+    def _places(self):
+        return np.flatnonzero(self.valid)
+
+    def take(self, image):
+        """Values of an image in the valid cells; several times faster than by the mask."""
+        return image.ravel().take(self._places)
+
+    def difference(self):
+        """Difference of the images in the valid cells."""
+        return self.take(self.data[0]) - self.take(self.data[1])
+
+    def mean(self):
+        """Mean image; NaN in holes of either, beside which gradients are one-sided."""
+        return np.float32(0.5) * (self.data[0] + self.data[1])
+
+    def variance(self):
+        """Variance of the difference in the valid cells."""
+        brightness = self.take(self.mean())
+        return sum(
+            noise(brightness) / self.take(weight)
+            for noise, weight in zip(self.noises, self.weights, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """An overlap, or a part of it, with the regression of its differences."""
+
+    overlap: _Overlap
+    fit: object
+    quoted_variance: float
+
+
+def _plain_offset(overlap, statistic):
+    location = statistic(overlap.difference().astype(np.float64))
+    if not np.isfinite(location.value):
+        return None
+    return PairOffset(
+        first=0,
+        second=1,
+        value=location.value,
+        variance=overlap.correlation * location.variance,
+        n_cells=int(np.count_nonzero(overlap.valid)),
+        quoted_variance=_variance_of_mean(overlap.variance()),
+    )
+
+
+def _kept_overlap(overlap, min_cells, fit_shift):
+    """Regress, and once more without spoiled patches if there are any."""
+    fitted = _regress(overlap, fit_shift)
+    patches = _spoiled_patches(overlap.valid, fitted.fit.used)
+    if patches is None or np.count_nonzero(overlap.valid & ~patches) < min_cells:
+        return fitted
+    return _regress(replace(overlap, valid=overlap.valid & ~patches), fit_shift)
+
+
+def _regress(overlap, fit_shift):
+    slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean())])
+    variance = overlap.variance()
+    fit = robust_regression(
+        overlap.difference(),
+        slopes if fit_shift else slopes[:0],
+        variance,
+        slopes[0] ** 2 + slopes[1] ** 2,
+        CellCorrelation(valid=overlap.valid, of_mean=overlap.correlation),
+    )
+    return _Fitted(overlap=overlap, fit=fit, quoted_variance=_variance_of_mean(variance))
+
+
+def _variance_of_mean(variance):
+    return 1.0 / float((1.0 / variance).sum(dtype=np.float64))
+
+
+def _is_shifted(fit):
+    """Tell whether it is worth moving an image."""
+    limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
+    return np.hypot(*fit.coefficients[1:]) > limit
+
+
+def _offset(kept, overlap, fit_shift, keep_outliers, shift=None):
+    """Make the result; ``shift`` is by how much an image has been moved."""
+    fit = kept.fit
+    # An image shifted by +s has lost s times its gradient.
+    sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
+    signs = np.outer(sign, sign)
+    pair_fit = None
+    if fit_shift:
+        estimate, response = sign * fit.coefficients, fit.response * signs
+        if shift is not None:
+            estimate = estimate + response[:, 1:] @ shift
+        pair_fit = PairFit(estimate=estimate, covariance=fit.covariance * signs, response=response)
+    return PairOffset(
+        first=0,
+        second=1,
+        value=float(fit.coefficients[0]),
+        variance=float(fit.covariance[0, 0]),
+        n_cells=int(np.count_nonzero(kept.overlap.valid)),
+        quoted_variance=kept.quoted_variance,
+        fit=pair_fit,
+        outliers=_outliers(overlap, kept) if keep_outliers else None,
+    )
+
+
+def _outliers(overlap, kept):
+    """Cells that were left out, by the tile that is brighter there."""
+    left_out = overlap.valid.copy()
+    left_out[kept.overlap.valid] = ~kept.fit.used
+    excess = overlap.data[0] - overlap.data[1] - np.float32(kept.fit.coefficients[0])
+    # A patch belongs to one tile as a whole: in its wings single cells are noise.
+    if kept.overlap is not overlap:
+        patches, n_patches = label(overlap.valid & ~kept.overlap.valid)
+        numbers = np.arange(n_patches + 1)
+        mean = np.nan_to_num(labelled_mean(np.nan_to_num(excess), patches, numbers))
+        excess = np.where(patches > 0, mean[patches], excess)
+    first_brighter = excess > 0
+    return Outliers(
+        x0=overlap.x0,
+        y0=overlap.y0,
+        valid=overlap.valid,
+        first=left_out & first_brighter,
+        second=left_out & ~first_brighter,
+    )
+
+
+def _spoiled_patches(valid, used):
+    """Find patches in which nearly all cells are outliers, with a margin.
+
+    The wings of an afterglow or a ghost are too faint for any one cell to be
+    recognized, but add up. Cosmic rays never fill a patch.
+    """
+    outliers = np.zeros(valid.shape, dtype=np.float32)
+    outliers[valid] = ~used
+    if not _any_dense_block(outliers):
+        return None
+    share = uniform_filter(outliers, PATCH_CELLS, mode="constant")
+    covered = uniform_filter(valid.astype(np.float32), PATCH_CELLS, mode="constant")
+    core = share > 0.8 * np.maximum(covered, 0.5)
+    return maximum_filter(core, PATCH_CELLS + 4) if core.any() else None
+
+
+def _any_dense_block(outliers):
+    """Look at blocks of three by three, of which a patch holds one that is as full."""
+    ny, nx = (n - n % 3 for n in outliers.shape)
+    sums = sum(outliers[j:ny:3, i:nx:3] for j in range(3) for i in range(3))
+    return bool((sums >= 7).any())
+
+
+def _smoothed_shift(fitted):
+    """Find the shift from difference and gradient, after smoothing both alike.
+
+    What is as narrow as a cell has no accurate gradient; smoothed by the same
+    kernel, difference and gradient keep their ratio, and wider structure decides.
+    """
+    overlap, fit = fitted.overlap, fitted.fit
+    used = np.zeros(overlap.valid.shape, dtype=bool)
+    used[overlap.valid] = fit.used
+    difference = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
+
+    def smooth(image):
+        return gaussian_filter(np.where(used, image, 0.0), SMOOTHING_CELLS, mode="constant")
+
+    covered = smooth(1.0)
+    inside = used & (covered > 0.5)
+    columns = [smooth(slope)[inside] / covered[inside] for slope in gradient(overlap.mean())]
+    values = smooth(difference)[inside] / covered[inside]
+    return -np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=1e-8)[0]

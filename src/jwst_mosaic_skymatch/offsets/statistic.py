@@ -1,0 +1,109 @@
+"""Location of a sample of pixel values or of per-cell differences."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jwst_mosaic_skymatch.offsets.regression import robust_regression
+from jwst_mosaic_skymatch.tiles.scatter import scale_of
+
+__all__ = ["SKYSTATS", "Location", "Statistic"]
+
+#: Variance of the median over that of the mean, for Gaussian noise.
+MEDIAN_VARIANCE = np.pi / 2
+
+
+@dataclass(frozen=True)
+class Location:
+    """Location of a sample and how well it is known.
+
+    Attributes
+    ----------
+    value : float
+        The location, in the units of the sample; NaN when it cannot be found.
+    variance : float
+        Variance of ``value`` if the sample's values were independent.
+    """
+
+    value: float
+    variance: float
+
+
+_NOTHING = Location(value=np.nan, variance=np.nan)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """The statistic chosen by ``skystat`` and the parameters that go with it.
+
+    Calling it with a 1-D array of finite values gives a `Location`.
+
+    Parameters
+    ----------
+    skystat : str
+        The statistic, one of `SKYSTATS`. All but 'biweight' are jwst's own, after clipping.
+    nclip : int
+        Number of clipping iterations (not used by 'biweight', which gives
+        outliers no weight by itself).
+    lsigma, usigma : float
+        Lower and upper clipping limit in sigma (not used by 'biweight').
+    binwidth : float
+        Width of the histogram's bins in sigma, for 'mode' and 'midpt'.
+    """
+
+    skystat: str = "biweight"
+    nclip: int = 5
+    lsigma: float = 4.0
+    usigma: float = 4.0
+    binwidth: float = 0.1
+
+    def __call__(self, values):  # numpydoc ignore=PR01,RT01
+        """Find the `Location` of finite values, shape (n,); NaN for an empty sample."""
+        if values.size == 0:
+            return _NOTHING
+        return _LOCATIONS[self.skystat](values, self)
+
+
+def _biweight_location(values, _):
+    """Find the biweight M-estimate: a regression on a constant alone."""
+    fit = robust_regression(
+        values, np.zeros((0, values.size)), np.ones_like(values), np.zeros_like(values)
+    )
+    return Location(value=float(fit.coefficients[0]), variance=float(fit.covariance[0, 0]))
+
+
+def _clipped_location(values, statistic):
+    """Find one of the stock step's statistics."""
+    # Here, since it brings the coordinate frames of astropy and gwcs along: half of
+    # the time that a worker process takes to start.
+    from stcal.skymatch import SkyStats
+
+    # The histogram statistics divide by the spread: equal values have none.
+    if values.min() == values.max():
+        return Location(value=float(values[0]), variance=0.0)
+    clipped = SkyStats(
+        skystat=statistic.skystat,
+        nclip=statistic.nclip,
+        lsig=statistic.lsigma,
+        usig=statistic.usigma,
+        binwidth=statistic.binwidth,
+    )
+    try:
+        value, n_used = clipped(values)
+    except ValueError:  # clipping left nothing
+        return _NOTHING
+    factor = 1.0 if statistic.skystat == "mean" else MEDIAN_VARIANCE
+    variance = factor * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
+    return Location(value=float(value), variance=variance)
+
+
+_LOCATIONS = {
+    "biweight": _biweight_location,
+    "median": _clipped_location,
+    "midpt": _clipped_location,
+    "mean": _clipped_location,
+    "mode": _clipped_location,
+}
+
+#: Names of all statistics, in the order in which they are offered.
+SKYSTATS = tuple(_LOCATIONS)

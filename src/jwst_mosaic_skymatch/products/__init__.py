@@ -1,0 +1,1 @@
+"""What goes out: levels in models, files, tables, messages."""

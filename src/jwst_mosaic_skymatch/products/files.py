@@ -1,0 +1,241 @@
+"""What the step writes: the output association, and files that are whole or not there."""
+
+import json
+import logging
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
+from pathlib import Path
+
+from stdatamodels.jwst.datamodels import ImageModel
+
+from jwst_mosaic_skymatch.exposures.models import borrowed
+
+__all__ = [
+    "check_outputs",
+    "image3_association",
+    "product_name",
+    "require_writable",
+    "save_association",
+    "save_exposures",
+    "save_table",
+    "save_tile",
+    "whole_files",
+]
+
+log = logging.getLogger("stpipe.pixel_skymatch")
+
+# Identifiers of an association that its successor keeps.
+KEPT = ("asn_id", "asn_pool", "program", "target", "constraints", "version_id", "degraded_status")
+
+
+def require_writable(directory):
+    """Make sure that files can be written to the output directory.
+
+    Parameters
+    ----------
+    directory : str or Path
+        The directory; made if it does not exist.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made or nothing can be written to it.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{directory.absolute()}: cannot write to this directory "
+            f"({error.strerror or error}); choose another with output_dir."
+        ) from error
+
+
+def check_outputs(outputs, inputs):
+    """Refuse outputs that would replace an input or each other.
+
+    Parameters
+    ----------
+    outputs : dict of str to (str or Path)
+        Path of the output for each exposure's file name.
+    inputs : set of Path
+        Resolved paths of the input files.
+
+    Raises
+    ------
+    ValueError
+        If two exposures have the same output, or an output is an input.
+    """
+    seen = {}
+    for filename, output in outputs.items():
+        path = Path(output).resolve()
+        if path in inputs:
+            raise ValueError(
+                f"{path}: is an input, which the output would overwrite; choose another "
+                "directory with output_dir, or another suffix."
+            )
+        if path in seen:
+            raise ValueError(
+                f"{filename} and {seen[path]}: both would be saved as {path.name}; they look "
+                "like two versions of one exposure, remove one."
+            )
+        seen[path] = filename
+
+
+@contextmanager
+def whole_files():
+    """Write files so that they are all there, each whole, or none is.
+
+    Yields
+    ------
+    callable
+        Takes the path where a file shall be in the end and returns where to write it:
+        same name, in a temporary directory beside it. An earlier file of that name stays
+        until all new ones are complete.
+    """
+    directories, drafts = {}, {}
+    with ExitStack() as stack:
+
+        def draft(path):
+            path = Path(path)
+            if path.parent not in directories:
+                directory = tempfile.TemporaryDirectory(dir=path.parent, prefix=".skymatch-")
+                directories[path.parent] = Path(stack.enter_context(directory))
+            drafts[path] = directories[path.parent] / path.name
+            return drafts[path]
+
+        yield draft
+        for path, written in drafts.items():
+            os.replace(written, path)
+    for path in drafts:
+        log.info("Saved %s", path)
+
+
+def save_exposures(library, output_path):
+    """Save every science exposure of a library, or none.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    output_path : callable
+        Takes the file name of an exposure and returns where to save it.
+
+    Returns
+    -------
+    list of str
+        Paths of the files.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written, or breaks a schema.
+    """
+    paths = []
+    with whole_files() as draft, library:
+        for index in library.indices_for_exptype("science"):
+            with borrowed(library, index) as model:
+                paths.append(str(output_path(model.meta.filename)))
+                _save(model, paths[-1], draft(paths[-1]))
+    return paths
+
+
+def save_tile(path, tile, wcs, unit):  # numpydoc ignore=PR01
+    """Save a drizzled image with its weights, WCS and unit."""
+    model = ImageModel(tile.data)
+    model.wht = tile.weight
+    model.meta.wcs = wcs
+    model.meta.bunit_data = unit
+    with whole_files() as draft:
+        _save(model, path, draft(path))
+
+
+def save_table(path, table):  # numpydoc ignore=PR01
+    """Save a table as ECSV, whole or not at all."""
+    with whole_files() as draft:
+        table.write(draft(path), format="ascii.ecsv")
+
+
+def save_association(path, association):  # numpydoc ignore=PR01
+    """Save an association as JSON, whole or not at all."""
+    with whole_files() as draft:
+        draft(path).write_text(json.dumps(association, indent=4) + "\n")
+
+
+def _save(model, path, draft):
+    """Save a model that shall be at a path in the end."""
+    try:
+        model.save(draft)
+    except Exception as error:
+        what = str(error).partition("\n")[0]
+        raise OSError(
+            f"{path}: cannot be saved ({type(error).__name__}: {what}); nothing was written. "
+            "Make room on the disk or, if the exposure breaks a schema, make its file anew."
+        ) from error
+
+
+def product_name(association, filenames, output_file=None):
+    """Choose the name of the product.
+
+    Parameters
+    ----------
+    association : mapping
+        The association the exposures came from.
+    filenames : sequence of str
+        The exposures.
+    output_file : str or None
+        The user's choice.
+
+    Returns
+    -------
+    str
+        The user's choice without extension, else the association's product
+        name, else what the file names have in common, else ``mosaic``.
+    """
+    if output_file:
+        return Path(output_file).stem
+    name = association["products"][0].get("name")
+    if name or len(filenames) < 2:
+        return name or "mosaic"
+    letters = zip(*(Path(filename).stem for filename in filenames), strict=False)
+    shared = takewhile(lambda column: len(set(column)) == 1, letters)
+    return "".join(column[0] for column in shared).rstrip("_-") or "mosaic"
+
+
+def image3_association(library, name, filenames, others):
+    """Make the association with which to go on to ``calwebb_image3``.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures; identifiers of their association are kept.
+    name : str
+        Name of the product.
+    filenames : sequence of str
+        The saved science exposures, in the order of the library.
+    others : sequence of dict
+        Members of other types, passed on.
+
+    Returns
+    -------
+    dict
+        A level 3 imaging association.
+    """
+    association = library.asn
+    members = association["products"][0]["members"]
+    science = [
+        {**members[index], "expname": filename}
+        for index, filename in zip(library.indices_for_exptype("science"), filenames, strict=True)
+    ]
+    return {
+        "asn_type": "image3",
+        "asn_rule": association.get("asn_rule", "DMS_Level3_Base"),
+        "asn_id": "a3001",
+        "asn_pool": "none",
+        **{key: association[key] for key in KEPT if association.get(key) is not None},
+        "products": [{"name": name, "members": [*science, *others]}],
+    }

@@ -1,0 +1,133 @@
+"""Levels and pairs as tables."""
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+__all__ = ["levels_table", "pairs_table", "sky_shifts"]
+
+
+def levels_table(exposures, match, levels, grid, unit):
+    """Tabulate the level of each exposure.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    match : Match
+        Their match, in the same order.
+    levels : ndarray, shape (n,)
+        Levels as they are recorded in the exposures.
+    grid : Grid
+        The grid, to express shifts on the sky.
+    unit : str or None
+        Unit of the data.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row for each exposure; ``group`` is the label of its stack. Errors are
+        relative to the mean of the exposure's component; shifts (east, north) are
+        those of the image on the sky relative to that mean. NaN where there is none.
+    """
+    stack = np.full(len(exposures), "", dtype=object)
+    for one in match.stacks:
+        stack[list(one.members)] = one.label
+    shifts, errors = sky_shifts(match, grid)
+    brightness = _unit(unit)
+    return QTable(
+        {
+            "filename": [exposure.filename for exposure in exposures],
+            "visit_id": [exposure.visit_id or "" for exposure in exposures],
+            "group": stack.astype(str),
+            "component": match.components,
+            "level": levels * brightness,
+            "level_error": match.level_errors * brightness,
+            "shift_ra": shifts[:, 0] * u.arcsec,
+            "shift_ra_error": errors[:, 0] * u.arcsec,
+            "shift_dec": shifts[:, 1] * u.arcsec,
+            "shift_dec_error": errors[:, 1] * u.arcsec,
+            "n_pairs": _count_pairs(match, len(exposures)),
+            "status": np.where(np.isfinite(levels), "COMPLETE", "SKIPPED"),
+        },
+        meta=_closure(match),
+    )
+
+
+def pairs_table(exposures, match, grid, unit):
+    """Tabulate all pairs that were compared.
+
+    Parameters
+    ----------
+    exposures, match, grid, unit
+        See `levels_table`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row for each pair: names of exposures (stage ``in-stack``) or of
+        stacks (stage ``between stacks``), number of common cells, offset and
+        what is left of it after the solution, shift of the first relative to the
+        second along the axes of the grid.
+    """
+    filenames = [exposure.filename for exposure in exposures]
+    labels = [stack.label for stack in match.stacks]
+    rows = [("in-stack", filenames, pair) for pair in match.exposure_pairs]
+    rows += [("between stacks", labels, pair) for pair in match.stack_pairs]
+    pairs = [pair for _, _, pair in rows]
+    offsets = [pair.offset for pair in pairs]
+    brightness, cell = _unit(unit), grid.cell_scale * u.arcsec
+    shifts = np.array([offset.shift for offset in offsets], dtype=float).reshape(-1, 2)
+    variances = np.array([offset.shift_variance for offset in offsets], dtype=float).reshape(-1, 2)
+    table = QTable(
+        {
+            "first": _texts(names[pair.offset.first] for _, names, pair in rows),
+            "second": _texts(names[pair.offset.second] for _, names, pair in rows),
+            "stage": _texts(stage for stage, _, _ in rows),
+            "n_cells": np.array([offset.n_cells for offset in offsets], dtype=int),
+            "offset": _numbers(offset.value for offset in offsets) * brightness,
+            "offset_error": _numbers(offset.variance**0.5 for offset in offsets) * brightness,
+            "residual": _numbers(pair.residual for pair in pairs) * brightness,
+            "weight": _numbers(pair.weight for pair in pairs) * brightness**-2,
+        },
+        meta=_closure(match),
+    )
+    for axis, name in enumerate("xy"):
+        table[f"shift_{name}"] = shifts[:, axis] * cell
+        table[f"shift_{name}_error"] = np.sqrt(variances[:, axis]) * cell
+    table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
+    return table
+
+
+def sky_shifts(match, grid):  # numpydoc ignore=PR01,RT01
+    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each."""
+    axes = grid.sky_axes
+    return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
+
+
+def _count_pairs(match, n):
+    """Count the pairs that each exposure takes part in, itself or in its stack."""
+    count = np.zeros(n, dtype=int)
+    for pair in match.exposure_pairs:
+        count[[pair.offset.first, pair.offset.second]] += 1
+    for pair in match.stack_pairs:
+        for end in (pair.offset.first, pair.offset.second):
+            count[list(match.stacks[end].members)] += 1
+    return count
+
+
+def _closure(match):
+    chi2, dof = match.closure
+    return {"chi2": chi2, "dof": dof}
+
+
+def _unit(name):
+    return u.Unit(name) if name else u.dimensionless_unscaled
+
+
+def _texts(values):
+    return np.array(list(values), dtype=str)
+
+
+def _numbers(values):
+    return np.array(list(values), dtype=float)

@@ -1,0 +1,1 @@
+"""Exposures drizzled onto the shared grid."""

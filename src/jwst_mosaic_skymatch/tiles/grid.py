@@ -1,0 +1,181 @@
+"""The grid of cells on the sky that all exposures of a mosaic share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.modeling.models import Shift
+from gwcs import WCS
+from stcal.alignment.util import wcs_from_sregions
+
+from jwst_mosaic_skymatch.exposures.models import (
+    each_model,
+    pixels_of,
+    read_footprint,
+    wcs_footprint,
+)
+from jwst_mosaic_skymatch.exposures.pixels import FilePixels
+from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+
+__all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A tangent-plane grid of square cells that covers a mosaic.
+
+    Attributes
+    ----------
+    wcs : `~gwcs.wcs.WCS`
+        From cell indices (x, y), 0-based, to the sky.
+    shape : tuple of int
+        Number of cells (ny, nx) that would cover all exposures. No array of
+        this shape is ever made.
+    """
+
+    wcs: WCS
+    shape: tuple[int, int]
+
+    @property
+    def sky_axes(self):
+        """Offset on the sky (east, north), arcsec, for one cell in x and in y.
+
+        An array of shape (2, 2): multiply it with a shift in cells. Taken
+        at the centre of the grid.
+        """
+        x, y = (self.shape[1] - 1) / 2.0, (self.shape[0] - 1) / 2.0
+        ra, dec = self.wcs(
+            np.array([x, x + 1, x]), np.array([y, y, y + 1]), with_bounding_box=False
+        )
+        # Right ascension may pass 360 degrees between two cells.
+        east = ((ra[1:] - ra[0] + 180.0) % 360.0 - 180.0) * np.cos(np.deg2rad(dec[0]))
+        return 3600.0 * np.array([east, dec[1:] - dec[0]])
+
+    @property
+    def cell_scale(self):
+        """Side of a cell at the centre of the grid, arcsec."""
+        return float(np.sqrt(np.abs(np.linalg.det(self.sky_axes))))
+
+    def locate(self, footprints):  # numpydoc ignore=PR01,RT01
+        """Find where footprints, RA and Dec (degrees) of shape (n, 2), lie on the grid, cells.
+
+        NaN for a point that the projection does not reach.
+        """
+        # All by one call: each inverts the transform anew, 20 ms.
+        corners = np.concatenate(footprints)
+        cells = np.stack(self.wcs.invert(*corners.T, with_bounding_box=False), axis=1)
+        return np.split(cells, np.cumsum([len(f) for f in footprints])[:-1])
+
+    def map_pixels(self, wcs, shape):  # numpydoc ignore=PR01,RT01
+        """Make the `PixelMap` of an exposure with some WCS and shape (ny, nx)."""
+
+        def to_grid(x, y):
+            sky = wcs(x, y, with_bounding_box=False)
+            return self.wcs.invert(*sky, with_bounding_box=False)
+
+        box = wcs.bounding_box
+        return map_pixels(to_grid, shape, box and box.bounding_box(order="F"))
+
+    def cutout_wcs(self, cutout):  # numpydoc ignore=PR01,RT01
+        """Make the `~gwcs.wcs.WCS` of a cutout or tile, from its cells to the sky."""
+        first, *rest = self.wcs.pipeline
+        corner = Shift(float(cutout.x0)) & Shift(float(cutout.y0))
+        wcs = WCS([(first.frame, corner | first.transform), *rest])
+        ny, nx = cutout.shape
+        wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
+        wcs.array_shape = cutout.shape
+        return wcs
+
+
+def shared_grid(footprints, reference_wcs, reference_wcsinfo, pixel_scale_ratio):
+    """Lay a grid over all exposures, as resample does.
+
+    Parameters
+    ----------
+    footprints : sequence of ndarray, shape (n, 2)
+        RA and Dec (degrees) of each exposure's corners. They only place the
+        grid; they need not be exact.
+    reference_wcs : `~gwcs.wcs.WCS`
+        WCS of the exposure that gives orientation and pixel scale.
+    reference_wcsinfo : dict
+        That exposure's ``meta.wcsinfo``.
+    pixel_scale_ratio : float
+        Side of a cell in native pixels.
+
+    Returns
+    -------
+    Grid
+        The grid, with its axes along the reference exposure's detector axes.
+    """
+    wcs = wcs_from_sregions(
+        [np.concatenate(footprints)],  # as one: for each it would invert the WCS anew
+        ref_wcs=reference_wcs,
+        ref_wcsinfo=reference_wcsinfo,
+        pscale_ratio=pixel_scale_ratio,
+    )
+    return Grid(wcs=wcs, shape=tuple(wcs.array_shape))
+
+
+def lay_grid(library, exposures, pixel_scale_ratio):
+    """Lay a grid over the exposures of a library.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    exposures : sequence of Exposure
+        Their metadata.
+    pixel_scale_ratio : float
+        Side of a cell in native pixels.
+
+    Returns
+    -------
+    grid : Grid
+        The grid, with the orientation of the first exposure.
+    footprints : list of ndarray, shape (n, 2)
+        Corners (x, y) of each exposure on it, cells.
+    """
+    skies = [read_footprint(exposure.s_region) for exposure in exposures]
+    without = [k for k, corners in enumerate(skies) if corners is None or not corners.size]
+    found = each_model(
+        library,
+        [exposures[k] for k in without],
+        lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape),
+    )
+    for k, corners in zip(without, found, strict=True):
+        skies[k] = corners
+
+    def lay(_, model):
+        return shared_grid(skies, model.meta.wcs, model.meta.wcsinfo.instance, pixel_scale_ratio)
+
+    (grid,) = each_model(library, exposures[:1], lay)
+    return grid, grid.locate(skies)
+
+
+def observe(library, exposure, grid, path=None):
+    """Take the pixels of an exposure, and their places on the grid.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    exposure : Exposure
+        Metadata of one.
+    grid : Grid
+        The grid.
+    path : str, optional
+        FITS file that the exposure's pixels are in; they are then left there.
+
+    Returns
+    -------
+    Observation
+        The exposure without its data model.
+    """
+
+    def take(_, model):
+        pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
+        pixels = pixels_of(model) if path is None else FilePixels(path)
+        return Observation(pixels=pixels, pixel_map=pixel_map)
+
+    (observation,) = each_model(library, [exposure], take)
+    return observation

@@ -1,0 +1,79 @@
+"""One exposure on its way to a tile: its pixels, and where they fall on the grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels, good_pixels
+from jwst_mosaic_skymatch.tiles.noise import measure_noise
+from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
+from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
+
+__all__ = ["Observation", "TiledExposure", "make_tile"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Pixels of an exposure and their places on the grid, without data model or WCS.
+
+    Attributes
+    ----------
+    pixels : Pixels or FilePixels
+        The pixels, or the file that they are in.
+    pixel_map : PixelMap
+        Where they fall on the grid.
+    """
+
+    pixels: Pixels | FilePixels
+    pixel_map: PixelMap
+
+
+@dataclass(frozen=True)
+class TiledExposure:
+    """What becomes of an observation.
+
+    Attributes
+    ----------
+    tile : Tile or None
+        The drizzled image; None when no cell has data.
+    sky : float
+        Level of the exposure's own pixels, MJy/sr; NaN if there are none or it was not
+        asked for.
+    """
+
+    tile: Tile | None
+    sky: float
+
+
+def make_tile(observation, *, good_bits, lower, upper, min_coverage, sky_statistic=None):
+    """Drizzle an exposure.
+
+    Parameters
+    ----------
+    observation : Observation
+        The exposure.
+    good_bits : int or None
+        Data quality flags that do not make a pixel bad; None ignores all.
+    lower, upper : float or None
+        Limits of usable pixels, MJy/sr.
+    min_coverage : float
+        Least fraction of a cell to be covered by good pixels.
+    sky_statistic : Statistic, optional
+        How to measure the level of the exposure's own pixels; None not to.
+
+    Returns
+    -------
+    TiledExposure
+        The tile, and the sky if asked for.
+    """
+    pixels = observation.pixels.read()
+    good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
+    tile = drizzle_tile(
+        pixels.data,
+        good,
+        observation.pixel_map,
+        min_coverage=min_coverage,
+        noise=measure_noise(pixels.data, pixels.err, good),
+    )
+    sky = np.nan if sky_statistic is None else sky_statistic(pixels.data[good]).value
+    return TiledExposure(tile=tile, sky=sky)

@@ -1,0 +1,222 @@
+"""Drizzled images on cutouts of the shared grid."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from drizzle.resample import Drizzle
+from scipy.ndimage import gaussian_filter, shift
+
+from jwst_mosaic_skymatch.compat import add_image
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
+from jwst_mosaic_skymatch.tiles.windows import overlap_windows
+
+__all__ = ["StoredTile", "Tile", "crop_to_overlap", "drizzle_tile", "shift_tile", "store_tile"]
+
+# Pixels in a cell from which on a pixel's orientation does not matter: squares that stay
+# parallel to the cells then do as well as rotated ones, at half the cost.
+LEAST_FOR_TURBO = 3.0
+# Rows drizzled at a time: the map of a whole NIRCam exposure would take 67 MB.
+BAND_ROWS = 128
+# What a cubic spline takes from cells beyond this distance is below 1e-9.
+MARGIN = 16
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image on a cutout of the shared grid.
+
+    Attributes
+    ----------
+    x0, y0 : int
+        Cell of the grid that is cell (0, 0) of the arrays.
+    data : ndarray of float32, shape (ny, nx)
+        Mean surface brightness of each cell, MJy/sr; NaN where nothing is
+        known.
+    weight : ndarray of float32, shape (ny, nx)
+        Number of native pixels behind each cell, summed over exposures; 0
+        where ``data`` is NaN. Pixels of an exposure with another noise count
+        by their inverse variance.
+    noise : NoiseCurve
+        Variance of one such pixel.
+    pixels_per_cell : float
+        Number of an exposure's pixels in the area of a cell.
+    smoothing : float
+        Variance of a cell over what it was before the image was moved by a
+        fraction of a cell (`shift_tile`); the mean of many cells keeps its
+        variance.
+    """
+
+    x0: int
+    y0: int
+    data: np.ndarray
+    weight: np.ndarray
+    noise: NoiseCurve = UNIFORM
+    pixels_per_cell: float = 1.0
+    smoothing: float = 1.0
+
+    @property
+    def shape(self):
+        """Shape (ny, nx) in cells."""
+        return self.data.shape
+
+    @property
+    def bounds(self):
+        """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
+        ny, nx = self.shape
+        return self.x0, self.x0 + nx, self.y0, self.y0 + ny
+
+
+def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
+    """Drizzle one exposure onto its own cutout of the grid.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        Surface brightness, MJy/sr.
+    good : ndarray of bool, shape (ny, nx)
+        Pixels to use. Others are left out before drizzling, so that a bad
+        pixel never leaks into a cell.
+    pixel_map : PixelMap
+        Where the pixels fall on the grid; those outside the bounding box of the
+        WCS are left out.
+    min_coverage : float
+        Cells of which a smaller fraction is covered by good pixels are
+        dropped: two exposures that cover different halves of a cell see
+        different sky in it.
+    noise : NoiseCurve, optional
+        Noise of the exposure's pixels.
+
+    Returns
+    -------
+    Tile or None
+        None when no cell is left.
+    """
+    cutout, pixels_per_cell = pixel_map.cutout, pixel_map.pixels_per_cell
+    usable = np.zeros(good.shape, dtype=bool)
+    usable[pixel_map.inside] = good[pixel_map.inside]
+    kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
+    drizzle = Drizzle(kernel=kernel, out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
+    for start in range(0, len(data), BAND_ROWS):
+        rows = slice(start, start + BAND_ROWS)
+        pixmap = pixel_map.coordinates(rows)
+        pixmap -= (cutout.x0, cutout.y0)
+        add_image(
+            drizzle,
+            np.where(usable[rows], data[rows], 0).astype(np.float32, copy=False),
+            exptime=1.0,
+            pixel_scale_ratio=float(np.sqrt(pixels_per_cell)),
+            pixmap=pixmap,
+            weight_map=usable[rows].astype(np.float32),
+        )
+    covered = drizzle.out_wht >= min_coverage * pixels_per_cell
+    if not covered.any():
+        return None
+    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    covered = covered[window]
+    return Tile(
+        x0=cutout.x0 + int(columns[0]),
+        y0=cutout.y0 + int(rows[0]),
+        data=np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
+        weight=np.where(covered, drizzle.out_wht[window], np.float32(0)),
+        noise=noise,
+        pixels_per_cell=pixels_per_cell,
+    )
+
+
+def shift_tile(tile, x, y):
+    """Move a shifted image back by a fraction of a cell.
+
+    Parameters
+    ----------
+    tile : Tile
+        The image.
+    x, y : float
+        Its shift, cells.
+
+    Returns
+    -------
+    Tile
+        The image as it would be without shift, by a cubic spline.
+    """
+    valid = tile.weight > 0
+    data = np.where(valid, tile.data, 0.0)
+    # The spline needs a value in holes; the mean of their surroundings will do.
+    covered = gaussian_filter(valid.astype(np.float32), 2.0)
+    around = gaussian_filter(data, 2.0) / np.maximum(covered, 1e-3)
+    moved = shift(np.where(valid, data, around), (-y, -x), order=3, mode="nearest")
+    return replace(
+        tile,
+        data=np.where(valid, moved, np.nan).astype(np.float32),
+        smoothing=tile.smoothing * _spline_noise(x) * _spline_noise(y),
+    )
+
+
+def _spline_noise(fraction):
+    """Variance of white noise after a cubic spline has moved it along one axis."""
+    impulse = np.zeros(65)
+    impulse[32] = 1.0
+    return float(np.square(shift(impulse, fraction, order=3)).sum())
+
+
+@dataclass(frozen=True)
+class StoredTile:
+    """A tile whose arrays wait in a file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    bounds : tuple of int
+        First and one-past-last cell (x_min, x_max, y_min, y_max).
+    outline : Tile
+        The tile with empty arrays.
+    """
+
+    path: Path
+    bounds: tuple[int, int, int, int]
+    outline: Tile
+
+    def read(self, window=np.s_[:, :]):
+        """Read the tile, or a part of it.
+
+        Parameters
+        ----------
+        window : tuple of slice, optional
+            Rows and columns with non-negative limits; by default all.
+
+        Returns
+        -------
+        Tile
+            That part of the tile.
+        """
+        # Mapped, so that nothing but the window is read.
+        data, weight = np.load(self.path, mmap_mode="r")[:, *window]
+        rows, columns = window
+        return replace(
+            self.outline,
+            x0=self.bounds[0] + (columns.start or 0),
+            y0=self.bounds[2] + (rows.start or 0),
+            data=np.array(data),
+            weight=np.array(weight),
+        )
+
+
+def store_tile(tile, path):  # numpydoc ignore=PR01,RT01
+    """Put the arrays of a tile into an ``.npy`` file, and return the `StoredTile` to read it by."""
+    np.save(path, np.stack([tile.data, tile.weight]))
+    empty = np.zeros((0, 0), dtype=np.float32)
+    return StoredTile(
+        path=path, bounds=tile.bounds, outline=replace(tile, data=empty, weight=empty)
+    )
+
+
+def crop_to_overlap(first, second):  # numpydoc ignore=PR01,RT01
+    """Read what two stored tiles share, with a margin for moving one."""
+    windows = overlap_windows(first, second)
+    return tuple(t.read(_widened(w)) for t, w in zip((first, second), windows, strict=True))
+
+
+def _widened(window):
+    return tuple(slice(max(w.start - MARGIN, 0), w.stop + MARGIN) for w in window)

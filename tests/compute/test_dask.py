@@ -1,0 +1,267 @@
+"""The step on a Dask cluster, and clusters that fail."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import pytest
+from helpers import make_tile, observe_sky, outline, read_levels
+from stdatamodels.jwst.datamodels import open as open_model
+
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers, open_workers, run_jobs
+from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.offsets.statistic import Statistic
+
+distributed = pytest.importorskip("distributed")
+
+VERSION = "jwst_mosaic_skymatch.compute.dask.version"
+
+
+class Cluster:
+    """A scheduler and worker processes, without nannies that would restart them."""
+
+    def __init__(self, directory):
+        self.directory, self.file = directory, directory / "scheduler.json"
+        self.scheduler = self._start("scheduler", "--port", "0", "--host", "127.0.0.1")
+        self.workers = []
+        for _ in range(600):
+            if self.file.exists() and self.file.stat().st_size:
+                break
+            time.sleep(0.1)
+        self.address = json.loads(self.file.read_text())["address"]
+
+    def _start(self, name, *options):
+        run = f"import sys; from distributed.cli import dask_{name} as c; c.main(sys.argv[1:])"
+        options = ["--scheduler-file", str(self.file), "--no-dashboard", *options]
+        return subprocess.Popen(
+            [sys.executable, "-c", run, *options],
+            cwd=self.directory,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def add_workers(self, n):
+        for _ in range(n):
+            self.workers.append(self._start("worker", "--nthreads", "1", "--no-nanny"))
+        with distributed.Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(self.n_alive, timeout=120)
+
+    @property
+    def n_alive(self):
+        return sum(process.poll() is None for process in self.workers)
+
+    def close(self):
+        for process in (self.scheduler, *self.workers):
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def cluster_of(n_workers, directory):
+    cluster = Cluster(directory)
+    try:
+        cluster.add_workers(n_workers)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with cluster_of(2, tmp_path_factory.mktemp("dask")) as cluster:
+        yield cluster
+
+
+def levels(inputs, **parameters):
+    return read_levels(PixelSkyMatchStep.call(inputs, configure_log=False, **parameters))
+
+
+@pytest.fixture(scope="module")
+def serial_levels(mosaic):
+    return levels(str(mosaic.association))
+
+
+# --- levels ------------------------------------------------------------------
+
+
+def test_levels_from_files(mosaic, serial_levels, cluster):
+    found = levels(str(mosaic.association), dask_scheduler=cluster.address)
+    assert found == pytest.approx(serial_levels, abs=1e-9)
+
+
+def test_levels_from_models_in_memory(mosaic, serial_levels, cluster):
+    """Pixels and WCS that are not those of any file."""
+    models = [open_model(path) for path in mosaic.files]
+    found = levels(models, dask_scheduler=cluster.address)
+    assert found == pytest.approx(serial_levels, abs=1e-9)
+    for model in models:
+        model.close()
+
+
+def test_worker_that_dies_is_survived(cluster, tmp_path):
+    """One that is at work, or holds what nobody has fetched yet."""
+    cluster.add_workers(2)
+    before = cluster.n_alive
+    places = [(3 * (k % 4), 20 * (k // 4)) for k in range(12)]
+    footprints = [outline(make_tile(*place, (40, 40))) for place in places]
+
+    def observe(k):
+        if k == 7:
+            kill_a_worker_at_work(cluster.address)
+        return observe_sky(*places[k], level=0.1 * k, seed=k)
+
+    def match(observe, workers):
+        settings = MatchSettings(Statistic())
+        return match_exposures(
+            "v" * 12, footprints, observe, settings, workers, directory=tmp_path
+        ).levels
+
+    with open_workers(dask_scheduler=cluster.address) as workers:
+        found = match(observe, workers)
+    assert cluster.n_alive == before - 1
+    expected = match(
+        lambda k: observe_sky(*places[k], level=0.1 * k, seed=k), Workers(SerialExecutor())
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def kill_a_worker_at_work(address):
+    with distributed.Client(address, set_as_default=False) as client:
+        pids = client.run(os.getpid)
+        for _ in range(600):
+            busy = [*client.has_what().items(), *client.processing().items()]
+            victims = [worker for worker, tasks in busy if tasks]
+            if victims:
+                os.kill(pids[victims[0]], signal.SIGKILL)
+                return
+            time.sleep(0.01)
+    pytest.fail("no worker has anything to do")
+
+
+# --- what can go wrong -------------------------------------------------------
+
+
+def test_dask_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(ImportError, match="pip install distributed"),
+        open_workers("1", "tcp://h:1"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://127.0.0.1:9"])
+def test_no_scheduler_is_one_clear_error(monkeypatch, address):
+    monkeypatch.setattr("jwst_mosaic_skymatch.compute.dask.CONNECT_TIME", "1s")
+    message = f"dask_scheduler={address}: no scheduler can be reached"
+    with pytest.raises(OSError, match=message), open_workers(dask_scheduler=address):
+        pass
+
+
+def other_here(own):
+    """Make a function that tells another version in this process than in workers."""
+
+    def version_of(name):
+        return "0.0.1" if os.getpid() == own else version(name)
+
+    return version_of
+
+
+def missing_there(own):
+    def version_of(name):
+        if os.getpid() != own:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    return version_of
+
+
+def test_workers_with_another_version_are_refused(cluster, monkeypatch):
+    theirs = version("jwst-mosaic-skymatch").replace("+", r"\+")
+    monkeypatch.setattr(VERSION, other_here(os.getpid()))
+    message = rf"is 0\.0\.1 here, but on Dask workers {theirs}; start them from"
+    with pytest.raises(RuntimeError, match=message), open_workers(dask_scheduler=cluster.address):
+        pass
+
+
+def test_workers_without_the_package_are_refused(cluster, monkeypatch):
+    monkeypatch.setattr(VERSION, missing_there(os.getpid()))
+    message = "on Dask workers not there"
+    with pytest.raises(RuntimeError, match=message), open_workers(dask_scheduler=cluster.address):
+        pass
+
+
+def test_task_that_fails_once_is_repeated(cluster, tmp_path):
+    def read_from_busy_disk(mark):
+        if not mark.exists():
+            mark.touch()
+            raise OSError
+        return "pixels"
+
+    with open_workers(dask_scheduler=cluster.address) as workers:
+        assert workers.executor.submit(read_from_busy_disk, tmp_path / "mark").result() == "pixels"
+
+
+def test_equal_tasks_are_all_run(cluster):
+    with open_workers(dask_scheduler=cluster.address) as workers:
+        first, second = run_jobs(workers.executor, [(time.perf_counter,)] * 2, 2)
+    assert first != second
+
+
+def test_error_of_a_task_is_that_of_its_job(cluster):
+    """After some more attempts: reading a file may fail where many do."""
+    with open_workers(dask_scheduler=cluster.address) as workers:
+        assert (workers.count, workers.remote) == (cluster.n_alive, True)
+        results = run_jobs(workers.executor, [(divmod, 7, 2), (divmod, 1, 0)], 1)
+        assert next(results) == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+
+
+def test_error_does_not_wait_for_tasks(cluster):
+    def fail():
+        with open_workers(dask_scheduler=cluster.address) as workers:
+            for _ in range(200):
+                workers.executor.submit(time.sleep, 1.0)
+            raise KeyError
+
+    before, start = warnings.filters[:], time.monotonic()
+    with pytest.raises(KeyError):
+        fail()
+    # All would take 50 s or more.
+    assert time.monotonic() - start < 30
+    assert warnings.filters == before
+
+
+def test_task_that_kills_its_workers(tmp_path, monkeypatch):
+    """One after the other, and then nobody takes it any more."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+
+    def run(address):
+        with open_workers(dask_scheduler=address) as workers:
+            list(run_jobs(workers.executor, [(os._exit, 1)], 0))
+
+    with cluster_of(1, tmp_path) as cluster:
+        with pytest.raises(RuntimeError, match="Several Dask workers died at the same task"):
+            run(cluster.address)
+        assert cluster.n_alive == 0
+
+
+def test_scheduler_that_dies(tmp_path):
+    def run(cluster):
+        with open_workers(dask_scheduler=cluster.address) as workers:
+            task = workers.executor.submit(time.sleep, 600.0)
+            cluster.scheduler.kill()
+            task.result()
+
+    lost = pytest.raises(RuntimeError, match="The Dask scheduler was lost")
+    with cluster_of(1, tmp_path) as cluster, lost:
+        run(cluster)

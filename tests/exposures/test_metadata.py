@@ -1,0 +1,119 @@
+"""Metadata of exposures: what they say, and which of them go together."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwst_mosaic_skymatch.exposures.metadata import (
+    Exposure,
+    check_exposures,
+    check_rerun,
+    describe_differences,
+    group_labels,
+    read_exposure,
+)
+
+
+@pytest.fixture
+def exposures():
+    """Three exposures of two visits."""
+    return [
+        Exposure(
+            index=k,
+            filename=f"{k}_cal.fits",
+            visit_id=f"0273200100{k // 2}",
+            group_id=f"group {k}",
+            instrument="MIRI",
+            filter="F770W",
+            unit="MJy/sr",
+            pixel_area=2.8e-13,
+        )
+        for k in range(3)
+    ]
+
+
+def with_one(exposures, **changes):
+    return [exposures[0], replace(exposures[1], **changes), exposures[2]]
+
+
+def test_reading():
+    values = {"meta.filename": "/there/a_cal.fits", "meta.background.level": 1.5}
+    exposure = read_exposure(4, "b_cal.fits", values.get)
+    assert exposure == Exposure(4, "a_cal.fits", expname="b_cal.fits", level=1.5)
+    assert exposure.stem == "a_cal"
+    assert read_exposure(0, "/here/b_cal.fits", {}.get).filename == "b_cal.fits"
+
+
+def test_exposures_that_go_together(exposures):
+    check_exposures(exposures)
+    check_rerun(exposures, subtract=True)
+    assert describe_differences(exposures) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"filename": "0_cal.fits"}, "0_cal.fits: listed more than once"),
+        ({"instrument": "NIRCAM"}, "1_cal.fits: instrument is NIRCAM, but MIRI in the other"),
+        ({"unit": "DN/s"}, r"1_cal.fits: unit \(BUNIT\) is DN/s, but MJy/sr in the other"),
+    ],
+)
+def test_exposures_that_do_not(exposures, changes, message):
+    with pytest.raises(ValueError, match=message):
+        check_exposures(with_one(exposures, **changes))
+
+
+def test_no_exposure():
+    with pytest.raises(ValueError, match="no science exposure"):
+        check_exposures([])
+
+
+def test_pixel_areas_matter_unless_the_unit_has_them(exposures):
+    differing = with_one(exposures, pixel_area=3.2e-13)
+    check_exposures(differing)
+    (sentence,) = describe_differences(differing)
+    assert sentence.startswith("1_cal.fits: pixel area is 3.2e-13 sr, but 2.8e-13 sr")
+    with pytest.raises(ValueError, match=r"1_cal.fits: pixel area"):
+        check_exposures([replace(exposure, unit="DN/s") for exposure in differing])
+    assert describe_differences(with_one(exposures, pixel_area=None)) == []
+
+
+def test_filters_that_differ_are_mentioned(exposures):
+    (sentence,) = describe_differences(with_one(exposures, filter="F560W"))
+    assert sentence.startswith("1_cal.fits: filter is F560W, but F770W in other exposures")
+
+
+@pytest.mark.parametrize(
+    ("before", "subtract", "message"),
+    [
+        ({"level": 1.0}, False, "level is set but meta.background.subtracted is not"),
+        ({"subtracted": False}, False, "subtracted is set but meta.background.level is not"),
+        ({"level": 1.0, "subtracted": True}, False, "use subtract=True"),
+        ({"level": 1.0, "subtracted": False}, True, "use subtract=False"),
+    ],
+)
+def test_reruns_that_contradict(exposures, before, subtract, message):
+    with pytest.raises(ValueError, match=f"1_cal.fits: .*{message}"):
+        check_rerun(with_one(exposures, **before), subtract=subtract)
+
+
+@pytest.mark.parametrize("subtract", [True, False])
+def test_reruns_that_do_not(exposures, subtract):
+    check_rerun(with_one(exposures, level=1.0, subtracted=subtract), subtract=subtract)
+
+
+def test_groups(exposures):
+    assert group_labels(exposures, "none") == ["0_cal", "1_cal", "2_cal"]
+    assert group_labels(exposures, "exposure") == ["group 0", "group 1", "group 2"]
+    first, second = "jw02732001000", "jw02732001001"
+    assert group_labels(exposures, "visit") == [first, first, second]
+
+
+@pytest.mark.parametrize(
+    ("grouping", "missing"),
+    [("visit", "meta.observation.visit_id"), ("exposure", "meta.group_id")],
+)
+def test_groups_without_names(exposures, grouping, missing):
+    nameless = with_one(exposures, visit_id=None, group_id=None)
+    with pytest.raises(ValueError, match=f"1_cal.fits: {missing} is missing.*grouping='none'"):
+        group_labels(nameless, grouping)

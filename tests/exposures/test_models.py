@@ -1,0 +1,102 @@
+"""Models that are borrowed, and footprints."""
+
+import weakref
+
+import numpy as np
+import pytest
+from jwst.datamodels import ModelLibrary
+from stdatamodels.jwst.datamodels import ImageModel
+from stdatamodels.jwst.datamodels import open as open_model
+from stpipe.library import BorrowError
+
+from jwst_mosaic_skymatch.exposures.loading import frozen_objects
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.models import (
+    borrowed,
+    check_model,
+    each_model,
+    pixels_of,
+    read_footprint,
+    wcs_footprint,
+)
+
+
+@pytest.fixture
+def library(mosaic, tmp_path, monkeypatch):
+    """A library on disk."""
+    monkeypatch.chdir(tmp_path)
+    return ModelLibrary(mosaic.association, on_disk=True)
+
+
+@pytest.fixture
+def exposures(mosaic):
+    return [Exposure(index, path.name) for index, path in enumerate(mosaic.files)]
+
+
+def test_model_goes_back_after_an_error(library):
+    with library:
+        with pytest.raises(ZeroDivisionError), borrowed(library, 3):
+            1 / 0  # noqa: B018
+        with borrowed(library, 3):
+            pass
+
+
+def test_own_mistakes_are_no_unreadable_files(library):
+    with library, borrowed(library, 3), pytest.raises(BorrowError), borrowed(library, 3):
+        pass
+
+
+def test_each_model_in_the_order_asked_for(library, exposures):
+    wanted = exposures[:4][::-1]
+    found = each_model(library, wanted, lambda exposure, model: model.meta.filename)
+    assert found == [exposure.filename for exposure in wanted]
+
+
+@pytest.mark.parametrize("modify", [True, False])
+def test_changes_are_kept_if_asked_for(library, exposures, modify):
+    def change(_, model):
+        model.meta.background.level = 2.0
+
+    def read(_, model):
+        return model.meta.background.level
+
+    each_model(library, exposures, change, modify=modify)
+    assert set(each_model(library, exposures, read)) == {2.0 if modify else None}
+
+
+def test_one_model_at_a_time_on_disk(library, exposures):
+    """Its arrays are gone before the next is loaded."""
+    alive = weakref.WeakSet()
+
+    def count(_, model):
+        before = len(alive)
+        alive.add(model.meta.wcs)
+        return before
+
+    with frozen_objects():
+        assert each_model(library, exposures, count) == [0] * len(exposures)
+
+
+def test_pixels_without_flags():
+    model = ImageModel(np.ones((4, 5), dtype=np.float32))
+    pixels = pixels_of(model)
+    assert pixels.read() is pixels
+    np.testing.assert_array_equal(pixels.data, model.data)
+
+
+def test_footprints_from_header_and_wcs(mosaic):
+    with open_model(mosaic.files[0]) as model:
+        check_model(model, model.meta.filename)
+        shape = model.data.shape
+        corners = wcs_footprint(model.meta.wcs, shape)
+        header = read_footprint(model.meta.wcsinfo.s_region)
+    # Of S_REGION the order of the corners is not that of the pixels.
+    nearest = np.linalg.norm(corners[:, None] - header, axis=2).min(axis=1)
+    assert corners.shape == header.shape == (4, 2)
+    assert nearest.max() < 1.0 / 3600
+
+
+@pytest.mark.parametrize("s_region", [None, "", "CIRCLE", "POLYGON ICRS  1.0 2.0 3.0"])
+def test_footprint_that_cannot_be_read(s_region):
+    footprint = read_footprint(s_region)
+    assert footprint is None or not footprint.size

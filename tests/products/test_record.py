@@ -1,0 +1,66 @@
+"""Levels that go into models and into the log."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from jwst.datamodels import ModelLibrary
+from stdatamodels.jwst.datamodels import open as open_model
+
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.models import each_model
+from jwst_mosaic_skymatch.products.record import describe_levels, describe_skipped, record_levels
+
+LEVELS = np.array([0.25, 1.0, np.nan])
+
+
+@pytest.fixture
+def exposures():
+    """Three exposures, of which the first has been through a run."""
+    return [Exposure(k, f"{k}_cal.fits", level=0.5 if k == 0 else None) for k in range(3)]
+
+
+@pytest.fixture
+def library(mosaic, exposures):
+    models = [open_model(path) for path in mosaic.files[: len(exposures)]]
+    for model in models:
+        model.data[...] = 10.0
+    yield ModelLibrary(models)
+    for model in models:
+        model.close()
+
+
+@pytest.mark.parametrize(
+    ("subtract", "levels", "data"),
+    [(True, [0.75, 1.0], [9.75, 9.0, 10.0]), (False, [0.25, 1.0], [10.0] * 3)],
+)
+def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels, data):
+    record_levels(library, exposures, LEVELS, method="match", subtract=subtract)
+
+    def read(_, model):
+        background = model.meta.background
+        return background.level, background.subtracted, background.method
+
+    found = each_model(library, exposures[:2], read)
+    assert found == [(level, subtract, "match") for level in levels]
+    statuses = each_model(library, exposures, lambda _, model: model.meta.cal_step.skymatch)
+    assert statuses == ["COMPLETE", "COMPLETE", "SKIPPED"]
+    assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data
+
+
+def test_few_levels_are_listed_and_many_summed_up(exposures):
+    assert describe_levels(exposures, LEVELS, subtract=True) == [
+        "0_cal.fits: sky level 0.75",
+        "1_cal.fits: sky level 1",
+    ]
+    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(2000)]
+    (line,) = describe_levels(many, np.arange(2000.0), subtract=True)
+    assert "2000 exposures, from 0.5 to 1999.5;" in line
+    assert describe_levels([], np.array([]), subtract=True) == []
+
+
+def test_skipped_exposures_are_named(exposures):
+    (sentence,) = describe_skipped(exposures, LEVELS)
+    assert "1 of 3 exposures" in sentence
+    assert sentence.endswith("SKIPPED: 2_cal.fits")
+    assert describe_skipped(exposures[:2], LEVELS[:2]) == []

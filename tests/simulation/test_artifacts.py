@@ -1,0 +1,33 @@
+"""Cosmic rays, afterglow and gradients."""
+
+import numpy as np
+import pytest
+
+from jwst_mosaic_skymatch.simulation import CosmicRays, Patch
+from jwst_mosaic_skymatch.simulation.artifacts import draw_cosmic_rays, draw_patch, draw_plane
+
+
+def test_cosmic_rays():
+    options = CosmicRays(fraction=0.01, energy=30.0, detected=0.7, residual=0.1)
+    energy, flagged = draw_cosmic_rays((600, 700), options, np.random.default_rng(2))
+    hit = energy > 0
+    assert hit.mean() == pytest.approx(0.01, rel=0.1)
+    assert not np.any(flagged & ~hit)
+    assert flagged[hit].mean() == pytest.approx(0.7, abs=0.05)
+    assert energy[hit & ~flagged].mean() == pytest.approx(30, rel=0.15)
+    assert energy[flagged].mean() == pytest.approx(3, rel=0.15)
+
+
+def test_patch():
+    image = draw_patch((120, 129), Patch(x=90, y=60, radius=10, brightness=0.5))
+    assert image[60, 90] == pytest.approx(0.5, abs=1e-3)
+    assert image[60, 100] == image[50, 90] == 0.25
+    assert image[5, 5] < 1e-6
+
+
+def test_planes_have_the_rms():
+    rng = np.random.default_rng(8)
+    planes = np.array([draw_plane((40, 50), 0.2, rng) for _ in range(500)])
+    np.testing.assert_allclose(planes.mean(axis=(1, 2)), 0, atol=1e-12)
+    np.testing.assert_allclose(np.diff(planes, n=2, axis=1), 0, atol=1e-12)
+    assert planes.std() == pytest.approx(0.2, rel=0.1)

@@ -1,0 +1,45 @@
+"""Background levels, drawn or measured."""
+
+import numpy as np
+import pytest
+
+from jwst_mosaic_skymatch.simulation import (
+    Pointing,
+    draw_levels,
+    measured_levels,
+    read_pointings,
+)
+
+
+def test_levels_do_not_depend_on_the_other_exposures():
+    pointings = read_pointings("stephans-quintet-f770w")
+    assert draw_levels(pointings[7:9], 3).items() <= draw_levels(pointings, 3).items()
+    assert draw_levels(pointings, 3) != draw_levels(pointings, 4)
+
+
+def test_levels_have_the_scatter():
+    pointings = [
+        Pointing(150.0, 2.2, observation=f"{visit:03d}", exposure=f"{exposure:05d}")
+        for visit in range(40)
+        for exposure in range(40)
+    ]
+    levels = draw_levels(pointings, 3, visit_scatter=5.0, exposure_scatter=0.05)
+    levels = np.array(list(levels.values())).reshape(40, 40)
+    assert levels.mean(axis=1).std() == pytest.approx(5.0, rel=0.25)
+    assert (levels - levels.mean(axis=1, keepdims=True)).std() == pytest.approx(0.05, rel=0.1)
+
+
+def test_detectors_of_an_exposure_share_its_level():
+    pointings = [Pointing(53.1, -27.8, aperture=f"NRC{detector}_FULL") for detector in ("A1", "B5")]
+    first, second = draw_levels(pointings).values()
+    assert first == second
+    first, second = draw_levels(pointings, detector_scatter=0.1).values()
+    assert first != second
+
+
+def test_measured_levels():
+    levels = measured_levels(read_pointings("stephans-quintet-f770w"))
+    assert levels["jw02732002001_02101_00001_mirimage"] == 1.15274
+    assert len(levels) == 32
+    with pytest.raises(ValueError, match=r"no measured level for jw02107039001.* and 19 more"):
+        measured_levels(read_pointings("ngc628-f1000w"))

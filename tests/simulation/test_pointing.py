@@ -1,0 +1,81 @@
+"""Which detector looked where."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jwst_mosaic_skymatch.simulation import (
+    Pointing,
+    detector_pointings,
+    offset_pointing,
+    read_pointings,
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "count"),
+    [
+        ("stephans-quintet-f770w", "jw02732002001_02101_00001_mirimage", 32),
+        ("ngc628-f1000w", "jw02107039001_02103_00001_mirimage", 20),
+        ("30dor-f1280w", "jw02729002001_02105_00001_mirimage", 20),
+    ],
+)
+def test_read_pointings(field, first, count):
+    names = [p.rootname for p in read_pointings(field)]
+    assert names[0] == first
+    assert names == sorted(set(names))
+    assert len(names) == count
+
+
+def test_read_pointings_refuses_unknown_field():
+    with pytest.raises(ValueError, match="unknown field 'andromeda'"):
+        read_pointings("andromeda")
+
+
+@pytest.mark.parametrize(
+    ("aperture", "detector"),
+    [
+        ("MIRIM_FULL", "MIRIMAGE"),
+        ("NIS_CEN", "NIS"),
+        ("NRCA1_FULL", "NRCA1"),
+        ("NRCB5_FULL", "NRCBLONG"),
+    ],
+)
+def test_names(aperture, detector):
+    pointing = Pointing(53.1, -27.8, aperture=aperture, observation="002", exposure="00003")
+    assert pointing.detector == detector
+    assert pointing.rootname == f"jw09999002001_02101_00003_{detector.lower()}"
+
+
+def test_offset_pointing_moves_the_field_along_the_detector():
+    start = Pointing(150.0, 60.0, 33.0)
+    there = offset_pointing(start, 300 * 0.1105, 0.0, exposure="00002")
+    x, y = start.wcs().invert(there.ra_ref, there.dec_ref)
+    # Distortion turns the columns a little from the ideal axis.
+    assert_allclose((x - 692.5, y - 511.5), (300, 0), atol=4)
+    back = offset_pointing(there, -300 * 0.1105, 0.0, exposure="00001")
+    assert_allclose(
+        (back.ra_ref, back.dec_ref, back.roll_ref), (150.0, 60.0, 33.0), rtol=0, atol=1e-6
+    )
+    assert back == replace(start, ra_ref=back.ra_ref, dec_ref=back.dec_ref, roll_ref=back.roll_ref)
+
+
+def test_nircam_detectors_share_the_exposure_but_not_the_field():
+    names = [f"NRC{m}{i}_FULL" for m in "AB" for i in range(1, 5)]
+    telescope = Pointing(53.1, -27.8, 20.0, "NRCA5_FULL")
+    *short, long = detector_pointings(telescope, [*names, "NRCB5_FULL"])
+    assert {p.exposure_id for p in (*short, long)} == {telescope.exposure_id}
+    ra, dec = np.array([(p.ra_ref, p.dec_ref) for p in short]).T
+    for k, p in enumerate(short):
+        away = np.array(p.wcs().invert(ra, dec, with_bounding_box=False)) - 1023.5
+        assert np.all(np.abs(np.delete(away, k, axis=1)).max(axis=0) > 2048)
+    # The long-wave detector of module B sees what its four short-wave detectors see.
+    quadrants = set()
+    for p in short[4:]:
+        x, y = long.wcs().invert(p.ra_ref, p.dec_ref)
+        assert 400 < x < 1650
+        assert 400 < y < 1650
+        quadrants.add((bool(x < 1024), bool(y < 1024)))
+    assert len(quadrants) == 4

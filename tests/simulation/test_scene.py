@@ -1,0 +1,44 @@
+"""Scenes, and composing them."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwst_mosaic_skymatch.simulation import (
+    DetectorOptions,
+    Imperfections,
+    compose_scene,
+    dither_pointings,
+    draw_levels,
+    filter_noise,
+)
+
+
+def test_scene_refuses_missing_levels_and_doubles(dithered):
+    with pytest.raises(ValueError, match="no level for jw09999001001_02101_00001_mirimage"):
+        replace(dithered, levels={})
+    with pytest.raises(ValueError, match="two pointings have the same rootname"):
+        replace(dithered, pointings=dithered.pointings[:1] * 2)
+
+
+def test_composed_scene_is_usual_for_the_filter():
+    pointings = dither_pointings(2)
+    scene = compose_scene("name", pointings, filter_name="F1000W", seed=3, binning=8)
+    assert scene.filter_name == "F1000W"
+    assert scene.noise == filter_noise("F1000W")
+    assert scene.levels == draw_levels(pointings, 3)
+    assert scene.detector == DetectorOptions(binning=8)
+    assert scene.sky.diffuse(150.0, 2.2) == 20.0
+    assert scene.sky.fwhm == 8 * 0.33
+
+
+def test_any_field_can_be_replaced():
+    changes = {
+        "imperfections": Imperfections(gain_rms=0.1),
+        "noise": filter_noise("F770W", draw=False),
+        "cosmic_rays": None,
+    }
+    scene = compose_scene("name", dither_pointings(1), **changes)
+    assert {name: getattr(scene, name) for name in changes} == changes
+    with pytest.raises(TypeError, match="colour"):
+        compose_scene("name", dither_pointings(1), colour="red")

@@ -1,0 +1,74 @@
+"""The true sky, as detectors see it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jwst_mosaic_skymatch.simulation import (
+    Cirrus,
+    Galaxy,
+    Pointing,
+    StarCounts,
+    Stars,
+    dither_pointings,
+    make_sky,
+)
+
+
+@pytest.mark.parametrize(
+    ("aperture", "binning"), [("MIRIM_FULL", 1), ("MIRIM_FULL", 4), ("NRCA1_FULL", 32)]
+)
+def test_the_sky_is_where_the_wcs_says(aperture, binning):
+    pointings = dither_pointings(1, rolls=(40.0, 130.0), aperture=aperture)
+    sky = make_sky(pointings, components=(Galaxy(6.0, 15.0), Cirrus(0.5, 0.8)), binning=binning)
+    for pointing in pointings:
+        wcs = pointing.wcs(binning)
+        y, x = np.indices(wcs.array_shape)[:, ::7, ::7]
+        expected = sky.diffuse(*wcs(x, y, with_bounding_box=False))
+        seen = sky.observe(wcs, wcs.array_shape)[::7, ::7]
+        assert np.ptp(expected) > 0.5
+        assert_allclose(seen, expected, atol=1e-4)
+
+
+def test_the_psf_smooths_the_sky():
+    pointing = Pointing(150.0, 2.2)
+    white = Cirrus(1.0, 0.1, slope=0.0)
+    wcs = pointing.wcs(8)
+    image = make_sky([pointing], components=[white], binning=8).observe(wcs, wcs.array_shape)
+    sigma = 0.27 / 2.355 / 0.11  # pixels
+    for lag in (1, 2):
+        correlation = np.corrcoef(image[:, lag:].ravel(), image[:, :-lag].ravel())[0, 1]
+        assert correlation == pytest.approx(np.exp(-((lag / sigma) ** 2) / 4), abs=0.03)
+
+
+def test_stars_are_on_top_of_the_smooth_sky():
+    pointing = Pointing(150.0, 2.2)
+    sky = make_sky([pointing], stars=StarCounts(50), binning=8)
+    wcs = pointing.wcs(8)
+    without = replace(sky, stars=Stars(*np.zeros((3, 0))))
+    stars = sky.observe(wcs, (128, 129)) - without.observe(wcs, (128, 129))
+    assert stars.min() == 0
+    assert stars.max() > 1
+
+
+@pytest.mark.parametrize(("filter_name", "level"), [("F770W", 8.0), ("F2100W", 220.0)])
+def test_pedestal_is_usual_for_the_filter(filter_name, level):
+    pointing = Pointing(150.0, 2.2)
+    image = make_sky([pointing], filter_name=filter_name).observe(pointing.wcs(16), (64, 64))
+    assert np.all(image == level)
+
+
+def test_seed_and_components_make_the_sky():
+    pointing = Pointing(150.0, 2.2)
+
+    def diffuse(seed, *components):
+        return make_sky([pointing], components=components, binning=8, seed=seed).diffuse(
+            np.array([150.0, 150.003]), np.array([2.2, 2.201])
+        )
+
+    assert_allclose(diffuse(1, Cirrus(0.5)), diffuse(1, Cirrus(0.5)), rtol=0)
+    assert np.all(diffuse(1, Cirrus(0.5)) != diffuse(2, Cirrus(0.5)))
+    both = diffuse(1, Cirrus(0.5), Galaxy(6.0, 15.0)) - diffuse(1, Cirrus(0.5))
+    assert_allclose(both, diffuse(1, Galaxy(6.0, 15.0)) - 8.0, atol=1e-5)

@@ -1,0 +1,97 @@
+"""Point sources."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jwst_mosaic_skymatch.simulation import Pointing, StarCounts, Stars, make_sky
+from jwst_mosaic_skymatch.simulation.plane import TangentPlane
+from jwst_mosaic_skymatch.simulation.stars import draw_stars, render_stars
+
+
+def draw(**counts):
+    return draw_stars(
+        StarCounts(20000, **counts),
+        TangentPlane(10.0, 80.0),
+        (90.0, 40.0),
+        np.random.default_rng(3),
+    )
+
+
+def test_stars_lie_evenly_in_the_field():
+    stars = draw()
+    x, y = TangentPlane(10.0, 80.0).project(stars.ra, stars.dec)
+    counts, *_ = np.histogram2d(x, y, bins=4, range=((-90, 90), (-40, 40)))
+    assert_allclose(counts, 20000 / 16, rtol=0.1)
+
+
+def test_log_normal_fluxes():
+    flux = draw(flux=8.0, width=0.7, brightest=np.inf).flux
+    assert np.median(flux) == pytest.approx(8.0, rel=0.03)
+    assert np.log(flux).std() == pytest.approx(0.7, rel=0.03)
+
+
+def test_power_law_fluxes():
+    flux = draw(flux=2.0, slope=1.8, brightest=100.0).flux
+    assert flux.min() == pytest.approx(2.0, rel=1e-3)
+    assert flux.max() == 100.0
+    # N(> f) ~ f**(1 - slope)
+    assert np.mean(flux > 20.0) == pytest.approx(10**-0.8, rel=0.05)
+
+
+def pixel_area(wcs, x, y):
+    """Area of a pixel on the sky, sr."""
+    ra, dec = np.deg2rad(np.array(wcs([x, x + 1, x], [y, y, y + 1])))
+    dx, dy = (ra[1:] - ra[0]) * np.cos(dec[0]), dec[1:] - dec[0]
+    return abs(dx[0] * dy[1] - dx[1] * dy[0])
+
+
+def test_stars_keep_flux_and_place():
+    wcs = Pointing(150.0, 2.2, 40.0).wcs()
+    places = [(600.3, 500.1, 100.0), (900.0, 40.4, 30.0)]
+    x, y, flux = np.array(places).T
+    image = render_stars(Stars(*wcs(x, y), flux), wcs, (1024, 1032), 0.27)
+    rest = image.copy()
+    for x, y, flux in places:
+        window = np.s_[int(y) - 12 : int(y) + 13, int(x) - 12 : int(x) + 13]
+        rows, columns = np.mgrid[window]
+        total = image[window].sum()
+        assert total * 1e12 * pixel_area(wcs, x, y) == pytest.approx(flux, rel=1e-3)  # uJy
+        assert (image[window] * columns).sum() / total == pytest.approx(x, abs=1e-3)
+        assert (image[window] * rows).sum() / total == pytest.approx(y, abs=1e-3)
+        rest[window] = 0
+    assert rest.max() < 1e-6 * image.max()
+
+
+def test_stars_far_outside_do_not_fold_into_the_frame():
+    # Six arcmin away; the inverse distortion would take it to a pixel of the frame.
+    wcs = Pointing(150.0, 2.2, 40.0, "NIS_CEN").wcs()
+    star = Stars(np.array([150.077]), np.array([2.264]), np.array([1e6]))
+    (x,), (y,) = wcs.invert(star.ra, star.dec, with_bounding_box=False)
+    assert 0 < x < 2047
+    assert 0 < y < 2047
+    assert not np.any(render_stars(star, wcs, (2048, 2048), 0.2))
+
+
+def test_stars_have_the_width_of_the_psf():
+    wcs = Pointing(150.0, 2.2).wcs()
+    star = Stars(*(np.atleast_1d(c) for c in wcs(600.0, 500.0)), np.array([100.0]))
+    image = render_stars(star, wcs, (1024, 1032), 1.1)
+    rows, _ = np.indices(image.shape)
+    sigma = np.sqrt((image * (rows - 500.0) ** 2).sum() / image.sum())
+    # In pixels; a pixel's own width adds a twelfth to the variance.
+    assert np.sqrt(sigma**2 - 1 / 12) * 2.355 == pytest.approx(1.1 / 0.111, rel=0.01)
+
+
+def test_binned_stars_are_as_high_and_as_wide_in_pixels():
+    pointing = Pointing(150.0, 2.2)
+    stamps = []
+    for binning in (1, 8):
+        wcs = pointing.wcs(binning)
+        place = (np.atleast_1d(c) for c in wcs(90.0, 60.0))
+        sky = make_sky([pointing], pedestal=0.0, binning=binning)
+        star = Stars(*place, np.array([50.0 * binning**2]))
+        stamps.append(replace(sky, stars=star).observe(wcs, wcs.array_shape)[55:66, 85:96])
+    assert_allclose(stamps[0], stamps[1], atol=0.03 * stamps[0].max())

@@ -1,0 +1,44 @@
+"""Noise as a function of brightness."""
+
+import numpy as np
+import pytest
+
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve, measure_noise
+
+SHAPE = (300, 300)
+
+
+@pytest.fixture
+def data():
+    return np.random.default_rng(5).uniform(1.0, 20.0, SHAPE)
+
+
+def test_curve_follows_the_quoted_errors(data):
+    curve = measure_noise(data, np.sqrt(0.01 + 0.002 * data), np.ones(SHAPE, dtype=bool))
+    # A point of the curve is the median of a sixteenth of some thousand pixels.
+    np.testing.assert_allclose(curve(np.array([3.0, 10.0])), [0.016, 0.03], rtol=0.02)
+    assert curve.typical == pytest.approx(0.01 + 0.002 * 10.5, rel=0.02)
+    assert curve.quoted
+
+
+def test_bad_pixels_do_not_bend_the_curve(data):
+    error = np.full(SHAPE, 0.1)
+    bad = np.random.default_rng(6).random(SHAPE) < 0.4
+    spoiled = np.where(bad, np.nan, data), np.where(bad, 50.0, error)
+    np.testing.assert_allclose(measure_noise(*spoiled, ~bad).variance, 0.01, rtol=1e-12)
+
+
+def test_curve_is_constant_beyond_its_ends():
+    curve = NoiseCurve(brightness=np.array([1.0, 3.0]), variance=np.array([0.1, 0.5]))
+    np.testing.assert_allclose(curve(np.array([-9.0, 2.0, 99.0])), [0.1, 0.3, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("error", [None, np.zeros(SHAPE), np.full(SHAPE, np.nan), np.ones((2, 2))])
+def test_no_usable_error(data, error):
+    assert measure_noise(data, error, np.ones(SHAPE, dtype=bool)) is UNIFORM
+
+
+def test_too_few_good_pixels(data):
+    good = np.zeros(SHAPE, dtype=bool)
+    good[:6, :6] = True
+    assert measure_noise(data, np.ones(SHAPE), good) is UNIFORM

@@ -1,0 +1,111 @@
+"""The coarse mesh against the exact map."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jwst_mosaic_skymatch.exposures.models import wcs_footprint
+from jwst_mosaic_skymatch.simulation import compose_scene, dither_pointings, simulate_exposure
+from jwst_mosaic_skymatch.tiles.grid import shared_grid
+from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+
+EVERYTHING = np.s_[:, :]
+
+
+def all_coordinates(pixel_map):
+    return pixel_map.coordinates(slice(None))
+
+
+def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
+    """Make a transform to cells some pixels wide."""
+    cos, sin = (
+        np.cos(np.deg2rad(angle)) / pixels_per_side,
+        np.sin(np.deg2rad(angle)) / pixels_per_side,
+    )
+    return lambda x, y: (x0 + cos * x - sin * y, y0 + sin * x + cos * y)
+
+
+@pytest.mark.parametrize(
+    ("aperture", "filter_name", "binning"), [("MIRIM_FULL", "F770W", 2), ("NRCA1_FULL", "F200W", 8)]
+)
+def test_map_is_good_to_a_thousandth_of_a_pixel(aperture, filter_name, binning):
+    pointings = dither_pointings(1, aperture=aperture)
+    scene = compose_scene("one", pointings, filter_name=filter_name, binning=binning)
+    model = simulate_exposure(scene, scene.pointings[0])
+    wcs, shape = model.meta.wcs, model.data.shape
+    footprint = wcs_footprint(wcs, shape)
+    grid = shared_grid([footprint], wcs, model.meta.wcsinfo.instance, 2.2)
+    pixel_map = grid.map_pixels(wcs, shape)
+    y, x = np.indices(shape, dtype=float)
+    exact = grid.wcs.invert(*wcs(x, y, with_bounding_box=False), with_bounding_box=False)
+    error = np.abs(all_coordinates(pixel_map) - np.stack(exact, axis=-1)).max() * 2.2
+    assert error < 1e-3
+    # Distortion changes the area of a pixel by some percent over the detector.
+    assert pixel_map.pixels_per_cell == pytest.approx(2.2**2, rel=0.03)
+
+
+def test_mesh_is_refined_where_it_has_to_be():
+    def to_grid(x, y):
+        return 0.5 * x + 0.2 * np.sin(x / 9.0), 0.5 * y
+
+    y, x = np.indices((100, 200), dtype=float)
+    found = all_coordinates(map_pixels(to_grid, (100, 200)))
+    # A thousandth of a pixel, which here is up to 0.52 of a cell.
+    np.testing.assert_allclose(found, np.stack(to_grid(x, y), axis=-1), atol=5.2e-4)
+
+
+def test_refinement_ends_with_the_pixels():
+    """A map that jumps is followed beside the jump, as far as a spline rings."""
+
+    def to_grid(x, y):
+        return x + 3.0 * (x > 60.2), y
+
+    y, x = np.indices((40, 120), dtype=float)
+    error = np.abs(all_coordinates(map_pixels(to_grid, (40, 120))) - np.stack(to_grid(x, y), -1))
+    # A cubic spline's ringing falls by a factor of 3.7 from node to node.
+    assert error[:, np.abs(x[0] - 60.2) > 8].max() < 1e-3
+
+
+def test_rows_are_those_of_the_whole_map():
+    pixel_map = map_pixels(rotated(20.0, 2.2), (90, 70))
+    np.testing.assert_array_equal(
+        pixel_map.coordinates(slice(30, 50)), all_coordinates(pixel_map)[30:50]
+    )
+
+
+def unaligned(array):
+    """Copy an array to an odd place, where those may lie that come from another process."""
+    copy = np.ndarray(array.shape, array.dtype, bytearray(array.nbytes + 1), offset=1)
+    copy[...] = array
+    return copy
+
+
+def test_map_from_another_process():
+    pixel_map = map_pixels(rotated(20.0, 2.2), (90, 70))
+    arrays = {name: unaligned(getattr(pixel_map, name)) for name in ("x", "y", "cells")}
+    sent = replace(pixel_map, **arrays)
+    np.testing.assert_array_equal(all_coordinates(sent), all_coordinates(pixel_map))
+    assert sent.cutout == pixel_map.cutout
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, 100.0])
+@pytest.mark.parametrize("pixels_per_side", [0.7, 2.2])
+def test_cutout_holds_all_pixels_and_hardly_more(angle, pixels_per_side):
+    to_grid = rotated(angle, pixels_per_side, x0=-40.3, y0=7.6)
+    pixel_map = map_pixels(to_grid, (100, 200))
+    assert pixel_map.pixels_per_cell == pytest.approx(pixels_per_side**2, rel=1e-9)
+    corners = np.array(to_grid(*np.array([(-0.5, 199.5, 199.5, -0.5), (-0.5, -0.5, 99.5, 99.5)])))
+    cutout = pixel_map.cutout
+    first = np.array([cutout.x0, cutout.y0])
+    last = first + cutout.shape[::-1] - 1
+    # Cells reach half a cell beyond their centres.
+    for margin in (corners.min(axis=1) - (first - 0.5), last + 0.5 - corners.max(axis=1)):
+        assert np.all((margin >= 0) & (margin <= 2.5))
+
+
+def test_pixels_outside_the_bounding_box_are_named():
+    to_grid = rotated(0.0, 1.0)
+    pixel_map = map_pixels(to_grid, (50, 60), ((3.5, 55.5), (-0.5, 49.5)))
+    assert pixel_map.inside == (slice(0, 50), slice(4, 56))
+    assert map_pixels(to_grid, (50, 60)).inside == EVERYTHING

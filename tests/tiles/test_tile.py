@@ -1,0 +1,186 @@
+"""The drizzled tile, against overlaps of squares that are computed by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import make_tile, punch, shifted_sky, structured_sky
+
+from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
+from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.tile import (
+    crop_to_overlap,
+    drizzle_tile,
+    shift_tile,
+    store_tile,
+)
+
+# The first cell of the grid that the exposures below cover.
+X0, Y0 = -7, 40
+
+
+def aligned_map(shape, pixels_per_side, box=None):
+    """Map pixels to cells with the same axes and one common corner."""
+
+    def to_grid(x, y):
+        return (
+            X0 - 0.5 + (x + 0.5) / pixels_per_side,
+            Y0 - 0.5 + (y + 0.5) / pixels_per_side,
+        )
+
+    return map_pixels(to_grid, shape, box)
+
+
+def overlaps(n_pixels, pixels_per_side):
+    """Length that each cell (row) has in common with each pixel (column), pixels."""
+    cells = pixels_per_side * np.arange(np.ceil(n_pixels / pixels_per_side) + 1)
+    low = np.maximum(cells[:-1, None], np.arange(n_pixels))
+    high = np.minimum(cells[1:, None], np.arange(1, n_pixels + 1))
+    return np.maximum(high - low, 0.0)
+
+
+def expected_tile(image, good, pixels_per_side):
+    """Compute mean and number of good pixels of each cell."""
+    along_y, along_x = (overlaps(n, pixels_per_side) for n in image.shape)
+    weight = along_y @ good @ along_x.T
+    with np.errstate(invalid="ignore"):
+        return along_y @ np.where(good, image, 0.0) @ along_x.T / weight, weight
+
+
+@pytest.mark.parametrize("pixels_per_side", [0.7, 1.0, 1.5, 2.0, 2.2, 3.1])
+@pytest.mark.parametrize("min_coverage", [0.3, 0.77, 0.999])
+@pytest.mark.parametrize("shape", [(60, 80), (300, 20)])
+def test_cells_are_means_of_good_pixels_and_need_enough_of_them(
+    shape, pixels_per_side, min_coverage
+):
+    """Bad pixels are NaN or 1e9 and never leak; 300 rows are drizzled in three parts."""
+    rng = np.random.default_rng(1)
+    image, good = rng.uniform(1.0, 2.0, shape), rng.random(shape) > 0.1
+    spoiled = np.where(good, image, np.where(rng.random(shape) > 0.5, np.nan, 1e9))
+    pixel_map = aligned_map(shape, pixels_per_side)
+    tile = drizzle_tile(spoiled.astype(np.float32), good, pixel_map, min_coverage=min_coverage)
+    data, weight = expected_tile(image, good, pixels_per_side)
+    covered = weight >= min_coverage * pixels_per_side**2
+    window = np.s_[tile.y0 - Y0 :, tile.x0 - X0 :]
+    window = tuple(slice(w.start, w.start + n) for w, n in zip(window, tile.shape, strict=True))
+    assert covered[window].sum() == covered.sum()
+    np.testing.assert_array_equal(np.isfinite(tile.data), covered[window])
+    # Single precision, of a sum of up to ten pixels.
+    np.testing.assert_allclose(tile.data[covered[window]], data[covered], rtol=2e-6)
+    np.testing.assert_allclose(tile.weight, np.where(covered, weight, 0)[window], atol=1e-5)
+    assert tile.pixels_per_cell == pytest.approx(pixels_per_side**2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("bad", "weight"),
+    [
+        ([(5, 5)], 3.84),
+        ([(4, 4), (4, 6)], 4.84 - 2 * 0.36),
+        ([(5, 5), (4, 4)], 0.0),
+        ([(5, 5), (5, 6)], 0.0),
+    ],
+)
+def test_one_bad_pixel_may_be_missing_at_the_default_cell_size(bad, weight):
+    """Cell (2, 2) covers rows and columns 4.4 to 6.6; three quarters of it are 3.63 pixels."""
+    good = np.ones((22, 22), dtype=bool)
+    good[tuple(np.transpose(bad))] = False
+    tile = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.2), min_coverage=0.75)
+    assert tile.weight[2, 2] == pytest.approx(weight, abs=1e-5)
+    assert np.isnan(tile.data[2, 2]) == (weight == 0.0)
+
+
+@pytest.mark.parametrize("pixels_per_side", [1.3, 2.2])
+def test_turned_exposure(pixels_per_side):
+    """Brightness stays where it is on the sky, and each cell has its pixels."""
+    cos, sin = np.cos(0.5) / pixels_per_side, np.sin(0.5) / pixels_per_side
+    pixel_map = map_pixels(lambda x, y: (cos * x - sin * y, sin * x + cos * y), (90, 90))
+    y, x = np.indices((90, 90), dtype=float)
+    brightness = 5.0 + 0.3 * (cos * x - sin * y) - 0.2 * (sin * x + cos * y)
+    good = np.ones(x.shape, dtype=bool)
+    tile = drizzle_tile(brightness.astype(np.float32), good, pixel_map, min_coverage=0.99)
+    cell_y, cell_x = np.indices(tile.shape)
+    plane = 5.0 + 0.3 * (cell_x + tile.x0) - 0.2 * (cell_y + tile.y0)
+    error = (tile.data - plane)[tile.weight > 0]
+    # From pixel to pixel the plane changes by 0.3 and 0.2, of which steps remain.
+    assert np.abs(error).max() < 0.015
+    assert abs(error.mean()) < 1e-4
+    mean_weight = tile.weight[tile.weight > 0].mean()
+    assert mean_weight == pytest.approx(pixels_per_side**2, rel=5e-4)
+
+
+def test_pixels_outside_the_bounding_box_are_bad():
+    image = np.random.default_rng(2).uniform(1.0, 2.0, (44, 44)).astype(np.float32)
+    good = np.ones(image.shape, dtype=bool)
+    inside = np.zeros_like(good)
+    inside[3:41, 10:] = True
+    boxed = drizzle_tile(
+        image, good, aligned_map(image.shape, 2.2, ((9.5, 43.5), (2.5, 40.5))), min_coverage=0.75
+    )
+    masked = drizzle_tile(image, inside, aligned_map(image.shape, 2.2), min_coverage=0.75)
+    np.testing.assert_array_equal(boxed.data, masked.data)
+    assert (boxed.x0, boxed.y0) == (masked.x0, masked.y0)
+
+
+def test_tile_ends_where_its_cells_end():
+    good = np.zeros((40, 60), dtype=bool)
+    good[10:20, 30:44] = True
+    tile = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.0), min_coverage=0.9)
+    assert (tile.x0, tile.y0, tile.shape) == (X0 + 15, Y0 + 5, (5, 7))
+
+
+@pytest.mark.parametrize("n_good", [0, 1])
+def test_nothing_left(n_good):
+    good = np.zeros((40, 60), dtype=bool)
+    good.ravel()[:n_good] = True
+    found = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.2), min_coverage=0.75)
+    assert found is None
+
+
+def test_shift_is_taken_back():
+    straight = make_tile(0, 0, (60, 60), sky=structured_sky)
+    moved = shift_tile(make_tile(0, 0, (60, 60), sky=shifted_sky(0.3, -0.2)), 0.3, -0.2)
+    # A spline of structure that is seven cells wide; at the edges it is not held.
+    np.testing.assert_allclose(moved.data[4:-4, 4:-4], straight.data[4:-4, 4:-4], atol=2e-3)
+
+
+def test_moved_tile_keeps_its_holes():
+    hole = np.random.default_rng(4).random((60, 60)) < 0.05
+    tile = punch(make_tile(0, 0, (60, 60), sky=shifted_sky(0.3, -0.2)), hole)
+    moved = shift_tile(tile, 0.3, -0.2)
+    np.testing.assert_array_equal(np.isnan(moved.data), hole)
+    np.testing.assert_array_equal(moved.weight, tile.weight)
+
+
+@pytest.mark.parametrize("shift", [(0.5, 0.0), (0.3, -0.2), (0.05, 0.02)])
+def test_smoothing_is_what_a_shift_takes_of_the_noise(shift):
+    tile = make_tile(0, 0, (300, 300), noise=1.0, seed=8)
+    moved = shift_tile(tile, *shift)
+    # 90 000 cells: half a percent on their variance.
+    assert moved.data.var() / tile.data.var() == pytest.approx(moved.smoothing, rel=0.02)
+
+
+def test_stored_tile_is_the_tile(tmp_path):
+    noise = NoiseCurve(brightness=np.array([0.0, 1.0]), variance=np.array([1.0, 2.0]))
+    tile = replace(make_tile(X0, Y0, (30, 20), noise=1.0, seed=3), noise=noise, smoothing=0.7)
+    stored = store_tile(tile, tmp_path / "tile.npy")
+    assert stored.bounds == tile.bounds
+    for window in (np.s_[:, :], np.s_[5:9, 2:]):
+        part = stored.read(window)
+        np.testing.assert_array_equal(part.data, tile.data[window])
+        np.testing.assert_array_equal(part.weight, tile.weight[window])
+        corner = (X0 + (window[1].start or 0), Y0 + (window[0].start or 0))
+        assert (part.x0, part.y0) == corner
+        assert (part.noise, part.smoothing) == (noise, 0.7)
+
+
+def test_cropped_tiles_hold_the_overlap_and_a_margin(tmp_path):
+    tiles = [make_tile(x, 0, (100, 100), noise=1.0, seed=x) for x in (0, 60)]
+    stored = [store_tile(t, tmp_path / f"{t.x0}.npy") for t in tiles]
+    for tile, part in zip(tiles, crop_to_overlap(*stored), strict=True):
+        x_min, x_max, y_min, y_max = part.bounds
+        assert (y_min, y_max) == (0, 100)
+        # The overlap is columns 60 to 100; a spline needs some more on each side.
+        assert x_min <= max(60 - 10, tile.x0)
+        assert x_max >= min(100 + 10, tile.x0 + 100)
+        assert x_max - x_min < 80
+        np.testing.assert_array_equal(part.data, tile.data[:, x_min - tile.x0 : x_max - tile.x0])

@@ -1,0 +1,56 @@
+"""Rectangles of cells."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from helpers import make_tile
+
+from jwst_mosaic_skymatch.tiles.windows import (
+    bounding_window,
+    overlap_windows,
+    overlapping_pairs,
+    window_in,
+)
+
+
+@pytest.fixture
+def tiles():
+    rng = np.random.default_rng(7)
+    places, sizes = rng.integers(-30, 30, (40, 2)), rng.integers(1, (20, 9), (40, 2))
+    return [make_tile(*place, tuple(size)) for place, size in zip(places, sizes, strict=True)]
+
+
+def cells_of(tile, window=np.s_[:, :]):
+    y, x = np.indices(tile.shape)
+    return set(zip((x[window] + tile.x0).ravel(), (y[window] + tile.y0).ravel(), strict=True))
+
+
+def test_windows_hold_the_common_cells(tiles):
+    for first, second in pairwise(tiles):
+        windows = overlap_windows(first, second)
+        common = cells_of(first) & cells_of(second)
+        assert cells_of(first, windows[0]) == cells_of(second, windows[1]) == common
+
+
+def test_pairs_are_those_that_share_a_cell(tiles):
+    expected = [
+        (i, j)
+        for i in range(40)
+        for j in range(i + 1, 40)
+        if cells_of(tiles[i]) & cells_of(tiles[j])
+    ]
+    assert overlapping_pairs(tiles) == expected
+    assert overlapping_pairs(tiles[:1]) == []
+
+
+def test_bounding_window_holds_all_and_no_more(tiles):
+    x0, y0, shape = bounding_window(tiles)
+    count = np.zeros(shape, dtype=int)
+    for tile in tiles:
+        window = window_in(tile, x0, y0)
+        assert count[window].shape == tile.shape
+        count[window] += 1
+    assert count.sum() == sum(tile.data.size for tile in tiles)
+    assert all(count[edge].any() for edge in (0, -1))
+    assert all(count[:, edge].any() for edge in (0, -1))
