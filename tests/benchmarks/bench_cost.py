@@ -2,18 +2,21 @@
 
 ``python tests/benchmarks/bench_cost.py [--instrument miri nircam] [--sizes 12 32 96]
 [--ways floor ours stock] [--memory-modes in_memory on_disk] [--cores 1 2] [--runs 3]
-[--binning 1]``
+[--binning 1] [--baseline DIR]``
 
 The floor opens the library and borrows data, dq and wcs of every member. All ways run
 in turn on the same simulated files, each in a process of its own, forwards and
 backwards by turns so that a drift of the machine hits all alike. Printed are medians
 over the runs, and medians of the ratios inside each run; with them the rms error of the
 levels (MJy/sr, about their mean), so that nothing becomes faster by being worse.
+
+``--baseline`` is a clone of this repository at another commit, whose step runs beside ours.
 """
 
 import argparse
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -53,6 +56,7 @@ def main():
     parser.add_argument("--cores", type=int, nargs="+", default=[1], help="of our step")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median is taken")
     parser.add_argument("--binning", type=int, default=1, help="1 is the full-size detector")
+    parser.add_argument("--baseline", type=Path, help="clone at another commit, to compare with")
     options = parser.parse_args()
     for instrument in options.instrument:
         for size in options.sizes if instrument == "miri" else [32]:
@@ -106,6 +110,8 @@ def compare(mosaic, in_memory, options):
         for cores in options.cores:
             cores_given = {"maximum_cores": str(cores)} if cores > 1 else {}
             calls["ours" if cores == 1 else f"ours x{cores}"] = ("ours", cores_given)
+        if options.baseline:
+            calls["baseline"] = ("ours", {"source": options.baseline / "src"})
     runs = []
     for number in range(options.runs):
         order = list(calls) if number % 2 == 0 else list(calls)[::-1]
@@ -146,7 +152,7 @@ def report(title, runs):
 
 def _ratios(names):
     ours = [name for name in names if name.startswith("ours")]
-    others = [name for name in ("floor", "stock") if name in names]
+    others = [name for name in ("floor", "stock", "baseline") if name in names]
     return [(name, other) for name in ours for other in others] + [
         (ours[0], name) for name in ours[1:]
     ]
@@ -164,8 +170,8 @@ def rms_error(levels, truth):
     return statistics.pstdev(errors)
 
 
-def run(way, association, **parameters):
-    """Run one way in a process of its own.
+def run(way, association, source=None, **parameters):
+    """Run one way in a process of its own, with the package in ``source`` if given.
 
     Returns
     -------
@@ -176,6 +182,7 @@ def run(way, association, **parameters):
     # Temporary files of the library go to the working directory.
     done = subprocess.run(
         [sys.executable, RUNNER, way, association, *arguments],
+        env={**os.environ, "PYTHONPATH": str(source.resolve())} if source else None,
         cwd=Path(association).parent,
         stdout=subprocess.PIPE,
         text=True,

@@ -65,24 +65,11 @@ class Exposure:
         return Path(self.filename).stem
 
 
-def read_exposure(index, expname, get):
+def read_exposure(index, expname, get):  # numpydoc ignore=PR01,RT01
     """Describe an exposure by its metadata.
 
-    Parameters
-    ----------
-    index : int
-        Position in the library.
-    expname : str
-        The association's name for the exposure, used when the metadata hold
-        no file name.
-    get : callable
-        Takes a dotted name, such as ``meta.observation.visit_id``, and returns
-        its value, or None where there is none.
-
-    Returns
-    -------
-    Exposure
-        What the metadata say; None for what they do not.
+    ``get`` takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
+    None. Where no file name is among them, the association's name for the exposure is taken.
     """
     return Exposure(
         index=index,

@@ -115,25 +115,11 @@ def whole_files():
         log.info("Saved %s", path)
 
 
-def save_exposures(library, output_path):
-    """Save every science exposure of a library, or none.
+def save_exposures(library, output_path):  # numpydoc ignore=PR01,RT01
+    """Save every science exposure of a library, or none, and return their paths.
 
-    Parameters
-    ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        The exposures.
-    output_path : callable
-        Takes the file name of an exposure and returns where to save it.
-
-    Returns
-    -------
-    list of str
-        Paths of the files.
-
-    Raises
-    ------
-    OSError
-        If one cannot be written, or breaks a schema.
+    ``output_path`` takes the file name of an exposure and returns where to save it. Raises
+    OSError if one cannot be written, or breaks a schema.
     """
     paths = []
     with whole_files() as draft, library:

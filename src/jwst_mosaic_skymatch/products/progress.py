@@ -13,22 +13,10 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def progress(total, what, log):
-    """Report the progress of a loop.
+def progress(total, what, log):  # numpydoc ignore=PR01,YD01
+    """Report the progress of a loop over some items: yields what to call once for each.
 
-    Parameters
-    ----------
-    total : int
-        Number of items.
-    what : str
-        What is being done to them.
-    log : `~logging.Logger`
-        Where to report when standard error is not a terminal.
-
-    Yields
-    ------
-    callable
-        To be called once for each item.
+    On a terminal that is a bar, else now and then a line in the log.
     """
     if sys.stderr.isatty() and total > 1:
         with ProgressBar(total, file=sys.stderr) as bar:

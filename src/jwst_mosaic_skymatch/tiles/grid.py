@@ -152,24 +152,10 @@ def lay_grid(library, exposures, pixel_scale_ratio):
     return grid, grid.locate(skies)
 
 
-def observe(library, exposure, grid, path=None):
-    """Take the pixels of an exposure, and their places on the grid.
+def observe(library, exposure, grid, path=None):  # numpydoc ignore=PR01,RT01
+    """Take the pixels of an exposure of a library, and their places on the grid.
 
-    Parameters
-    ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        The exposures.
-    exposure : Exposure
-        Metadata of one.
-    grid : Grid
-        The grid.
-    path : str, optional
-        FITS file that the exposure's pixels are in; they are then left there.
-
-    Returns
-    -------
-    Observation
-        The exposure without its data model.
+    With the path of the FITS file that the pixels are in, they are left there.
     """
 
     def take(_, model):
