@@ -67,7 +67,7 @@ def match_tiles(tiles, labels, statistic, *, min_cells=25, **settings):
             MatchSettings(statistic, min_cells=min_cells, **settings),
             Workers(SerialExecutor()),
             directory=directory,
-            from_files=True,  # nothing is left to do before they are compared
+            whole_stacks=True,  # nothing is left to do before they are compared
         )
 
 

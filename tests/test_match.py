@@ -270,11 +270,11 @@ def observe(k):
     return observe_sky(*PLACES[k], LEVELS[k], seed=k)
 
 
-@pytest.mark.parametrize("from_files", [True, False])
-def test_levels_from_pixels(tmp_path, from_files):
+@pytest.mark.parametrize("whole_stacks", [True, False])
+def test_levels_from_pixels(tmp_path, whole_stacks):
     settings = replace(SETTINGS, sky_statistic=Statistic("median"))
     match = match_exposures(
-        LABELS, FOOTPRINTS, observe, settings, SERIAL, directory=tmp_path, from_files=from_files
+        LABELS, FOOTPRINTS, observe, settings, SERIAL, directory=tmp_path, whole_stacks=whole_stacks
     )
     assert [(s.label, s.members) for s in match.stacks] == [
         ("a_1", (0, 1)),
@@ -297,21 +297,21 @@ def test_means_wait_in_the_directory(tmp_path):
     assert {path.parent for path in (s.mean.path for s in match.stacks)} == {Path(tmp_path)}
 
 
-@pytest.mark.parametrize("from_files", [True, False])
-def test_each_exposure_is_observed_once_and_not_kept(tmp_path, from_files):
+@pytest.mark.parametrize("whole_stacks", [True, False])
+def test_each_exposure_is_observed_once_and_not_kept(tmp_path, whole_stacks):
     """Stack by stack; in this process pixels go when they are drizzled, tiles with their stack."""
     pixels, order = {}, []
 
     def watched(k):
         alive = [other for other in order if pixels[other]() is not None]
-        assert alive == (order[len(order) // 2 * 2 :] if from_files else [])
+        assert alive == (order[len(order) // 2 * 2 :] if whole_stacks else [])
         order.append(k)
         found = observe(k)
         pixels[k] = weakref.ref(found.pixels)
         return found
 
     match_exposures(
-        LABELS, FOOTPRINTS, watched, SETTINGS, SERIAL, directory=tmp_path, from_files=from_files
+        LABELS, FOOTPRINTS, watched, SETTINGS, SERIAL, directory=tmp_path, whole_stacks=whole_stacks
     )
     assert order == [0, 1, 4, 5, 2, 3]
 

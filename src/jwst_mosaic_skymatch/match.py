@@ -7,7 +7,8 @@ The free constant of all levels is the caller's (`levels.gauge`). Nothing here k
 jwst, so that processes that run `match_stack` start quickly.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -76,7 +77,9 @@ class MatchSettings:
     sky_statistic: Statistic | None = None
 
 
-def match_exposures(labels, footprints, observe, settings, workers, *, directory, from_files=False):
+def match_exposures(
+    labels, footprints, observe, settings, workers, *, directory, whole_stacks=False
+):
     """Find the level of each exposure.
 
     Parameters
@@ -94,9 +97,9 @@ def match_exposures(labels, footprints, observe, settings, workers, *, directory
         Where to.
     directory : str or Path
         Where means of stacks wait in files until these are compared.
-    from_files : bool, optional
-        Whether the pixels of all observations are in files, which the workers then read
-        themselves: one task for a whole stack, instead of one for each exposure before it.
+    whole_stacks : bool, optional
+        Whether a whole stack is one task, so that no tile travels; else there is one for each
+        exposure before it, and workers are busy sooner.
 
     Returns
     -------
@@ -104,17 +107,18 @@ def match_exposures(labels, footprints, observe, settings, workers, *, directory
         Levels, their errors, and the pairs and stacks behind them.
     """
 
-    def observed(members):
-        if from_files:
-            return [observe(k) for k in members]
-        jobs = ((_make_tile, observe(k), settings) for k in members)
-        return list(run_jobs(workers.executor, jobs, _n_ahead(workers)))
-
     def stack_jobs():
-        # No name is bound to a stack: it would keep its tiles while the next are made.
+        waiting = deque()
         for label, members in _plan_stacks(labels, footprints, settings.rigid):
-            yield match_stack, label, members, observed(members), settings
+            exposures = observe if whole_stacks else tiles.submit
+            waiting.append((label, members, [exposures(k) for k in members]))
+            # While the tiles of a stack are made elsewhere, those of the next are submitted.
+            if len(waiting) > workers.remote:
+                yield _stack_job(*waiting.popleft(), settings)
+        while waiting:
+            yield _stack_job(*waiting.popleft(), settings)
 
+    tiles = _TileJobs(observe, settings, workers)
     paths = (Path(directory) / f"{number}.npy" for number in count())
     matched = [
         replace(found, stacks=tuple(_set_mean_aside(s, next(paths)) for s in found.stacks))
@@ -123,6 +127,28 @@ def match_exposures(labels, footprints, observe, settings, workers, *, directory
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
     offsets = _compare_stacks(stacks, settings, workers)
     return _solve_stacks(len(labels), matched, stacks, offsets, settings)
+
+
+class _TileJobs:
+    """Submits exposures to be drizzled, of which a bounded number is under way."""
+
+    def __init__(self, observe, settings, workers):
+        self._observe, self._settings, self._workers = observe, settings, workers
+        self._under_way = deque()
+
+    def submit(self, k):
+        job = (_make_tile, self._observe(k), self._settings)
+        future = self._workers.executor.submit(*job)
+        if self._workers.remote:
+            self._under_way.append(future)
+            if len(self._under_way) > _n_ahead(self._workers):
+                wait([self._under_way.popleft()])
+        return future
+
+
+def _stack_job(label, members, exposures, settings):
+    exposures = [e.result() if isinstance(e, Future) else e for e in exposures]
+    return match_stack, label, members, exposures, settings
 
 
 def _n_ahead(workers):

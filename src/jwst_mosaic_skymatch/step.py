@@ -283,7 +283,7 @@ class PixelSkyMatchStep(SkyMatchStep):
                 settings,
                 workers,
                 directory=directory,
-                from_files=from_files,
+                whole_stacks=from_files and workers.distant,
             )
         for line in summarize_match(match, labels, self.grouping):
             log.info(line)

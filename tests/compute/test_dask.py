@@ -92,7 +92,7 @@ def serial_levels(mosaic):
 # --- levels ------------------------------------------------------------------
 
 
-def test_levels_from_files(mosaic, serial_levels, cluster):
+def test_levels_whole_stacks(mosaic, serial_levels, cluster):
     found = levels(str(mosaic.association), dask_scheduler=cluster.address)
     assert found == pytest.approx(serial_levels, abs=1e-9)
 

@@ -45,7 +45,7 @@ def serial_levels(mosaic):
 
 @pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("maximum_cores", ["1", "2"])
-def test_levels_from_files(
+def test_levels_whole_stacks(
     mosaic, serial_levels, tmp_path, monkeypatch, two_cores, maximum_cores, in_memory
 ):
     monkeypatch.chdir(tmp_path)

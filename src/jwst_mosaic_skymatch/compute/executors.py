@@ -7,6 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from tempfile import gettempdir
 from threading import Thread
 
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,8 @@ __all__ = ["SerialExecutor", "Workers", "number_of_cores", "one_thread", "open_w
 
 # Imported once, by the process that all others are forked from.
 PRELOADED = ["jwst_mosaic_skymatch.match"]
+# Of the 107 characters of a socket's path Python itself takes 36.
+LONGEST_PATH = 70
 
 
 class SerialExecutor(Executor):
@@ -44,11 +47,14 @@ class Workers:
         Number of tasks that it can run at once.
     remote : bool
         Whether they run in other processes, to which arguments have to be sent.
+    distant : bool
+        Whether that is on other machines, so that as little as possible should travel.
     """
 
     executor: Executor
     count: int = 1
     remote: bool = False
+    distant: bool = False
 
 
 @contextmanager
@@ -82,7 +88,7 @@ def open_workers(maximum_cores="1", dask_scheduler=None):
     with one_thread():
         if dask_scheduler is not None:
             with dask_executor(dask_scheduler) as (executor, n_threads):
-                yield Workers(executor, count=n_threads, remote=True)
+                yield Workers(executor, count=n_threads, remote=True, distant=True)
         elif n_cores > 1:
             with _process_executor(n_cores) as executor:
                 yield Workers(executor, count=n_cores, remote=True)
@@ -149,9 +155,12 @@ def run_jobs(executor, jobs, n_ahead):
 
 @contextmanager
 def _process_executor(n_processes):
-    # Nothing is inherited from this process, whose threads would not survive a fork.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    # Nothing is inherited from this process, whose threads would not survive a fork. The server
+    # that makes the others has a socket in the temporary directory; such a path must be short.
+    short = len(gettempdir()) <= LONGEST_PATH
+    context = get_context("forkserver" if short else "spawn")
+    if short:
+        context.set_forkserver_preload(PRELOADED)
     executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_process)
     for _ in range(n_processes):  # they start while the caller prepares the work
         executor.submit(os.getpid)
