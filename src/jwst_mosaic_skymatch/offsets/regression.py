@@ -197,8 +197,8 @@ def _with_neighbours(products, design, correlation):
 
 def _solve(normal, score):
     # So little more on the diagonal keeps a regressor at zero that is zero everywhere.
-    ridge = 1e-14 * np.max(np.diag(normal)) * np.eye(len(normal))
-    return np.linalg.solve(normal + ridge, score)
+    ridge = 1e-14 * np.max(np.diag(normal)) + np.finfo(float).tiny
+    return np.linalg.solve(normal + ridge * np.eye(len(normal)), score)
 
 
 def _products(first, second):
