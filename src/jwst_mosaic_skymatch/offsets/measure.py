@@ -9,7 +9,7 @@ from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
-from jwst_mosaic_skymatch.offsets.regression import robust_regression
+from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import shift_tile
@@ -213,7 +213,7 @@ class _Fitted:
     """An overlap, or a part of it, with the regression of its differences."""
 
     overlap: _Overlap
-    fit: object
+    fit: Regression
     quoted_variance: float
 
 

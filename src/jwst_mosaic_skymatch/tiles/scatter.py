@@ -56,7 +56,7 @@ class VarianceFactor:
         """Evaluate the factor, at least 1, for squared gradients (float32)."""
         factor = np.float32(1.0) + np.float32(self.slope) * gradient_squared
         if np.any(self.factor > 1.0):
-            # Only the steep cells, an eighth or less, have an excess.
+            # Cells flatter than the first share with an excess have none.
             first = self.gradient_squared[max(np.argmax(self.factor > 1.0) - 1, 0)]
             steep = np.flatnonzero(gradient_squared > first)
             values = gradient_squared[steep]
