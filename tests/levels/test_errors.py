@@ -18,7 +18,7 @@ from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 # Variance of a member's level inside its stack of two, and of the levels of two stacks
 # about their mean: a quarter of that of the offset.
 INSIDE, BETWEEN = 0.03**2, 0.02 / 4
-NOISE = NoiseCurve(brightness=np.array([0.0, 10.0]), variance=np.full(2, 4.0))
+NOISE = NoiseCurve(constant=4.0)
 
 
 def blocks(*values):

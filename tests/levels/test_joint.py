@@ -27,7 +27,7 @@ def pair(first, second, value, variance, quoted_variance, **fields):
 
 def summaries_of(*corners, variance=4.0, shape=(10, 10)):
     """Summarize tiles with four pixels of that variance in a cell."""
-    noise = NoiseCurve(brightness=np.array([0.0, 10.0]), variance=np.full(2, variance))
+    noise = NoiseCurve(constant=variance)
     return [summarize(replace(make_tile(*corner, shape), noise=noise)) for corner in corners]
 
 

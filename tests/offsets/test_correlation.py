@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
+from jwst_mosaic_skymatch.offsets.correlation import (
+    BAND_ROWS,
+    N_BANDS,
+    CellCorrelation,
+    drizzle_correlation,
+)
 
 
 @pytest.mark.parametrize("pixels_per_side", [0.7, 1.03, 1.5, 2.2, 8.0])
@@ -36,17 +41,36 @@ def test_sums_over_neighbours(correlation):
     distance = np.abs(y[:, None] - y) + np.abs(x[:, None] - x)
     matrix = np.where(distance == 1, 0.8 / 4, 0.0)
     columns = np.random.default_rng(3).standard_normal((3, x.size))
-    np.testing.assert_allclose(correlation.between(columns), columns @ matrix @ columns.T)
+    alone, between = correlation.products(columns)
+    np.testing.assert_allclose(alone, columns @ columns.T)
+    np.testing.assert_allclose(between, columns @ matrix @ columns.T)
 
 
 def test_constant_gets_the_variance_of_a_mean():
     n = 200
     correlation = CellCorrelation(valid=np.ones((n, n), dtype=bool), of_mean=1.8)
-    sums = n**2 + correlation.between(np.ones((1, n**2)))
+    alone, between = correlation.products(np.ones((1, n**2)))
     # At the edges of an image neighbours are missing.
-    assert sums[0, 0] / n**2 == pytest.approx(1.8, rel=0.01)
+    assert (alone + between) / alone == pytest.approx(1.8, rel=0.01)
+
+
+def test_bands_of_a_large_overlap_stand_for_all_of_it():
+    """Both sums over the cells of every third band of rows, with the neighbours outside it."""
+    rng = np.random.default_rng(5)
+    valid = rng.random((BAND_ROWS * N_BANDS * 3, 4)) > 0.3
+    columns = rng.standard_normal((2, np.count_nonzero(valid)))
+    alone, between = CellCorrelation(valid=valid, of_mean=1.8).products(columns)
+    y, x = np.nonzero(valid)
+    mine = y // BAND_ROWS % 3 == 0
+    np.testing.assert_allclose(alone, columns[:, mine] @ columns[:, mine].T)
+    right = (y[:, None] == y) & (x[:, None] + 1 == x)
+    below = (y[:, None] + 1 == y) & (x[:, None] == x)
+    matrix = np.where(mine[:, None] & (right | below), 0.8 / 4, 0.0)
+    one_way = columns @ matrix @ columns.T
+    np.testing.assert_allclose(between, one_way + one_way.T)
 
 
 def test_independent_cells():
     columns = np.random.default_rng(3).standard_normal((2, 7))
-    np.testing.assert_array_equal(CellCorrelation.none(7).between(columns), 0.0)
+    _, between = CellCorrelation.none(7).products(columns)
+    np.testing.assert_array_equal(between, 0.0)

@@ -101,7 +101,7 @@ def test_moving_tiles_costs_a_mean_nothing(fit_shift):
 
 
 def test_quoted_errors_say_what_the_variance_would_be():
-    noise = NoiseCurve(brightness=np.array([0.0, 1.0]), variance=np.full(2, 0.4))
+    noise = NoiseCurve(constant=0.4)
     first, second = (replace(tile, noise=noise) for tile in noisy_pair(0))
     # Four pixels in a cell of each, 6400 cells.
     assert measure(first, second).quoted_variance == pytest.approx(2 * 0.4 / 4 / 6400, rel=1e-5)

@@ -73,7 +73,7 @@ def test_footprints_share_blocks_where_they_lie_upon_each_other():
 
 
 def test_summary_of_a_tile():
-    noise = NoiseCurve(brightness=np.array([0.0, 10.0]), variance=np.array([0.1, 0.3]))
+    noise = NoiseCurve(constant=0.1, linear=0.02, median=5.0)
     tile = replace(make_tile(0, 0, (32, 32), level=5.0), noise=noise, pixels_per_cell=4.84)
     hole = np.zeros(tile.shape, dtype=bool)
     hole[:16, :16] = True

@@ -110,7 +110,8 @@ def test_observation_holds_pixels_and_their_places(exposures, laid, mosaic, from
         for name in ("data", "dq", "err"):
             np.testing.assert_array_equal(getattr(pixels, name), getattr(model, name))
         sky = model.meta.wcs(10.0, 20.0)
-    place = observation.pixel_map.coordinates(slice(20, 21))[0, 10]
+    cutout = observation.pixel_map.cutout
+    place = observation.pixel_map.coordinates(slice(20, 21))[0, 10] + (cutout.x0, cutout.y0)
     # A thousandth of a pixel, see `map_pixels`.
     np.testing.assert_allclose(place, laid[0].locate([np.array([sky])])[0][0], atol=1e-3 / RATIO)
 

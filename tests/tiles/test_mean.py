@@ -15,7 +15,7 @@ NOISE = 0.1
 
 
 def flat_noise(variance):
-    return NoiseCurve(brightness=np.array([0.0, 10.0]), variance=np.full(2, variance))
+    return NoiseCurve(constant=variance)
 
 
 def noisy_tiles(n=6, sky=None):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve, measure_noise
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM, measure_noise
 
 SHAPE = (300, 300)
 
@@ -25,12 +25,30 @@ def test_bad_pixels_do_not_bend_the_curve(data):
     error = np.full(SHAPE, 0.1)
     bad = np.random.default_rng(6).random(SHAPE) < 0.4
     spoiled = np.where(bad, np.nan, data), np.where(bad, 50.0, error)
-    np.testing.assert_allclose(measure_noise(*spoiled, ~bad).variance, 0.01, rtol=1e-12)
+    curve = measure_noise(*spoiled, ~bad)
+    np.testing.assert_allclose(curve(np.array([1.0, 9.0, 20.0])), 0.01, rtol=1e-6)
 
 
-def test_curve_is_constant_beyond_its_ends():
-    curve = NoiseCurve(brightness=np.array([1.0, 3.0]), variance=np.array([0.1, 0.5]))
-    np.testing.assert_allclose(curve(np.array([-9.0, 2.0, 99.0])), [0.1, 0.3, 0.5], rtol=1e-6)
+def test_photons_and_flat_field(data):
+    """Beyond the pixels that were seen, and of pixels fainter than them."""
+    error = np.sqrt(0.01 + 0.002 * data + 0.0003 * data**2)
+    curve = measure_noise(data, error, np.ones(SHAPE, dtype=bool))
+    expected = 0.01 + 0.002 * 60.0 + 0.0003 * 60.0**2
+    np.testing.assert_allclose(curve(np.array([60.0])), expected, rtol=0.05)
+    np.testing.assert_allclose(curve(np.array([-9.0, curve.faintest])), curve.constant, rtol=1e-6)
+
+
+def test_variance_never_falls(data):
+    """Errors that shrink with brightness are none of a detector."""
+    curve = measure_noise(data, 1.0 / data, np.ones(SHAPE, dtype=bool))
+    assert np.all(np.diff(curve(np.linspace(-5.0, 50.0, 20))) >= 0.0)
+    assert curve.constant > 0.0
+
+
+def test_equal_pixels():
+    data = np.full(SHAPE, 3.0)
+    curve = measure_noise(data, np.full(SHAPE, 0.5), np.ones(SHAPE, dtype=bool))
+    np.testing.assert_allclose(curve(np.array([3.0, 4.0])), 0.25)
 
 
 @pytest.mark.parametrize("error", [None, np.zeros(SHAPE), np.full(SHAPE, np.nan), np.ones((2, 2))])

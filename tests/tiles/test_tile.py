@@ -160,7 +160,7 @@ def test_smoothing_is_what_a_shift_takes_of_the_noise(shift):
 
 
 def test_stored_tile_is_the_tile(tmp_path):
-    noise = NoiseCurve(brightness=np.array([0.0, 1.0]), variance=np.array([1.0, 2.0]))
+    noise = NoiseCurve(constant=1.0, linear=1.0)
     tile = replace(make_tile(X0, Y0, (30, 20), noise=1.0, seed=3), noise=noise, smoothing=0.7)
     stored = store_tile(tile, tmp_path / "tile.npy")
     assert stored.bounds == tile.bounds

@@ -195,13 +195,14 @@ class _Overlap:
         """Difference of the images in the valid cells."""
         return self.take(self.data[0]) - self.take(self.data[1])
 
+    @cached_property
     def mean(self):
         """Mean image; NaN in holes of either, beside which gradients are one-sided."""
         return np.float32(0.5) * (self.data[0] + self.data[1])
 
     def variance(self):
         """Variance of the difference in the valid cells."""
-        brightness = self.take(self.mean())
+        brightness = self.take(self.mean)
         return sum(
             noise(brightness) / self.take(weight)
             for noise, weight in zip(self.noises, self.weights, strict=True)
@@ -241,7 +242,7 @@ def _kept_overlap(overlap, min_cells, fit_shift):
 
 
 def _regress(overlap, fit_shift):
-    slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean())])
+    slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean)])
     variance = overlap.variance()
     fit = robust_regression(
         overlap.difference(),
@@ -347,6 +348,6 @@ def _smoothed_shift(fitted):
 
     covered = smooth(1.0)
     inside = used & (covered > 0.5)
-    columns = [smooth(slope)[inside] / covered[inside] for slope in gradient(overlap.mean())]
+    columns = [smooth(slope)[inside] / covered[inside] for slope in gradient(overlap.mean)]
     values = smooth(difference)[inside] / covered[inside]
     return -np.linalg.lstsq(np.stack(columns, axis=1), values, rcond=1e-8)[0]

@@ -186,13 +186,15 @@ def _with_neighbours(products, design, correlation):
     They are applied in the base where the first is the unit matrix, so that the result
     is positive although steep cells may scatter less than expected.
     """
-    alone = _products(design, design)
+    if correlation.of_mean == 1.0:
+        return products
+    alone, between = correlation.products(design)
     try:
         base, root = np.linalg.cholesky(alone), np.linalg.cholesky(products)
     except np.linalg.LinAlgError:  # a regressor is zero everywhere
         return products * correlation.of_mean
     root = root @ np.linalg.inv(base)
-    return root @ (alone + correlation.between(design)) @ root.T
+    return root @ (alone + between) @ root.T
 
 
 def _solve(normal, score):

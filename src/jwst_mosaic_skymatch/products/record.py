@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.models import each_model
+from jwst_mosaic_skymatch.exposures.library import change_models
 
 __all__ = ["describe_levels", "describe_skipped", "record_levels"]
 
@@ -41,7 +41,7 @@ def record_levels(library, exposures, levels, *, method, subtract):
         background.subtracted = subtract
         model.meta.cal_step.skymatch = "COMPLETE"
 
-    each_model(library, exposures, record, modify=True)
+    change_models(library, exposures, record)
 
 
 def describe_levels(exposures, levels, *, subtract):  # numpydoc ignore=PR01,RT01

@@ -92,7 +92,7 @@ class Sky:
         sky = wcs(*np.meshgrid(x, y), with_bounding_box=False)
         mesh = np.stack(self.plane.project(*sky), axis=-1)
         pixel_map = PixelMap(shape=shape, x=x, y=y, cells=mesh, inside=np.s_[:, :])
-        return pixel_map.coordinates(slice(0, shape[0]))
+        return pixel_map.at(*(np.arange(size) for size in shape[::-1]))
 
     def _sample(self, x, y):
         if self.coefficients.size == 1:  # a constant sky

@@ -130,5 +130,4 @@ def _relative_weight(tile, noise):
     """
     if tile.noise is noise or not (tile.noise.quoted and noise.quoted):
         return 1.0
-    brightness = np.median(tile.noise.brightness)
-    return float(noise(brightness) / tile.noise(brightness))
+    return float(noise(np.float32(tile.noise.median))) / tile.noise.typical

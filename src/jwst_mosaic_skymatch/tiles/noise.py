@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
 __all__ = ["UNIFORM", "NoiseCurve", "measure_noise"]
 
-# Points of the curve, and pixels from which they are taken: enough for 1 % on
+# Points to which it is fitted, and pixels from which they are taken: enough for 1 % on
 # the variance, and few beside the million pixels of an exposure.
 N_POINTS = 16
 N_SAMPLE = 20000
@@ -16,37 +17,52 @@ N_SAMPLE = 20000
 class NoiseCurve:
     """Variance of a pixel as a function of surface brightness.
 
-    Weighting by each pixel's own quoted variance would bias levels: a pixel
-    that fluctuates low is quoted a low Poisson variance and would get a high
-    weight. The mean relation does not know the fluctuation.
+    Read noise is the same for all pixels, the variance of photons grows with the
+    brightness, that of the flat field with its square. Weighting by each pixel's own
+    quoted variance would bias levels: a pixel that fluctuates low is quoted a low
+    Poisson variance and would get a high weight. The mean relation does not know the
+    fluctuation.
 
     Attributes
     ----------
-    brightness : ndarray, shape (m,)
-        Surface brightness, MJy/sr, ascending.
-    variance : ndarray, shape (m,)
-        Variance of a pixel of that brightness, (MJy/sr)^2.
+    constant : float
+        Variance at ``faintest`` and below, (MJy/sr)^2.
+    linear, quadratic : float
+        Its growth with the brightness above ``faintest``, and with its square;
+        not negative.
+    faintest : float
+        Brightness of faint pixels, MJy/sr.
+    median : float
+        Median brightness of the pixels, MJy/sr.
     quoted : bool
         False when the exposure quotes no errors and the curve is only a
         placeholder.
     """
 
-    brightness: np.ndarray
-    variance: np.ndarray
+    constant: float
+    linear: float = 0.0
+    quadratic: float = 0.0
+    faintest: float = 0.0
+    median: float = 0.0
     quoted: bool = True
 
     def __call__(self, brightness):  # numpydoc ignore=PR01,RT01
-        """Give the variance, (MJy/sr)^2, at some brightness, MJy/sr; constant outside the curve."""
-        return np.interp(brightness, self.brightness, self.variance).astype(np.float32)
+        """Give the variance, (MJy/sr)^2, at some brightness, MJy/sr, as float32."""
+        light = np.maximum(brightness - np.float32(self.faintest), np.float32(0.0))
+        variance = np.float32(self.quadratic) * light
+        variance += np.float32(self.linear)
+        variance *= light
+        variance += np.float32(self.constant)
+        return variance
 
     @property
     def typical(self):
         """Variance of a pixel at the median brightness, (MJy/sr)^2."""
-        return float(self(np.median(self.brightness)))
+        return float(self(np.float32(self.median)))
 
 
 #: For exposures without errors: all pixels alike.
-UNIFORM = NoiseCurve(brightness=np.zeros(1), variance=np.ones(1), quoted=False)
+UNIFORM = NoiseCurve(constant=1.0, quoted=False)
 
 
 def measure_noise(data, error, good):
@@ -64,8 +80,8 @@ def measure_noise(data, error, good):
     Returns
     -------
     NoiseCurve
-        Medians of the quoted variance in equal shares of the pixels, sorted by
-        brightness; `UNIFORM` when no usable error is quoted.
+        A fit to medians of the quoted variance in equal shares of the pixels, sorted
+        by brightness; `UNIFORM` when no usable error is quoted.
     """
     if error is None or np.shape(error) != np.shape(data):
         return UNIFORM
@@ -79,7 +95,16 @@ def measure_noise(data, error, good):
         return UNIFORM
     brightness, variance = brightness[usable], variance[usable]
     shares = np.array_split(np.argsort(brightness, kind="stable"), N_POINTS)
+    x, y = (np.array([np.median(v[share]) for share in shares]) for v in (brightness, variance))
+    # In units of the brightest, so that the three coefficients are of one size.
+    unit = (x[-1] - x[0]) or 1.0
+    columns = ((x - x[0]) / unit)[:, None] ** [0, 1, 2] / y[:, None]
+    coefficients, _ = nnls(columns, np.ones(N_POINTS))
+    constant, linear, quadratic = (coefficients / unit ** np.arange(3)).tolist()
     return NoiseCurve(
-        brightness=np.array([np.median(brightness[share]) for share in shares]),
-        variance=np.array([np.median(variance[share]) for share in shares]),
+        constant=max(constant, 0.5 * float(y.min())),  # a weight must not be infinite
+        linear=linear,
+        quadratic=quadratic,
+        faintest=float(x[0]),
+        median=float(np.median(x)),
     )

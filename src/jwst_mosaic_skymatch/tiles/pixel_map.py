@@ -75,13 +75,14 @@ class PixelMap:
         return float((self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) / np.nanmedian(area))
 
     def coordinates(self, rows):  # numpydoc ignore=PR01,RT01
-        """Map all pixels of a slice of rows to grid coordinates (x, y), shape (n_rows, nx, 2)."""
+        """Map all pixels of some rows to coordinates (x, y) in the cutout, (n_rows, nx, 2)."""
         return self._along_y(np.arange(self.shape[0])[rows])
 
     @cached_property
     def _along_y(self):
         """A spline for each column of pixels."""
         columns = _spline(self.x, self.cells, axis=1)(np.arange(self.shape[1]))
+        columns -= (self.cutout.x0, self.cutout.y0)
         return _spline(self.y, columns, axis=0)
 
     def at(self, x, y):  # numpydoc ignore=PR01,RT01

@@ -99,14 +99,12 @@ def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
     drizzle = Drizzle(kernel=kernel, out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
     for start in range(0, len(data), BAND_ROWS):
         rows = slice(start, start + BAND_ROWS)
-        pixmap = pixel_map.coordinates(rows)
-        pixmap -= (cutout.x0, cutout.y0)
         add_image(
             drizzle,
             np.where(usable[rows], data[rows], 0).astype(np.float32, copy=False),
             exptime=1.0,
             pixel_scale_ratio=float(np.sqrt(pixels_per_cell)),
-            pixmap=pixmap,
+            pixmap=pixel_map.coordinates(rows),
             weight_map=usable[rows].astype(np.float32),
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
