@@ -4,7 +4,7 @@ import os
 from collections import deque
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from tempfile import gettempdir
@@ -162,8 +162,9 @@ def _process_executor(n_processes):
     if short:
         context.set_forkserver_preload(PRELOADED)
     executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_process)
-    for _ in range(n_processes):  # they start while the caller prepares the work
-        executor.submit(os.getpid)
+    # They start while the caller prepares the work; to wait for them takes a second.
+    starter = Thread(target=_start_all, args=(executor, n_processes))
+    starter.start()
     try:
         yield executor
     except BrokenProcessPool as error:
@@ -172,7 +173,14 @@ def _process_executor(n_processes):
             "if __name__ == '__main__':, or set maximum_cores to '1'."
         ) from error
     finally:
+        starter.join()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_all(executor, n_processes):
+    with suppress(BrokenProcessPool):  # the next task will say so
+        for _ in range(n_processes):
+            executor.submit(os.getpid)
 
 
 def _start_process():
