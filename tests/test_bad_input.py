@@ -296,14 +296,6 @@ def test_output_directory_that_cannot_be_written(work, where):
     assert (work / "a_file").read_text() == "kept"
 
 
-def test_duplicate_models(work):
-    models = [open_model(path) for path in files(work)]
-    with pytest.raises(ValueError, match="listed more than once"):
-        PixelSkyMatchStep.call([*models, models[0]], configure_log=False)
-    for model in models:
-        model.close()
-
-
 def test_empty_list():
     with pytest.raises(ValueError, match="no science"):
         PixelSkyMatchStep.call([], configure_log=False)

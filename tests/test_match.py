@@ -20,10 +20,11 @@ from helpers import (
 )
 
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
 from jwst_mosaic_skymatch.match import MatchSettings, match_exposures, match_stack
-from jwst_mosaic_skymatch.offsets.statistic import SKYSTATS, Statistic
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 
 STATISTIC = Statistic()
@@ -53,9 +54,9 @@ def test_documented_example_of_two_mosaics():
     np.testing.assert_allclose(local_levels(DOCUMENTED, list("abcdefg")), DOCUMENTED)
 
 
-@pytest.mark.parametrize("skystat", SKYSTATS)
+@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
 @pytest.mark.parametrize("weighted", [True, False])
-def test_levels_on_structured_sky(skystat, weighted):
+def test_levels_on_structured_sky(offset_stat, weighted):
     truth = np.array([0.3, -0.2, 1.4, 1.1, 0.9])
     corners = [(0, 0), (15, 5), (25, 0), (10, 25), (25, 30)]
     tiles = [
@@ -63,10 +64,10 @@ def test_levels_on_structured_sky(skystat, weighted):
         for k, ((x, y), level) in enumerate(zip(corners, truth, strict=True))
     ]
     labels = ["v1", "v1", "v1", "v2", "v2"]
-    match = match_tiles(tiles, labels, Statistic(skystat), weighted=weighted)
+    match = match_tiles(tiles, labels, Statistic(offset_stat), weighted=weighted)
     # 'mode' comes from a histogram and is good to a fraction of the noise; a mean of 1000
     # differences to a thirtieth of theirs.
-    tolerance = 0.03 if skystat == "mode" else 0.004
+    tolerance = 0.03 if offset_stat == "mode" else 0.004
     np.testing.assert_allclose(match.levels, truth - truth.mean(), atol=tolerance)
     assert [(s.label, s.members) for s in match.stacks] == [("v1", (0, 1, 2)), ("v2", (3, 4))]
 
@@ -272,7 +273,7 @@ def observe(k):
 
 @pytest.mark.parametrize("whole_stacks", [True, False])
 def test_levels_from_pixels(tmp_path, whole_stacks):
-    settings = replace(SETTINGS, sky_statistic=Statistic("median"))
+    settings = replace(SETTINGS, sky_statistic=SkyStatistic("median"))
     match = match_exposures(
         LABELS, FOOTPRINTS, observe, settings, SERIAL, directory=tmp_path, whole_stacks=whole_stacks
     )

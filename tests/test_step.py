@@ -75,12 +75,12 @@ def digest(directory):
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in directory.iterdir()}
 
 
-@pytest.mark.parametrize("skystat", ["biweight", "median", "midpt", "mean", "mode"])
-def test_levels_of_a_noisy_mosaic(mosaic, skystat):
-    library = run(str(mosaic.association), skystat=skystat)
+@pytest.mark.parametrize("offset_stat", ["biweight", "median", "midpt", "mean", "mode"])
+def test_levels_of_a_noisy_mosaic(mosaic, offset_stat):
+    library = run(str(mosaic.association), offset_stat=offset_stat)
     errors = level_errors(read_levels(library), mosaic.levels)
     # Noise per pixel is 0.03 MJy/sr; 'mode' comes from a histogram of it.
-    assert rms(errors) < (0.01 if skystat == "mode" else 0.002)
+    assert rms(errors) < (0.01 if offset_stat == "mode" else 0.002)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,9 @@ def test_limits_of_good_values(models):
     for k, model in enumerate(models):
         model.data[::2, ::3] = 1e4 + k
         model.data[1::4, ::5] = -1e4 * k - 1.0
-    library = run(models, lower=0.0, upper=1000.0, skystat="mean", nclip=0, pixel_scale_ratio=1.0)
+    library = run(
+        models, lower=0.0, upper=1000.0, offset_stat="mean", nclip=0, pixel_scale_ratio=1.0
+    )
     found = np.array(levels_of(library))
     # Few cells are left untouched by the bad pixels around them.
     np.testing.assert_allclose(found, SKIES - 100.0, atol=2e-5)
@@ -206,7 +208,7 @@ def test_dqbits_choose_what_is_bad(models):
         model.data[::3] += 50.0 * k
         model.dq[::3] |= dqflags.pixel["SATURATED"]
     for dqbits, good in (("~DO_NOT_USE+NON_SCIENCE", False), ("~SATURATED+DO_NOT_USE", True)):
-        found = levels_of(run(models, dqbits=dqbits, pixel_scale_ratio=0.6, skystat="mean"))
+        found = levels_of(run(models, dqbits=dqbits, pixel_scale_ratio=0.6, offset_stat="mean"))
         assert np.allclose(found, SKIES - 100.0, atol=1e-3) == good
 
 

@@ -8,18 +8,27 @@ jwst, so that processes that run `match_stack` start quickly.
 """
 
 from collections import Counter, defaultdict, deque
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from jwst_mosaic_skymatch.compute.executors import run_jobs
+from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, run_jobs
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.combine import combine_levels
 from jwst_mosaic_skymatch.levels.errors import level_errors
 from jwst_mosaic_skymatch.levels.joint import pair_results, solve_jointly
-from jwst_mosaic_skymatch.levels.results import Match, MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.results import (
+    FEW_CELLS,
+    NO_OVERLAP,
+    NO_PIXEL,
+    SCATTERED,
+    Match,
+    MatchedStack,
+    Stack,
+)
 from jwst_mosaic_skymatch.offsets.measure import measure_offset
 from jwst_mosaic_skymatch.offsets.outliers import OutlierVotes
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
@@ -61,7 +70,7 @@ class MatchSettings:
         detectors of one exposure).
     fit_shift : bool
         Fit the shift of each pair along with its offset.
-    sky_statistic : Statistic or None
+    sky_statistic : SkyStatistic or None
         How to measure the level of each exposure's own pixels; None not to.
     """
 
@@ -74,7 +83,7 @@ class MatchSettings:
     weighted: bool = True
     rigid: bool = False
     fit_shift: bool = True
-    sky_statistic: Statistic | None = None
+    sky_statistic: SkyStatistic | None = None
 
 
 def match_exposures(
@@ -110,50 +119,29 @@ def match_exposures(
     def stack_jobs():
         waiting = deque()
         for label, members in _plan_stacks(labels, footprints, settings.rigid):
-            exposures = observe if whole_stacks else tiles.submit
-            waiting.append((label, members, [exposures(k) for k in members]))
+            waiting.append((label, members, [start(observe(k)) for k in members]))
             # While the tiles of a stack are made elsewhere, those of the next are submitted.
             if len(waiting) > workers.remote:
-                yield _stack_job(*waiting.popleft(), settings)
+                yield match_stack, *_finished(*waiting.popleft()), settings
         while waiting:
-            yield _stack_job(*waiting.popleft(), settings)
+            yield match_stack, *_finished(*waiting.popleft()), settings
 
-    tiles = _TileJobs(observe, settings, workers)
+    def start(observation):
+        return observation if whole_stacks else tiles.submit(_make_tile, observation, settings)
+
+    tiles = BoundedSubmitter(workers.executor, workers.n_ahead)
     paths = (Path(directory) / f"{number}.npy" for number in count())
     matched = [
         replace(found, stacks=tuple(_set_mean_aside(s, next(paths)) for s in found.stacks))
-        for found in run_jobs(workers.executor, stack_jobs(), _n_ahead(workers))
+        for found in run_jobs(workers.executor, stack_jobs(), workers.n_ahead)
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
-    offsets = _compare_stacks(stacks, settings, workers)
-    return _solve_stacks(len(labels), matched, stacks, offsets, settings)
+    offsets, failed = _compare_stacks(stacks, settings, workers)
+    return _solve_stacks(len(labels), matched, stacks, offsets, failed, settings)
 
 
-class _TileJobs:
-    """Submits exposures to be drizzled, of which a bounded number is under way."""
-
-    def __init__(self, observe, settings, workers):
-        self._observe, self._settings, self._workers = observe, settings, workers
-        self._under_way = deque()
-
-    def submit(self, k):
-        job = (_make_tile, self._observe(k), self._settings)
-        future = self._workers.executor.submit(*job)
-        if self._workers.remote:
-            self._under_way.append(future)
-            if len(self._under_way) > _n_ahead(self._workers):
-                wait([self._under_way.popleft()])
-        return future
-
-
-def _stack_job(label, members, exposures, settings):
-    exposures = [e.result() if isinstance(e, Future) else e for e in exposures]
-    return match_stack, label, members, exposures, settings
-
-
-def _n_ahead(workers):
-    # Enough that no worker waits, and no more pixels and means than that in memory.
-    return 2 * workers.count if workers.remote else 0
+def _finished(label, members, exposures):
+    return label, members, [e.result() if isinstance(e, Future) else e for e in exposures]
 
 
 def _plan_stacks(labels, footprints, rigid):
@@ -204,13 +192,19 @@ def match_stack(label, members, exposures, settings):
     """
     tiled = [e if isinstance(e, TiledExposure) else _make_tile(e, settings) for e in exposures]
     skies = tuple(exposure.sky for exposure in tiled)
+    obstacles = {
+        k: SCATTERED if exposure.has_good_pixel else NO_PIXEL
+        for k, exposure in zip(members, tiled, strict=True)
+        if not exposure.tile
+    }
     positions = [k for k, exposure in zip(members, tiled, strict=True) if exposure.tile]
     tiles = [exposure.tile for exposure in tiled if exposure.tile]
     if not tiles:
-        return MatchedStack(stacks=(), pairs=(), members=members, skies=skies)
+        return MatchedStack(stacks=(), pairs=(), members=members, skies=skies, obstacles=obstacles)
     summaries = [summarize(tile) for tile in tiles]
     del tiled, exposures  # tiles are replaced by clean ones
-    offsets, votes = _compare_members(tiles, summaries, settings)
+    offsets, failed, votes = _compare_members(tiles, summaries, settings)
+    obstacles |= {positions[k]: FEW_CELLS for k in failed}
     joint = solve_jointly(summaries, offsets, weighted=settings.weighted, rigid=settings.rigid)
     _clean(tiles, votes, joint)
     return MatchedStack(
@@ -220,23 +214,28 @@ def match_stack(label, members, exposures, settings):
         pairs=pair_results(offsets, joint, positions),
         members=members,
         skies=skies,
+        obstacles=obstacles,
     )
 
 
 def _compare_members(tiles, summaries, settings):
-    """Measure the pairs of a stack, and collect what they say of cells."""
-    offsets, votes = [], [OutlierVotes(tile) for tile in tiles]
+    """Measure the pairs of a stack, and collect what they say of cells.
+
+    The second result are the members of pairs with too few common cells.
+    """
+    offsets, failed, votes = [], set(), [OutlierVotes(tile) for tile in tiles]
     if settings.rigid:
-        return offsets, votes
+        return offsets, failed, votes
     for i, j in choose_pairs([summary.coverage for summary in summaries]):
         offset = _measure_pair(tiles[i], tiles[j], settings, _quoted(summaries), True)
         if offset is None:
+            failed |= {i, j}
             continue
         if offset.outliers:
             votes[i].add(offset.outliers, offset.outliers.first)
             votes[j].add(offset.outliers, offset.outliers.second)
         offsets.append(replace(offset, first=i, second=j, outliers=None))
-    return offsets, votes
+    return offsets, failed, votes
 
 
 def _measure_pair(first, second, settings, quoted, keep_outliers):
@@ -314,28 +313,35 @@ def _number_stacks(stacks):
 
 
 def _compare_stacks(stacks, settings, workers):
-    """Measure the pairs of all stacks."""
+    """Measure the pairs of all stacks.
+
+    The second result are the stacks in pairs with too few common cells.
+    """
     pairs = choose_pairs([stack.summary.coverage for stack in stacks])
     quoted = _quoted([stack.summary for stack in stacks])
     jobs = (
         (_measure_pair, *crop_to_overlap(stacks[i].mean, stacks[j].mean), settings, quoted, False)
         for i, j in pairs
     )
-    offsets = run_jobs(workers.executor, jobs, _n_ahead(workers))
-    return tuple(
-        replace(offset, first=i, second=j)
-        for (i, j), offset in zip(pairs, offsets, strict=True)
-        if offset is not None
-    )
+    offsets, failed = [], set()
+    measured = run_jobs(workers.executor, jobs, workers.n_ahead)
+    for (i, j), offset in zip(pairs, measured, strict=True):
+        if offset is None:
+            failed |= {i, j}
+        else:
+            offsets.append(replace(offset, first=i, second=j))
+    return tuple(offsets), failed
 
 
-def _solve_stacks(n, matched, stacks, offsets, settings):
+def _solve_stacks(n, matched, stacks, offsets, failed, settings):
     """Solve for the levels of stacks, and add them up with those inside."""
     joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
     combined = combine_levels(n, stacks, joint, rigid=settings.rigid)
-    skies = np.full(n, np.nan)
+    skies, obstacles = np.full(n, np.nan), {}
     for found in matched:
         skies[list(found.members)] = found.skies
+        obstacles |= found.obstacles
+    obstacles |= {k: FEW_CELLS for number in failed for k in stacks[number].members}
     return Match(
         levels=combined.levels,
         level_errors=level_errors(stacks, offsets, joint, combined),
@@ -346,4 +352,8 @@ def _solve_stacks(n, matched, stacks, offsets, settings):
         exposure_pairs=tuple(pair for found in matched for pair in found.pairs),
         stack_pairs=pair_results(offsets, joint, range(len(stacks))),
         skies=skies,
+        reasons=tuple(
+            "" if np.isfinite(level) else obstacles.get(k, NO_OVERLAP)
+            for k, level in enumerate(combined.levels)
+        ),
     )

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 from jwst.datamodels import ModelLibrary
 from jwst.skymatch import SkyMatchStep
 from stpipe import config_parser
@@ -20,17 +21,19 @@ from jwst_mosaic_skymatch.exposures.metadata import (
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.exposures.skylist import user_levels
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL
 from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
-from jwst_mosaic_skymatch.offsets.statistic import SKYSTATS, Statistic
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.products import files, tables
 from jwst_mosaic_skymatch.products.messages import summarize_match, warnings_of_match
 from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
-    describe_skipped,
+    describe_unmatched,
     record_levels,
 )
 from jwst_mosaic_skymatch.tiles.grid import lay_grid, observe
@@ -56,12 +59,12 @@ class PixelSkyMatchStep(SkyMatchStep):
     _others = ()
 
     spec = f"""
-        skystat = option({", ".join(map(repr, SKYSTATS))}, default='biweight') # statistic of the per-pixel differences (match) or of the pixels (local, global)
+        offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
-        fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (skystat biweight)
+        fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
         maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
         dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
@@ -131,8 +134,12 @@ class PixelSkyMatchStep(SkyMatchStep):
         if "match" in self.skymethod:
             return self._match(input_models)
         step_input = self._open(input_models)
-        levels = self._user_levels if self.skymethod == "user" else self._absolute_levels
-        self._record_levels(step_input, levels(step_input))
+        if self.skymethod == "user":
+            levels, reasons = self._user_levels(step_input), [""] * len(step_input.exposures)
+        else:
+            levels = self._absolute_levels(step_input)
+            reasons = ["" if np.isfinite(level) else NO_PIXEL for level in levels.tolist()]
+        self._record_levels(step_input, levels, reasons)
         return step_input.library
 
     @classmethod
@@ -208,7 +215,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         for sentence in describe_differences(exposures):
             log.warning(sentence)
         if self.save_results:
-            outputs = {e.filename: self.make_output_path(basepath=e.filename) for e in exposures}
+            outputs = [(e.name, self.make_output_path(basepath=e.filename)) for e in exposures]
             files.check_outputs(outputs, step_input.files)
         self._others = step_input.others
         return step_input
@@ -226,14 +233,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     def _absolute_levels(self, step_input):
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
-        skies = read_skies(
-            step_input.library,
-            step_input.exposures,
-            self._statistic(),
-            good_bits=good_bits(self.dqbits),
-            lower=self.lower,
-            upper=self.upper,
-        )
+        skies = read_skies(step_input.library, step_input.exposures, self._sky_statistic())
         if self.skymethod == "global":
             return global_levels(skies)
         grouping = "none" if self.grouping == "none" else "exposure"
@@ -241,6 +241,12 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     def _match(self, input_models):
         settings = self._match_settings()
+        if self.skymethod == "match" and self.skystat != SkyStatistic.skystat:
+            log.info(
+                "skystat=%s is for the sky of single images; offsets use offset_stat=%s",
+                self.skystat,
+                self.offset_stat,
+            )
         # Worker processes start while the library is opened.
         with (
             open_workers(self.maximum_cores, self.dask_scheduler) as workers,
@@ -253,7 +259,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         levels = apply_gauge(match.levels, match_down=self.match_down)
         if self.skymethod == "global+match":
             levels = add_global_level(levels, match.skies)
-        self._record_levels(step_input, levels)
+        self._record_levels(step_input, levels, match.reasons)
         self._make_tables(step_input, match, levels, grid)
         return step_input.library
 
@@ -262,9 +268,9 @@ class PixelSkyMatchStep(SkyMatchStep):
         labels = group_labels(exposures, self.grouping)
         grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
         log.info(
-            "Sky method %s, statistic %s, grid of %d x %d cells of %.4f arcsec",
+            "Sky method %s, offset statistic %s, grid of %d x %d cells of %.4f arcsec",
             self.skymethod,
-            self.skystat,
+            self.offset_stat,
             *grid.shape[::-1],
             grid.cell_scale,
         )
@@ -293,35 +299,41 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     def _match_settings(self):
         return MatchSettings(
-            statistic=self._statistic(),
+            statistic=self._offset_statistic(),
             good_bits=good_bits(self.dqbits),
             lower=self.lower,
             upper=self.upper,
             weighted=self.weight,
             rigid=self.grouping == "exposure",
             fit_shift=self.fit_shift,
-            sky_statistic=self._statistic() if self.skymethod == "global+match" else None,
+            sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
         )
 
-    def _statistic(self):
-        return Statistic(
+    def _offset_statistic(self):
+        return Statistic(name=self.offset_stat, **self._clipping())
+
+    def _sky_statistic(self):
+        return SkyStatistic(
             skystat=self.skystat,
-            nclip=self.nclip,
-            lsigma=self.lsigma,
-            usigma=self.usigma,
-            binwidth=self.binwidth,
+            good_bits=good_bits(self.dqbits),
+            lower=self.lower,
+            upper=self.upper,
+            **self._clipping(),
         )
+
+    def _clipping(self):
+        return {name: getattr(self, name) for name in ("nclip", "lsigma", "usigma", "binwidth")}
 
     # --- output ----------------------------------------------------------
 
-    def _record_levels(self, step_input, levels):
+    def _record_levels(self, step_input, levels, reasons):
         exposures = step_input.exposures
         record_levels(
             step_input.library, exposures, levels, method=self.skymethod, subtract=self.subtract
         )
         for line in describe_levels(exposures, levels, subtract=self.subtract):
             log.info(line)
-        for sentence in describe_skipped(exposures, levels):
+        for sentence in describe_unmatched(exposures, levels, reasons):
             log.warning(sentence)
 
     def _make_tables(self, step_input, match, levels, grid):

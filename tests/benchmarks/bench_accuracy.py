@@ -191,7 +191,7 @@ def measure(scene, stock):
     # The table is in the order of names, the scene in that of its pointings.
     table = step.levels_table[np.argsort(np.argsort([p.rootname for p in scene.pointings]))]
     fixed = PixelSkyMatchStep(fit_shift=False)
-    median = PixelSkyMatchStep(skystat="median", nclip=5, lsigma=3.0, usigma=3.0, weight=False)
+    median = PixelSkyMatchStep(offset_stat="median", nclip=5, lsigma=3.0, usigma=3.0, weight=False)
     measured = {
         "error": error,
         "bound": np.sqrt(np.diag(covariance)),

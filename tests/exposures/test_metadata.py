@@ -10,6 +10,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     check_rerun,
     describe_differences,
     group_labels,
+    name_apart,
     read_exposure,
 )
 
@@ -40,8 +41,24 @@ def test_reading():
     values = {"meta.filename": "/there/a_cal.fits", "meta.background.level": 1.5}
     exposure = read_exposure(4, "b_cal.fits", values.get)
     assert exposure == Exposure(4, "a_cal.fits", expname="b_cal.fits", level=1.5)
-    assert exposure.stem == "a_cal"
+    assert exposure.name == "a_cal.fits"
     assert read_exposure(0, "/here/b_cal.fits", {}.get).filename == "b_cal.fits"
+
+
+def test_names_that_differ(exposures):
+    """Of files in two directories, of copies of a model, and of one that is alone."""
+    paths = [replace(exposures[0], index=k, expname=f"/{d}/0_cal.fits") for k, d in enumerate("ba")]
+    models = [Exposure(k, "model.fits", expname="model.fits") for k in (2, 3)]
+    named = name_apart([*paths, *models, exposures[2]])
+    assert [exposure.name for exposure in named] == [
+        "/a/0_cal.fits",
+        "/b/0_cal.fits",
+        "2_cal.fits",
+        "model.fits (number 3)",
+        "model.fits (number 4)",
+    ]
+    labels = group_labels(named, "none")
+    assert labels == ["0_cal_2", "0_cal_1", "2_cal", "model_3", "model_4"]
 
 
 def test_exposures_that_go_together(exposures):
@@ -53,7 +70,6 @@ def test_exposures_that_go_together(exposures):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"filename": "0_cal.fits"}, "0_cal.fits: listed more than once"),
         ({"instrument": "NIRCAM"}, "1_cal.fits: instrument is NIRCAM, but MIRI in the other"),
         ({"unit": "DN/s"}, r"1_cal.fits: unit \(BUNIT\) is DN/s, but MJy/sr in the other"),
     ],

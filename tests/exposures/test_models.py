@@ -79,7 +79,7 @@ def test_one_model_at_a_time_on_disk(library, exposures):
 
 def test_pixels_without_flags():
     model = ImageModel(np.ones((4, 5), dtype=np.float32))
-    pixels = pixels_of(model)
+    pixels = pixels_of(model, "a_cal.fits")
     assert pixels.read() is pixels
     np.testing.assert_array_equal(pixels.data, model.data)
 

@@ -14,7 +14,7 @@ DO_NOT_USE, SATURATED = dqflags.pixel["DO_NOT_USE"], dqflags.pixel["SATURATED"]
 def test_file_holds_what_the_model_holds(mosaic):
     from_file = FilePixels(str(mosaic.files[0])).read()
     with open_model(mosaic.files[0]) as model:
-        from_model = pixels_of(model)
+        from_model = pixels_of(model, "a_cal.fits")
         for name in ("data", "dq", "err"):
             first, second = getattr(from_file, name), getattr(from_model, name)
             np.testing.assert_array_equal(first, second)

@@ -7,7 +7,7 @@ import pytest
 from helpers import make_tile, punch, rms, shifted_sky, structured_sky
 
 from jwst_mosaic_skymatch.offsets.measure import measure_offset
-from jwst_mosaic_skymatch.offsets.statistic import SKYSTATS, Statistic
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import shift_tile
 
@@ -25,13 +25,13 @@ def noisy_pair(seed, shape=(80, 80), **options):
     ]
 
 
-@pytest.mark.parametrize("skystat", SKYSTATS)
+@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
 @pytest.mark.parametrize("fit_shift", [True, False])
-def test_offset_is_first_minus_second(skystat, fit_shift):
+def test_offset_is_first_minus_second(offset_stat, fit_shift):
     first, second = make_tile(0, 0, (30, 30), level=3.0), make_tile(20, 4, (30, 30), level=1.25)
     hole = np.zeros((30, 30), dtype=bool)
     hole[:10] = True
-    offset = measure(first, punch(second, hole), Statistic(skystat), fit_shift=fit_shift)
+    offset = measure(first, punch(second, hole), Statistic(offset_stat), fit_shift=fit_shift)
     assert offset.value == pytest.approx(1.75, abs=1e-6)
     assert offset.n_cells == 10 * (26 - 10)
 

@@ -3,33 +3,33 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.offsets.statistic import SKYSTATS, Statistic
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 
 
-@pytest.mark.parametrize("skystat", SKYSTATS)
-def test_location_of_gaussian_noise(skystat):
+@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
+def test_location_of_gaussian_noise(offset_stat):
     values = 3.0 + 0.1 * np.random.default_rng(1).standard_normal(20000)
-    location = Statistic(skystat)(values)
+    location = Statistic(offset_stat)(values)
     # Five sigma of a mean; 'mode' is good to a fraction of a value's sigma only.
-    assert location.value == pytest.approx(3.0, abs=0.05 if skystat == "mode" else 0.004)
+    assert location.value == pytest.approx(3.0, abs=0.05 if offset_stat == "mode" else 0.004)
 
 
-@pytest.mark.parametrize("skystat", SKYSTATS)
-def test_equal_values_have_no_variance(skystat):
-    location = Statistic(skystat)(np.full(100, 2.5))
+@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
+def test_equal_values_have_no_variance(offset_stat):
+    location = Statistic(offset_stat)(np.full(100, 2.5))
     assert (location.value, location.variance) == (2.5, 0.0)
 
 
-@pytest.mark.parametrize("skystat", SKYSTATS)
-def test_empty_sample_has_no_location(skystat):
-    location = Statistic(skystat)(np.array([]))
+@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
+def test_empty_sample_has_no_location(offset_stat):
+    location = Statistic(offset_stat)(np.array([]))
     assert np.isnan([location.value, location.variance]).all()
 
 
-@pytest.mark.parametrize("skystat", ["biweight", "median", "mean"])
-def test_variance_is_that_of_repeated_samples(skystat):
+@pytest.mark.parametrize("offset_stat", ["biweight", "median", "mean"])
+def test_variance_is_that_of_repeated_samples(offset_stat):
     rng = np.random.default_rng(2)
-    found = [Statistic(skystat)(rng.standard_normal(400)) for _ in range(400)]
+    found = [Statistic(offset_stat)(rng.standard_normal(400)) for _ in range(400)]
     scatter = np.var([location.value for location in found])
     claimed = np.mean([location.variance for location in found])
     # 400 samples give their variance to 7 %.

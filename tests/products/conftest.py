@@ -63,6 +63,7 @@ def match():
         exposure_pairs=(make_pair(0, 1),),
         stack_pairs=(make_pair(0, 1, residual=2.0, robust_weight=0.1),),
         skies=np.full(4, np.nan),
+        reasons=("", "", "", "no overlap with others"),
     )
 
 
@@ -79,4 +80,5 @@ def no_match():
         exposure_pairs=(),
         stack_pairs=(),
         skies=np.full(4, np.nan),
+        reasons=("no good pixel",) + ("no overlap with others",) * 3,
     )

@@ -26,10 +26,11 @@ def test_directory_that_is_a_file(tmp_path):
 
 
 def test_outputs_replace_neither_inputs_nor_each_other(tmp_path):
-    files.check_outputs({"a_cal.fits": tmp_path / "a.fits"}, {tmp_path / "a_cal.fits"})
+    outputs = [("a_cal.fits", tmp_path / "a.fits")]
+    files.check_outputs(outputs, {tmp_path / "a_cal.fits"})
     with pytest.raises(ValueError, match=r"a.fits: is an input, which the output would overwrite"):
-        files.check_outputs({"a_cal.fits": tmp_path / "a.fits"}, {tmp_path / "a.fits"})
-    both = dict.fromkeys(("a_cal.fits", "a_crf.fits"), tmp_path / "a.fits")
+        files.check_outputs(outputs, {tmp_path / "a.fits"})
+    both = [*outputs, ("a_crf.fits", tmp_path / "a.fits")]
     with pytest.raises(ValueError, match=r"a_crf.fits and a_cal.fits: both would be saved"):
         files.check_outputs(both, set())
 

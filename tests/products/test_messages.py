@@ -29,7 +29,7 @@ def test_components_are_told_by_their_visits(match, exposures, grid):
     apart = replace(match, stack_pairs=(), components=np.array([0, 0, 1, 2]))
     sentence = warnings_of_match(apart, exposures, grid, threshold=1.0)[0]
     assert "3 components that do not overlap each other" in sentence
-    assert sentence.endswith("Visits by component: 001; 002; 3_cal")
+    assert sentence.endswith("Visits by component: 001; 002; 3_cal.fits")
 
 
 def test_nothing_to_say(no_match, exposures, grid):

@@ -9,7 +9,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.products.record import describe_levels, describe_skipped, record_levels
+from jwst_mosaic_skymatch.products.record import describe_levels, describe_unmatched, record_levels
 
 LEVELS = np.array([0.25, 1.0, np.nan])
 
@@ -59,8 +59,10 @@ def test_few_levels_are_listed_and_many_summed_up(exposures):
     assert describe_levels([], np.array([]), subtract=True) == []
 
 
-def test_skipped_exposures_are_named(exposures):
-    (sentence,) = describe_skipped(exposures, LEVELS)
-    assert "1 of 3 exposures" in sentence
-    assert sentence.endswith("SKIPPED: 2_cal.fits")
-    assert describe_skipped(exposures[:2], LEVELS[:2]) == []
+def test_unmatched_exposures_are_named_with_their_reasons(exposures):
+    reasons = ["", "too few cells", "no good pixel"]
+    skipped, alone = describe_unmatched(exposures, LEVELS, reasons)
+    assert "1 of 3 exposures; SKIPPED: 2_cal.fits (no good pixel)" in skipped
+    assert alone.startswith("1 of 3 exposures could not be matched")
+    assert alone.endswith("1_cal.fits (too few cells)")
+    assert describe_unmatched(exposures[:2], LEVELS[:2], ["", ""]) == []

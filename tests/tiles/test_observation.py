@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.exposures.pixels import Pixels
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.tiles.observation import Observation, make_tile
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
@@ -34,7 +34,7 @@ def test_only_good_pixels_count(pixels):
     expected = np.full((20, 20), 4.0)
     expected[2, 2] = expected[5, 5] = 3.0
     np.testing.assert_allclose(tile.weight, expected, rtol=1e-6)
-    np.testing.assert_allclose(tile.noise.variance, 0.01, rtol=1e-6)
+    assert tile.noise.typical == pytest.approx(0.01)
 
 
 def test_flags_and_limits_choose_what_is_good(pixels):
@@ -46,5 +46,7 @@ def test_flags_and_limits_choose_what_is_good(pixels):
 
 def test_sky_of_the_good_pixels(pixels):
     assert np.isnan(tiled(pixels).sky)
-    assert tiled(pixels, sky_statistic=Statistic("mean", nclip=0)).sky == pytest.approx(3.0)
-    assert np.isnan(tiled(pixels, sky_statistic=Statistic(), upper=2.0).sky)
+    assert tiled(
+        pixels, sky_statistic=SkyStatistic("mean", good_bits=0, nclip=0)
+    ).sky == pytest.approx(3.0)
+    assert np.isnan(tiled(pixels, sky_statistic=SkyStatistic(upper=2.0)).sky)

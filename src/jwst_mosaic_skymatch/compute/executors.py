@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +14,15 @@ from threadpoolctl import threadpool_limits
 
 from jwst_mosaic_skymatch.compute.dask import dask_executor
 
-__all__ = ["SerialExecutor", "Workers", "number_of_cores", "one_thread", "open_workers", "run_jobs"]
+__all__ = [
+    "BoundedSubmitter",
+    "SerialExecutor",
+    "Workers",
+    "number_of_cores",
+    "one_thread",
+    "open_workers",
+    "run_jobs",
+]
 
 # Imported once, by the process that all others are forked from.
 PRELOADED = ["jwst_mosaic_skymatch.match"]
@@ -55,6 +63,14 @@ class Workers:
     count: int = 1
     remote: bool = False
     distant: bool = False
+
+    @property
+    def n_ahead(self):
+        """Number of tasks to submit before the first result is waited for.
+
+        Enough that no worker waits, and no more pixels and means than that in memory.
+        """
+        return 2 * self.count if self.remote else 0
 
 
 @contextmanager
@@ -151,6 +167,31 @@ def run_jobs(executor, jobs, n_ahead):
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+class BoundedSubmitter:
+    """Submits tasks, and waits for the oldest when a bounded number is under way.
+
+    Parameters
+    ----------
+    executor : `concurrent.futures.Executor`
+        Runs them.
+    n_ahead : int
+        Number of tasks that may be under way.
+    """
+
+    def __init__(self, executor, n_ahead):
+        self._executor, self._n_ahead = executor, n_ahead
+        self._under_way = deque()
+
+    def submit(self, fn, /, *args):
+        """Submit a task, and return its `concurrent.futures.Future`."""
+        future = self._executor.submit(fn, *args)
+        if self._n_ahead:
+            self._under_way.append(future)
+            if len(self._under_way) > self._n_ahead:
+                wait([self._under_way.popleft()])
+        return future
 
 
 @contextmanager

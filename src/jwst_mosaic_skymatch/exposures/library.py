@@ -17,7 +17,7 @@ from jwst_mosaic_skymatch.exposures.association import (
     check_association,
     is_science,
 )
-from jwst_mosaic_skymatch.exposures.metadata import Exposure, read_exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, name_apart, read_exposure
 from jwst_mosaic_skymatch.exposures.models import borrowed, check_model, each_model, unreadable
 
 __all__ = ["StepInput", "change_models", "expand", "open_input"]
@@ -160,7 +160,7 @@ def change_models(library, exposures, function):
         return
 
     def change(exposure, model):
-        check_model(model, exposure.filename)
+        check_model(model, exposure.name)
         function(exposure, model)
 
     for exposure in exposures:
@@ -195,7 +195,7 @@ def _read_exposures(library):
     members = library.asn["products"][0]["members"]
     read = _read_on_disk if library.on_disk else _read_in_memory
     with library:
-        return _sorted(
+        return name_apart(
             read(library, index, members[index]["expname"])
             for index in library.indices_for_exptype("science")
         )
@@ -219,10 +219,6 @@ def _attribute(model, name):
     for part in name.split("."):
         value = getattr(value, part, None)
     return value
-
-
-def _sorted(exposures):
-    return tuple(sorted(exposures, key=lambda exposure: exposure.filename))
 
 
 # --- An association ------------------------------------------------------
@@ -258,7 +254,7 @@ def _of_association(association, path, on_disk):
     listed = library.asn["products"][0]["members"]
     return StepInput(
         library=library,
-        exposures=_sorted(
+        exposures=name_apart(
             read_exposure(index, m["expname"], {**found, "meta.group_id": m["group_id"]}.get)
             for index, (m, found) in enumerate(zip(listed, metadata, strict=True))
         ),

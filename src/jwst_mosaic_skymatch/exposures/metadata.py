@@ -4,7 +4,7 @@ All of it is in the metadata, so that bad input is refused before any pixel is r
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "check_rerun",
     "describe_differences",
     "group_labels",
+    "name_apart",
     "read_exposure",
 ]
 
@@ -32,6 +33,8 @@ class Exposure:
         Name of the file, without directory.
     expname : str
         Its name in the association.
+    alias : str or None
+        Its path or its place in the input, if another exposure has the same file name.
     visit_id, group_id : str or None
         ``meta.observation.visit_id`` and jwst's group.
     instrument, filter, unit : str or None
@@ -49,6 +52,7 @@ class Exposure:
     index: int
     filename: str
     expname: str = ""
+    alias: str | None = None
     visit_id: str | None = None
     group_id: str | None = None
     instrument: str | None = None
@@ -60,9 +64,9 @@ class Exposure:
     subtracted: bool | None = None
 
     @property
-    def stem(self):
-        """File name without extension."""
-        return Path(self.filename).stem
+    def name(self):
+        """What messages and tables call it."""
+        return self.alias or self.filename
 
 
 def read_exposure(index, expname, get):  # numpydoc ignore=PR01,RT01
@@ -87,6 +91,32 @@ def read_exposure(index, expname, get):  # numpydoc ignore=PR01,RT01
     )
 
 
+def name_apart(exposures):
+    """Give exposures with one file name different names, and sort them all.
+
+    Parameters
+    ----------
+    exposures : iterable of Exposure
+        The exposures.
+
+    Returns
+    -------
+    tuple of Exposure
+        In the order of file names, which the order of the input does not change.
+    """
+    exposures = sorted(exposures, key=lambda e: (e.filename, e.expname, e.index))
+    filenames = Counter(exposure.filename for exposure in exposures)
+    expnames = Counter(exposure.expname for exposure in exposures)
+    return tuple(
+        exposure
+        if filenames[exposure.filename] == 1
+        else replace(exposure, alias=exposure.expname)
+        if expnames[exposure.expname] == 1
+        else replace(exposure, alias=f"{exposure.name} (number {exposure.index + 1})")
+        for exposure in exposures
+    )
+
+
 def check_exposures(exposures):
     """Refuse exposures that cannot be compared with each other.
 
@@ -98,18 +128,14 @@ def check_exposures(exposures):
     Raises
     ------
     ValueError
-        If there is none, if one is listed twice, or if instruments, units, or
-        (for data that are not surface brightness) pixel areas differ.
+        If there is none, or if instruments, units, or (for data that are not
+        surface brightness) pixel areas differ.
     """
     if not exposures:
         raise ValueError(
             "The input has no science exposure: list at least one member with "
             'exptype "science" in the association.'
         )
-    counts = Counter(exposure.filename for exposure in exposures)
-    twice = sorted(name for name, count in counts.items() if count > 1)
-    if twice:
-        raise ValueError(f"{', '.join(twice)}: listed more than once; remove the duplicate.")
     for attribute, what in (("instrument", "instrument"), ("unit", "unit (BUNIT)")):
         for difference in _differences(exposures, attribute, what):
             raise ValueError(f"{difference} the other exposures; make one association for each.")
@@ -140,12 +166,12 @@ def check_rerun(exposures, *, subtract):
         if len(missing) == 1:
             (there,) = before.keys() - missing
             raise ValueError(
-                f"{exposure.filename}: meta.background.{there} is set but "
+                f"{exposure.name}: meta.background.{there} is set but "
                 f"meta.background.{missing[0]} is not; {remedy}"
             )
         if not missing and exposure.subtracted != subtract:
             raise ValueError(
-                f"{exposure.filename}: an earlier run was made with "
+                f"{exposure.name}: an earlier run was made with "
                 f"subtract={exposure.subtracted}, this one has subtract={subtract}, which is "
                 f"inconsistent; use subtract={exposure.subtracted} or {remedy}"
             )
@@ -167,7 +193,7 @@ def _differences(exposures, attribute, what):
     counts = Counter(values)
     usual = max(counts, key=lambda value: (counts[value], str(value)))
     return [
-        f"{exposure.filename}: {what} is {value}, but {usual} in"
+        f"{exposure.name}: {what} is {value}, but {usual} in"
         for exposure, value in zip(exposures, values, strict=True)
         if value != usual
     ][:1]
@@ -179,7 +205,7 @@ def _area_differences(exposures):
     if not areas or max(areas) <= (1 + AREA_TOLERANCE) * min(areas):
         return []
     return [
-        f"{measured[areas.index(max(areas))].filename}: pixel area is {max(areas):.3g} sr, but "
+        f"{measured[areas.index(max(areas))].name}: pixel area is {max(areas):.3g} sr, but "
         f"{min(areas):.3g} sr in other exposures; do the members come from different channels?"
     ]
 
@@ -206,7 +232,12 @@ def group_labels(exposures, grouping):
         If the metadata needed for the grouping are missing in an exposure.
     """
     if grouping == "none":
-        return [exposure.stem for exposure in exposures]
+        stems = [Path(exposure.filename).stem for exposure in exposures]
+        # Of exposures with one file name none may fall into the group of another.
+        return [
+            stem if stems.count(stem) == 1 else f"{stem}_{exposure.index + 1}"
+            for stem, exposure in zip(stems, exposures, strict=True)
+        ]
     attribute, where, prefix = {
         "visit": ("visit_id", "meta.observation.visit_id", "jw"),
         "exposure": ("group_id", "meta.group_id", ""),
@@ -214,7 +245,7 @@ def group_labels(exposures, grouping):
     for exposure in exposures:
         if not getattr(exposure, attribute):
             raise ValueError(
-                f"{exposure.filename}: {where} is missing, so that the exposure cannot be grouped "
+                f"{exposure.name}: {where} is missing, so that the exposure cannot be grouped "
                 f"by {grouping}; set it, or use grouping='none'."
             )
     return [f"{prefix}{getattr(exposure, attribute)}" for exposure in exposures]

@@ -9,7 +9,7 @@ from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
 from stpipe.library import LibraryError
 
-from jwst_mosaic_skymatch.exposures.pixels import Pixels, good_pixels
+from jwst_mosaic_skymatch.exposures.pixels import Pixels, check_shapes
 
 __all__ = [
     "borrowed",
@@ -88,7 +88,7 @@ def each_model(library, exposures, function, *, modify=False):
     with library:
         for exposure in exposures:
             with borrowed(library, exposure.index, modify=modify) as model:
-                check_model(model, exposure.filename)
+                check_model(model, exposure.name)
                 results.append(function(exposure, model))
             if library.on_disk:
                 # See `~jwst_mosaic_skymatch.exposures.loading.frozen_objects`.
@@ -140,21 +140,24 @@ def check_model(model, filename):
         raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
 
 
-def read_skies(library, exposures, statistic, **limits):  # numpydoc ignore=PR01,RT01
+def read_skies(library, exposures, statistic):  # numpydoc ignore=PR01,RT01
     """Measure the level of each exposure's own good pixels, MJy/sr; NaN if there are none."""
-
-    def read(_, model):
-        return statistic(model.data[good_pixels(model.data, model.dq, **limits)]).value
-
-    return np.array(each_model(library, exposures, read))
-
-
-def pixels_of(model):  # numpydoc ignore=PR01,RT01
-    """Take data, flags and errors of a model as plain arrays, None for those that are not there."""
-    images = {name: getattr(model, name, None) for name in ("data", "dq", "err")}
-    return Pixels(
-        **{name: None if image is None else np.asarray(image) for name, image in images.items()}
+    return np.array(
+        each_model(library, exposures, lambda _, model: statistic(model.data, model.dq))
     )
+
+
+def pixels_of(model, name):  # numpydoc ignore=PR01,RT01
+    """Take data, flags and errors of a model as plain arrays, None for those that are not there.
+
+    ``name`` is the exposure's, for the ValueError that their shapes may cause.
+    """
+    data, dq, err = (
+        None if image is None else np.asarray(image)
+        for image in (getattr(model, what, None) for what in ("data", "dq", "err"))
+    )
+    check_shapes(data, {"DQ": dq, "ERR": err}, name)
+    return Pixels(data=data, dq=dq, err=err)
 
 
 def read_footprint(s_region):  # numpydoc ignore=PR01,RT01

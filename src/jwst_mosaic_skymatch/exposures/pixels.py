@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
-__all__ = ["FilePixels", "Pixels", "good_bits", "good_pixels"]
+__all__ = ["FilePixels", "Pixels", "check_shapes", "good_bits", "good_pixels"]
 
+# The square of a larger value overflows in single precision.
+LARGEST = 1e18
 # Rows worked on at a time.
 BAND_ROWS = 32
 
@@ -67,6 +69,7 @@ class FilePixels:
                 f"{self.path}: cannot be read ({error}); every process needs to see the file "
                 "under this path."
             ) from error
+        check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
         return Pixels(data=data, dq=dq, err=err)
 
 
@@ -75,6 +78,16 @@ def _native(hdus, name):
         return None
     data = hdus[name].data
     return data.astype(data.dtype.newbyteorder("="), copy=False)
+
+
+def check_shapes(data, others, name):  # numpydoc ignore=PR01
+    """Refuse, with ValueError, flags or errors of another shape than the data."""
+    for what, image in others.items():
+        if image is not None and image.shape != data.shape:
+            raise ValueError(
+                f"{name}: the data have {' x '.join(map(str, data.shape))} pixels, {what} "
+                f"{' x '.join(map(str, image.shape))}; make the file anew with calwebb_image2."
+            )
 
 
 def good_bits(dqbits):
@@ -122,13 +135,14 @@ def good_pixels(data, dq, *, good_bits=None, lower=None, upper=None):
     Returns
     -------
     ndarray of bool, shape (ny, nx)
-        True for finite pixels within limits without a bad flag.
+        True for pixels within limits without a bad flag. What is not finite, or so large
+        that its square is not, is bad.
     """
     good = np.empty(data.shape, dtype=bool)
     # Some rows at a time, which needs hardly any new memory: a quarter of the time.
     for start in range(0, len(data), BAND_ROWS):
         rows = slice(start, start + BAND_ROWS)
-        good[rows] = np.isfinite(data[rows])
+        good[rows] = np.abs(data[rows]) < LARGEST
         if lower is not None:
             good[rows] &= data[rows] >= lower
         if upper is not None:

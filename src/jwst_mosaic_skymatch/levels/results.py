@@ -1,5 +1,6 @@
 """What a match finds: stacks, levels, errors, pairs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,22 @@ from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
 
-__all__ = ["Match", "MatchedStack", "PairResult", "Stack"]
+__all__ = [
+    "FEW_CELLS",
+    "NO_OVERLAP",
+    "NO_PIXEL",
+    "SCATTERED",
+    "Match",
+    "MatchedStack",
+    "PairResult",
+    "Stack",
+]
+
+#: Why an exposure has no level.
+NO_PIXEL = "no good pixel"
+SCATTERED = "good pixels too scattered to cover any cell of the grid"
+FEW_CELLS = "too few cells in common with others"
+NO_OVERLAP = "no overlap with others"
 
 
 @dataclass(frozen=True)
@@ -94,12 +110,15 @@ class MatchedStack:
     skies : tuple of float
         Level of each exposure's own pixels, MJy/sr; NaN if there are none or it was not
         asked for.
+    obstacles : mapping of int to str
+        What keeps exposures, by position, from being compared with the others.
     """
 
     stacks: tuple[Stack, ...]
     pairs: tuple[PairResult, ...]
     members: tuple[int, ...]
     skies: tuple[float, ...]
+    obstacles: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -127,6 +146,8 @@ class Match:
         Pairs of stacks, by position in ``stacks``.
     skies : ndarray of float64, shape (n,)
         Level of each exposure's own pixels, MJy/sr; NaN if not asked for.
+    reasons : tuple of str
+        Why exposures have no level; empty for those that have one.
     """
 
     levels: np.ndarray
@@ -138,6 +159,7 @@ class Match:
     exposure_pairs: tuple[PairResult, ...]
     stack_pairs: tuple[PairResult, ...]
     skies: np.ndarray
+    reasons: tuple[str, ...]
 
     @property
     def n_components(self):

@@ -142,7 +142,7 @@ def measure_offset(
     overlap = _Overlap.of(first, second, quoted)
     if np.count_nonzero(overlap.valid) < min_cells:
         return None
-    if statistic.skystat != "biweight":
+    if statistic.name != "biweight":
         return _plain_offset(overlap, statistic)
     kept = _kept_overlap(overlap, min_cells, fit_shift)
     if fit_shift and _is_shifted(kept.fit):

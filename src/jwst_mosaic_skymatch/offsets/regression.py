@@ -95,7 +95,8 @@ def robust_regression(values, regressors, variance, gradient_squared, correlatio
     whitened, design = _whiten(values, regressors, variance * factor)
     if scale == 0.0:  # more than half of the values are fitted exactly
         exact = _residual(whitened, design, start) == 0
-        fit = Regression(start, np.zeros((len(start),) * 2), exact, np.eye(len(start)))
+        shown = design.any(axis=1)  # a regressor that is zero everywhere has no coefficient
+        fit = Regression(start, np.zeros((len(start),) * 2), exact, np.diag(shown.astype(float)))
     else:
         fit = _biweight_regression(whitened, design, factor, start, scale, correlation)
     fit.coefficients[0] += level

@@ -7,7 +7,7 @@ import numpy as np
 from jwst_mosaic_skymatch.offsets.regression import robust_regression
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
-__all__ = ["SKYSTATS", "Location", "Statistic"]
+__all__ = ["OFFSET_STATS", "Location", "Statistic"]
 
 #: Variance of the median over that of the mean, for Gaussian noise.
 MEDIAN_VARIANCE = np.pi / 2
@@ -34,14 +34,14 @@ _NOTHING = Location(value=np.nan, variance=np.nan)
 
 @dataclass(frozen=True)
 class Statistic:
-    """The statistic chosen by ``skystat`` and the parameters that go with it.
+    """The statistic chosen by ``offset_stat`` and the parameters that go with it.
 
     Calling it with a 1-D array of finite values gives a `Location`.
 
     Parameters
     ----------
-    skystat : str
-        The statistic, one of `SKYSTATS`. All but 'biweight' are jwst's own, after clipping.
+    name : str
+        The statistic, one of `OFFSET_STATS`. All but 'biweight' are jwst's own, after clipping.
     nclip : int
         Number of clipping iterations (not used by 'biweight', which gives
         outliers no weight by itself).
@@ -51,7 +51,7 @@ class Statistic:
         Width of the histogram's bins in sigma, for 'mode' and 'midpt'.
     """
 
-    skystat: str = "biweight"
+    name: str = "biweight"
     nclip: int = 5
     lsigma: float = 4.0
     usigma: float = 4.0
@@ -61,7 +61,7 @@ class Statistic:
         """Find the `Location` of finite values, shape (n,); NaN for an empty sample."""
         if values.size == 0:
             return _NOTHING
-        return _LOCATIONS[self.skystat](values, self)
+        return _LOCATIONS[self.name](values, self)
 
 
 def _biweight_location(values, _):
@@ -82,7 +82,7 @@ def _clipped_location(values, statistic):
     if values.min() == values.max():
         return Location(value=float(values[0]), variance=0.0)
     clipped = SkyStats(
-        skystat=statistic.skystat,
+        skystat=statistic.name,
         nclip=statistic.nclip,
         lsig=statistic.lsigma,
         usig=statistic.usigma,
@@ -92,7 +92,7 @@ def _clipped_location(values, statistic):
         value, n_used = clipped(values)
     except ValueError:  # clipping left nothing
         return _NOTHING
-    factor = 1.0 if statistic.skystat == "mean" else MEDIAN_VARIANCE
+    factor = 1.0 if statistic.name == "mean" else MEDIAN_VARIANCE
     variance = factor * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
     return Location(value=float(value), variance=variance)
 
@@ -106,4 +106,4 @@ _LOCATIONS = {
 }
 
 #: Names of all statistics, in the order in which they are offered.
-SKYSTATS = tuple(_LOCATIONS)
+OFFSET_STATS = tuple(_LOCATIONS)

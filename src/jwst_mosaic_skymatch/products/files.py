@@ -60,8 +60,8 @@ def check_outputs(outputs, inputs):
 
     Parameters
     ----------
-    outputs : dict of str to (str or Path)
-        Path of the output for each exposure's file name.
+    outputs : iterable of tuple of (str, (str or Path))
+        Name of each exposure, and path of its output.
     inputs : set of Path
         Resolved paths of the input files.
 
@@ -71,7 +71,7 @@ def check_outputs(outputs, inputs):
         If two exposures have the same output, or an output is an input.
     """
     seen = {}
-    for filename, output in outputs.items():
+    for name, output in outputs:
         path = Path(output).resolve()
         if path in inputs:
             raise ValueError(
@@ -80,10 +80,10 @@ def check_outputs(outputs, inputs):
             )
         if path in seen:
             raise ValueError(
-                f"{filename} and {seen[path]}: both would be saved as {path.name}; they look "
-                "like two versions of one exposure, remove one."
+                f"{name} and {seen[path]}: both would be saved as {path.name}; give them file "
+                "names (meta.filename) that differ, or remove one of two versions of an exposure."
             )
-        seen[path] = filename
+        seen[path] = name
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def _separate_components(match, exposures):
     visits = [set() for _ in range(match.n_components)]
     for exposure, component in zip(exposures, match.components.tolist(), strict=True):
         if component >= 0:
-            visits[component].add(exposure.visit_id or exposure.stem)
+            visits[component].add(exposure.visit_id or exposure.name)
     listed = "; ".join(", ".join(sorted(names)) for names in visits)
     return [
         f"The exposures form {match.n_components} components that do not overlap each other; "
@@ -48,7 +48,7 @@ def _separate_components(match, exposures):
 
 
 def _unused_pairs(match, exposures):
-    filenames = [exposure.filename for exposure in exposures]
+    filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
     return [
         f"The overlap of {names[p.offset.first]} and {names[p.offset.second]} disagrees with all "
@@ -69,7 +69,7 @@ def _misaligned_exposures(match, exposures, grid, threshold):
         return []
     shifts, _ = sky_shifts(match, grid)
     listed = ", ".join(
-        f"{exposures[k].filename} ({shifts[k, 0]:+.3f}, {shifts[k, 1]:+.3f})" for k in far
+        f"{exposures[k].name} ({shifts[k, 0]:+.3f}, {shifts[k, 1]:+.3f})" for k in far
     )
     return [
         f"{far.size} of {len(exposures)} exposures are displaced by more than {threshold:g} pixels "

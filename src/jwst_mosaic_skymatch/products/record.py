@@ -4,7 +4,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.library import change_models
 
-__all__ = ["describe_levels", "describe_skipped", "record_levels"]
+__all__ = ["describe_levels", "describe_unmatched", "record_levels"]
 
 # Levels of so many exposures are listed in the log.
 LISTED = 100
@@ -50,28 +50,42 @@ def describe_levels(exposures, levels, *, subtract):  # numpydoc ignore=PR01,RT0
     A line for each exposure with a level, or one for all if there are many: jwst keeps the log
     in every file, so that lines for all would take room as their square.
     """
-    totals = {
-        exposure.filename: _total_level(exposure, level, subtract)
+    named = [
+        (exposure.name, _total_level(exposure, level, subtract))
         for exposure, level in zip(exposures, levels.tolist(), strict=True)
         if np.isfinite(level)
-    }
-    if len(totals) <= LISTED:
-        return [f"{filename}: sky level {level:.6g}" for filename, level in totals.items()]
+    ]
+    if len(named) <= LISTED:
+        return [f"{name}: sky level {level:.6g}" for name, level in named]
+    totals = [level for _, level in named]
     return [
-        f"Sky levels of {len(totals)} exposures, from {min(totals.values()):.6g} to "
-        f"{max(totals.values()):.6g}; save_diagnostics lists them"
+        f"Sky levels of {len(totals)} exposures, from {min(totals):.6g} to "
+        f"{max(totals):.6g}; save_diagnostics lists them"
     ]
 
 
-def describe_skipped(exposures, levels):  # numpydoc ignore=PR01,RT01
-    """Say in words which exposures have no level, if any."""
-    skipped = [exposures[k].filename for k in np.flatnonzero(~np.isfinite(levels))]
-    if not skipped:
-        return []
-    return [
-        f"No level could be found for {len(skipped)} of {len(exposures)} exposures (no good "
-        f"pixels, or no overlap with others); SKIPPED: {', '.join(skipped)}"
-    ]
+def describe_unmatched(exposures, levels, reasons):  # numpydoc ignore=PR01,RT01
+    """Say in words which exposures could not be matched, and why, if any.
+
+    ``reasons`` has a text for each exposure, which is empty where all went well.
+    """
+    named = {True: [], False: []}
+    for exposure, level, reason in zip(exposures, levels.tolist(), reasons, strict=True):
+        if reason:
+            named[np.isfinite(level)].append(f"{exposure.name} ({reason})")
+    count = f"of {len(exposures)} exposures"
+    sentences = []
+    if named[False]:
+        sentences.append(
+            f"No level could be found for {len(named[False])} {count}; SKIPPED: "
+            f"{', '.join(named[False])}"
+        )
+    if named[True]:
+        sentences.append(
+            f"{len(named[True])} {count} could not be matched and got the common sky level alone: "
+            f"{', '.join(named[True])}"
+        )
+    return sentences
 
 
 def _total_level(exposure, level, subtract):

@@ -37,7 +37,7 @@ def levels_table(exposures, match, levels, grid, unit):
     brightness = _unit(unit)
     return QTable(
         {
-            "filename": [exposure.filename for exposure in exposures],
+            "filename": [exposure.name for exposure in exposures],
             "visit_id": [exposure.visit_id or "" for exposure in exposures],
             "group": stack.astype(str),
             "component": match.components,
@@ -49,6 +49,7 @@ def levels_table(exposures, match, levels, grid, unit):
             "shift_dec_error": errors[:, 1] * u.arcsec,
             "n_pairs": _count_pairs(match, len(exposures)),
             "status": np.where(np.isfinite(levels), "COMPLETE", "SKIPPED"),
+            "remark": _texts(match.reasons),
         },
         meta=_closure(match),
     )
@@ -70,7 +71,7 @@ def pairs_table(exposures, match, grid, unit):
         what is left of it after the solution, shift of the first relative to the
         second along the axes of the grid.
     """
-    filenames = [exposure.filename for exposure in exposures]
+    filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
     rows = [("in-stack", filenames, pair) for pair in match.exposure_pairs]
     rows += [("between stacks", labels, pair) for pair in match.stack_pairs]

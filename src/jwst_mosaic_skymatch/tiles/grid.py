@@ -19,6 +19,9 @@ from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
 
+# Degrees on the sky from one exposure to another that a tangent plane can hold.
+LARGEST_ANGLE = 80.0
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -145,11 +148,26 @@ def lay_grid(library, exposures, pixel_scale_ratio):
     for k, corners in zip(without, found, strict=True):
         skies[k] = corners
 
+    _refuse_opposite_sides(exposures, skies)
+
     def lay(_, model):
         return shared_grid(skies, model.meta.wcs, model.meta.wcsinfo.instance, pixel_scale_ratio)
 
     (grid,) = each_model(library, exposures[:1], lay)
     return grid, grid.locate(skies)
+
+
+def _refuse_opposite_sides(exposures, skies):
+    """Refuse exposures that one tangent plane cannot hold."""
+    ra, dec = np.deg2rad([footprint[0] for footprint in skies]).T
+    towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    angles = np.rad2deg(np.arccos(np.clip(towards[:, 0] @ towards, -1.0, 1.0)))
+    farthest = int(np.argmax(angles))
+    if angles[farthest] > LARGEST_ANGLE:
+        raise ValueError(
+            f"{exposures[farthest].name}: lies {angles[farthest]:.0f} degrees from "
+            f"{exposures[0].name}, and no grid can hold both; make one association for each field."
+        )
 
 
 def observe(library, exposure, grid, path=None):  # numpydoc ignore=PR01,RT01
@@ -158,9 +176,9 @@ def observe(library, exposure, grid, path=None):  # numpydoc ignore=PR01,RT01
     With the path of the FITS file that the pixels are in, they are left there.
     """
 
-    def take(_, model):
+    def take(exposure, model):
         pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
-        pixels = pixels_of(model) if path is None else FilePixels(path)
+        pixels = pixels_of(model, exposure.name) if path is None else FilePixels(path)
         return Observation(pixels=pixels, pixel_map=pixel_map)
 
     (observation,) = each_model(library, [exposure], take)

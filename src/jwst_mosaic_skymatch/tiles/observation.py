@@ -39,10 +39,13 @@ class TiledExposure:
     sky : float
         Level of the exposure's own pixels, MJy/sr; NaN if there are none or it was not
         asked for.
+    has_good_pixel : bool
+        Whether any pixel is good; without a tile, whether those are too scattered.
     """
 
     tile: Tile | None
     sky: float
+    has_good_pixel: bool = True
 
 
 def make_tile(observation, *, good_bits, lower, upper, min_coverage, sky_statistic=None):
@@ -58,7 +61,7 @@ def make_tile(observation, *, good_bits, lower, upper, min_coverage, sky_statist
         Limits of usable pixels, MJy/sr.
     min_coverage : float
         Least fraction of a cell to be covered by good pixels.
-    sky_statistic : Statistic, optional
+    sky_statistic : SkyStatistic, optional
         How to measure the level of the exposure's own pixels; None not to.
 
     Returns
@@ -75,5 +78,5 @@ def make_tile(observation, *, good_bits, lower, upper, min_coverage, sky_statist
         min_coverage=min_coverage,
         noise=measure_noise(pixels.data, pixels.err, good),
     )
-    sky = np.nan if sky_statistic is None else sky_statistic(pixels.data[good]).value
-    return TiledExposure(tile=tile, sky=sky)
+    sky = np.nan if sky_statistic is None else sky_statistic(pixels.data, pixels.dq)
+    return TiledExposure(tile=tile, sky=sky, has_good_pixel=bool(good.any()))
