@@ -14,6 +14,8 @@ exclude_patterns = ["_build"]
 # Attributes stand in the class docstrings already.
 numpydoc_show_class_members = False
 autodoc_member_order = "bysource"
+# Docstrings say more of types than annotations do.
+autodoc_typehints = "none"
 
 html_theme = "alabaster"
 html_theme_options = {

@@ -8,6 +8,7 @@ seconds that importing jwst takes.
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 try:
     __version__ = version("jwst-mosaic-skymatch")
@@ -32,7 +33,7 @@ _LAZY = {
 _OLDEST_JWST = (1, 20)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     jwst = version("jwst")
@@ -44,5 +45,5 @@ def __getattr__(name):
     return getattr(import_module(_LAZY[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

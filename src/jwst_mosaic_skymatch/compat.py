@@ -1,15 +1,19 @@
 """What differs between the libraries of jwst 1.20 and those of later versions."""
 
 from inspect import signature
+from typing import Any
 
+import numpy as np
 from drizzle.resample import Drizzle
 
-__all__ = ["add_image"]
+__all__ = ["add_history", "add_image"]
 
 _KERNEL_HAS_ITS_OWN_SCALE = "pixel_scale_ratio" in signature(Drizzle.add_image).parameters
 
 
-def add_image(drizzle, data, *, pixel_scale_ratio, **arguments):  # numpydoc ignore=PR01
+def add_image(  # numpydoc ignore=PR01
+    drizzle: Drizzle, data: np.ndarray, *, pixel_scale_ratio: float, **arguments: Any
+) -> None:
     """Drizzle an image as drizzle 2.2 does; in 2.1 the kernel's scale also scales the image.
 
     ``pixel_scale_ratio`` is the side of an output pixel in input pixels.
@@ -18,3 +22,13 @@ def add_image(drizzle, data, *, pixel_scale_ratio, **arguments):  # numpydoc ign
         drizzle.add_image(data, pixel_scale_ratio=pixel_scale_ratio, **arguments)
     else:
         drizzle.add_image(data / pixel_scale_ratio**2, scale=pixel_scale_ratio, **arguments)
+
+
+def add_history(model: Any, sentence: str) -> None:  # numpydoc ignore=PR01
+    """Add an entry to a model's history; before stdatamodels 5 it was a plain list."""
+    if hasattr(model, "add_history_entry"):
+        model.add_history_entry(sentence)
+    else:
+        from stdatamodels.util import create_history_entry
+
+        model.history.append(create_history_entry(sentence))

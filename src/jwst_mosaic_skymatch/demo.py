@@ -10,19 +10,21 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel
 
 from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
 from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
-from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
-from jwst_mosaic_skymatch.tiles.grid import shared_grid
+from jwst_mosaic_skymatch.simulation import Simulation, simulate_mosaic, stephans_quintet
+from jwst_mosaic_skymatch.tiles.grid import Grid, shared_grid
 from jwst_mosaic_skymatch.tiles.mean import mean_tile
-from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
+from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
 
 __all__ = ["main", "print_stock_levels"]
 
@@ -45,11 +47,11 @@ class _Result:
     errors: np.ndarray
 
     @property
-    def rms(self):
+    def rms(self) -> float:
         return float(np.sqrt(np.mean(self.errors**2)))
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo.
 
     Parameters
@@ -83,7 +85,7 @@ def main(argv=None):
     return 0
 
 
-def print_stock_levels(association):
+def print_stock_levels(association: str) -> None:
     """Run jwst's own step with its default parameters and print its levels as JSON.
 
     Parameters
@@ -102,7 +104,7 @@ def print_stock_levels(association):
     print(json.dumps(levels))
 
 
-def _parse(argv):
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m jwst_mosaic_skymatch.demo",
         description="Simulate MIRI exposures of Stephan's Quintet with known levels, match them "
@@ -128,7 +130,7 @@ def _parse(argv):
     return options
 
 
-def _simulate(directory, options, *, masked_strips):
+def _simulate(directory: Path, options: argparse.Namespace, *, masked_strips: bool) -> Simulation:
     scene = stephans_quintet(
         options.exposures,
         seed=options.seed,
@@ -137,7 +139,7 @@ def _simulate(directory, options, *, masked_strips):
     )
     what = "with" if masked_strips else "without"
 
-    def show(done, total):
+    def show(done: int, total: int) -> None:
         if done == total or sys.stdout.isatty():
             print(f"\rSimulating {what} MIRI's strips masked: {done}/{total}", end="", flush=True)
 
@@ -146,7 +148,7 @@ def _simulate(directory, options, *, masked_strips):
     return simulation
 
 
-def _run_steps(masked, unmasked):
+def _run_steps(masked: Simulation, unmasked: Simulation) -> list[tuple[_Result, _Result]]:
     """Run both steps on both sets of exposures, two at a time."""
     directory = masked.association.parent
     print(f"Running strun pixel_skymatch {masked.association} --output_dir {directory}")
@@ -158,7 +160,7 @@ def _run_steps(masked, unmasked):
         return list(zip(ours, stock, strict=True))
 
 
-def _run_ours(simulation):
+def _run_ours(simulation: Simulation) -> _Result:
     """Run our step as a user does, and read the levels from the files that it writes."""
     # The strun of this Python, whatever else is on the path.
     strun = shutil.which("strun", path=sysconfig.get_path("scripts")) or "strun"
@@ -171,33 +173,33 @@ def _run_ours(simulation):
     return _compare(OURS, levels, simulation.levels)
 
 
-def _run_stock(simulation):
+def _run_stock(simulation: Simulation) -> _Result:
     code = "import sys, jwst_mosaic_skymatch.demo as d; d.print_stock_levels(sys.argv[1])"
     output = _run(sys.executable, "-c", code, simulation.association)
     return _compare(STOCK, json.loads(output.splitlines()[-1]), simulation.levels)
 
 
-def _run(*command):
+def _run(*command: str | Path) -> str:
     """Run a command quietly; show what it said if it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        command = " ".join(map(str, command))
-        raise SystemExit(f"{done.stdout}{done.stderr}\nThis failed: {command}")
+        words = " ".join(map(str, command))
+        raise SystemExit(f"{done.stdout}{done.stderr}\nThis failed: {words}")
     return done.stdout
 
 
-def _compare(step, levels, truth):
-    levels = _about_mean([levels[name] for name in truth])
-    return _Result(step=step, levels=levels, errors=levels - _about_mean(truth.values()))
+def _compare(step: str, levels: Mapping[str, float], truth: Mapping[str, float]) -> _Result:
+    found = _about_mean([levels[name] for name in truth])
+    return _Result(step=step, levels=found, errors=found - _about_mean(truth.values()))
 
 
-def _about_mean(levels):
+def _about_mean(levels: Iterable[float]) -> np.ndarray:
     """Subtract the mean of the levels: no step can know what they have in common."""
-    levels = np.array(list(levels), dtype=float)
-    return levels - levels.mean()
+    values = np.array(list(levels), dtype=float)
+    return values - values.mean()
 
 
-def _print_table(truth, results):
+def _print_table(truth: Mapping[str, float], results: Sequence[_Result]) -> None:
     print("\nSky level of each exposure about the mean of all, MJy/sr\n")
     print(f"{'visit, exposure':<18}{'true':>9}" + "".join(f"{r.step:>24}" for r in results))
     print(f"{'':<27}{'found':>14}{'error':>10}{'found':>14}{'error':>10}")
@@ -210,7 +212,7 @@ def _print_table(truth, results):
         before = visit
 
 
-def _print_summary(results, results_unmasked):
+def _print_summary(results: Sequence[_Result], results_unmasked: Sequence[_Result]) -> None:
     ours, stock = (result.rms for result in results)
     print(f"\nrms error of {OURS}: {_short(ours)} MJy/sr")
     print(f"rms error of {STOCK}: {_short(stock)} MJy/sr")
@@ -223,12 +225,12 @@ def _print_summary(results, results_unmasked):
     )
 
 
-def _short(value):
+def _short(value: float) -> str:
     """Write a number with two significant digits and without an exponent."""
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
-def _figure_class():
+def _figure_class() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -236,7 +238,7 @@ def _figure_class():
     return Figure
 
 
-def _draw_picture(path, simulation, results):
+def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]) -> None:
     grid, tiles = _drizzle(simulation.files)
     perfect = mean_tile(tiles, _about_mean(simulation.levels.values())).data
     columns = {"Before matching": np.zeros(len(tiles))}
@@ -258,7 +260,7 @@ def _draw_picture(path, simulation, results):
     figure.savefig(path, dpi=110)
 
 
-def _draw_column(panels, mosaic, perfect, grid):
+def _draw_column(panels: Any, mosaic: Tile, perfect: np.ndarray, grid: Grid) -> tuple[Any, Any]:
     """Draw a mosaic and, below, its difference from that with true levels."""
     from matplotlib.colors import AsinhNorm
 
@@ -282,7 +284,7 @@ def _draw_column(panels, mosaic, perfect, grid):
     )
 
 
-def _draw_compass(panel, grid):
+def _draw_compass(panel: Any, grid: Grid) -> None:
     corner, aspect = np.array([0.82, 0.94]), grid.shape[1] / grid.shape[0]
     style = {"xycoords": "axes fraction", "textcoords": "axes fraction"}
     arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
@@ -293,18 +295,18 @@ def _draw_compass(panel, grid):
         panel.annotate(letter, corner, corner + 1.35 * along, ha="center", va="center", **style)
 
 
-def _drizzle(files):
+def _drizzle(files: Sequence[Path]) -> tuple[Grid, list[Tile]]:
     """Drizzle the exposures onto a grid with the axes of the first."""
     with ImageModel(files[0]) as first:
         wcs, wcsinfo = first.meta.wcs, first.meta.wcsinfo.instance
         side = np.sqrt(first.meta.photometry.pixelarea_arcsecsq)
-    footprints = []
+    footprints: list[Any] = []
     for file in files:
         with ImageModel(file) as model:
             footprints.append(read_footprint(model.meta.wcsinfo.s_region))
     grid = shared_grid(footprints, wcs, wcsinfo, max(1.0, PICTURE_CELL / side))
     bits = good_bits("~DO_NOT_USE+NON_SCIENCE")
-    tiles = []
+    tiles: list[Any] = []
     for file in files:
         with ImageModel(file) as model:
             good = good_pixels(model.data, model.dq, good_bits=bits)

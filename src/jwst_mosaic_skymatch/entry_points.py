@@ -7,7 +7,7 @@ imported here.
 __all__ = ["get_steps"]
 
 
-def get_steps():  # numpydoc ignore=RT01
+def get_steps() -> list[tuple[str, str, bool]]:  # numpydoc ignore=RT01
     """Name the step and the pipeline: class path, alias, and whether it is a pipeline."""
     return [
         ("jwst_mosaic_skymatch.PixelSkyMatchStep", "pixel_skymatch", False),

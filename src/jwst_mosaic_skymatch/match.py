@@ -8,18 +8,20 @@ jwst, so that processes that run `match_stack` start quickly.
 """
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
-from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, run_jobs
+from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, Workers, run_jobs
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.combine import combine_levels
 from jwst_mosaic_skymatch.levels.errors import level_errors
-from jwst_mosaic_skymatch.levels.joint import pair_results, solve_jointly
+from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
 from jwst_mosaic_skymatch.levels.results import (
     FEW_CELLS,
     NO_OVERLAP,
@@ -29,20 +31,29 @@ from jwst_mosaic_skymatch.levels.results import (
     MatchedStack,
     Stack,
 )
-from jwst_mosaic_skymatch.offsets.measure import measure_offset
+from jwst_mosaic_skymatch.offsets.measure import PairOffset, measure_offset
 from jwst_mosaic_skymatch.offsets.outliers import OutlierVotes
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks, summarize
+from jwst_mosaic_skymatch.tiles.blocks import TileSummary, footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
-from jwst_mosaic_skymatch.tiles.observation import TiledExposure, make_tile
-from jwst_mosaic_skymatch.tiles.tile import crop_to_overlap, shift_tile, store_tile
+from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
+from jwst_mosaic_skymatch.tiles.tile import (
+    StoredTile,
+    Tile,
+    crop_to_overlap,
+    shift_tile,
+    store_tile,
+)
 
 __all__ = ["MatchSettings", "match_exposures", "match_stack"]
 
 # A shift below this many sigma, or this many cells, is left alone: moving an image adds noise.
 SIGNIFICANCE = 4.0
 LEAST_SHIFT = 0.02
+
+# An exposure, or the tile that is being made of it.
+_Started = Observation | Future[TiledExposure]
 
 
 @dataclass(frozen=True)
@@ -87,8 +98,15 @@ class MatchSettings:
 
 
 def match_exposures(
-    labels, footprints, observe, settings, workers, *, directory, whole_stacks=False
-):
+    labels: Sequence[str],
+    footprints: Sequence[np.ndarray],
+    observe: Callable[[int], Observation],
+    settings: MatchSettings,
+    workers: Workers,
+    *,
+    directory: str | Path,
+    whole_stacks: bool = False,
+) -> Match:
     """Find the level of each exposure.
 
     Parameters
@@ -116,8 +134,8 @@ def match_exposures(
         Levels, their errors, and the pairs and stacks behind them.
     """
 
-    def stack_jobs():
-        waiting = deque()
+    def stack_jobs() -> Iterator[tuple[Any, ...]]:
+        waiting: deque[tuple[str, tuple[int, ...], list[_Started]]] = deque()
         for label, members in _plan_stacks(labels, footprints, settings.rigid):
             waiting.append((label, members, [start(observe(k)) for k in members]))
             # While the tiles of a stack are made elsewhere, those of the next are submitted.
@@ -126,7 +144,7 @@ def match_exposures(
         while waiting:
             yield match_stack, *_finished(*waiting.popleft()), settings
 
-    def start(observation):
+    def start(observation: Observation) -> _Started:
         return observation if whole_stacks else tiles.submit(_make_tile, observation, settings)
 
     tiles = BoundedSubmitter(workers.executor, workers.n_ahead)
@@ -140,24 +158,27 @@ def match_exposures(
     return _solve_stacks(len(labels), matched, stacks, offsets, failed, settings)
 
 
-def _finished(label, members, exposures):
+def _finished(
+    label: str, members: tuple[int, ...], exposures: Sequence[_Started]
+) -> tuple[Any, ...]:
     return label, members, [e.result() if isinstance(e, Future) else e for e in exposures]
 
 
-def _plan_stacks(labels, footprints, rigid):
+def _plan_stacks(
+    labels: Sequence[str], footprints: Sequence[np.ndarray], rigid: bool
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Divide groups into stacks by where their members lie."""
     blocks = footprint_blocks(footprints)
-    groups = defaultdict(list)
+    groups: defaultdict[str, list[int]] = defaultdict(list)
     for position, label in enumerate(labels):
         groups[label].append(position)
     for label, members in groups.items():
-        members = np.array(members)
         stack = find_stacks([blocks[k] for k in members]) * (not rigid)
         for number in range(stack.max() + 1):
-            yield label, tuple(members[stack == number].tolist())
+            yield label, tuple(np.array(members)[stack == number].tolist())
 
 
-def _make_tile(observation, settings):
+def _make_tile(observation: Observation, settings: MatchSettings) -> TiledExposure:
     return make_tile(
         observation,
         good_bits=settings.good_bits,
@@ -171,7 +192,12 @@ def _make_tile(observation, settings):
 # --- inside a stack ----------------------------------------------------------
 
 
-def match_stack(label, members, exposures, settings):
+def match_stack(
+    label: str,
+    members: tuple[int, ...],
+    exposures: Sequence[Observation | TiledExposure],
+    settings: MatchSettings,
+) -> MatchedStack:
     """Match exposures that lie upon each other, and average them.
 
     Parameters
@@ -218,12 +244,16 @@ def match_stack(label, members, exposures, settings):
     )
 
 
-def _compare_members(tiles, summaries, settings):
+def _compare_members(
+    tiles: Sequence[Tile], summaries: Sequence[TileSummary], settings: MatchSettings
+) -> tuple[list[PairOffset], set[int], list[OutlierVotes]]:
     """Measure the pairs of a stack, and collect what they say of cells.
 
     The second result are the members of pairs with too few common cells.
     """
-    offsets, failed, votes = [], set(), [OutlierVotes(tile) for tile in tiles]
+    offsets: list[PairOffset] = []
+    failed: set[int] = set()
+    votes = [OutlierVotes(tile) for tile in tiles]
     if settings.rigid:
         return offsets, failed, votes
     for i, j in choose_pairs([summary.coverage for summary in summaries]):
@@ -238,7 +268,9 @@ def _compare_members(tiles, summaries, settings):
     return offsets, failed, votes
 
 
-def _measure_pair(first, second, settings, quoted, keep_outliers):
+def _measure_pair(
+    first: Tile, second: Tile, settings: MatchSettings, quoted: bool, keep_outliers: bool
+) -> PairOffset | None:
     return measure_offset(
         first,
         second,
@@ -250,11 +282,11 @@ def _measure_pair(first, second, settings, quoted, keep_outliers):
     )
 
 
-def _quoted(summaries):
+def _quoted(summaries: Sequence[TileSummary]) -> bool:
     return all(summary.quoted for summary in summaries)
 
 
-def _clean(tiles, votes, joint):
+def _clean(tiles: list[Tile], votes: Sequence[OutlierVotes], joint: JointSolution) -> None:
     """Take outliers out of tiles, and move those back that lie beside the others.
 
     In place, so that no more than one tile is held twice.
@@ -265,7 +297,7 @@ def _clean(tiles, votes, joint):
         )
 
 
-def _aligned(tile, shift, variance):
+def _aligned(tile: Tile, shift: np.ndarray, variance: np.ndarray) -> Tile:
     """Move a member that lies significantly beside the others of its stack.
 
     Left where they are, members would give different parts of the stack's mean
@@ -276,7 +308,14 @@ def _aligned(tile, shift, variance):
     return tile
 
 
-def _average(label, part, tiles, positions, summaries, joint):
+def _average(
+    label: str,
+    part: np.ndarray,
+    tiles: Sequence[Tile],
+    positions: Sequence[int],
+    summaries: Sequence[TileSummary],
+    joint: JointSolution,
+) -> Stack:
     """Make the stack of some connected tiles."""
     # A member that overlaps no other is a part of its own, at level zero.
     levels = np.nan_to_num(joint.solution.levels[part])
@@ -297,13 +336,14 @@ def _average(label, part, tiles, positions, summaries, joint):
 # --- between stacks ----------------------------------------------------------
 
 
-def _set_mean_aside(stack, path):
-    return replace(stack, mean=store_tile(stack.mean, path))
+def _set_mean_aside(stack: Stack, path: Path) -> Stack:
+    return replace(stack, mean=store_tile(cast(Tile, stack.mean), path))
 
 
-def _number_stacks(stacks):
+def _number_stacks(stacks: Sequence[Stack]) -> tuple[Stack, ...]:
     """Tell stacks of one group apart by their labels."""
-    total, seen = Counter(stack.label for stack in stacks), Counter()
+    total = Counter(stack.label for stack in stacks)
+    seen: Counter[str] = Counter()
     numbered = []
     for stack in stacks:
         seen[stack.label] += 1
@@ -312,18 +352,22 @@ def _number_stacks(stacks):
     return tuple(numbered)
 
 
-def _compare_stacks(stacks, settings, workers):
+def _compare_stacks(
+    stacks: Sequence[Stack], settings: MatchSettings, workers: Workers
+) -> tuple[tuple[PairOffset, ...], set[int]]:
     """Measure the pairs of all stacks.
 
     The second result are the stacks in pairs with too few common cells.
     """
     pairs = choose_pairs([stack.summary.coverage for stack in stacks])
     quoted = _quoted([stack.summary for stack in stacks])
+    means = [cast(StoredTile, stack.mean) for stack in stacks]
     jobs = (
-        (_measure_pair, *crop_to_overlap(stacks[i].mean, stacks[j].mean), settings, quoted, False)
+        (_measure_pair, *crop_to_overlap(means[i], means[j]), settings, quoted, False)
         for i, j in pairs
     )
-    offsets, failed = [], set()
+    offsets: list[PairOffset] = []
+    failed: set[int] = set()
     measured = run_jobs(workers.executor, jobs, workers.n_ahead)
     for (i, j), offset in zip(pairs, measured, strict=True):
         if offset is None:
@@ -333,11 +377,19 @@ def _compare_stacks(stacks, settings, workers):
     return tuple(offsets), failed
 
 
-def _solve_stacks(n, matched, stacks, offsets, failed, settings):
+def _solve_stacks(
+    n: int,
+    matched: Sequence[MatchedStack],
+    stacks: tuple[Stack, ...],
+    offsets: Sequence[PairOffset],
+    failed: set[int],
+    settings: MatchSettings,
+) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
     joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
     combined = combine_levels(n, stacks, joint, rigid=settings.rigid)
-    skies, obstacles = np.full(n, np.nan), {}
+    skies = np.full(n, np.nan)
+    obstacles: dict[int, str] = {}
     for found in matched:
         skies[list(found.members)] = found.skies
         obstacles |= found.obstacles

@@ -2,16 +2,21 @@
 
 import gc
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import numpy as np
+from astropy.table import QTable
 from jwst.datamodels import ModelLibrary
 from jwst.skymatch import SkyMatchStep
+from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import config_parser
 
-from jwst_mosaic_skymatch.compute.executors import open_workers
-from jwst_mosaic_skymatch.exposures.library import expand, open_input
+from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.compute.executors import Workers, open_workers
+from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
     check_exposures,
@@ -23,11 +28,13 @@ from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.exposures.skylist import user_levels
+from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
 from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
+from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
 from jwst_mosaic_skymatch.products.messages import summarize_match, warnings_of_match
 from jwst_mosaic_skymatch.products.progress import progress
@@ -36,7 +43,9 @@ from jwst_mosaic_skymatch.products.record import (
     describe_unmatched,
     record_levels,
 )
-from jwst_mosaic_skymatch.tiles.grid import lay_grid, observe
+from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
+from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -45,18 +54,18 @@ __all__ = ["PixelSkyMatchStep"]
 log = logging.getLogger("stpipe.pixel_skymatch")
 
 
-class PixelSkyMatchStep(SkyMatchStep):
+class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     """Equalize the sky background of overlapping exposures pixel by pixel."""
 
     class_alias = "pixel_skymatch"
 
     #: Tables of the last run with a matching method, see
     #: `~jwst_mosaic_skymatch.products.tables`; None before.
-    levels_table = None
-    pairs_table = None
+    levels_table: QTable | None = None
+    pairs_table: QTable | None = None
 
     # Members of the last association that are no science exposures.
-    _others = ()
+    _others: Sequence[Mapping[str, Any]] = ()
 
     spec = f"""
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
@@ -74,7 +83,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         output_use_model = boolean(default=True) # name output files after the exposures
     """  # noqa: E501
 
-    def run(self, *args):
+    def run(self, *args: Any) -> Any:
         """Run the step.
 
         Parameters
@@ -92,27 +101,31 @@ class PixelSkyMatchStep(SkyMatchStep):
         OSError
             If the output directory cannot be written to.
         """
-        if self.output_dir or self.save_results:
-            files.require_writable(expand(self.output_dir or "."))
-        self._adopt_parameters_of_hooked_step()
         libraries = [arg for arg in args if isinstance(arg, ModelLibrary)]
         on_disk = not self.in_memory or any(library.on_disk for library in libraries)
-        with trusted_files(), frozen_objects() if on_disk else rare_collection():
+        with (
+            trusted_files(),
+            frozen_objects() if on_disk else rare_collection(),
+            in_place_of_hooked_step(self, args),
+        ):
+            if self.output_dir or self.save_results:
+                files.require_writable(expand(self.search_attr("output_dir", ".")))
             result = super().run(*args)
         if self.skip and isinstance(result, ModelLibrary):
             # Stpipe records a skip under this class's alias; resample reads the stock name.
             list(result.map_function(_record_skip))
         return result
 
-    def process(self, input_models):
+    def process(self, input_models: Any) -> ModelLibrary:
         """Find the sky level of each exposure and record it.
 
         Parameters
         ----------
-        input_models : str, Path, dict, list, ModelContainer or ModelLibrary
-            An association (file or dict), the exposures' file names, or their
-            models. Models are copied when the step runs by itself; a
-            ModelLibrary is not, it changes hands.
+        input_models : str, path, mapping, iterable, model, ModelContainer or ModelLibrary
+            An association (file or mapping), the exposures' file names, or their
+            models. Paths are relative to the working directory. Models are
+            copied when the step runs by itself; a ModelLibrary is not, it
+            changes hands.
 
         Returns
         -------
@@ -128,6 +141,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         ValueError
             If the exposures or parameters do not fit together.
         """
+        log.info("jwst-mosaic-skymatch %s", __version__)
         self.get_pars()  # refuses values that the spec does not allow
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
@@ -144,23 +158,33 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     @classmethod
     def get_config_from_reference(
-        cls, dataset, disable=None, crds_observatory=None
-    ):  # numpydoc ignore=PR01,RT01
+        cls, dataset: Any, disable: bool | None = None, crds_observatory: str | None = None
+    ) -> config_parser.ConfigObj:  # numpydoc ignore=PR01,RT01
         """Return no parameters: CRDS holds none, and the step is to run without it."""
         return config_parser.ConfigObj()
 
     @classmethod
-    def build_config(cls, input, **kwargs):  # numpydoc ignore=PR01,RT01
+    def build_config(cls, input: Any, **kwargs: Any) -> Any:  # numpydoc ignore=PR01,RT01
         """Build the configuration without a look into CRDS, or at the input."""
         return super().build_config(None, **kwargs)
 
-    def finalize_result(self, result, reference_files_used):  # numpydoc ignore=PR01
+    def finalize_result(  # numpydoc ignore=PR01
+        self, result: Any, reference_files_used: Any
+    ) -> None:
         """Note versions as every step does, and free the model before this one."""
         super().finalize_result(result, reference_files_used)
         if gc.get_freeze_count():  # exposures stay on disk, see `frozen_objects`
             gc.collect()
 
-    def save_model(self, model, suffix=None, idx=None, output_file=None, force=False, **components):
+    def save_model(
+        self,
+        model: Any,
+        suffix: str | None = None,
+        idx: int | None = None,
+        output_file: str | None = None,
+        force: bool = False,
+        **components: Any,
+    ) -> Any:
         """Save a model, or every science exposure of a library and their association.
 
         Parameters
@@ -191,27 +215,25 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     # --- input -----------------------------------------------------------
 
-    def _adopt_parameters_of_hooked_step(self):
-        """As a hook of the stock step, take over what was set on that step."""
-        if not isinstance(self.parent, SkyMatchStep) or isinstance(self.parent, PixelSkyMatchStep):
-            return
-        defaults = SkyMatchStep().get_pars(full_spec=False)
-        values = self.parent.get_pars()
-        for name, default in defaults.items():
-            if values[name] != default:
-                setattr(self, name, values[name])
-
-    def _open(self, input_models):
+    def _open(self, input_models: Any) -> StepInput:
         """Open the input and refuse what cannot be compared or saved."""
         step_input = open_input(
             input_models,
             on_disk=not self.in_memory,
-            find_path=self.make_input_path,
             own_models=self.prepare_output,
         )
         exposures = step_input.exposures
         check_exposures(exposures)
         check_rerun(exposures, subtract=self.subtract)
+        n_subtracted = sum(exposure.subtracted is True for exposure in exposures)
+        if n_subtracted:
+            log.warning(
+                "Levels were subtracted from %d of %d exposures before; what is found now is "
+                "subtracted too, and meta.background.level is the sum. If the stock skymatch has "
+                "done so, of which this step is a hook, skip it (skip=True).",
+                n_subtracted,
+                len(exposures),
+            )
         for sentence in describe_differences(exposures):
             log.warning(sentence)
         if self.save_results:
@@ -222,7 +244,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     # --- levels ----------------------------------------------------------
 
-    def _user_levels(self, step_input):
+    def _user_levels(self, step_input: StepInput) -> np.ndarray:
         if self.skylist is None:
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
         log.info("Sky levels from the skylist %s", self.skylist)
@@ -231,7 +253,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             expand(self.skylist), filenames, lambda name: self.remove_suffix(Path(name).stem)[0]
         )
 
-    def _absolute_levels(self, step_input):
+    def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
         skies = read_skies(step_input.library, step_input.exposures, self._sky_statistic())
         if self.skymethod == "global":
@@ -239,7 +261,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         grouping = "none" if self.grouping == "none" else "exposure"
         return local_levels(skies, group_labels(step_input.exposures, grouping))
 
-    def _match(self, input_models):
+    def _match(self, input_models: Any) -> ModelLibrary:
         settings = self._match_settings()
         if self.skymethod == "match" and self.skystat != SkyStatistic.skystat:
             log.info(
@@ -259,11 +281,13 @@ class PixelSkyMatchStep(SkyMatchStep):
         levels = apply_gauge(match.levels, match_down=self.match_down)
         if self.skymethod == "global+match":
             levels = add_global_level(levels, match.skies)
-        self._record_levels(step_input, levels, match.reasons)
+        self._record_levels(step_input, levels, match.reasons, tables.details_of_levels(match))
         self._make_tables(step_input, match, levels, grid)
         return step_input.library
 
-    def _match_exposures(self, step_input, settings, workers, directory):
+    def _match_exposures(
+        self, step_input: StepInput, settings: MatchSettings, workers: Workers, directory: str
+    ) -> tuple[Match, Grid]:
         library, exposures = step_input.library, step_input.exposures
         labels = group_labels(exposures, self.grouping)
         grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
@@ -277,7 +301,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         from_files = workers.remote and len(step_input.unchanged) == len(exposures)
         with progress(len(exposures), "Drizzling exposures", log) as advance:
 
-            def look(k):
+            def look(k: int) -> Observation:
                 advance()
                 path = step_input.unchanged[exposures[k].expname] if from_files else None
                 return observe(library, exposures[k], grid, path)
@@ -297,7 +321,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             log.warning(sentence)
         return match, grid
 
-    def _match_settings(self):
+    def _match_settings(self) -> MatchSettings:
         return MatchSettings(
             statistic=self._offset_statistic(),
             good_bits=good_bits(self.dqbits),
@@ -309,10 +333,10 @@ class PixelSkyMatchStep(SkyMatchStep):
             sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
         )
 
-    def _offset_statistic(self):
+    def _offset_statistic(self) -> Statistic:
         return Statistic(name=self.offset_stat, **self._clipping())
 
-    def _sky_statistic(self):
+    def _sky_statistic(self) -> SkyStatistic:
         return SkyStatistic(
             skystat=self.skystat,
             good_bits=good_bits(self.dqbits),
@@ -321,22 +345,36 @@ class PixelSkyMatchStep(SkyMatchStep):
             **self._clipping(),
         )
 
-    def _clipping(self):
+    def _clipping(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("nclip", "lsigma", "usigma", "binwidth")}
 
     # --- output ----------------------------------------------------------
 
-    def _record_levels(self, step_input, levels, reasons):
+    def _record_levels(
+        self,
+        step_input: StepInput,
+        levels: np.ndarray,
+        reasons: Sequence[str],
+        details: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         exposures = step_input.exposures
         record_levels(
-            step_input.library, exposures, levels, method=self.skymethod, subtract=self.subtract
+            step_input.library,
+            exposures,
+            levels,
+            method=self.skymethod,
+            subtract=self.subtract,
+            version=__version__,
+            details=details,
         )
         for line in describe_levels(exposures, levels, subtract=self.subtract):
             log.info(line)
         for sentence in describe_unmatched(exposures, levels, reasons):
             log.warning(sentence)
 
-    def _make_tables(self, step_input, match, levels, grid):
+    def _make_tables(
+        self, step_input: StepInput, match: Match, levels: np.ndarray, grid: Grid
+    ) -> None:
         """Make tables for users in Python, and save them if that was asked for."""
         exposures = step_input.exposures
         unit = exposures[0].unit
@@ -349,15 +387,15 @@ class PixelSkyMatchStep(SkyMatchStep):
         for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
 
-    def _save_tiles(self, stacks, grid, unit):
+    def _save_tiles(self, stacks: Sequence[Stack], grid: Grid, unit: str | None) -> None:
         for stack in stacks:
-            tile = stack.mean.read()
+            tile = cast(StoredTile, stack.mean).read()
             path = self._product_path(stack.label, "skytile", "fits")
             files.save_tile(path, tile, grid.cutout_wcs(tile), unit)
 
-    def _product_path(self, name, suffix, extension):
+    def _product_path(self, name: str, suffix: str, extension: str) -> str:
         return self.make_output_path(basepath=f"{name}.{extension}", ext=extension, suffix=suffix)
 
 
-def _record_skip(model, _):
+def _record_skip(model: JwstDataModel, _: int) -> None:
     model.meta.cal_step.skymatch = "SKIPPED"

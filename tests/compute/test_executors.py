@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from helpers import read_levels
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import (
+    BoundedSubmitter,
     SerialExecutor,
     number_of_cores,
     open_workers,
@@ -246,3 +248,24 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)
     pytest.fail("the process goes on")
+
+
+def test_a_bounded_number_of_tasks_is_under_way():
+    """The third waits for the first, whoever asks for results."""
+    with ThreadPoolExecutor(8) as executor:
+        release, tasks = [Event() for _ in range(3)], BoundedSubmitter(executor, n_ahead=2)
+        futures = [tasks.submit(event.wait, 60.0) for event in release[:2]]
+        third = executor.submit(tasks.submit, release[2].wait, 60.0)
+        assert not third.done()
+        release[0].set()
+        futures.append(third.result(timeout=60.0))
+        assert futures[0].done()
+        assert not futures[1].done()
+        for event in release:
+            event.set()
+        assert all(future.result() for future in futures)
+
+
+def test_nothing_is_under_way_in_series():
+    tasks = BoundedSubmitter(SerialExecutor(), n_ahead=0)
+    assert [tasks.submit(pow, 2, k).result() for k in range(3)] == [1, 2, 4]

@@ -2,18 +2,18 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
+import numpy as np
 import pytest
 from jwst.datamodels import ModelContainer, ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_skymatch.exposures.library import open_input
+from jwst_mosaic_skymatch.exposures.library import change_models, open_input
 from jwst_mosaic_skymatch.exposures.models import borrowed
 
 
 def opened(inputs, *, on_disk=False):
-    return open_input(inputs, on_disk=on_disk, find_path=Path, own_models=list)
+    return open_input(inputs, on_disk=on_disk, own_models=list)
 
 
 def comparable(exposures):
@@ -151,3 +151,27 @@ def test_file_that_cannot_be_read(mosaic, tmp_path):
     (tmp_path / "a_cal.fits").write_text("this is not FITS")
     with pytest.raises(OSError, match=r"a_cal.fits: cannot be read .*fetch or make the file anew"):
         opened([tmp_path / "a_cal.fits"])
+
+
+def test_change_on_disk_waits_until_the_model_is_borrowed(mosaic, tmp_path, monkeypatch):
+    """And is made once: what is subtracted must not be subtracted again."""
+    monkeypatch.chdir(tmp_path)
+    step_input = opened(mosaic.association, on_disk=True)
+    library, exposures = step_input.library, step_input.exposures
+
+    def subtract(_, model):
+        model.data = model.data - np.float32(1.0)
+
+    change_models(library, exposures[:1], subtract)
+    assert not list(tmp_path.rglob("*.fits"))
+    index = exposures[0].index
+    with open_model(mosaic.files[0]) as model:
+        expected = model.data - np.float32(1.0)
+    with library:
+        for _ in range(3):
+            model = library.borrow(index)
+            np.testing.assert_array_equal(model.data, expected)
+            library.shelve(model, index, modify=False)
+        other = library.borrow(exposures[1].index)
+        library.shelve(other, modify=False)
+    assert len(list(tmp_path.rglob("*.fits"))) == 1

@@ -78,6 +78,19 @@ def test_values_that_are_fitted_exactly():
     assert not fit.used[: N // 10].any()
 
 
+def test_flat_sky_says_nothing_of_a_shift():
+    """Its gradient is zero everywhere, and noise of neighbours hides as much of any variance."""
+    valid = np.ones((50, 50), dtype=bool)
+    values = np.random.default_rng(7).standard_normal(valid.size).astype(np.float32)
+    flat, ones = np.zeros((2, valid.size), dtype=np.float32), np.ones_like(values)
+    alone = robust_regression(values, flat, ones, flat[0])
+    shared = CellCorrelation(valid=valid, of_mean=1.5)
+    fit = robust_regression(values, flat, ones, flat[0], shared)
+    np.testing.assert_allclose(fit.coefficients, alone.coefficients)
+    np.testing.assert_allclose(fit.coefficients[1:], 0.0)
+    np.testing.assert_allclose(fit.covariance, 1.5 * alone.covariance)
+
+
 def test_noise_of_gradients_shrinks_a_shift_as_the_response_says():
     """On a sky whose structure is not much above the noise."""
     found, responses = [], []

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -33,6 +34,11 @@ def test_outputs_replace_neither_inputs_nor_each_other(tmp_path):
     both = [*outputs, ("a_crf.fits", tmp_path / "a.fits")]
     with pytest.raises(ValueError, match=r"a_crf.fits and a_cal.fits: both would be saved"):
         files.check_outputs(both, set())
+
+
+def test_association_with_mappings_of_a_library(tmp_path):
+    files.save_association(tmp_path / "asn.json", {"target": MappingProxyType({"a": [1]})})
+    assert json.loads((tmp_path / "asn.json").read_text()) == {"target": {"a": [1]}}
 
 
 def test_files_appear_together(tmp_path, caplog):

@@ -11,17 +11,18 @@ def test_summary(match):
     labels = ["jw001", "jw001", "jw002", "jw003"]
     counts, closure = summarize_match(match, labels, "visit")
     assert counts == (
-        "3 groups by visit, 2 stacks; 1 pairs inside stacks, 1 between them; 1 connected components"
+        "3 groups by visit, 2 stacks; 1 pair inside stacks, 1 between them; 1 connected component"
     )
     assert closure == "Closure of the pairs: chi2 0.01 for 0.5 degrees of freedom"
 
 
 def test_warnings(match, exposures, grid):
-    pair, shift = warnings_of_match(match, exposures, grid, threshold=0.1)
+    pair, shift, which = warnings_of_match(match, exposures, grid, threshold=0.1)
     assert pair.startswith("The overlap of jw001 and jw002 disagrees with all others by 2 (20 ")
     # The second is too near, the third is not significant.
     assert shift.startswith("1 of 4 exposures are displaced by more than 0.1 pixels")
-    assert shift.endswith("0_cal.fits (-0.100, +0.000)")
+    assert shift.endswith("run tweakreg again.")
+    assert which == ("0_cal.fits: displaced by 0.40 pixels, -0.100 arcsec east and +0.000 north")
     assert len(warnings_of_match(match, exposures, grid, threshold=1.0)) == 1
 
 
@@ -34,3 +35,26 @@ def test_components_are_told_by_their_visits(match, exposures, grid):
 
 def test_nothing_to_say(no_match, exposures, grid):
     assert warnings_of_match(no_match, exposures, grid, threshold=0.1) == []
+
+
+def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
+    n = 30
+    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(n)]
+    shifts = np.stack([0.1 + 0.01 * np.arange(n), np.zeros(n)], axis=1)
+    moved = replace(match, shifts=shifts, shift_variances=np.full((n, 2), 1e-6), stack_pairs=())
+    first, *rest = warnings_of_match(moved, many, grid, threshold=0.1)
+    assert first.startswith("30 of 30")
+    assert first.endswith("The 10 farthest:")
+    assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
+
+
+def test_detectors_tell_the_parts_of_a_visit_apart(match, exposures, grid):
+    detectors = [replace(e, detector=f"NRCA{k}") for k, e in enumerate(exposures)]
+    apart = replace(match, stack_pairs=(), components=np.array([0, 1, 1, -1]))
+    sentence = warnings_of_match(apart, detectors, grid, threshold=1.0)[0]
+    assert sentence.endswith("Visits by component: 001 NRCA0; 001 NRCA1, 002")
+
+
+def test_single_exposure(no_match, exposures, grid):
+    (sentence,) = warnings_of_match(no_match, exposures[:1], grid, threshold=0.1)
+    assert sentence.startswith("0_cal.fits: a single exposure has nothing to be matched with")

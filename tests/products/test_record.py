@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
@@ -30,12 +31,29 @@ def library(mosaic, exposures):
         model.close()
 
 
+def header_of_first(library, tmp_path):
+    with library:
+        model = library.borrow(0)
+        model.save(tmp_path / "saved.fits")
+        library.shelve(model, 0, modify=False)
+    return repr(fits.getheader(tmp_path / "saved.fits"))
+
+
 @pytest.mark.parametrize(
     ("subtract", "levels", "data"),
     [(True, [0.75, 1.0], [9.75, 9.0, 10.0]), (False, [0.25, 1.0], [10.0] * 3)],
 )
-def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels, data):
-    record_levels(library, exposures, LEVELS, method="match", subtract=subtract)
+def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels, data, tmp_path):
+    details = [{"level_error": 0.1 * k} for k in range(3)]
+    record_levels(
+        library,
+        exposures,
+        LEVELS,
+        method="match",
+        subtract=subtract,
+        version="1.2",
+        details=details,
+    )
 
     def read(_, model):
         background = model.meta.background
@@ -43,6 +61,11 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
 
     found = each_model(library, exposures[:2], read)
     assert found == [(level, subtract, "match") for level in levels]
+    more = each_model(library, exposures, lambda _, model: model.meta.pixel_skymatch.instance)
+    assert more == [{"version": "1.2", **detail} for detail in details]
+    assert "HISTORY Sky level (match) by jwst-mosaic-skymatch 1.2" in header_of_first(
+        library, tmp_path
+    )
     statuses = each_model(library, exposures, lambda _, model: model.meta.cal_step.skymatch)
     assert statuses == ["COMPLETE", "COMPLETE", "SKIPPED"]
     assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data

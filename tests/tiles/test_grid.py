@@ -13,7 +13,7 @@ from gwcs.coordinate_frames import CelestialFrame, Frame2D
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.library import open_input
-from jwst_mosaic_skymatch.exposures.models import wcs_footprint
+from jwst_mosaic_skymatch.exposures.models import each_model, wcs_footprint
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation, make_tile
@@ -23,7 +23,7 @@ RATIO = 2.2
 
 def opened(mosaic, on_disk=False):
     """Open the exposures as the step does."""
-    found = open_input(str(mosaic.association), on_disk=on_disk, find_path=str, own_models=list)
+    found = open_input(str(mosaic.association), on_disk=on_disk, own_models=list)
     return found.library, found.exposures
 
 
@@ -149,3 +149,16 @@ def test_wcs_of_a_tile_gives_the_place_of_a_star(laid, model):
     # Cell (0, 0) of the tile is one cell of the grid, and outside there is nothing.
     np.testing.assert_allclose(wcs(0, 0), grid.wcs(tile.x0, tile.y0), rtol=1e-12)
     assert np.isnan(wcs(-1, 0)[0])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_reference_point_that_contradicts_the_wcs(mosaic):
+    library, exposures = opened(mosaic)
+
+    def move(_, model):
+        model.meta.wcsinfo.ra_ref = (model.meta.wcsinfo.ra_ref + 180.0) % 360.0
+        model.meta.wcsinfo.dec_ref = -model.meta.wcsinfo.dec_ref
+
+    each_model(library, exposures, move, modify=True)
+    with pytest.raises(ValueError, match=f"{exposures[0].filename}: meta.wcsinfo .* assign_wcs"):
+        lay_grid(library, exposures, RATIO)

@@ -2,9 +2,14 @@
 
 import logging
 import warnings
-from concurrent.futures import CancelledError
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["dask_executor"]
 
@@ -18,7 +23,7 @@ RETRIES = 5
 
 
 @contextmanager
-def dask_executor(address):
+def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     """Connect to a Dask cluster.
 
     Parameters
@@ -73,7 +78,7 @@ def dask_executor(address):
             ) from error
 
 
-def _wait_for_workers(client, address):
+def _wait_for_workers(client: "Client", address: str) -> int:
     """Wait for the first worker, and make sure that workers know the tasks."""
     if not client.ncores():
         log.warning("%s: no worker yet; waiting for the first", address)

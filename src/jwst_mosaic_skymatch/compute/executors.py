@@ -2,13 +2,16 @@
 
 import os
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from tempfile import gettempdir
 from threading import Thread
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -33,9 +36,9 @@ LONGEST_PATH = 70
 class SerialExecutor(Executor):
     """Runs every task at once, in this process."""
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a task; see `concurrent.futures.Executor.submit`."""
-        future = Future()
+        future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:  # it belongs to whoever asks for the result
@@ -65,7 +68,7 @@ class Workers:
     distant: bool = False
 
     @property
-    def n_ahead(self):
+    def n_ahead(self) -> int:
         """Number of tasks to submit before the first result is waited for.
 
         Enough that no worker waits, and no more pixels and means than that in memory.
@@ -74,7 +77,7 @@ class Workers:
 
 
 @contextmanager
-def open_workers(maximum_cores="1", dask_scheduler=None):
+def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) -> Iterator[Workers]:
     """Choose where tasks run.
 
     Parameters
@@ -112,7 +115,7 @@ def open_workers(maximum_cores="1", dask_scheduler=None):
             yield Workers(SerialExecutor())
 
 
-def number_of_cores(maximum_cores):
+def number_of_cores(maximum_cores: str) -> int:
     """Read jwst's notation for a number of cores.
 
     Parameters
@@ -142,7 +145,7 @@ def number_of_cores(maximum_cores):
     return min(max(wanted, 1), available)
 
 
-def run_jobs(executor, jobs, n_ahead):
+def run_jobs(executor: Executor, jobs: Iterable[tuple[Any, ...]], n_ahead: int) -> Iterator[Any]:
     """Run jobs, of which a bounded number is under way at a time.
 
     Parameters
@@ -159,7 +162,7 @@ def run_jobs(executor, jobs, n_ahead):
     object
         Results, in the order of the jobs.
     """
-    waiting = deque()
+    waiting: deque[Future[Any]] = deque()
     for job in jobs:
         waiting.append(executor.submit(*job))
         del job  # or its pixels would stay while those of the next are taken
@@ -180,11 +183,11 @@ class BoundedSubmitter:
         Number of tasks that may be under way.
     """
 
-    def __init__(self, executor, n_ahead):
+    def __init__(self, executor: Executor, n_ahead: int) -> None:
         self._executor, self._n_ahead = executor, n_ahead
-        self._under_way = deque()
+        self._under_way: deque[Future[Any]] = deque()
 
-    def submit(self, fn, /, *args):
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Submit a task, and return its `concurrent.futures.Future`."""
         future = self._executor.submit(fn, *args)
         if self._n_ahead:
@@ -195,7 +198,7 @@ class BoundedSubmitter:
 
 
 @contextmanager
-def _process_executor(n_processes):
+def _process_executor(n_processes: int) -> Iterator[Executor]:
     # Nothing is inherited from this process, whose threads would not survive a fork. The server
     # that makes the others has a socket in the temporary directory; such a path must be short.
     short = len(gettempdir()) <= LONGEST_PATH
@@ -218,24 +221,24 @@ def _process_executor(n_processes):
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _start_all(executor, n_processes):
+def _start_all(executor: Executor, n_processes: int) -> None:
     with suppress(BrokenProcessPool):  # the next task will say so
         for _ in range(n_processes):
             executor.submit(os.getpid)
 
 
-def _start_process():
+def _start_process() -> None:
     """Prepare a process of the pool."""
     # A main process that is killed cannot tell the others to end.
     Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     threadpool_limits(1, user_api="blas")
 
 
-def _end_with(process):
+def _end_with(process: BaseProcess) -> None:
     process.join()
     os._exit(1)
 
 
-def one_thread():  # numpydoc ignore=RT01
+def one_thread() -> threadpool_limits:  # numpydoc ignore=RT01
     """Keep linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores."""
     return threadpool_limits(1, user_api="blas")

@@ -1,10 +1,12 @@
 """From whatever the step is given to a library of exposures and their metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from os import PathLike, fspath
 from os.path import expanduser, expandvars
 from pathlib import Path
+from typing import Any
 
 from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelContainer, ModelLibrary
@@ -20,7 +22,7 @@ from jwst_mosaic_skymatch.exposures.association import (
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, name_apart, read_exposure
 from jwst_mosaic_skymatch.exposures.models import borrowed, check_model, each_model, unreadable
 
-__all__ = ["StepInput", "change_models", "expand", "open_input"]
+__all__ = ["StepInput", "are_paths", "change_models", "expand", "open_input"]
 
 
 class _Library(ModelLibrary):
@@ -30,16 +32,18 @@ class _Library(ModelLibrary):
     has changed one by one does so twice: half more time for a run on 32 MIRI exposures.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._changes = {}  # to be made, by position
-        self._changed = {}  # position of each model that is borrowed with a change made
+        # To be made, by position.
+        self._changes: dict[int, Callable[[JwstDataModel], object]] = {}
+        # Position of each model that is borrowed with a change made.
+        self._changed: dict[int, int] = {}
 
-    def change(self, index, function):
+    def change(self, index: int, function: Callable[[JwstDataModel], object]) -> None:
         """Change a model when it is borrowed next; it is kept when the model is shelved."""
         self._changes[index] = function
 
-    def borrow(self, index):
+    def borrow(self, index: int) -> JwstDataModel:
         """Borrow a model; see `~stpipe.library.AbstractModelLibrary.borrow`."""
         model = super().borrow(index)
         if index in self._changes:
@@ -47,14 +51,18 @@ class _Library(ModelLibrary):
             self._changed[id(model)] = index
         return model
 
-    def shelve(self, model, index=None, modify=True):
+    def shelve(self, model: JwstDataModel, index: int | None = None, modify: bool = True) -> None:
         """Give a model back; see `~stpipe.library.AbstractModelLibrary.shelve`."""
         changed = self._changed.pop(id(model), None)
-        super().shelve(model, index, modify or changed is not None)
-        self._changes.pop(changed, None)
+        try:
+            super().shelve(model, index, modify or changed is not None)
+        except OSError as error:
+            raise _unwritable(error) from None
+        if changed is not None:
+            self._changes.pop(changed, None)
 
     @cached_property
-    def asn(self):
+    def asn(self) -> dict[str, Any]:
         # stpipe copies the whole association each time that a model is loaded: a time
         # that grows as the square of the number of exposures, minutes for thousands.
         return super().asn
@@ -84,23 +92,21 @@ class StepInput:
     library: ModelLibrary
     exposures: tuple[Exposure, ...]
     files: frozenset[Path] = frozenset()
-    others: tuple[dict, ...] = ()
+    others: tuple[dict[str, Any], ...] = ()
     unchanged: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_input(inputs, *, on_disk, find_path, own_models):
+def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) -> StepInput:
     """Open what the step is given.
 
     Parameters
     ----------
-    inputs : str, Path, mapping, list, model, ModelContainer or ModelLibrary
+    inputs : str, path, mapping, iterable, model, ModelContainer or ModelLibrary
         An association (file or mapping), files, or models. A ModelLibrary is
         passed on as it is.
     on_disk : bool
         Whether models are to stay on disk; has no effect on those that are open
         already.
-    find_path : callable
-        Completes a file name given as str.
     own_models : callable
         Takes a list of models or a container and returns what may be changed:
         copies, when they belong to somebody else.
@@ -120,8 +126,8 @@ def open_input(inputs, *, on_disk, find_path, own_models):
     """
     if isinstance(inputs, ModelLibrary):
         return _of_library(inputs)
-    if isinstance(inputs, (str, Path)):
-        path = expand(find_path(str(inputs)))
+    if isinstance(inputs, (str, PathLike)):
+        path = expand(inputs)
         if not path.name.lower().endswith((".fits", ".asdf", ".gz")):
             return _of_association(_load_association(path), path, on_disk)
         inputs = [path]
@@ -129,16 +135,21 @@ def open_input(inputs, *, on_disk, find_path, own_models):
         return _of_association(inputs, None, on_disk)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
-    if not isinstance(inputs, ModelContainer) and all(
-        isinstance(item, (str, Path)) for item in inputs
-    ):
-        files = [expand(find_path(str(item))) for item in inputs]
-        return _of_association(association_of_files(files), None, on_disk)
+    if not isinstance(inputs, ModelContainer):
+        # A container, which models are copied in, takes no paths but text.
+        inputs = [fspath(item) if isinstance(item, PathLike) else item for item in inputs]
+        if are_paths(inputs):
+            files = [expand(item) for item in inputs]
+            return _of_association(association_of_files(files), None, on_disk)
     library = ModelLibrary(own_models(inputs), asn_exptypes=["science"])
     return StepInput(library=library, exposures=_read_exposures(library))
 
 
-def change_models(library, exposures, function):
+def change_models(
+    library: ModelLibrary,
+    exposures: Sequence[Exposure],
+    function: Callable[[Exposure, JwstDataModel], object],
+) -> None:
     """Change the models of exposures.
 
     Parameters
@@ -159,7 +170,7 @@ def change_models(library, exposures, function):
         each_model(library, exposures, function, modify=True)
         return
 
-    def change(exposure, model):
+    def change(exposure: Exposure, model: JwstDataModel) -> None:
         check_model(model, exposure.name)
         function(exposure, model)
 
@@ -167,7 +178,12 @@ def change_models(library, exposures, function):
         library.change(exposure.index, partial(change, exposure))
 
 
-def expand(path):  # numpydoc ignore=PR01,RT01
+def are_paths(inputs: Iterable[Any]) -> bool:  # numpydoc ignore=PR01,RT01
+    """Tell whether all items are names or paths of files."""
+    return all(isinstance(item, (str, PathLike)) for item in inputs)
+
+
+def expand(path: str | PathLike[str]) -> Path:  # numpydoc ignore=PR01,RT01
     """Expand ``~`` and environment variables in a path."""
     return Path(expandvars(expanduser(str(path))))
 
@@ -175,7 +191,7 @@ def expand(path):  # numpydoc ignore=PR01,RT01
 # --- A library that somebody else has made -------------------------------
 
 
-def _of_library(library):
+def _of_library(library: ModelLibrary) -> StepInput:
     # Of models without files there is no directory, and none of these paths exist.
     members = [
         {**member, "expname": str(Path(library.asn_dir, member["expname"]))}
@@ -190,7 +206,7 @@ def _of_library(library):
     )
 
 
-def _read_exposures(library):
+def _read_exposures(library: ModelLibrary) -> tuple[Exposure, ...]:
     """Read metadata as they are now: of models in memory from these, else from files."""
     members = library.asn["products"][0]["members"]
     read = _read_on_disk if library.on_disk else _read_in_memory
@@ -201,19 +217,19 @@ def _read_exposures(library):
         )
 
 
-def _read_on_disk(library, index, expname):
+def _read_on_disk(library: ModelLibrary, index: int, expname: str) -> Exposure:
     try:
         return read_exposure(index, expname, library.read_metadata(index).get)
     except Exception as error:
-        raise unreadable(expname, error) from error
+        raise unreadable(expname, error) from None
 
 
-def _read_in_memory(library, index, expname):
+def _read_in_memory(library: ModelLibrary, index: int, expname: str) -> Exposure:
     with borrowed(library, index) as model:
         return read_exposure(index, expname, partial(_attribute, model))
 
 
-def _attribute(model, name):
+def _attribute(model: JwstDataModel, name: str) -> Any:
     """Look up meta.a.b in a model; what is not set is None, or missing since jwst 2.0."""
     value = model
     for part in name.split("."):
@@ -224,19 +240,19 @@ def _attribute(model, name):
 # --- An association ------------------------------------------------------
 
 
-def _load_association(path):
+def _load_association(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such association file; check its name.")
     try:
         with path.open() as file:
             return load_asn(file)
-    except (AssociationNotValidError, UnicodeDecodeError) as error:
+    except (AssociationNotValidError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: not a valid association ({error}); make one with asn_from_list."
         ) from None
 
 
-def _of_association(association, path, on_disk):
+def _of_association(association: Mapping[str, Any], path: Path | None, on_disk: bool) -> StepInput:
     name, directory = (str(path), path.parent) if path else ("the list of exposures", "")
     association = absolute_association(association, name, directory)
     check_association(association, name)
@@ -266,15 +282,15 @@ def _of_association(association, path, on_disk):
     )
 
 
-def _read_file(path):
+def _read_file(path: str) -> dict[str, Any]:
     """Read the metadata of a file; stdatamodels names a model after its file."""
     try:
         return {**read_metadata(path), "meta.filename": Path(path).name}
     except Exception as error:
-        raise unreadable(path, error) from error
+        raise unreadable(path, error) from None
 
 
-def _group_id(metadata):
+def _group_id(metadata: Mapping[str, Any]) -> str | None:
     """Find the group of an exposure as a library does; None if nothing names it."""
     prefix = "meta.observation."
     observation = {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
@@ -284,11 +300,15 @@ def _group_id(metadata):
         return None
 
 
-def _open_library(association, on_disk):
+def _open_library(association: Mapping[str, Any], on_disk: bool) -> _Library:
     try:
         return _Library(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
-        raise OSError(
-            f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
-            "copies of the exposures go there: run the step in another."
-        ) from error
+        raise _unwritable(error) from None
+
+
+def _unwritable(error: OSError) -> OSError:
+    return OSError(
+        f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
+        "copies of the exposures go there: make room, or run the step in another."
+    )

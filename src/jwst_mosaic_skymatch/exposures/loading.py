@@ -1,6 +1,7 @@
 """What makes loading many exposures cost less time and memory."""
 
 import gc
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asdf
@@ -13,7 +14,7 @@ THRESHOLDS = (50_000, 20, 100)
 
 
 @contextmanager
-def trusted_files():  # numpydoc ignore=YD01
+def trusted_files() -> Iterator[None]:  # numpydoc ignore=YD01
     """Read the WCS of exposures without holding it against the schemas of ASDF.
 
     That was done when the file was written, and takes a tenth of the time of a run in memory.
@@ -25,7 +26,7 @@ def trusted_files():  # numpydoc ignore=YD01
 
 
 @contextmanager
-def rare_collection():  # numpydoc ignore=YD01
+def rare_collection() -> Iterator[None]:  # numpydoc ignore=YD01
     """Collect garbage less often, where all models stay in memory.
 
     A model is tens of thousands of small objects. Every few models Python looks through
@@ -40,7 +41,7 @@ def rare_collection():  # numpydoc ignore=YD01
 
 
 @contextmanager
-def frozen_objects():  # numpydoc ignore=YD01
+def frozen_objects() -> Iterator[None]:  # numpydoc ignore=YD01
     """Collect garbage only among objects that are made from now on.
 
     A model that nobody holds any more, 25 MB for MIRI, stays until garbage is collected,

@@ -4,8 +4,10 @@ All of it is in the metadata, so that bad input is refused before any pixel is r
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "Exposure",
@@ -37,8 +39,8 @@ class Exposure:
         Its path or its place in the input, if another exposure has the same file name.
     visit_id, group_id : str or None
         ``meta.observation.visit_id`` and jwst's group.
-    instrument, filter, unit : str or None
-        ``meta.instrument.name``, ``.filter`` and ``meta.bunit_data``.
+    instrument, detector, filter, unit : str or None
+        ``meta.instrument.name``, ``.detector``, ``.filter`` and ``meta.bunit_data``.
     pixel_area : float or None
         ``meta.photometry.pixelarea_steradians``.
     s_region : str or None
@@ -56,6 +58,7 @@ class Exposure:
     visit_id: str | None = None
     group_id: str | None = None
     instrument: str | None = None
+    detector: str | None = None
     filter: str | None = None
     unit: str | None = None
     pixel_area: float | None = None
@@ -64,12 +67,14 @@ class Exposure:
     subtracted: bool | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What messages and tables call it."""
         return self.alias or self.filename
 
 
-def read_exposure(index, expname, get):  # numpydoc ignore=PR01,RT01
+def read_exposure(  # numpydoc ignore=PR01,RT01
+    index: int, expname: str, get: Callable[[str], Any]
+) -> Exposure:
     """Describe an exposure by its metadata.
 
     ``get`` takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
@@ -82,6 +87,7 @@ def read_exposure(index, expname, get):  # numpydoc ignore=PR01,RT01
         visit_id=get("meta.observation.visit_id"),
         group_id=get("meta.group_id"),
         instrument=get("meta.instrument.name"),
+        detector=get("meta.instrument.detector"),
         filter=get("meta.instrument.filter"),
         unit=get("meta.bunit_data"),
         pixel_area=get("meta.photometry.pixelarea_steradians"),
@@ -91,7 +97,7 @@ def read_exposure(index, expname, get):  # numpydoc ignore=PR01,RT01
     )
 
 
-def name_apart(exposures):
+def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
     """Give exposures with one file name different names, and sort them all.
 
     Parameters
@@ -117,7 +123,7 @@ def name_apart(exposures):
     )
 
 
-def check_exposures(exposures):
+def check_exposures(exposures: Sequence[Exposure]) -> None:
     """Refuse exposures that cannot be compared with each other.
 
     Parameters
@@ -144,7 +150,7 @@ def check_exposures(exposures):
             raise ValueError(difference)
 
 
-def check_rerun(exposures, *, subtract):
+def check_rerun(exposures: Sequence[Exposure], *, subtract: bool) -> None:
     """Refuse a rerun that contradicts what an earlier run has done.
 
     Parameters
@@ -177,7 +183,7 @@ def check_rerun(exposures, *, subtract):
             )
 
 
-def describe_differences(exposures):  # numpydoc ignore=PR01,RT01
+def describe_differences(exposures: Sequence[Exposure]) -> list[str]:  # numpydoc ignore=PR01,RT01
     """Describe differences of filters and pixel areas, a sentence for each."""
     filters = [
         f"{difference} other exposures; levels of different filters are not comparable where the "
@@ -187,7 +193,7 @@ def describe_differences(exposures):  # numpydoc ignore=PR01,RT01
     return filters + _area_differences(exposures)
 
 
-def _differences(exposures, attribute, what):
+def _differences(exposures: Sequence[Exposure], attribute: str, what: str) -> list[str]:
     """Name the first exposure that differs from most, in half a sentence."""
     values = [getattr(exposure, attribute) for exposure in exposures]
     counts = Counter(values)
@@ -199,9 +205,9 @@ def _differences(exposures, attribute, what):
     ][:1]
 
 
-def _area_differences(exposures):
+def _area_differences(exposures: Sequence[Exposure]) -> list[str]:
     measured = [exposure for exposure in exposures if exposure.pixel_area]
-    areas = [exposure.pixel_area for exposure in measured]
+    areas = [exposure.pixel_area for exposure in measured if exposure.pixel_area]
     if not areas or max(areas) <= (1 + AREA_TOLERANCE) * min(areas):
         return []
     return [
@@ -210,7 +216,7 @@ def _area_differences(exposures):
     ]
 
 
-def group_labels(exposures, grouping):
+def group_labels(exposures: Sequence[Exposure], grouping: str) -> list[str]:
     """Name the group of each exposure.
 
     Parameters
@@ -233,9 +239,10 @@ def group_labels(exposures, grouping):
     """
     if grouping == "none":
         stems = [Path(exposure.filename).stem for exposure in exposures]
+        counts = Counter(stems)
         # Of exposures with one file name none may fall into the group of another.
         return [
-            stem if stems.count(stem) == 1 else f"{stem}_{exposure.index + 1}"
+            stem if counts[stem] == 1 else f"{stem}_{exposure.index + 1}"
             for stem, exposure in zip(stems, exposures, strict=True)
         ]
     attribute, where, prefix = {

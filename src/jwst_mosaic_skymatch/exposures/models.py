@@ -1,15 +1,21 @@
 """Models of exposures: borrowing, checks, pixels, footprints."""
 
 import gc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from gwcs import WCS
 from gwcs.coordinate_frames import CelestialFrame
 from stcal.alignment.util import sregion_to_footprint
-from stpipe.library import LibraryError
+from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe.library import AbstractModelLibrary, LibraryError
 
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.pixels import Pixels, check_shapes
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 
 __all__ = [
     "borrowed",
@@ -22,9 +28,13 @@ __all__ = [
     "wcs_footprint",
 ]
 
+_Result = TypeVar("_Result")
+
 
 @contextmanager
-def borrowed(library, index, *, modify=False):
+def borrowed(
+    library: AbstractModelLibrary, index: int, *, modify: bool = False
+) -> Iterator[JwstDataModel]:
     """Borrow a model; it goes back to the library even after an error.
 
     Parameters
@@ -51,14 +61,20 @@ def borrowed(library, index, *, modify=False):
     except LibraryError:
         raise
     except Exception as error:
-        raise unreadable(library.asn["products"][0]["members"][index]["expname"], error) from error
+        raise unreadable(library.asn["products"][0]["members"][index]["expname"], error) from None
     try:
         yield model
     finally:
         library.shelve(model, index, modify=modify)
 
 
-def each_model(library, exposures, function, *, modify=False):
+def each_model(
+    library: AbstractModelLibrary,
+    exposures: Sequence[Exposure],
+    function: Callable[[Exposure, JwstDataModel], _Result],
+    *,
+    modify: bool = False,
+) -> list[_Result]:
     """Apply a function to each exposure, of which one at a time is open.
 
     Parameters
@@ -97,7 +113,7 @@ def each_model(library, exposures, function, *, modify=False):
     return results
 
 
-def unreadable(path, error):  # numpydoc ignore=PR01,RT01
+def unreadable(path: str | Path, error: Exception) -> OSError:  # numpydoc ignore=PR01,RT01
     """Make the OSError that says which file cannot be read, why, and what to do."""
     return OSError(
         f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
@@ -105,7 +121,7 @@ def unreadable(path, error):  # numpydoc ignore=PR01,RT01
     )
 
 
-def check_model(model, filename):
+def check_model(model: JwstDataModel, filename: str) -> None:
     """Refuse an exposure that is no image on the sky.
 
     Parameters
@@ -121,7 +137,7 @@ def check_model(model, filename):
         If the data are not 2-D or the WCS is missing or does not end on the
         sky.
     """
-    shape = getattr(getattr(model, "data", None), "shape", ())
+    shape: tuple[int, ...] = getattr(getattr(model, "data", None), "shape", ())
     if len(shape) != 2:
         raise ValueError(
             f"{filename}: the data are {len(shape)}-D, but only 2-D images can be matched; "
@@ -140,27 +156,30 @@ def check_model(model, filename):
         raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
 
 
-def read_skies(library, exposures, statistic):  # numpydoc ignore=PR01,RT01
+def read_skies(  # numpydoc ignore=PR01,RT01
+    library: AbstractModelLibrary, exposures: Sequence[Exposure], statistic: SkyStatistic
+) -> np.ndarray:
     """Measure the level of each exposure's own good pixels, MJy/sr; NaN if there are none."""
     return np.array(
         each_model(library, exposures, lambda _, model: statistic(model.data, model.dq))
     )
 
 
-def pixels_of(model, name):  # numpydoc ignore=PR01,RT01
+def pixels_of(model: JwstDataModel, name: str) -> Pixels:  # numpydoc ignore=PR01,RT01
     """Take data, flags and errors of a model as plain arrays, None for those that are not there.
 
     ``name`` is the exposure's, for the ValueError that their shapes may cause.
     """
-    data, dq, err = (
+    data = np.asarray(model.data)
+    dq, err = (
         None if image is None else np.asarray(image)
-        for image in (getattr(model, what, None) for what in ("data", "dq", "err"))
+        for image in (getattr(model, what, None) for what in ("dq", "err"))
     )
     check_shapes(data, {"DQ": dq, "ERR": err}, name)
     return Pixels(data=data, dq=dq, err=err)
 
 
-def read_footprint(s_region):  # numpydoc ignore=PR01,RT01
+def read_footprint(s_region: str | None) -> np.ndarray | None:  # numpydoc ignore=PR01,RT01
     """Read RA and Dec (degrees) of corners, shape (n, 2), from S_REGION; None if unreadable."""
     try:
         return sregion_to_footprint(s_region)
@@ -168,7 +187,7 @@ def read_footprint(s_region):  # numpydoc ignore=PR01,RT01
         return None
 
 
-def wcs_footprint(wcs, shape):  # numpydoc ignore=PR01,RT01
+def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:  # numpydoc ignore=PR01,RT01
     """Find RA and Dec (degrees) of the corners of an exposure, shape (4, 2)."""
     x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
     y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)

@@ -1,6 +1,8 @@
 """Pixels of one exposure, in memory or in a file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from astropy.io import fits
@@ -31,7 +33,7 @@ class Pixels:
     dq: np.ndarray | None
     err: np.ndarray | None
 
-    def read(self):
+    def read(self) -> Self:
         """Return themselves, as `FilePixels` returns what is in its file."""
         return self
 
@@ -48,7 +50,7 @@ class FilePixels:
 
     path: str
 
-    def read(self):
+    def read(self) -> Pixels:
         """Read the file.
 
         Returns
@@ -68,19 +70,22 @@ class FilePixels:
             raise OSError(
                 f"{self.path}: cannot be read ({error}); every process needs to see the file "
                 "under this path."
-            ) from error
+            ) from None
+        assert data is not None  # its model was looked at
         check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
         return Pixels(data=data, dq=dq, err=err)
 
 
-def _native(hdus, name):
+def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:
     if name not in hdus or hdus[name].data is None:
         return None
     data = hdus[name].data
     return data.astype(data.dtype.newbyteorder("="), copy=False)
 
 
-def check_shapes(data, others, name):  # numpydoc ignore=PR01
+def check_shapes(  # numpydoc ignore=PR01
+    data: np.ndarray, others: Mapping[str, np.ndarray | None], name: str
+) -> None:
     """Refuse, with ValueError, flags or errors of another shape than the data."""
     for what, image in others.items():
         if image is not None and image.shape != data.shape:
@@ -90,7 +95,7 @@ def check_shapes(data, others, name):  # numpydoc ignore=PR01
             )
 
 
-def good_bits(dqbits):
+def good_bits(dqbits: str | int | None) -> int | None:
     """Read jwst's notation for flags that do not make a pixel bad.
 
     Parameters
@@ -118,7 +123,14 @@ def good_bits(dqbits):
         raise ValueError(f"dqbits={dqbits!r}: jwst has no flag {error}.") from None
 
 
-def good_pixels(data, dq, *, good_bits=None, lower=None, upper=None):
+def good_pixels(
+    data: np.ndarray,
+    dq: np.ndarray | None,
+    *,
+    good_bits: int | None = None,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> np.ndarray:
     """Select the pixels that may be compared.
 
     Parameters

@@ -38,7 +38,9 @@ class SkyStatistic:
     usigma: float = 4.0
     binwidth: float = 0.1
 
-    def __call__(self, data, dq):  # numpydoc ignore=PR01,RT01
+    def __call__(
+        self, data: np.ndarray, dq: np.ndarray | None
+    ) -> float:  # numpydoc ignore=PR01,RT01
         """Measure the level of the good pixels of an image, MJy/sr; NaN if there are none."""
         # Here, since it brings the coordinate frames of astropy and gwcs along: half of
         # the time that a worker process takes to start.

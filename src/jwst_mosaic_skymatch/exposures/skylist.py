@@ -1,5 +1,6 @@
 """User-given sky levels."""
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy as np
 __all__ = ["user_levels"]
 
 
-def user_levels(path, filenames, stem):
+def user_levels(
+    path: str | Path, filenames: Sequence[str], stem: Callable[[str], str]
+) -> np.ndarray:
     """Read the level of each exposure from a list.
 
     Parameters
@@ -32,15 +35,15 @@ def user_levels(path, filenames, stem):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a line does not hold a name and a number, an exposure has no entry or
-        several, or an entry has no exposure.
+        If it is no text, a line does not hold a name and a finite number, an
+        exposure has no entry or several, or an entry has no exposure.
     """
     path, wanted = Path(path), {stem(name) for name in filenames}
     if not path.is_file():
         raise FileNotFoundError(
             f"{path}: no such skylist; give the path of a two-column text file."
         )
-    levels = {}
+    levels: dict[str, float] = {}
     for name, level in _read_lines(path):
         if stem(name) in levels:
             raise ValueError(f"{name}: listed more than once in the skylist; keep one line.")
@@ -55,18 +58,24 @@ def user_levels(path, filenames, stem):
     return np.array([levels[stem(name)] for name in filenames])
 
 
-def _read_lines(path):
+def _read_lines(path: Path) -> Iterator[tuple[str, float]]:
     """Yield file names without directory, and levels."""
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: not a text file ({error}); give the path of a two-column text file."
+        ) from None
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
         try:
-            name, level = words[0], float(words[1])
-            if len(words) != 2 or np.isnan(level):
+            name, level = Path(words[0]).name, float(words[1])
+            if len(words) != 2 or not name or not np.isfinite(level):
                 raise ValueError
         except (IndexError, ValueError):
             raise ValueError(
                 f"{path}, line {number}: expected a file name and a level, found {line.strip()!r}."
             ) from None
-        yield Path(name).name, level
+        yield name, level

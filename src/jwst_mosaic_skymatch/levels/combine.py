@@ -1,8 +1,12 @@
 """Levels of exposures: those of their stacks and those inside them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from jwst_mosaic_skymatch.levels.joint import JointSolution
+from jwst_mosaic_skymatch.levels.results import Stack
 
 __all__ = ["CombinedLevels", "combine_levels"]
 
@@ -32,7 +36,9 @@ class CombinedLevels:
     shift_variances: np.ndarray
 
 
-def combine_levels(n, stacks, joint, *, rigid):
+def combine_levels(
+    n: int, stacks: Sequence[Stack], joint: JointSolution, *, rigid: bool
+) -> CombinedLevels:
     """Add up levels, and shifts, of stacks and of members inside them.
 
     Parameters
@@ -88,7 +94,7 @@ def combine_levels(n, stacks, joint, *, rigid):
     )
 
 
-def _centred(levels, components, counted):
+def _centred(levels: np.ndarray, components: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Subtract the mean over the counted exposures of each component."""
     if not counted.any():
         return levels
@@ -99,7 +105,7 @@ def _centred(levels, components, counted):
     return centred
 
 
-def _in_order(components):
+def _in_order(components: np.ndarray) -> np.ndarray:
     """Number components in the order of their first member."""
     has_level = components >= 0
     _, start, inverse = np.unique(components[has_level], return_index=True, return_inverse=True)

@@ -1,18 +1,30 @@
 """Errors of all levels, from those inside stacks and between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 
+from jwst_mosaic_skymatch.levels.combine import CombinedLevels
 from jwst_mosaic_skymatch.levels.inverse import LevelCovariance
+from jwst_mosaic_skymatch.levels.joint import JointSolution
+from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.levels.solution import incidence_matrix
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.blocks import mean_shares
 
 __all__ = ["level_errors"]
 
 
-def level_errors(stacks, offsets, joint, combined):
+def level_errors(
+    stacks: Sequence[Stack],
+    offsets: Sequence[PairOffset],
+    joint: JointSolution,
+    combined: CombinedLevels,
+) -> np.ndarray:
     r"""Propagate errors inside stacks through the offsets between stacks.
 
     Parameters
@@ -68,7 +80,7 @@ class _Inside:
     spread: sparse.sparray  # P, (n, n_stacks)
 
     @classmethod
-    def of(cls, n, stacks):
+    def of(cls, n: int, stacks: Sequence[Stack]) -> Self:
         members = np.concatenate([np.array(s.members) for s in stacks] or [np.zeros(0, int)])
         owner = np.repeat(np.arange(len(stacks)), [len(s.members) for s in stacks])
         # One array for each stack; scipy.sparse.block_diag would go through matrices.
@@ -79,15 +91,15 @@ class _Inside:
         stack_of = np.full(n, -1)
         stack_of[members] = owner
         return cls(
-            covariance=_sparse(*joined, (n, n)),
+            covariance=_sparse((n, n), *joined),
             stack_of=stack_of,
-            spread=_sparse(np.ones(members.size), members, owner, (n, len(stacks))),
+            spread=_sparse((n, len(stacks)), np.ones(members.size), members, owner),
         )
 
-    def apply(self, values):
+    def apply(self, values: np.ndarray) -> np.ndarray:
         return self.covariance @ values
 
-    def variances(self):
+    def variances(self) -> np.ndarray:
         return self.covariance.diagonal()
 
 
@@ -102,10 +114,17 @@ class _Tied:
     to_stacks: sparse.sparray  # weighted offsets that errors of members make, by stack
 
     @classmethod
-    def of(cls, inside, stacks, offsets, joint):
+    def of(
+        cls,
+        inside: _Inside,
+        stacks: Sequence[Stack],
+        offsets: Sequence[PairOffset],
+        joint: JointSolution,
+    ) -> Self:
         incidence = incidence_matrix(len(stacks), offsets)
         weighted = (incidence.T @ sparse.diags_array(joint.solution.weights)).tocsr()
         shares = _shares(len(inside.stack_of), stacks, offsets)
+        assert joint.covariance is not None  # since there are offsets
         return cls(
             inside=inside,
             covariance=joint.covariance,
@@ -114,7 +133,7 @@ class _Tied:
             to_stacks=(weighted @ shares).tocsr(),
         )
 
-    def apply(self, values):
+    def apply(self, values: np.ndarray) -> np.ndarray:
         """Multiply with (1 - P L F) C (1 - P L F)^T + P G P^T."""
         spread, scale = self.inside.spread, self.scale
         of_stacks = spread.T @ values
@@ -123,7 +142,7 @@ class _Tied:
         back -= spread @ self.operator.apply(self.to_stacks @ back)
         return back + spread @ (scale * self.covariance.apply(scale * of_stacks))
 
-    def variances(self):
+    def variances(self) -> np.ndarray:
         """Diagonal of that matrix, from some columns of the inverses at a time."""
         variances = self.inside.variances()
         stack_of, with_inside = self.inside.stack_of, self.to_stacks @ self.inside.covariance
@@ -141,9 +160,10 @@ class _Tied:
         return variances
 
 
-def _shares(n, stacks, offsets):
+def _shares(n: int, stacks: Sequence[Stack], offsets: Sequence[PairOffset]) -> sparse.csr_array:
     """F: what the error of each member makes in each offset, (n_pairs, n)."""
-    rows, columns, values = [], [], []
+    columns: list[int] = []
+    rows, values = [], []
     for row, offset in enumerate(offsets):
         ends = stacks[offset.first], stacks[offset.second]
         for sign, stack, other in ((1.0, *ends), (-1.0, *ends[::-1])):
@@ -151,9 +171,11 @@ def _shares(n, stacks, offsets):
                 rows += [row] * len(stack.members)
                 columns += stack.members
                 values += (sign * mean_shares(stack.coverage, other.coverage)).tolist()
-    return _sparse(np.array(values), rows, columns, (len(offsets), n))
+    return _sparse((len(offsets), n), np.array(values), rows, columns)
 
 
-def _sparse(values, rows, columns, shape):
+def _sparse(
+    shape: tuple[int, int], values: np.ndarray, rows: ArrayLike, columns: ArrayLike
+) -> sparse.csr_array:
     rows, columns = np.asarray(rows, dtype=int), np.asarray(columns, dtype=int)
     return sparse.coo_array((values.astype(float), (rows, columns)), shape=shape).tocsr()

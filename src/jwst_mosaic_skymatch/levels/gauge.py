@@ -5,7 +5,7 @@ import numpy as np
 __all__ = ["apply_gauge"]
 
 
-def apply_gauge(levels, *, match_down):  # numpydoc ignore=PR01,RT01
+def apply_gauge(levels: np.ndarray, *, match_down: bool) -> np.ndarray:  # numpydoc ignore=PR01,RT01
     """Subtract the smallest level of all or, if not to match down, the largest; NaN stays."""
     if not np.isfinite(levels).any():
         return levels.copy()

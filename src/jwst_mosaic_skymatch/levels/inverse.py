@@ -1,5 +1,7 @@
 """Inverses of sparse normal matrices that leave constants free."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
@@ -22,7 +24,7 @@ class GroundedInverse:
         Unknowns held at zero, one in each part.
     """
 
-    def __init__(self, normal, ground):
+    def __init__(self, normal: sparse.sparray, ground: Sequence[int] | np.ndarray) -> None:
         self._n = normal.shape[0]
         self._free = np.delete(np.arange(self._n), ground)
         if self._free.size:
@@ -34,14 +36,14 @@ class GroundedInverse:
                 options={"SymmetricMode": True},
             )
 
-    def solve(self, right):  # numpydoc ignore=PR01,RT01
+    def solve(self, right: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Solve for one or several right-hand sides, shape (n,) or (n, k)."""
         solution = np.zeros(np.shape(right))
         if self._free.size:
             solution[self._free] = self._factor.solve(np.ascontiguousarray(right[self._free]))
         return solution
 
-    def quadratic_forms(self, rows):  # numpydoc ignore=PR01,RT01
+    def quadratic_forms(self, rows: sparse.sparray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Compute x K x for each row x of a sparse array (k, n), K the inverse."""
         forms = np.zeros(rows.shape[0])
         rows = rows.tocsr()
@@ -65,7 +67,7 @@ class LevelCovariance:
         Connected part of each level, from 0.
     """
 
-    def __init__(self, normal, parts):
+    def __init__(self, normal: sparse.sparray, parts: np.ndarray) -> None:
         self.parts = parts
         # What leads out of a part (too few cells to be a pair) is no tie.
         ties = normal.tocoo()
@@ -75,12 +77,12 @@ class LevelCovariance:
         normal = off - sparse.diags_array(off.sum(axis=1))
         self._inverse = GroundedInverse(normal, np.unique(parts, return_index=True)[1])
 
-    def apply(self, values):  # numpydoc ignore=PR01,RT01
+    def apply(self, values: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Multiply one or several columns, shape (n,) or (n, k), with the covariance."""
         centred = subtract_means(values, self.parts)
         return subtract_means(self._inverse.solve(centred), self.parts)
 
-    def columns(self):  # numpydoc ignore=YD01
+    def columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:  # numpydoc ignore=YD01
         """Yield the numbers of some columns of the covariance, and these columns, (n, k)."""
         n = len(self.parts)
         for start in range(0, n, BATCH):
@@ -88,17 +90,19 @@ class LevelCovariance:
             yield numbers, self.apply(np.eye(n, numbers.size, -start))
 
     @property
-    def variances(self):
+    def variances(self) -> np.ndarray:
         """Diagonal of the covariance, an array of shape (n,)."""
         diagonals = [np.diag(columns[numbers]) for numbers, columns in self.columns()]
         return np.concatenate(diagonals)
 
-    def of_differences(self, incidence):  # numpydoc ignore=PR01,RT01
+    def of_differences(self, incidence: sparse.sparray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Find the variance of the difference of levels of each pair of an incidence matrix."""
         return self._inverse.quadratic_forms(incidence)
 
 
-def subtract_means(values, labels):  # numpydoc ignore=PR01,RT01
+def subtract_means(
+    values: np.ndarray, labels: np.ndarray
+) -> np.ndarray:  # numpydoc ignore=PR01,RT01
     """Subtract from values (n,) or (n, k) their mean over each label, 0 and up."""
     n = len(labels)
     membership = sparse.csr_array((np.ones(n), (labels, np.arange(n))))

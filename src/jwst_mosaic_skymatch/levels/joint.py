@@ -1,5 +1,6 @@
 """Levels with their joint covariance: what all tiles say together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from jwst_mosaic_skymatch.levels.solution import (
     solve_levels,
 )
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
+from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
 
 __all__ = ["JointSolution", "joint_normal_matrix", "pair_results", "solve_jointly"]
@@ -48,11 +51,11 @@ class JointSolution:
     shift_variances: np.ndarray
 
     @property
-    def members(self):
+    def members(self) -> list[np.ndarray]:
         """Positions of the tiles of each part, a list of arrays."""
         return [np.flatnonzero(self.parts == number) for number in range(self.parts.max() + 1)]
 
-    def covariance_of(self, part):
+    def covariance_of(self, part: np.ndarray) -> np.ndarray:
         """Give the covariance of the levels of one part, with what fitting shifts costs."""
         if self.covariance is None:
             return np.zeros((len(part), len(part)))
@@ -62,7 +65,13 @@ class JointSolution:
         return self.covariance.apply(unit)[part] * np.outer(scale, scale)
 
 
-def solve_jointly(summaries, offsets, *, weighted=True, rigid=False):
+def solve_jointly(
+    summaries: Sequence[TileSummary],
+    offsets: Sequence[PairOffset],
+    *,
+    weighted: bool = True,
+    rigid: bool = False,
+) -> JointSolution:
     """Solve for the levels of tiles, and find their covariance.
 
     Parameters
@@ -105,7 +114,9 @@ def solve_jointly(summaries, offsets, *, weighted=True, rigid=False):
     )
 
 
-def pair_results(offsets, joint, positions):
+def pair_results(
+    offsets: Sequence[PairOffset], joint: JointSolution, positions: Sequence[int]
+) -> tuple[PairResult, ...]:
     """Compare pairs with the solution.
 
     Parameters
@@ -143,9 +154,11 @@ def pair_results(offsets, joint, positions):
     )
 
 
-def _noise_factors(summaries, offsets, variances):
+def _noise_factors(
+    summaries: Sequence[TileSummary], offsets: Sequence[PairOffset], variances: np.ndarray
+) -> list[float]:
     """Compare the noise that the pairs of each tile show with what was expected."""
-    ratios = [[] for _ in summaries]
+    ratios: list[list[float]] = [[] for _ in summaries]
     for offset, variance in zip(offsets, variances.tolist(), strict=True):
         for end in (offset.first, offset.second):
             ratios[end].append(variance / offset.quoted_variance)
@@ -157,7 +170,9 @@ def _noise_factors(summaries, offsets, variances):
     return [f / summary.pixel_variance for f, summary in zip(factors, summaries, strict=True)]
 
 
-def joint_normal_matrix(information, factors):
+def joint_normal_matrix(
+    information: Sequence[BlockMap], factors: Sequence[float]
+) -> sparse.csr_array:
     r"""Build the normal matrix of all levels with the sky eliminated.
 
     Parameters
@@ -181,7 +196,7 @@ def joint_normal_matrix(information, factors):
     Cells of a block are taken together.
     """
     scales = [np.float32(1.0 / factor) for factor in factors]
-    neighbours = [[] for _ in information]
+    neighbours: list[list[int]] = [[] for _ in information]
     for i, j in overlapping_pairs(information):
         neighbours[i].append(j)
         neighbours[j].append(i)

@@ -54,7 +54,7 @@ class PairResult:
     robust_weight: float
 
     @property
-    def used(self):
+    def used(self) -> bool:
         """Whether the pair has kept most of its weight."""
         return self.robust_weight > 0.5
 
@@ -162,12 +162,12 @@ class Match:
     reasons: tuple[str, ...]
 
     @property
-    def n_components(self):
+    def n_components(self) -> int:
         """Number of connected components."""
         return int(self.components.max(initial=-1)) + 1
 
     @property
-    def closure(self):
+    def closure(self) -> tuple[float, float]:
         """Chi2 and degrees of freedom of the pairs that are used, as a tuple.
 
         A pair's residual has the variance of its offset less the part that

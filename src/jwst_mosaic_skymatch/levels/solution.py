@@ -1,5 +1,6 @@
 """Levels, and shifts, from pairwise measurements by weighted least squares."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.inverse import GroundedInverse, subtract_means
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER
 
 __all__ = ["Solution", "incidence_matrix", "pair_ends", "solve_levels"]
@@ -73,18 +75,20 @@ class Solution:
     pair_inflation: np.ndarray
 
     @property
-    def n_components(self):
+    def n_components(self) -> int:
         """Number of connected components."""
         return int(self.components.max(initial=-1)) + 1
 
 
-def pair_ends(offsets):
+def pair_ends(offsets: Sequence[PairOffset]) -> np.ndarray:
     """Give the first and the second member of each pair, arrays of int."""
     ends = np.array([(offset.first, offset.second) for offset in offsets], dtype=int)
     return ends.reshape(-1, 2).T
 
 
-def incidence_matrix(n, offsets):  # numpydoc ignore=PR01,RT01
+def incidence_matrix(
+    n: int, offsets: Sequence[PairOffset]
+) -> sparse.csc_array:  # numpydoc ignore=PR01,RT01
     """Build the sparse matrix (n_pairs, n) that takes levels to offsets."""
     rows = np.tile(np.arange(len(offsets)), 2)
     signs = np.repeat([1.0, -1.0], len(offsets))
@@ -92,7 +96,7 @@ def incidence_matrix(n, offsets):  # numpydoc ignore=PR01,RT01
     return sparse.coo_array((signs, (rows, columns)), shape=(len(offsets), n)).tocsc()
 
 
-def solve_levels(n, offsets, *, weighted=True):
+def solve_levels(n: int, offsets: Sequence[PairOffset], *, weighted: bool = True) -> Solution:
     r"""Solve for levels and shifts from pairwise measurements.
 
     Parameters
@@ -160,7 +164,7 @@ def solve_levels(n, offsets, *, weighted=True):
     )
 
 
-def _empty_solution(n):
+def _empty_solution(n: int) -> Solution:
     none, no_shifts, no_pairs = np.full(n, np.nan), np.full((n, 2), np.nan), np.zeros(0)
     return Solution(
         levels=none,
@@ -178,7 +182,7 @@ def _empty_solution(n):
     )
 
 
-def _shifts_of(unknowns):
+def _shifts_of(unknowns: np.ndarray) -> np.ndarray:
     """Take the columns of shifts, NaN if these are not among the unknowns."""
     return unknowns[:, 1:] if unknowns.shape[1] > 1 else np.full((len(unknowns), 2), np.nan)
 
@@ -206,11 +210,11 @@ class _Equations:
     shift_design: np.ndarray  # what a shift makes of them, (n_pairs, m - 1, m - 1)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of unknowns to a member."""
         return self.rows.shape[1]
 
-    def solve(self, robust_weights):
+    def solve(self, robust_weights: np.ndarray) -> _Fit:
         """Solve with weights for the offset, and for the shift, of each pair."""
         right = (robust_weights[0] * self.weights * self.values)[:, None] * self.rows
         right[:, 1:] += np.einsum(
@@ -228,7 +232,7 @@ class _Equations:
         misfits = np.stack([np.abs(residuals) / np.sqrt(self.variances), rms_of_shifts])
         return _Fit(unknowns=unknowns, residuals=residuals, misfits=misfits)
 
-    def _inverse(self, robust_weights, size):
+    def _inverse(self, robust_weights: np.ndarray, size: int) -> GroundedInverse:
         """Factorize the normal matrix of the first unknowns of each member."""
         n, rows = len(self.parts), self.rows
         blocks = (robust_weights[0] * self.weights)[:, None, None]
@@ -237,7 +241,7 @@ class _Equations:
             "p,pac,pab->pcb", robust_weights[1], self.shift_design, self.shift_design
         )
 
-        def summed(a, b):
+        def summed(a: int, b: int) -> sparse.sparray:
             ties = self.incidence.T @ sparse.diags_array(blocks[:, a, b]) @ self.incidence
             return ties + sparse.eye_array(n) / SHIFT_PRIOR**2 if a == b > 0 else ties
 
@@ -246,7 +250,7 @@ class _Equations:
         normal = normal.tocsr()[order][:, order]
         return GroundedInverse(normal, size * np.unique(self.parts, return_index=True)[1])
 
-    def errors(self, robust_weights):
+    def errors(self, robust_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Variances of shifts, of levels with shifts known, and what fitting shifts costs these."""
         n, size = len(self.parts), self.size
         alone = self._centred_variances(self._inverse(robust_weights, 1), 1, 0)
@@ -257,19 +261,19 @@ class _Equations:
         inflation = np.divide(level, alone, out=np.ones(n), where=alone > 0)
         return np.stack(shift, axis=1), alone, np.maximum(inflation, 1.0)
 
-    def pair_inflation(self, robust_weights):
+    def pair_inflation(self, robust_weights: np.ndarray) -> np.ndarray:
         """What fitting shifts costs what the solution says of each pair."""
         alone, fitted = (self._fitted_variances(robust_weights, m) for m in (1, self.size))
         inflation = np.divide(fitted, alone, out=np.ones_like(alone), where=alone > 0)
         return np.maximum(inflation, 1.0)
 
-    def _fitted_variances(self, robust_weights, size):
+    def _fitted_variances(self, robust_weights: np.ndarray, size: int) -> np.ndarray:
         """Variance of what the solution says of the value of each pair."""
         columns = [self.incidence.multiply(self.rows[:, a : a + 1]) for a in range(size)]
         rows = sparse.hstack(columns, format="csc")[:, _by_member(len(self.parts), size)]
         return self._inverse(robust_weights, size).quadratic_forms(rows)
 
-    def _centred_variances(self, inverse, size, column):
+    def _centred_variances(self, inverse: GroundedInverse, size: int, column: int) -> np.ndarray:
         """Variance of one unknown of each member about the mean of its part."""
         n, counts = len(self.parts), np.bincount(self.parts)
         numbers = column + size * np.arange(n)
@@ -281,12 +285,12 @@ class _Equations:
         return inverse.quadratic_forms(unit) - 2.0 * with_mean + of_mean[self.parts]
 
 
-def _by_member(n, size):
+def _by_member(n: int, size: int) -> np.ndarray:
     """Order that puts the unknowns of one member side by side, for a narrow matrix."""
     return np.arange(size * n).reshape(size, n).T.ravel()
 
 
-def _make_equations(parts, offsets, weighted):
+def _make_equations(parts: np.ndarray, offsets: Sequence[PairOffset], weighted: bool) -> _Equations:
     estimates, covariances, responses = _fits(offsets)
     size = estimates.shape[1]
     to_shifts = responses[:, :, 1:]
@@ -315,7 +319,7 @@ def _make_equations(parts, offsets, weighted):
     )
 
 
-def _fits(offsets):
+def _fits(offsets: Sequence[PairOffset]) -> tuple[np.ndarray, ...]:
     """Estimates, covariances, responses of all pairs; of offsets only if any has no more."""
     fits = [offset.fit for offset in offsets]
     if any(fit is None for fit in fits):
@@ -328,7 +332,7 @@ def _fits(offsets):
     )
 
 
-def _robust_weights(equations, misfits):
+def _robust_weights(equations: _Equations, misfits: np.ndarray) -> np.ndarray:
     """Find how far the offset, and the shift, of each pair can be relied on."""
     for _ in range(30):  # least absolute deviations
         misfits = equations.solve(1.0 / np.maximum(misfits, 0.1)).misfits
@@ -338,7 +342,7 @@ def _robust_weights(equations, misfits):
     return np.maximum((1.0 - np.minimum(misfits / scale, 1.0) ** 2) ** 2, LEAST_WEIGHT)
 
 
-def _rounding(offsets):
+def _rounding(offsets: Sequence[PairOffset]) -> np.ndarray:
     """Least variance that each offset can have."""
     n_cells = np.array([offset.n_cells for offset in offsets])
     scale = max(abs(offset.value) for offset in offsets)

@@ -1,6 +1,7 @@
 """Noise that neighbouring cells have in common."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -11,7 +12,7 @@ BAND_ROWS = 16
 N_BANDS = 8
 
 
-def drizzle_correlation(pixels_per_cell):
+def drizzle_correlation(pixels_per_cell: float) -> float:
     r"""Find by how much drizzle hides the variance of a mean.
 
     Parameters
@@ -58,11 +59,11 @@ class CellCorrelation:
     of_mean: float
 
     @classmethod
-    def none(cls, n):
+    def none(cls, n: int) -> Self:
         """Make n independent cells."""
         return cls(valid=np.ones((1, n), dtype=bool), of_mean=1.0)
 
-    def products(self, columns):
+    def products(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sum products of columns over cells, and over pairs of neighbouring cells.
 
         Parameters

@@ -7,7 +7,9 @@ from scipy.sparse.csgraph import connected_components
 __all__ = ["connected_parts"]
 
 
-def connected_parts(n, first, second):  # numpydoc ignore=PR01,RT01
+def connected_parts(
+    n: int, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:  # numpydoc ignore=PR01,RT01
     """Label n nodes by what pairs connect, from 0 in the order of each part's first node."""
     graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
     _, labels = connected_components(graph, directed=False)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
@@ -10,9 +11,10 @@ from scipy.ndimage import mean as labelled_mean
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
+from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
-from jwst_mosaic_skymatch.tiles.tile import shift_tile
+from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 from jwst_mosaic_skymatch.tiles.windows import overlap_windows
 
 __all__ = ["PairFit", "PairOffset", "measure_offset"]
@@ -48,7 +50,7 @@ class PairFit:
     response: np.ndarray
 
     @property
-    def inverse_response(self):
+    def inverse_response(self) -> np.ndarray:
         """Inverse of the response of the shift alone; NaN if the sky does not show it."""
         response = self.response[1:, 1:]
         if np.linalg.svd(response, compute_uv=False)[-1] < LEAST_RESPONSE:
@@ -91,7 +93,7 @@ class PairOffset:
     outliers: Outliers | None = None
 
     @property
-    def shift(self):
+    def shift(self) -> np.ndarray:
         """Shift (x, y) of ``first`` relative to ``second``, cells, as an array.
 
         NaN when it was not fitted or the sky does not show it.
@@ -101,7 +103,7 @@ class PairOffset:
         return self.fit.inverse_response @ self.fit.estimate[1:]
 
     @property
-    def shift_variance(self):
+    def shift_variance(self) -> np.ndarray:
         """Variance of ``shift``, cells^2."""
         if self.fit is None:
             return np.full(2, np.nan)
@@ -110,8 +112,15 @@ class PairOffset:
 
 
 def measure_offset(
-    first, second, statistic, *, min_cells, fit_shift=True, quoted=True, keep_outliers=False
-):
+    first: Tile,
+    second: Tile,
+    statistic: Statistic,
+    *,
+    min_cells: int,
+    fit_shift: bool = True,
+    quoted: bool = True,
+    keep_outliers: bool = False,
+) -> PairOffset | None:
     """Measure the offset of one tile from another.
 
     Parameters
@@ -159,14 +168,14 @@ class _Overlap:
 
     x0: int
     y0: int
-    data: tuple[np.ndarray, np.ndarray]
-    weights: tuple[np.ndarray, np.ndarray]
+    data: tuple[np.ndarray, ...]
+    weights: tuple[np.ndarray, ...]
     noises: tuple[NoiseCurve, NoiseCurve]
     valid: np.ndarray
     correlation: float  # variance of a mean, over that of independent cells
 
     @classmethod
-    def of(cls, first, second, quoted):
+    def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
         windows = overlap_windows(first, second)
         tiles = list(zip((first, second), windows, strict=True))
         data = tuple(t.data[w] for t, w in tiles)
@@ -184,23 +193,23 @@ class _Overlap:
         )
 
     @cached_property
-    def _places(self):
+    def _places(self) -> np.ndarray:
         return np.flatnonzero(self.valid)
 
-    def take(self, image):
+    def take(self, image: np.ndarray) -> np.ndarray:
         """Values of an image in the valid cells; several times faster than by the mask."""
         return image.ravel().take(self._places)
 
-    def difference(self):
+    def difference(self) -> np.ndarray:
         """Difference of the images in the valid cells."""
         return self.take(self.data[0]) - self.take(self.data[1])
 
     @cached_property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """Mean image; NaN in holes of either, beside which gradients are one-sided."""
         return np.float32(0.5) * (self.data[0] + self.data[1])
 
-    def variance(self):
+    def variance(self) -> np.ndarray:
         """Variance of the difference in the valid cells."""
         brightness = self.take(self.mean)
         return sum(
@@ -218,7 +227,7 @@ class _Fitted:
     quoted_variance: float
 
 
-def _plain_offset(overlap, statistic):
+def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
     location = statistic(overlap.difference().astype(np.float64))
     if not np.isfinite(location.value):
         return None
@@ -232,7 +241,7 @@ def _plain_offset(overlap, statistic):
     )
 
 
-def _kept_overlap(overlap, min_cells, fit_shift):
+def _kept_overlap(overlap: _Overlap, min_cells: int, fit_shift: bool) -> _Fitted:
     """Regress, and once more without spoiled patches if there are any."""
     fitted = _regress(overlap, fit_shift)
     patches = _spoiled_patches(overlap.valid, fitted.fit.used)
@@ -241,7 +250,7 @@ def _kept_overlap(overlap, min_cells, fit_shift):
     return _regress(replace(overlap, valid=overlap.valid & ~patches), fit_shift)
 
 
-def _regress(overlap, fit_shift):
+def _regress(overlap: _Overlap, fit_shift: bool) -> _Fitted:
     slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean)])
     variance = overlap.variance()
     fit = robust_regression(
@@ -254,17 +263,23 @@ def _regress(overlap, fit_shift):
     return _Fitted(overlap=overlap, fit=fit, quoted_variance=_variance_of_mean(variance))
 
 
-def _variance_of_mean(variance):
+def _variance_of_mean(variance: np.ndarray) -> float:
     return 1.0 / float((1.0 / variance).sum(dtype=np.float64))
 
 
-def _is_shifted(fit):
+def _is_shifted(fit: Regression) -> bool:
     """Tell whether it is worth moving an image."""
     limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
     return np.hypot(*fit.coefficients[1:]) > limit
 
 
-def _offset(kept, overlap, fit_shift, keep_outliers, shift=None):
+def _offset(
+    kept: _Fitted,
+    overlap: _Overlap,
+    fit_shift: bool,
+    keep_outliers: bool,
+    shift: np.ndarray | None = None,
+) -> PairOffset:
     """Make the result; ``shift`` is by how much an image has been moved."""
     fit = kept.fit
     # An image shifted by +s has lost s times its gradient.
@@ -288,7 +303,7 @@ def _offset(kept, overlap, fit_shift, keep_outliers, shift=None):
     )
 
 
-def _outliers(overlap, kept):
+def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:
     """Cells that were left out, by the tile that is brighter there."""
     left_out = overlap.valid.copy()
     left_out[kept.overlap.valid] = ~kept.fit.used
@@ -309,7 +324,7 @@ def _outliers(overlap, kept):
     )
 
 
-def _spoiled_patches(valid, used):
+def _spoiled_patches(valid: np.ndarray, used: np.ndarray) -> np.ndarray | None:
     """Find patches in which nearly all cells are outliers, with a margin.
 
     The wings of an afterglow or a ghost are too faint for any one cell to be
@@ -325,14 +340,14 @@ def _spoiled_patches(valid, used):
     return maximum_filter(core, PATCH_CELLS + 4) if core.any() else None
 
 
-def _any_dense_block(outliers):
+def _any_dense_block(outliers: np.ndarray) -> bool:
     """Look at blocks of three by three, of which a patch holds one that is as full."""
     ny, nx = (n - n % 3 for n in outliers.shape)
     sums = sum(outliers[j:ny:3, i:nx:3] for j in range(3) for i in range(3))
-    return bool((sums >= 7).any())
+    return bool(np.any(sums >= 7))
 
 
-def _smoothed_shift(fitted):
+def _smoothed_shift(fitted: _Fitted) -> np.ndarray:
     """Find the shift from difference and gradient, after smoothing both alike.
 
     What is as narrow as a cell has no accurate gradient; smoothed by the same
@@ -343,7 +358,7 @@ def _smoothed_shift(fitted):
     used[overlap.valid] = fit.used
     difference = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
 
-    def smooth(image):
+    def smooth(image: np.ndarray | float) -> np.ndarray:
         return gaussian_filter(np.where(used, image, 0.0), SMOOTHING_CELLS, mode="constant")
 
     covered = smooth(1.0)

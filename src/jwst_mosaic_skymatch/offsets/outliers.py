@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jwst_mosaic_skymatch.tiles.tile import Tile
+
 __all__ = ["OutlierVotes", "Outliers"]
 
 
@@ -40,11 +42,11 @@ class OutlierVotes:
         The tile.
     """
 
-    def __init__(self, tile):
+    def __init__(self, tile: Tile) -> None:
         self._corner = tile.x0, tile.y0
         self._votes = np.zeros(tile.shape, dtype=np.int16)
 
-    def add(self, outliers, too_bright):  # numpydoc ignore=PR01
+    def add(self, outliers: Outliers, too_bright: np.ndarray) -> None:  # numpydoc ignore=PR01
         """Count the votes of one partner; its mask tells where this tile is too bright."""
         ny, nx = outliers.valid.shape
         x, y = outliers.x0 - self._corner[0], outliers.y0 - self._corner[1]
@@ -53,7 +55,7 @@ class OutlierVotes:
         votes += 2 * too_bright.astype(np.int16)
         votes -= outliers.valid
 
-    def reject(self, tile):  # numpydoc ignore=PR01,RT01
+    def reject(self, tile: Tile) -> Tile:  # numpydoc ignore=PR01,RT01
         """Give the tile without the cells that most of its partners find too bright."""
         bad = self._votes > 0
         if not bad.any():

@@ -6,7 +6,13 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation
 from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
-from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, FLAT, measure_factor, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import (
+    CUTOFF,
+    FLAT,
+    VarianceFactor,
+    measure_factor,
+    scale_of,
+)
 
 __all__ = ["Regression", "robust_regression"]
 
@@ -42,7 +48,13 @@ class Regression:
     response: np.ndarray
 
 
-def robust_regression(values, regressors, variance, gradient_squared, correlation=None):
+def robust_regression(
+    values: np.ndarray,
+    regressors: np.ndarray,
+    variance: np.ndarray,
+    gradient_squared: np.ndarray,
+    correlation: CellCorrelation | None = None,
+) -> Regression:
     r"""Fit a line through the differences, giving outliers no weight.
 
     Parameters
@@ -88,10 +100,10 @@ def robust_regression(values, regressors, variance, gradient_squared, correlatio
     # taken out first leaves nothing for single precision to lose.
     level = np.median(values[sample])
     values = values - level
-    start, scale, factor = _start(
+    start, scale, variance_factor = _start(
         values[sample], regressors[:, sample], variance[sample], gradient_squared[sample]
     )
-    factor = factor(gradient_squared)
+    factor = variance_factor(gradient_squared)
     whitened, design = _whiten(values, regressors, variance * factor)
     if scale == 0.0:  # more than half of the values are fitted exactly
         exact = _residual(whitened, design, start) == 0
@@ -103,7 +115,9 @@ def robust_regression(values, regressors, variance, gradient_squared, correlatio
     return fit
 
 
-def _start(values, regressors, variance, gradient_squared):
+def _start(
+    values: np.ndarray, regressors: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
+) -> tuple[np.ndarray, float, VarianceFactor]:
     """Find coefficients, scale and variance factor from some of the values."""
     coefficients, factor = np.zeros(len(regressors) + 1), FLAT
     unweighted = np.concatenate([np.ones_like(values)[None], regressors])
@@ -116,7 +130,9 @@ def _start(values, regressors, variance, gradient_squared):
     return coefficients, scale_of(_residual(*whitened, coefficients)), factor
 
 
-def _whiten(values, regressors, variance):
+def _whiten(
+    values: np.ndarray, regressors: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Divide values and all columns, the constant first, by the expected scatter."""
     precision = 1.0 / np.sqrt(variance)
     design = np.empty((len(regressors) + 1, values.size), dtype=values.dtype)
@@ -125,11 +141,13 @@ def _whiten(values, regressors, variance):
     return values * precision, design
 
 
-def _residual(values, design, coefficients):
+def _residual(values: np.ndarray, design: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     return values - coefficients.astype(values.dtype) @ design
 
 
-def _huber_regression(values, design, coefficients):
+def _huber_regression(
+    values: np.ndarray, design: np.ndarray, coefficients: np.ndarray
+) -> np.ndarray:
     """Iterate Huber's weights to a third of the errors."""
     for _ in range(30):
         residual = _residual(values, design, coefficients)
@@ -145,7 +163,14 @@ def _huber_regression(values, design, coefficients):
     return coefficients
 
 
-def _biweight_regression(values, design, factor, coefficients, scale, correlation):
+def _biweight_regression(
+    values: np.ndarray,
+    design: np.ndarray,
+    factor: np.ndarray,
+    coefficients: np.ndarray,
+    scale: float,
+    correlation: CellCorrelation,
+) -> Regression:
     """Iterate the biweight at fixed scale, from a start within a few sigma."""
     for _ in range(30):
         residual = _residual(values, design, coefficients)
@@ -179,7 +204,9 @@ def _biweight_regression(values, design, factor, coefficients, scale, correlatio
     )
 
 
-def _with_neighbours(products, design, correlation):
+def _with_neighbours(
+    products: np.ndarray, design: np.ndarray, correlation: CellCorrelation
+) -> np.ndarray:
     """Add to a sum over cells that over pairs of neighbours.
 
     Both sums without the residuals tell by what factors the one grows by the other.
@@ -197,12 +224,12 @@ def _with_neighbours(products, design, correlation):
     return root @ (alone + between) @ root.T
 
 
-def _solve(normal, score):
+def _solve(normal: np.ndarray, score: np.ndarray) -> np.ndarray:
     # So little more on the diagonal keeps a regressor at zero that is zero everywhere.
     ridge = 1e-14 * np.max(np.diag(normal)) + np.finfo(float).tiny
     return np.linalg.solve(normal + ridge * np.eye(len(normal)), score)
 
 
-def _products(first, second):
+def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Sum the products of all pairs of columns; for so few faster than a matrix product."""
     return np.einsum("an,bn->ab", first, second).astype(float)

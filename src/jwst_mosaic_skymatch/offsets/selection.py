@@ -1,11 +1,13 @@
 """Which overlapping tiles to compare."""
 
 import heapq
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
 
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.tiles.blocks import BlockMap
 from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = ["choose_pairs", "find_stacks"]
@@ -19,7 +21,7 @@ SHARED = 0.5
 WORTH_ADDING = 0.1
 
 
-def choose_pairs(coverage):
+def choose_pairs(coverage: Sequence[BlockMap]) -> list[tuple[int, int]]:
     """Choose a bounded number of pairs that keeps nearly all information.
 
     Parameters
@@ -50,7 +52,7 @@ def choose_pairs(coverage):
     return [(i, j) for i, j in pairs if hubs[i] or hubs[j]]
 
 
-def find_stacks(footprints):
+def find_stacks(footprints: Sequence[BlockMap]) -> np.ndarray:
     """Find exposures that lie upon each other, directly or through others.
 
     Parameters
@@ -76,7 +78,7 @@ def find_stacks(footprints):
     return connected_parts(len(footprints), shared.row[close], shared.col[close])
 
 
-def _membership(coverage):
+def _membership(coverage: Sequence[BlockMap]) -> sparse.csr_array:
     """Build the matrix that tells which tile has data in which block."""
     bounds = np.array([m.bounds for m in coverage])
     x0, y0, width = bounds[:, 0].min(), bounds[:, 2].min(), np.ptp(bounds[:, :2])
@@ -85,22 +87,23 @@ def _membership(coverage):
         y, x = np.nonzero(m.weight)
         columns.append((y + m.y0 - y0).astype(np.int64) * width + (x + m.x0 - x0))
         rows.append(np.full(x.size, number))
-    rows, columns = np.concatenate(rows), np.concatenate(columns)
-    blocks, columns = np.unique(columns, return_inverse=True)
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    blocks, column = np.unique(column, return_inverse=True)
     shape = (len(coverage), blocks.size)
-    return sparse.csr_array((np.ones(rows.size, dtype=bool), (rows, columns)), shape=shape)
+    return sparse.csr_array((np.ones(row.size, dtype=bool), (row, column)), shape=shape)
 
 
-def _hubs(membership):
+def _hubs(membership: sparse.csr_array) -> np.ndarray:
     """Choose tiles that cover blocks `DEPTH` times, those that add most first."""
     wanted = np.minimum(np.asarray(membership.astype(int).sum(axis=0)).ravel() - 1, DEPTH)
     without_hub = wanted > 0  # blocks that several tiles share and no hub covers yet
     blocks = np.split(membership.indices, membership.indptr[1:-1])
     hubs = np.zeros(len(blocks), dtype=bool)
 
-    def gain(own):
+    def gain(own: np.ndarray) -> int:
         added = np.count_nonzero(wanted[own] > 0)
-        return added if added >= WORTH_ADDING * own.size else np.count_nonzero(without_hub[own])
+        enough = added >= WORTH_ADDING * own.size
+        return int(added if enough else np.count_nonzero(without_hub[own]))
 
     # What a tile adds can only shrink: an old value that still beats all others
     # after an update is the largest.
@@ -109,7 +112,7 @@ def _hubs(membership):
     while heap:
         before, number = heapq.heappop(heap)
         own = blocks[number]
-        now = -int(gain(own))
+        now = -gain(own)
         if now == 0:
             continue
         if now != before:

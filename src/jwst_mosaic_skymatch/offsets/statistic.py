@@ -1,5 +1,6 @@
 """Location of a sample of pixel values or of per-cell differences."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,14 +58,14 @@ class Statistic:
     usigma: float = 4.0
     binwidth: float = 0.1
 
-    def __call__(self, values):  # numpydoc ignore=PR01,RT01
+    def __call__(self, values: np.ndarray) -> Location:  # numpydoc ignore=PR01,RT01
         """Find the `Location` of finite values, shape (n,); NaN for an empty sample."""
         if values.size == 0:
             return _NOTHING
         return _LOCATIONS[self.name](values, self)
 
 
-def _biweight_location(values, _):
+def _biweight_location(values: np.ndarray, _: Statistic) -> Location:
     """Find the biweight M-estimate: a regression on a constant alone."""
     fit = robust_regression(
         values, np.zeros((0, values.size)), np.ones_like(values), np.zeros_like(values)
@@ -72,7 +73,7 @@ def _biweight_location(values, _):
     return Location(value=float(fit.coefficients[0]), variance=float(fit.covariance[0, 0]))
 
 
-def _clipped_location(values, statistic):
+def _clipped_location(values: np.ndarray, statistic: Statistic) -> Location:
     """Find one of the stock step's statistics."""
     # Here, since it brings the coordinate frames of astropy and gwcs along: half of
     # the time that a worker process takes to start.
@@ -97,7 +98,7 @@ def _clipped_location(values, statistic):
     return Location(value=float(value), variance=variance)
 
 
-_LOCATIONS = {
+_LOCATIONS: dict[str, Callable[[np.ndarray, Statistic], Location]] = {
     "biweight": _biweight_location,
     "median": _clipped_location,
     "midpt": _clipped_location,

@@ -4,13 +4,19 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
-from stdatamodels.jwst.datamodels import ImageModel
+from astropy.table import QTable
+from gwcs import WCS
+from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
+from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch.exposures.models import borrowed
+from jwst_mosaic_skymatch.tiles.tile import Tile
 
 __all__ = [
     "check_outputs",
@@ -26,11 +32,15 @@ __all__ = [
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
+# Of the FITS header of a tile.
+WCS_KEYWORDS = ("ctype", "cunit", "crval", "crpix")
+# Pixels that its WCS may differ from the exact one.
+WCS_TOLERANCE = 0.05
 # Identifiers of an association that its successor keeps.
 KEPT = ("asn_id", "asn_pool", "program", "target", "constraints", "version_id", "degraded_status")
 
 
-def require_writable(directory):
+def require_writable(directory: str | Path) -> None:
     """Make sure that files can be written to the output directory.
 
     Parameters
@@ -52,10 +62,10 @@ def require_writable(directory):
         raise OSError(
             f"{directory.absolute()}: cannot write to this directory "
             f"({error.strerror or error}); choose another with output_dir."
-        ) from error
+        ) from None
 
 
-def check_outputs(outputs, inputs):
+def check_outputs(outputs: Iterable[tuple[str, str | Path]], inputs: Collection[Path]) -> None:
     """Refuse outputs that would replace an input or each other.
 
     Parameters
@@ -70,7 +80,7 @@ def check_outputs(outputs, inputs):
     ValueError
         If two exposures have the same output, or an output is an input.
     """
-    seen = {}
+    seen: dict[Path, str] = {}
     for name, output in outputs:
         path = Path(output).resolve()
         if path in inputs:
@@ -87,7 +97,7 @@ def check_outputs(outputs, inputs):
 
 
 @contextmanager
-def whole_files():
+def whole_files() -> Iterator[Callable[[str | Path], Path]]:
     """Write files so that they are all there, each whole, or none is.
 
     Yields
@@ -97,10 +107,11 @@ def whole_files():
         same name, in a temporary directory beside it. An earlier file of that name stays
         until all new ones are complete.
     """
-    directories, drafts = {}, {}
+    directories: dict[Path, Path] = {}
+    drafts: dict[Path, Path] = {}
     with ExitStack() as stack:
 
-        def draft(path):
+        def draft(path: str | Path) -> Path:
             path = Path(path)
             if path.parent not in directories:
                 directory = tempfile.TemporaryDirectory(dir=path.parent, prefix=".skymatch-")
@@ -115,13 +126,15 @@ def whole_files():
         log.info("Saved %s", path)
 
 
-def save_exposures(library, output_path):  # numpydoc ignore=PR01,RT01
+def save_exposures(  # numpydoc ignore=PR01,RT01
+    library: AbstractModelLibrary, output_path: Callable[[str], str | Path]
+) -> list[str]:
     """Save every science exposure of a library, or none, and return their paths.
 
     ``output_path`` takes the file name of an exposure and returns where to save it. Raises
     OSError if one cannot be written, or breaks a schema.
     """
-    paths = []
+    paths: list[str] = []
     with whole_files() as draft, library:
         for index in library.indices_for_exptype("science"):
             with borrowed(library, index) as model:
@@ -130,29 +143,40 @@ def save_exposures(library, output_path):  # numpydoc ignore=PR01,RT01
     return paths
 
 
-def save_tile(path, tile, wcs, unit):  # numpydoc ignore=PR01
+def save_tile(  # numpydoc ignore=PR01
+    path: str | Path, tile: Tile, wcs: WCS, unit: str | None
+) -> None:
     """Save a drizzled image with its weights, WCS and unit."""
     model = ImageModel(tile.data)
     model.wht = tile.weight
     model.meta.wcs = wcs
+    # The same for what knows only FITS, DS9 for one: a tangent plane at the tile's centre.
+    header = wcs.to_fits_sip(degree=1, max_pix_error=WCS_TOLERANCE)
+    for name in ("wcsaxes", *(f"{key}{axis}" for key in WCS_KEYWORDS for axis in "12")):
+        setattr(model.meta.wcsinfo, name, header[name.upper()])
+    for name in ("cd1_1", "cd1_2", "cd2_1", "cd2_2"):
+        setattr(model.meta.wcsinfo, name, header[name.upper()])
     model.meta.bunit_data = unit
     with whole_files() as draft:
         _save(model, path, draft(path))
 
 
-def save_table(path, table):  # numpydoc ignore=PR01
+def save_table(path: str | Path, table: QTable) -> None:  # numpydoc ignore=PR01
     """Save a table as ECSV, whole or not at all."""
     with whole_files() as draft:
         table.write(draft(path), format="ascii.ecsv")
 
 
-def save_association(path, association):  # numpydoc ignore=PR01
+def save_association(  # numpydoc ignore=PR01
+    path: str | Path, association: Mapping[str, Any]
+) -> None:
     """Save an association as JSON, whole or not at all."""
     with whole_files() as draft:
-        draft(path).write_text(json.dumps(association, indent=4) + "\n")
+        # A library gives mappings of its association that are no dicts.
+        draft(path).write_text(json.dumps(association, indent=4, default=dict) + "\n")
 
 
-def _save(model, path, draft):
+def _save(model: JwstDataModel, path: str | Path, draft: Path) -> None:
     """Save a model that shall be at a path in the end."""
     try:
         model.save(draft)
@@ -161,10 +185,12 @@ def _save(model, path, draft):
         raise OSError(
             f"{path}: cannot be saved ({type(error).__name__}: {what}); nothing was written. "
             "Make room on the disk or, if the exposure breaks a schema, make its file anew."
-        ) from error
+        ) from None
 
 
-def product_name(association, filenames, output_file=None):
+def product_name(
+    association: Mapping[str, Any], filenames: Sequence[str], output_file: str | None = None
+) -> str:
     """Choose the name of the product.
 
     Parameters
@@ -192,7 +218,12 @@ def product_name(association, filenames, output_file=None):
     return "".join(column[0] for column in shared).rstrip("_-") or "mosaic"
 
 
-def image3_association(library, name, filenames, others):
+def image3_association(
+    library: AbstractModelLibrary,
+    name: str,
+    filenames: Sequence[str],
+    others: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
     """Make the association with which to go on to ``calwebb_image3``.
 
     Parameters

@@ -1,53 +1,92 @@
 """What users should be told about a match."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.products.tables import sky_shifts
+from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = ["summarize_match", "warnings_of_match"]
 
 # A shift below this many sigma is not significant.
 SIGNIFICANCE = 5.0
+# Exposures out of place that are listed.
+LISTED = 10
 
 
-def summarize_match(match, labels, grouping):  # numpydoc ignore=PR01,RT01
+def summarize_match(  # numpydoc ignore=PR01,RT01
+    match: Match, labels: Sequence[str], grouping: str
+) -> list[str]:
     """Say in some lines for the log what has been matched, and how well."""
     chi2, dof = match.closure
     return [
-        f"{len(set(labels))} groups by {grouping}, {len(match.stacks)} stacks; "
-        f"{len(match.exposure_pairs)} pairs inside stacks, {len(match.stack_pairs)} between them; "
-        f"{match.n_components} connected components",
+        f"{_count(len(set(labels)), 'group')} by {grouping}, "
+        f"{_count(len(match.stacks), 'stack')}; "
+        f"{_count(len(match.exposure_pairs), 'pair')} inside stacks, "
+        f"{len(match.stack_pairs)} between them; "
+        f"{_count(match.n_components, 'connected component')}",
         f"Closure of the pairs: chi2 {chi2:.4g} for {dof:.4g} degrees of freedom",
     ]
 
 
-def warnings_of_match(match, exposures, grid, threshold):  # numpydoc ignore=PR01,RT01
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def warnings_of_match(  # numpydoc ignore=PR01,RT01
+    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
+) -> list[str]:
     """Say what users should be told: components, bad overlaps, and exposures out of place.
 
     ``threshold`` is the shift in native pixels below which nothing is said.
     """
     return [
+        *_single_exposure(exposures),
         *_separate_components(match, exposures),
         *_unused_pairs(match, exposures),
         *_misaligned_exposures(match, exposures, grid, threshold),
     ]
 
 
-def _separate_components(match, exposures):
+def _single_exposure(exposures: Sequence[Exposure]) -> list[str]:
+    if len(exposures) > 1:
+        return []
+    return [
+        f"{exposures[0].name}: a single exposure has nothing to be matched with; give all "
+        "exposures of the mosaic, or choose skymethod='local'."
+    ]
+
+
+def _separate_components(match: Match, exposures: Sequence[Exposure]) -> list[str]:
+    """Name the visits of each component, and the detectors where a visit is in several."""
     if match.n_components < 2:
         return []
-    visits = [set() for _ in range(match.n_components)]
-    for exposure, component in zip(exposures, match.components.tolist(), strict=True):
-        if component >= 0:
-            visits[component].add(exposure.visit_id or exposure.name)
-    listed = "; ".join(", ".join(sorted(names)) for names in visits)
+    members = [
+        [exposures[k] for k in np.flatnonzero(match.components == component).tolist()]
+        for component in range(match.n_components)
+    ]
+    visits = [{exposure.visit_id for exposure in component} for component in members]
+    counts = Counter(visit for component in visits for visit in component if visit)
+
+    def label(exposure: Exposure) -> str:
+        if not exposure.visit_id:
+            return exposure.name
+        if counts[exposure.visit_id] == 1 or not exposure.detector:
+            return exposure.visit_id
+        return f"{exposure.visit_id} {exposure.detector}"
+
+    listed = "; ".join(", ".join(sorted({label(e) for e in group})) for group in members)
     return [
         f"The exposures form {match.n_components} components that do not overlap each other; "
         f"levels are matched only within each. Visits by component: {listed}"
     ]
 
 
-def _unused_pairs(match, exposures):
+def _unused_pairs(match: Match, exposures: Sequence[Exposure]) -> list[str]:
     filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
     return [
@@ -60,7 +99,9 @@ def _unused_pairs(match, exposures):
     ]
 
 
-def _misaligned_exposures(match, exposures, grid, threshold):
+def _misaligned_exposures(
+    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
+) -> list[str]:
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     length = np.hypot(*match.shifts.T)
     error = np.sqrt(match.shift_variances.sum(axis=1))
@@ -68,11 +109,14 @@ def _misaligned_exposures(match, exposures, grid, threshold):
     if not far.size:
         return []
     shifts, _ = sky_shifts(match, grid)
-    listed = ", ".join(
-        f"{exposures[k].name} ({shifts[k, 0]:+.3f}, {shifts[k, 1]:+.3f})" for k in far
-    )
+    far = far[np.argsort(-length[far], kind="stable")]
+    more = f" The {LISTED} farthest:" if far.size > LISTED else ""
     return [
         f"{far.size} of {len(exposures)} exposures are displaced by more than {threshold:g} pixels "
-        "from the mean of all; run tweakreg again. Displacement (east, north) in arcsec: "
-        f"{listed}"
+        f"from the mean of all; run tweakreg again.{more}",
+        *(
+            f"{exposures[k].name}: displaced by {length[k] * pixels:.2f} pixels, "
+            f"{shifts[k, 0]:+.3f} arcsec east and {shifts[k, 1]:+.3f} north"
+            for k in far[:LISTED].tolist()
+        ),
     ]

@@ -1,7 +1,9 @@
 """Progress of long work: a bar on a terminal, log lines otherwise."""
 
+import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from astropy.utils.console import ProgressBar
@@ -13,7 +15,9 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def progress(total, what, log):  # numpydoc ignore=PR01,YD01
+def progress(  # numpydoc ignore=PR01,YD01
+    total: int, what: str, log: logging.Logger
+) -> Iterator[Callable[[], object]]:
     """Report the progress of a loop over some items: yields what to call once for each.
 
     On a terminal that is a bar, else now and then a line in the log.
@@ -24,7 +28,7 @@ def progress(total, what, log):  # numpydoc ignore=PR01,YD01
         return
     done, said = 0, time.monotonic()
 
-    def advance():
+    def advance() -> None:
         nonlocal done, said
         done += 1
         now = time.monotonic()

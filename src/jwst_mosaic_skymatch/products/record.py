@@ -1,8 +1,15 @@
 """Levels that go into models and into the log."""
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe.library import AbstractModelLibrary
+
+from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 
 __all__ = ["describe_levels", "describe_unmatched", "record_levels"]
 
@@ -10,8 +17,17 @@ __all__ = ["describe_levels", "describe_unmatched", "record_levels"]
 LISTED = 100
 
 
-def record_levels(library, exposures, levels, *, method, subtract):
-    """Write levels into the models.
+def record_levels(
+    library: AbstractModelLibrary,
+    exposures: Sequence[Exposure],
+    levels: np.ndarray,
+    *,
+    method: str,
+    subtract: bool,
+    version: str,
+    details: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Write levels into the models, and what is known of them.
 
     Parameters
     ----------
@@ -25,14 +41,21 @@ def record_levels(library, exposures, levels, *, method, subtract):
         The ``skymethod``.
     subtract : bool
         Whether to subtract the levels from the data.
+    version : str
+        Version of this package.
+    details : sequence of dict, optional
+        More about each level, for ``meta.pixel_skymatch``.
     """
-    level_of = dict(zip(exposures, levels.tolist(), strict=True))
+    details = details or [{}] * len(exposures)
+    of_exposure = dict(zip(exposures, zip(levels.tolist(), details, strict=True), strict=True))
 
-    def record(exposure, model):
-        level = level_of[exposure]
+    def record(exposure: Exposure, model: JwstDataModel) -> None:
+        level, detail = of_exposure[exposure]
+        model.meta.pixel_skymatch = {"version": version, **detail}
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
             return
+        add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
         if subtract:
             model.data = model.data - np.float32(level)
         background = model.meta.background
@@ -44,7 +67,9 @@ def record_levels(library, exposures, levels, *, method, subtract):
     change_models(library, exposures, record)
 
 
-def describe_levels(exposures, levels, *, subtract):  # numpydoc ignore=PR01,RT01
+def describe_levels(  # numpydoc ignore=PR01,RT01
+    exposures: Sequence[Exposure], levels: np.ndarray, *, subtract: bool
+) -> list[str]:
     """Say in words what is recorded.
 
     A line for each exposure with a level, or one for all if there are many: jwst keeps the log
@@ -64,15 +89,17 @@ def describe_levels(exposures, levels, *, subtract):  # numpydoc ignore=PR01,RT0
     ]
 
 
-def describe_unmatched(exposures, levels, reasons):  # numpydoc ignore=PR01,RT01
+def describe_unmatched(  # numpydoc ignore=PR01,RT01
+    exposures: Sequence[Exposure], levels: np.ndarray, reasons: Sequence[str]
+) -> list[str]:
     """Say in words which exposures could not be matched, and why, if any.
 
     ``reasons`` has a text for each exposure, which is empty where all went well.
     """
-    named = {True: [], False: []}
+    named: dict[bool, list[str]] = {True: [], False: []}
     for exposure, level, reason in zip(exposures, levels.tolist(), reasons, strict=True):
         if reason:
-            named[np.isfinite(level)].append(f"{exposure.name} ({reason})")
+            named[bool(np.isfinite(level))].append(f"{exposure.name} ({reason})")
     count = f"of {len(exposures)} exposures"
     sentences = []
     if named[False]:
@@ -88,6 +115,6 @@ def describe_unmatched(exposures, levels, reasons):  # numpydoc ignore=PR01,RT01
     return sentences
 
 
-def _total_level(exposure, level, subtract):
+def _total_level(exposure: Exposure, level: float, subtract: bool) -> float:
     """Add what earlier runs have subtracted, which is gone from the data."""
     return level + (exposure.level or 0.0) if subtract else level

@@ -1,13 +1,22 @@
 """Levels and pairs as tables."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-__all__ = ["levels_table", "pairs_table", "sky_shifts"]
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.tiles.grid import Grid
+
+__all__ = ["details_of_levels", "levels_table", "pairs_table", "sky_shifts"]
 
 
-def levels_table(exposures, match, levels, grid, unit):
+def levels_table(
+    exposures: Sequence[Exposure], match: Match, levels: np.ndarray, grid: Grid, unit: str | None
+) -> QTable:
     """Tabulate the level of each exposure.
 
     Parameters
@@ -35,14 +44,15 @@ def levels_table(exposures, match, levels, grid, unit):
         stack[list(one.members)] = one.label
     shifts, errors = sky_shifts(match, grid)
     brightness = _unit(unit)
-    return QTable(
+    table = QTable(
         {
+            # Levels first: of a wide table astropy prints the ends.
             "filename": [exposure.name for exposure in exposures],
+            "level": levels * brightness,
+            "level_error": match.level_errors * brightness,
             "visit_id": [exposure.visit_id or "" for exposure in exposures],
             "group": stack.astype(str),
             "component": match.components,
-            "level": levels * brightness,
-            "level_error": match.level_errors * brightness,
             "shift_ra": shifts[:, 0] * u.arcsec,
             "shift_ra_error": errors[:, 0] * u.arcsec,
             "shift_dec": shifts[:, 1] * u.arcsec,
@@ -53,9 +63,12 @@ def levels_table(exposures, match, levels, grid, unit):
         },
         meta=_closure(match),
     )
+    return _printed_short(table)
 
 
-def pairs_table(exposures, match, grid, unit):
+def pairs_table(
+    exposures: Sequence[Exposure], match: Match, grid: Grid, unit: str | None
+) -> QTable:
     """Tabulate all pairs that were compared.
 
     Parameters
@@ -97,16 +110,49 @@ def pairs_table(exposures, match, grid, unit):
         table[f"shift_{name}"] = shifts[:, axis] * cell
         table[f"shift_{name}_error"] = np.sqrt(variances[:, axis]) * cell
     table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
+    return _printed_short(table)
+
+
+def details_of_levels(match: Match) -> list[dict[str, Any]]:
+    """Tell more about each level, as it is written into the models.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+
+    Returns
+    -------
+    list of dict
+        Group (label of its stack), component, ``level_error`` in MJy/sr and remark of each
+        exposure; see `levels_table`.
+    """
+    groups = {k: stack.label for stack in match.stacks for k in stack.members}
+    return [
+        {"group": groups.get(k, ""), "component": component, "level_error": error, "remark": reason}
+        for k, (component, error, reason) in enumerate(
+            zip(match.components.tolist(), match.level_errors.tolist(), match.reasons, strict=True)
+        )
+    ]
+
+
+def _printed_short(table: QTable) -> QTable:
+    """Print six digits of numbers; the file has all."""
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".6g"
     return table
 
 
-def sky_shifts(match, grid):  # numpydoc ignore=PR01,RT01
+def sky_shifts(  # numpydoc ignore=PR01,RT01
+    match: Match, grid: Grid
+) -> tuple[np.ndarray, np.ndarray]:
     """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each."""
     axes = grid.sky_axes
     return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
 
 
-def _count_pairs(match, n):
+def _count_pairs(match: Match, n: int) -> np.ndarray:
     """Count the pairs that each exposure takes part in, itself or in its stack."""
     count = np.zeros(n, dtype=int)
     for pair in match.exposure_pairs:
@@ -117,18 +163,18 @@ def _count_pairs(match, n):
     return count
 
 
-def _closure(match):
+def _closure(match: Match) -> dict[str, float]:
     chi2, dof = match.closure
     return {"chi2": chi2, "dof": dof}
 
 
-def _unit(name):
+def _unit(name: str | None) -> u.UnitBase:
     return u.Unit(name) if name else u.dimensionless_unscaled
 
 
-def _texts(values):
+def _texts(values: Iterable[str]) -> np.ndarray:
     return np.array(list(values), dtype=str)
 
 
-def _numbers(values):
+def _numbers(values: Iterable[float]) -> np.ndarray:
     return np.array(list(values), dtype=float)

@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ["named_generator"]
 
 
-def named_generator(seed, *names):
+def named_generator(seed: int, *names: str) -> np.random.Generator:
     """Make the random generator that belongs to a seed and some names.
 
     Parameters

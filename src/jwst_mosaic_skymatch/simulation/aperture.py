@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 
 import numpy as np
-from astropy.modeling import bind_bounding_box
+from astropy.modeling import Model, bind_bounding_box
 from astropy.modeling.models import (
     AffineTransformation2D,
     Mapping,
@@ -60,35 +60,35 @@ class Aperture:
     v3_ref: float
     v3_idl_yangle: float
     parity: int
-    x_coefficients: dict
-    y_coefficients: dict
+    x_coefficients: dict[str, float]
+    y_coefficients: dict[str, float]
     binning: int
     subarray: tuple[int, int, int, int]
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Number of rows and columns of the simulated frame."""
         return self.subarray[3] // self.binning, self.subarray[2] // self.binning
 
     @property
-    def is_full(self):
+    def is_full(self) -> bool:
         """Whether the frame is not cropped."""
         return self.subarray == (0, 0, *self.full_size)
 
     @property
-    def pixel_area(self):
+    def pixel_area(self) -> float:
         """Area of a pixel at the reference point, arcsec squared."""
         x, y = self.x_coefficients, self.y_coefficients
         return abs(x["10"] * y["11"] - x["11"] * y["10"]) * self.binning**2
 
     @property
-    def reference_columns_rows(self):
+    def reference_columns_rows(self) -> tuple[int, int]:
         """Width of the reference-pixel border, columns and rows of simulated pixels."""
         columns, rows = _REFERENCE_PIXELS[self.instrument]
         return -(-columns // self.binning), -(-rows // self.binning)
 
     @cached_property
-    def to_v2v3(self):
+    def to_v2v3(self) -> Model:
         """Astropy model from 0-based simulated pixels to V2, V3 (arcsec), with inverse."""
         forward = (
             self._to_offset() | _polynomials(self.x_coefficients, self.y_coefficients) | self._turn
@@ -101,14 +101,14 @@ class Aperture:
         return forward
 
     @property
-    def bounding_box(self):
+    def bounding_box(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Range of the valid pixels, ``((x0, x1), (y0, y1))``, as jwst sets them."""
         rows, columns = self.shape
         # jwst leaves MIRI's reference columns out, unless the frame is a subarray.
         edge = self.reference_columns_rows[0] if self.instrument == "MIRI" and self.is_full else 0
         return (edge - 0.5, columns - edge - 0.5), (-0.5, rows - 0.5)
 
-    def ideal_to_v2v3(self, x, y):
+    def ideal_to_v2v3(self, x: float, y: float) -> tuple[float, float]:
         """Turn ideal coordinates about the reference point into V2, V3.
 
         Parameters
@@ -124,7 +124,7 @@ class Aperture:
         v2, v3 = self._turn(x, y)
         return float(v2), float(v3)
 
-    def full_frame_grid(self):
+    def full_frame_grid(self) -> tuple[np.ndarray, np.ndarray]:
         """Find where the simulated pixels lie on the full frame.
 
         Returns
@@ -140,22 +140,22 @@ class Aperture:
         return x[None, :], y[:, None]
 
     @property
-    def _origin(self):
+    def _origin(self) -> tuple[float, float]:
         middle = (self.binning - 1) / 2
         return self.subarray[0] + middle, self.subarray[1] + middle
 
-    def _to_offset(self):
+    def _to_offset(self) -> Model:
         x0, y0 = (a - b for a, b in zip(self._origin, self.reference_pixel, strict=True))
         return Scale(self.binning) & Scale(self.binning) | Shift(x0) & Shift(y0)
 
     @property
-    def _turn(self):
+    def _turn(self) -> Model:
         angle = np.deg2rad(self.v3_idl_yangle)
         cos, sin = np.cos(angle), np.sin(angle)
         matrix = [[self.parity * cos, sin], [-self.parity * sin, cos]]
         return AffineTransformation2D(matrix, translation=[self.v2_ref, self.v3_ref])
 
-    def _inverse_coefficients(self, points=24):
+    def _inverse_coefficients(self, points: int = 24) -> tuple[dict[str, float], ...]:
         # SIAF's inverse polynomials, of the same degree, miss by up to 0.1 pixel; three
         # degrees more, fitted a little beyond the frame, miss by less than 0.001.
         degree = max(int(key[0]) for key in self.x_coefficients) + 3
@@ -176,7 +176,9 @@ class Aperture:
 
 
 @lru_cache(maxsize=64)
-def load_aperture(name, binning=1, subarray=None):
+def load_aperture(
+    name: str, binning: int = 1, subarray: tuple[int, int, int, int] | None = None
+) -> Aperture:
     """Load a bundled aperture.
 
     Parameters
@@ -226,11 +228,11 @@ def load_aperture(name, binning=1, subarray=None):
     )
 
 
-def _polynomials(x_coefficients, y_coefficients):
+def _polynomials(x_coefficients: dict[str, float], y_coefficients: dict[str, float]) -> Model:
     return Mapping((0, 1, 0, 1)) | _polynomial(x_coefficients) & _polynomial(y_coefficients)
 
 
-def _polynomial(coefficients):
+def _polynomial(coefficients: dict[str, float]) -> Model:
     degree = max(int(key[0]) for key in coefficients)
     names = {f"c{int(key[0]) - int(key[1])}_{key[1]}": v for key, v in coefficients.items()}
     return Polynomial2D(degree, **names)

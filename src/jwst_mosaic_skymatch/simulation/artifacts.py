@@ -52,7 +52,9 @@ class Patch:
     brightness: float
 
 
-def draw_cosmic_rays(shape, options, rng):
+def draw_cosmic_rays(
+    shape: tuple[int, int], options: CosmicRays, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw short straight tracks.
 
     Parameters
@@ -82,7 +84,9 @@ def draw_cosmic_rays(shape, options, rng):
     return energy, flagged
 
 
-def _tracks(shape, n, longest, rng):
+def _tracks(
+    shape: tuple[int, int], n: int, longest: int, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
     # Pixels of n tracks of 1 to longest pixels, one per step along the larger axis.
     start = rng.uniform(0, 1, (n, 2)) * shape
     angle = rng.uniform(0, 2 * np.pi, n)
@@ -95,7 +99,7 @@ def _tracks(shape, n, longest, rng):
     return *pixels[used].T, np.nonzero(used)[0]
 
 
-def draw_patch(shape, patch):
+def draw_patch(shape: tuple[int, int], patch: Patch) -> np.ndarray:
     """Draw a patch of afterglow.
 
     Parameters
@@ -115,7 +119,7 @@ def draw_patch(shape, patch):
     return patch.brightness / (1 + np.exp(np.clip(distance - patch.radius, -50, 50)))
 
 
-def draw_plane(shape, rms, rng):
+def draw_plane(shape: tuple[int, int], rms: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a background gradient across the detector.
 
     Parameters

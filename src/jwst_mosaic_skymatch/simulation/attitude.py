@@ -2,16 +2,21 @@
 
 import numpy as np
 from astropy import coordinates, units
+from astropy.modeling import Model
 from astropy.modeling.models import Identity, RotationSequence3D, Scale
 from gwcs import WCS, coordinate_frames
 from gwcs.geometry import CartesianToSpherical, SphericalToCartesian
+
+from .aperture import Aperture
 
 __all__ = ["attitude_at", "build_wcs", "v2v3_to_sky"]
 
 _AXES = "zyxyz"
 
 
-def v2v3_to_sky(v2_ref, v3_ref, ra_ref, dec_ref, roll_ref):
+def v2v3_to_sky(
+    v2_ref: float, v3_ref: float, ra_ref: float, dec_ref: float, roll_ref: float
+) -> Model:
     """Build the transform from V2, V3 to the sky, the way jwst's assign_wcs does.
 
     Parameters
@@ -39,7 +44,7 @@ def v2v3_to_sky(v2_ref, v3_ref, ra_ref, dec_ref, roll_ref):
     return model
 
 
-def build_wcs(aperture, ra_ref, dec_ref, roll_ref):
+def build_wcs(aperture: Aperture, ra_ref: float, dec_ref: float, roll_ref: float) -> WCS:
     """Build the WCS of an exposure with the frames of a jwst imaging WCS.
 
     Parameters
@@ -82,7 +87,16 @@ def build_wcs(aperture, ra_ref, dec_ref, roll_ref):
     return wcs
 
 
-def attitude_at(v2, v3, *, v2_ref, v3_ref, ra_ref, dec_ref, roll_ref):
+def attitude_at(
+    v2: float,
+    v3: float,
+    *,
+    v2_ref: float,
+    v3_ref: float,
+    ra_ref: float,
+    dec_ref: float,
+    roll_ref: float,
+) -> tuple[float, float, float]:
     """Find sky position and roll at another point of the focal plane.
 
     Parameters
@@ -107,11 +121,11 @@ def attitude_at(v2, v3, *, v2_ref, v3_ref, ra_ref, dec_ref, roll_ref):
     return float(ra), float(dec), float(np.rad2deg(roll) % 360)
 
 
-def _north(longitude, latitude):
+def _north(longitude: float, latitude: float) -> np.ndarray:
     lon, lat = np.deg2rad(longitude), np.deg2rad(latitude)
     return np.array([-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)])
 
 
-def _east(longitude):
+def _east(longitude: float) -> np.ndarray:
     lon = np.deg2rad(longitude)
     return np.array([-np.sin(lon), np.cos(lon), 0.0])

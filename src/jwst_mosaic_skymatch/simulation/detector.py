@@ -6,6 +6,7 @@ import numpy as np
 from stdatamodels.jwst.datamodels import dqflags
 
 from ._random import named_generator
+from .aperture import Aperture
 
 __all__ = ["FLAGS", "DetectorOptions", "draw_dq"]
 
@@ -47,7 +48,7 @@ class DetectorOptions:
     nan_fraction: float = 0.5
 
 
-def draw_dq(aperture, detector, options, seed):
+def draw_dq(aperture: Aperture, detector: str, options: DetectorOptions, seed: int) -> np.ndarray:
     """Draw the data quality that all exposures of a detector share.
 
     Parameters
@@ -77,7 +78,7 @@ def draw_dq(aperture, detector, options, seed):
     return dq
 
 
-def _reference_pixels(aperture):
+def _reference_pixels(aperture: Aperture) -> np.ndarray:
     columns, rows = aperture.reference_columns_rows
     half = (aperture.binning - 1) / 2
     x, y = aperture.full_frame_grid()
@@ -89,7 +90,7 @@ def _reference_pixels(aperture):
     return in_x & np.bool_(columns) | in_y & np.bool_(rows)
 
 
-def _masked_strips(aperture):
+def _masked_strips(aperture: Aperture) -> np.ndarray:
     x, y = aperture.full_frame_grid()
     (x0, x1), (y0, y1) = _LYOT
     lyot = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)

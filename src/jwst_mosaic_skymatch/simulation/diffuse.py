@@ -42,7 +42,7 @@ class Galaxy:
     pitch: float = 20.0
     bulge: float = 4.0
 
-    def draw(self, x, y, rng):
+    def draw(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the component.
 
         Parameters
@@ -85,7 +85,7 @@ class Cirrus:
     contrast: float = 0.5
     slope: float = 3.0
 
-    def draw(self, x, y, rng):
+    def draw(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the component.
 
         Parameters
@@ -104,7 +104,7 @@ class Cirrus:
         return self.mean * np.exp(self.contrast * field - self.contrast**2 / 2)
 
 
-def random_field(shape, slope, rng):
+def random_field(shape: tuple[int, int], slope: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a Gaussian random field with a power-law spectrum.
 
     Parameters

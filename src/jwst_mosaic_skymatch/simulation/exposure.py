@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
+from gwcs import WCS
 from stdatamodels.jwst.datamodels import ImageModel
 
 from ._random import named_generator
-from .aperture import load_aperture
+from .aperture import Aperture, load_aperture
 from .artifacts import draw_cosmic_rays, draw_patch, draw_plane
 from .attitude import build_wcs
 from .detector import FLAGS, draw_dq
 from .metadata import fill_metadata
 from .noise import add_noise, variances
+from .pointing import Pointing
+from .scene import Scene
 
 __all__ = ["Truth", "pointing_error", "simulate_exposure", "true_exposure"]
 
@@ -42,12 +45,12 @@ class Truth:
     dq: np.ndarray
 
     @property
-    def good(self):
+    def good(self) -> np.ndarray:
         """Whether each pixel may be used."""
         return (self.dq & FLAGS["DO_NOT_USE"]) == 0
 
 
-def true_exposure(scene, pointing):
+def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
     """Find what an exposure would show without noise and cosmic rays.
 
     Parameters
@@ -71,11 +74,11 @@ def true_exposure(scene, pointing):
     gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
     signal = light * (1 + scene.imperfections.gain_rms * gain)
     dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
-    variance = sum(variances(signal, scene.noise))
-    return Truth(level=level, signal=signal, variance=variance, dq=dq)
+    poisson, read = variances(signal, scene.noise)
+    return Truth(level=level, signal=signal, variance=poisson + read, dq=dq)
 
 
-def simulate_exposure(scene, pointing):
+def simulate_exposure(scene: Scene, pointing: Pointing) -> ImageModel:
     """Simulate a calibrated exposure.
 
     Parameters
@@ -111,11 +114,11 @@ def simulate_exposure(scene, pointing):
     return model
 
 
-def _aperture(scene, pointing):
+def _aperture(scene: Scene, pointing: Pointing) -> Aperture:
     return load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
 
 
-def pointing_error(scene, pointing):
+def pointing_error(scene: Scene, pointing: Pointing) -> np.ndarray:
     """Find how far beside its WCS's place an exposure looks.
 
     Parameters
@@ -135,13 +138,13 @@ def pointing_error(scene, pointing):
     return scene.imperfections.pointing_rms * rng.standard_normal(2)
 
 
-def _true_wcs(scene, pointing, aperture):
+def _true_wcs(scene: Scene, pointing: Pointing, aperture: Aperture) -> WCS:
     east, north = pointing_error(scene, pointing) / 3600
     ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
     return build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
 
 
-def _gradients(scene, pointing, shape):
+def _gradients(scene: Scene, pointing: Pointing, shape: tuple[int, int]) -> np.ndarray:
     errors = scene.imperfections
     visit = named_generator(scene.seed, "visit gradient", pointing.visit_id, pointing.detector)
     exposure = named_generator(scene.seed, "exposure gradient", pointing.rootname)
@@ -150,7 +153,9 @@ def _gradients(scene, pointing, shape):
     )
 
 
-def _add_cosmic_rays(data, truth, scene, pointing):
+def _add_cosmic_rays(
+    data: np.ndarray, truth: Truth, scene: Scene, pointing: Pointing
+) -> tuple[np.ndarray, np.ndarray]:
     if scene.cosmic_rays is None:
         return data, truth.dq
     rng = named_generator(scene.seed, "cosmic rays", pointing.rootname)
@@ -159,7 +164,9 @@ def _add_cosmic_rays(data, truth, scene, pointing):
     return data + energy * np.sqrt(truth.variance), dq
 
 
-def _spoil_bad_pixels(data, truth, scene, pointing):
+def _spoil_bad_pixels(
+    data: np.ndarray, truth: Truth, scene: Scene, pointing: Pointing
+) -> np.ndarray:
     # Unusable pixels hold wild values; as in real files, part of them NaN.
     rng = named_generator(scene.seed, "bad values", pointing.rootname)
     wild = np.exp(rng.normal(3, 2, data.shape)) * rng.choice([-1, 1], data.shape)
@@ -169,7 +176,9 @@ def _spoil_bad_pixels(data, truth, scene, pointing):
     return np.where(empty & ~truth.good, np.nan, data)
 
 
-def _make_model(data, dq, quoted):
+def _make_model(
+    data: np.ndarray, dq: np.ndarray, quoted: tuple[np.ndarray, np.ndarray]
+) -> ImageModel:
     poisson, read = quoted
     model = ImageModel(data.astype(np.float32))
     model.dq = dq.astype(np.uint32)

@@ -1,15 +1,22 @@
 """Background levels of exposures: drawn, or measured on real data."""
 
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from ._random import named_generator
+from .pointing import Pointing
 
 __all__ = ["draw_levels", "measured_levels"]
 
 
 def draw_levels(
-    pointings, seed=1, *, visit_scatter=1.0, exposure_scatter=0.05, detector_scatter=0.0
-):
+    pointings: Iterable[Pointing],
+    seed: int = 1,
+    *,
+    visit_scatter: float = 1.0,
+    exposure_scatter: float = 0.05,
+    detector_scatter: float = 0.0,
+) -> Mapping[str, float]:
     """Draw a level per exposure: that of its visit plus one of its own.
 
     Parameters
@@ -38,7 +45,7 @@ def draw_levels(
     )
 
 
-def measured_levels(pointings):
+def measured_levels(pointings: Iterable[Pointing]) -> Mapping[str, float]:
     """Take the levels that jwst's own step found on the real exposures.
 
     Parameters
@@ -57,11 +64,12 @@ def measured_levels(pointings):
         If a pointing has none.
     """
     levels = {p.rootname: p.stock_match_level for p in pointings}
-    missing = [name for name, level in levels.items() if level is None]
+    known = {name: level for name, level in levels.items() if level is not None}
+    missing = [name for name in levels if name not in known]
     if missing:
         raise ValueError(f"no measured level for {missing[0]} and {len(missing) - 1} more")
-    return MappingProxyType(levels)
+    return MappingProxyType(known)
 
 
-def _draw(seed, *names):
+def _draw(seed: int, *names: str) -> float:
     return named_generator(seed, "level", *names).standard_normal()

@@ -1,8 +1,14 @@
 """Metadata of a calibrated exposure, as calwebb_image2 leaves it."""
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from gwcs import WCS
+from stdatamodels.jwst.datamodels import ImageModel
+
+from .aperture import Aperture
 from .filters import FILTERS
+from .pointing import Pointing
 
 __all__ = ["fill_metadata"]
 
@@ -13,7 +19,15 @@ _FIRST_MJD = 59742.0  # the day after JWST's first images were taken
 _DATE = "2022-06-12"
 
 
-def fill_metadata(model, pointing, aperture, *, filter_name, exposure_time, target):
+def fill_metadata(
+    model: ImageModel,
+    pointing: Pointing,
+    aperture: Aperture,
+    *,
+    filter_name: str,
+    exposure_time: float,
+    target: str,
+) -> None:
     """Fill in the metadata of a model in place.
 
     Parameters
@@ -58,7 +72,7 @@ def fill_metadata(model, pointing, aperture, *, filter_name, exposure_time, targ
         setattr(meta.cal_step, step, "COMPLETE")
 
 
-def _instrument(pointing, aperture, filter_name):
+def _instrument(pointing: Pointing, aperture: Aperture, filter_name: str) -> dict[str, Any]:
     values = {"name": aperture.instrument, "detector": pointing.detector, "filter": filter_name}
     if aperture.instrument == "NIRCAM":
         values["pupil"] = "CLEAR"
@@ -67,7 +81,7 @@ def _instrument(pointing, aperture, filter_name):
     return values
 
 
-def _observation(pointing):
+def _observation(pointing: Pointing) -> dict[str, Any]:
     activity = pointing.visit_group + pointing.sequence_id + pointing.activity_id
     return {
         "program_number": pointing.program,
@@ -87,7 +101,7 @@ def _observation(pointing):
     }
 
 
-def _exposure(pointing, aperture, time):
+def _exposure(pointing: Pointing, aperture: Aperture, time: float) -> dict[str, Any]:
     # Visits a tenth of a day apart, exposures one after the other.
     visit = 0.1 * (int(pointing.observation) + 0.1 * int(pointing.visit))
     start = _FIRST_MJD + visit + int(pointing.exposure) * time / 86400
@@ -113,7 +127,7 @@ def _exposure(pointing, aperture, time):
     }
 
 
-def _photometry(aperture, filter_name):
+def _photometry(aperture: Aperture, filter_name: str) -> dict[str, Any]:
     area, conversion = aperture.pixel_area, FILTERS[filter_name].conversion
     return {
         "conversion_megajanskys": conversion,
@@ -123,7 +137,7 @@ def _photometry(aperture, filter_name):
     }
 
 
-def _subarray(aperture):
+def _subarray(aperture: Aperture) -> dict[str, Any]:
     rows, columns = aperture.shape
     x0, y0 = (corner // aperture.binning for corner in aperture.subarray[:2])
     return {
@@ -137,7 +151,7 @@ def _subarray(aperture):
     }
 
 
-def _wcsinfo(pointing, aperture, wcs):
+def _wcsinfo(pointing: Pointing, aperture: Aperture, wcs: WCS) -> dict[str, Any]:
     return {
         "wcsaxes": 2,
         "ctype1": "RA---TAN",
@@ -155,6 +169,6 @@ def _wcsinfo(pointing, aperture, wcs):
     }
 
 
-def _region(wcs):
+def _region(wcs: WCS) -> str:
     corners = wcs.footprint(center=False).ravel()
     return "POLYGON ICRS  " + " ".join(f"{value:.9f}" for value in corners)

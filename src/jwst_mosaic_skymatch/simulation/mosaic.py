@@ -1,11 +1,15 @@
 """All exposures of a scene, in memory or as files with an association."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from stdatamodels.jwst.datamodels import ImageModel
 
 from .exposure import simulate_exposure
+from .scene import Scene
 
 __all__ = ["Simulation", "simulate_models", "simulate_mosaic"]
 
@@ -29,7 +33,9 @@ class Simulation:
     levels: Mapping[str, float]
 
 
-def simulate_models(scene, progress=None):
+def simulate_models(
+    scene: Scene, progress: Callable[[int, int], object] | None = None
+) -> list[ImageModel]:
     """Simulate all exposures of a scene in memory.
 
     Parameters
@@ -52,7 +58,9 @@ def simulate_models(scene, progress=None):
     return models
 
 
-def simulate_mosaic(scene, directory, progress=None):
+def simulate_mosaic(
+    scene: Scene, directory: str | Path, progress: Callable[[int, int], object] | None = None
+) -> Simulation:
     """Simulate a scene into files that calwebb_image3 can process.
 
     Parameters
@@ -72,7 +80,7 @@ def simulate_mosaic(scene, directory, progress=None):
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    files = []
+    files: list[Path] = []
     for pointing in scene.pointings:
         with simulate_exposure(scene, pointing) as model:
             files.append(directory / model.meta.filename)
@@ -85,7 +93,7 @@ def simulate_mosaic(scene, directory, progress=None):
     return Simulation(association, tuple(files), levels)
 
 
-def _association(scene, files):
+def _association(scene: Scene, files: Sequence[Path]) -> dict[str, Any]:
     members = [{"expname": path.name, "exptype": "science"} for path in files]
     return {
         "asn_type": "image3",

@@ -31,7 +31,9 @@ class Noise:
     draw: bool = True
 
 
-def filter_noise(filter_name, *, exposure_time=None, draw=True):
+def filter_noise(
+    filter_name: str, *, exposure_time: float | None = None, draw: bool = True
+) -> Noise:
     """Make the noise usual for a filter.
 
     Parameters
@@ -54,7 +56,7 @@ def filter_noise(filter_name, *, exposure_time=None, draw=True):
     return Noise(electrons=electrons, read_noise=numbers.read_noise, exposure_time=time, draw=draw)
 
 
-def variances(brightness, noise):
+def variances(brightness: np.ndarray, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
     """Compute the variances of pixels of some brightness.
 
     Parameters
@@ -75,7 +77,7 @@ def variances(brightness, noise):
     return poisson, read
 
 
-def add_noise(brightness, noise, rng):
+def add_noise(brightness: np.ndarray, noise: Noise, rng: np.random.Generator) -> np.ndarray:
     """Add photon and read noise.
 
     Parameters

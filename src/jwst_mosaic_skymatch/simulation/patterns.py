@@ -1,8 +1,10 @@
 """Made-up observations: dithers and mosaics in one or more visits."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from .aperture import load_aperture
+from .aperture import Aperture, load_aperture
 from .pointing import Pointing, offset_pointing
 
 __all__ = ["dither_pointings", "mosaic_pointings"]
@@ -11,8 +13,14 @@ _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
 
 def dither_pointings(
-    n, *, center=(150.0, 2.2), rolls=(0.0,), step=4.0, aperture="MIRIM_FULL", program="09999"
-):
+    n: int,
+    *,
+    center: tuple[float, float] = (150.0, 2.2),
+    rolls: Iterable[float] = (0.0,),
+    step: float = 4.0,
+    aperture: str = "MIRIM_FULL",
+    program: str = "09999",
+) -> tuple[Pointing, ...]:
     """Dither about a point, in one visit per roll.
 
     Parameters
@@ -43,20 +51,20 @@ def dither_pointings(
 
 
 def mosaic_pointings(
-    nx,
-    ny,
+    nx: int,
+    ny: int,
     *,
-    overlap=0.1,
-    overlap_pixels=None,
-    dithers=1,
-    step=4.0,
-    center=(150.0, 2.2),
-    rolls=(0.0,),
-    visit_per_tile=False,
-    aperture="MIRIM_FULL",
-    subarray=None,
-    program="09999",
-):
+    overlap: float = 0.1,
+    overlap_pixels: float | None = None,
+    dithers: int = 1,
+    step: float = 4.0,
+    center: tuple[float, float] = (150.0, 2.2),
+    rolls: Iterable[float] = (0.0,),
+    visit_per_tile: bool = False,
+    aperture: str = "MIRIM_FULL",
+    subarray: tuple[int, int, int, int] | None = None,
+    program: str = "09999",
+) -> tuple[Pointing, ...]:
     """Lay out a mosaic of tiles, observed once per roll.
 
     Parameters
@@ -102,14 +110,14 @@ def mosaic_pointings(
     return tuple(pointings)
 
 
-def _tile_pitch(aperture, overlap, overlap_pixels):
+def _tile_pitch(aperture: Aperture, overlap: float, overlap_pixels: float | None) -> np.ndarray:
     scale = aperture.pixel_area**0.5
     size = np.array(aperture.subarray[2:], dtype=float)
     shared = overlap * size if overlap_pixels is None else overlap_pixels
     return (size - shared) * scale
 
 
-def _dither(pointing, n, step, first=1):
+def _dither(pointing: Pointing, n: int, step: float, first: int = 1) -> list[Pointing]:
     # A sunflower spiral: any number of points, evenly spread, none on a line.
     k = np.arange(n)
     x, y = step * np.sqrt(k) * (np.cos(_GOLDEN_ANGLE * k), np.sin(_GOLDEN_ANGLE * k))

@@ -20,7 +20,9 @@ class TangentPlane:
     ra: float
     dec: float
 
-    def project(self, ra, dec):
+    def project(
+        self, ra: float | np.ndarray, dec: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Project sky positions onto the plane.
 
         Parameters
@@ -39,7 +41,9 @@ class TangentPlane:
         y = (np.cos(lat0) * np.sin(lat) - np.sin(lat0) * np.cos(lat) * np.cos(lon)) / depth
         return 3600 * np.rad2deg(x), 3600 * np.rad2deg(y)
 
-    def deproject(self, x, y):
+    def deproject(
+        self, x: float | np.ndarray, y: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Turn positions on the plane into sky positions.
 
         Parameters

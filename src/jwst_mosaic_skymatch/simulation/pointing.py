@@ -1,10 +1,14 @@
 """Pointings: which detector looked where, and in which visit."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from typing import Any
 
-from .aperture import load_aperture
+from gwcs import WCS
+
+from .aperture import Aperture, load_aperture
 from .attitude import attitude_at, build_wcs
 
 __all__ = ["FIELDS", "Pointing", "detector_pointings", "offset_pointing", "read_pointings"]
@@ -48,7 +52,7 @@ class Pointing:
     stock_match_level: float | None = None
 
     @property
-    def detector(self):
+    def detector(self) -> str:
         """Name of the detector, e.g. ``MIRIMAGE``, ``NRCA1`` or ``NRCBLONG``."""
         if self.aperture.startswith("MIRIM"):
             return "MIRIMAGE"
@@ -57,22 +61,22 @@ class Pointing:
         return self.aperture.split("_")[0].replace("5", "LONG")
 
     @property
-    def visit_id(self):
+    def visit_id(self) -> str:
         """Program, observation and visit in one."""
         return self.program + self.observation + self.visit
 
     @property
-    def exposure_id(self):
+    def exposure_id(self) -> str:
         """What all detectors of an exposure share of their rootnames."""
         activity = self.visit_group + self.sequence_id + self.activity_id
         return f"jw{self.visit_id}_{activity}_{self.exposure}"
 
     @property
-    def rootname(self):
+    def rootname(self) -> str:
         """File name without suffix, e.g. ``jw02732002001_02101_00001_mirimage``."""
         return f"{self.exposure_id}_{self.detector.lower()}"
 
-    def wcs(self, binning=1, subarray=None):
+    def wcs(self, binning: int = 1, subarray: tuple[int, int, int, int] | None = None) -> WCS:
         """Build the WCS of the exposure.
 
         Parameters
@@ -91,7 +95,7 @@ class Pointing:
         return build_wcs(aperture, self.ra_ref, self.dec_ref, self.roll_ref)
 
 
-def read_pointings(field):
+def read_pointings(field: str) -> tuple[Pointing, ...]:
     """Read the bundled pointings of a real mosaic.
 
     Parameters
@@ -115,7 +119,7 @@ def read_pointings(field):
     return tuple(Pointing(aperture=numbers["aperture"], **e) for e in numbers["exposures"])
 
 
-def offset_pointing(pointing, x, y, **changes):
+def offset_pointing(pointing: Pointing, x: float, y: float, **changes: Any) -> Pointing:
     """Slew the telescope along the axes of the aperture's ideal frame.
 
     Parameters
@@ -138,7 +142,7 @@ def offset_pointing(pointing, x, y, **changes):
     return replace(pointing, ra_ref=ra, dec_ref=dec, roll_ref=roll, **changes)
 
 
-def detector_pointings(pointing, apertures):
+def detector_pointings(pointing: Pointing, apertures: Iterable[str]) -> tuple[Pointing, ...]:
     """Find where other detectors look in the same exposure.
 
     Parameters
@@ -162,7 +166,9 @@ def detector_pointings(pointing, apertures):
     return tuple(result)
 
 
-def _attitude(pointing, aperture, v2, v3):
+def _attitude(
+    pointing: Pointing, aperture: Aperture, v2: float, v3: float
+) -> tuple[float, float, float]:
     return attitude_at(
         v2,
         v3,

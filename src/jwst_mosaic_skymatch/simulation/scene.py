@@ -1,15 +1,18 @@
 """A scene: everything that determines a set of simulated exposures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from .artifacts import CosmicRays, Patch
 from .detector import DetectorOptions
+from .diffuse import Cirrus, Galaxy
 from .levels import draw_levels
 from .noise import Noise, filter_noise
 from .pointing import Pointing
 from .sky import Sky, make_sky
+from .stars import StarCounts
 
 __all__ = ["Imperfections", "Scene", "compose_scene"]
 
@@ -80,7 +83,7 @@ class Scene:
     target: str = "SIMULATED"
     seed: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = [p.rootname for p in self.pointings]
         if len(set(names)) != len(names):
             raise ValueError("two pointings have the same rootname")
@@ -90,19 +93,19 @@ class Scene:
 
 
 def compose_scene(
-    name,
-    pointings,
+    name: str,
+    pointings: tuple[Pointing, ...],
     *,
-    filter_name="F770W",
-    components=(),
-    stars=None,
-    levels=None,
-    seed=1,
-    binning=1,
-    masked_strips=True,
-    target="SIMULATED",
-    **changes,
-):
+    filter_name: str = "F770W",
+    components: Iterable[Galaxy | Cirrus] = (),
+    stars: StarCounts | None = None,
+    levels: Mapping[str, float] | None = None,
+    seed: int = 1,
+    binning: int = 1,
+    masked_strips: bool = True,
+    target: str = "SIMULATED",
+    **changes: Any,
+) -> Scene:
     """Compose a scene, with what is usual for the filter.
 
     Parameters

@@ -1,12 +1,15 @@
 """Ready-made scenes, on the pointings of real mosaics or on made-up ones."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from .detector import DetectorOptions
 from .diffuse import Cirrus, Galaxy
 from .levels import draw_levels, measured_levels
 from .noise import filter_noise
 from .patterns import dither_pointings, mosaic_pointings
-from .pointing import detector_pointings, offset_pointing, read_pointings
-from .scene import compose_scene
+from .pointing import Pointing, detector_pointings, offset_pointing, read_pointings
+from .scene import Scene, compose_scene
 from .stars import StarCounts
 
 __all__ = [
@@ -22,7 +25,7 @@ __all__ = [
 _SHORT_WAVE = tuple(f"NRC{module}{chip}_FULL" for module in "AB" for chip in range(1, 5))
 
 
-def stephans_quintet(n=None, **options):
+def stephans_quintet(n: int | None = None, **options: Any) -> Scene:
     """Observe a compact group of galaxies: 32 real MIRI F770W pointings, 4 visits.
 
     Parameters
@@ -55,7 +58,7 @@ def stephans_quintet(n=None, **options):
     )
 
 
-def ngc628(n=None, **options):
+def ngc628(n: int | None = None, **options: Any) -> Scene:
     """Observe a face-on spiral: 20 real MIRI F1000W pointings, three connected components.
 
     Parameters
@@ -81,7 +84,7 @@ def ngc628(n=None, **options):
     )
 
 
-def thirty_doradus(n=None, **options):
+def thirty_doradus(n: int | None = None, **options: Any) -> Scene:
     """Observe a nebula that fills the field: 20 real MIRI F1280W pointings, 2 visits.
 
     Parameters
@@ -107,13 +110,15 @@ def thirty_doradus(n=None, **options):
     )
 
 
-def _thin(pointings, n):
+def _thin(pointings: tuple[Pointing, ...], n: int | None) -> tuple[Pointing, ...]:
     if n is None:
         return pointings
     return tuple(pointings[i * len(pointings) // n] for i in range(n))
 
 
-def dithers(n=4, *, rolls=(40.0,), step=4.0, **options):
+def dithers(
+    n: int = 4, *, rolls: Iterable[float] = (40.0,), step: float = 4.0, **options: Any
+) -> Scene:
     """Dither MIRI over a galaxy, in one visit per roll.
 
     Parameters
@@ -141,7 +146,7 @@ def dithers(n=4, *, rolls=(40.0,), step=4.0, **options):
     )
 
 
-def blank_field(n=4, *, rolls=(40.0,), **options):
+def blank_field(n: int = 4, *, rolls: Iterable[float] = (40.0,), **options: Any) -> Scene:
     """Dither MIRI over nothing but noise.
 
     Parameters
@@ -161,7 +166,14 @@ def blank_field(n=4, *, rolls=(40.0,), **options):
     return compose_scene("blank-field", dither_pointings(n, rolls=rolls), **options)
 
 
-def nircam_mosaic(n=2, *, seed=1, rolls=(20.0, 24.0), detector_scatter=0.01, **options):
+def nircam_mosaic(
+    n: int = 2,
+    *,
+    seed: int = 1,
+    rolls: Iterable[float] = (20.0, 24.0),
+    detector_scatter: float = 0.01,
+    **options: Any,
+) -> Scene:
     """Dither NIRCam's eight short-wave detectors over faint emission, in two visits.
 
     Parameters
@@ -205,7 +217,9 @@ def nircam_mosaic(n=2, *, seed=1, rolls=(20.0, 24.0), detector_scatter=0.01, **o
     )
 
 
-def two_by_three(levels=(0.0, 0.5, 1.0, 1.5, 2.0, 2.5), *, binning=1, **options):
+def two_by_three(
+    levels: Sequence[float] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5), *, binning: int = 1, **options: Any
+) -> Scene:
     """Observe six overlapping MIRI fields on a constant sky without noise or defects.
 
     Parameters

@@ -1,17 +1,21 @@
 """The true sky, the same for all exposures."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from gwcs import WCS
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 
 from ._random import named_generator
 from .aperture import load_aperture
+from .diffuse import Cirrus, Galaxy
 from .filters import FILTERS
 from .plane import TangentPlane
-from .stars import Stars, draw_stars, render_stars
+from .pointing import Pointing
+from .stars import StarCounts, Stars, draw_stars, render_stars
 
 __all__ = ["Sky", "make_sky"]
 
@@ -50,7 +54,7 @@ class Sky:
     stars: Stars
     fwhm: float
 
-    def diffuse(self, ra, dec):
+    def diffuse(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
         """Evaluate the smooth image.
 
         Parameters
@@ -65,7 +69,7 @@ class Sky:
         """
         return self._sample(*self.plane.project(ra, dec))
 
-    def observe(self, wcs, shape):
+    def observe(self, wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
         """Look at the sky with a detector.
 
         Parameters
@@ -86,7 +90,7 @@ class Sky:
             return smooth
         return smooth + render_stars(self.stars, wcs, shape, self.fwhm)
 
-    def _plane_positions(self, wcs, shape):
+    def _plane_positions(self, wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
         # At each pixel the WCS would cost as much as all else.
         x, y = (_mesh(size) for size in shape[::-1])
         sky = wcs(*np.meshgrid(x, y), with_bounding_box=False)
@@ -94,20 +98,27 @@ class Sky:
         pixel_map = PixelMap(shape=shape, x=x, y=y, cells=mesh, inside=np.s_[:, :])
         return pixel_map.at(*(np.arange(size) for size in shape[::-1]))
 
-    def _sample(self, x, y):
+    def _sample(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.coefficients.size == 1:  # a constant sky
             return np.full(np.shape(x), float(self.coefficients[0, 0]))
         grid = (y - self.corner[1]) / self.cell, (x - self.corner[0]) / self.cell
         return map_coordinates(self.coefficients, grid, order=3, mode="mirror", prefilter=False)
 
 
-def _mesh(size):
+def _mesh(size: int) -> np.ndarray:
     return np.linspace(0, size - 1, max(_MESH_POINTS, -(-size // _MESH_STEP) + 1))
 
 
 def make_sky(
-    pointings, *, filter_name="F770W", pedestal=None, components=(), stars=None, binning=1, seed=1
-):
+    pointings: Iterable[Pointing],
+    *,
+    filter_name: str = "F770W",
+    pedestal: float | None = None,
+    components: Iterable[Galaxy | Cirrus] = (),
+    stars: StarCounts | None = None,
+    binning: int = 1,
+    seed: int = 1,
+) -> Sky:
     """Draw a sky that covers the fields of some pointings.
 
     Parameters
@@ -158,7 +169,9 @@ def make_sky(
     )
 
 
-def _draw(components, half_size, cell, seed):
+def _draw(
+    components: Iterable[Galaxy | Cirrus], half_size: tuple[float, float], cell: float, seed: int
+) -> np.ndarray:
     x, y = (np.arange(-half, half + cell, cell) for half in half_size)
     image = np.zeros((y.size, x.size))
     for number, component in enumerate(components):
@@ -167,7 +180,9 @@ def _draw(components, half_size, cell, seed):
     return image
 
 
-def _cover(pointings, margin=3.0):
+def _cover(
+    pointings: Sequence[Pointing], margin: float = 3.0
+) -> tuple[TangentPlane, tuple[float, float]]:
     # The tangent point is the mean direction; the half size holds every full frame.
     ra, dec = (np.array([getattr(p, key) for p in pointings]) for key in ("ra_ref", "dec_ref"))
     lon, lat = np.deg2rad(ra), np.deg2rad(dec)
@@ -177,10 +192,11 @@ def _cover(pointings, margin=3.0):
         np.rad2deg(np.arctan2(my, mx)) % 360, np.rad2deg(np.arctan2(mz, np.hypot(mx, my)))
     )
     reach = np.array([_reach(p.aperture) for p in pointings]) + margin
-    return plane, tuple(float((np.abs(c) + reach).max()) for c in plane.project(ra, dec))
+    half_x, half_y = (float((np.abs(c) + reach).max()) for c in plane.project(ra, dec))
+    return plane, (half_x, half_y)
 
 
-def _reach(name):
+def _reach(name: str) -> float:
     # Largest distance of a corner from the reference point, arcsec.
     aperture = load_aperture(name)
     columns, rows = aperture.full_size

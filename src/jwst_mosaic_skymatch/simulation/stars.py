@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from gwcs import WCS
 from scipy.special import erf
+
+from .plane import TangentPlane
 
 __all__ = ["StarCounts", "Stars", "draw_stars", "render_stars"]
 
@@ -54,7 +57,12 @@ class Stars:
     flux: np.ndarray
 
 
-def draw_stars(counts, plane, half_size, rng):
+def draw_stars(
+    counts: StarCounts,
+    plane: TangentPlane,
+    half_size: tuple[float, float],
+    rng: np.random.Generator,
+) -> Stars:
     """Draw point sources, evenly over the field.
 
     Parameters
@@ -83,7 +91,7 @@ def draw_stars(counts, plane, half_size, rng):
     return Stars(ra, dec, np.minimum(flux, counts.brightest))
 
 
-def render_stars(stars, wcs, shape, fwhm):
+def render_stars(stars: Stars, wcs: WCS, shape: tuple[int, int], fwhm: float) -> np.ndarray:
     """Render point sources on a frame, with a Gaussian PSF integrated over each pixel.
 
     Parameters
@@ -118,7 +126,7 @@ def render_stars(stars, wcs, shape, fwhm):
     return image
 
 
-def _profiles(center, sigma, reach):
+def _profiles(center: np.ndarray, sigma: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     # Share of the light in each pixel along one axis, shape (stars, 2 reach + 1).
     pixels = np.rint(center).astype(int)[:, None] + np.arange(-reach, reach + 1)
     scale = np.sqrt(2) * sigma[:, None]
@@ -126,7 +134,9 @@ def _profiles(center, sigma, reach):
     return pixels, (erf(high / scale) - erf(low / scale)) / 2
 
 
-def _place(stars, wcs, shape, margin=30):
+def _place(
+    stars: Stars, wcs: WCS, shape: tuple[int, int], margin: float = 30
+) -> tuple[np.ndarray, ...]:
     x, y = wcs.invert(stars.ra, stars.dec, with_bounding_box=False)
     x, y = np.atleast_1d(x), np.atleast_1d(y)
     near = (np.abs(x - (shape[1] - 1) / 2) < shape[1] / 2 + margin) & (

@@ -1,10 +1,12 @@
 """Where exposures have data, in blocks of cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.tile import Tile
+from jwst_mosaic_skymatch.tiles.windows import Bounds, bounding_window, window_in
 
 __all__ = ["BlockMap", "TileSummary", "block_sums", "footprint_blocks", "mean_shares", "summarize"]
 
@@ -33,13 +35,13 @@ class BlockMap:
     weight: np.ndarray
 
     @property
-    def bounds(self):
+    def bounds(self) -> Bounds:
         """First and one-past-last block (x_min, x_max, y_min, y_max)."""
         ny, nx = self.weight.shape
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def block_sums(tile, values, block):  # numpydoc ignore=PR01,RT01
+def block_sums(tile: Tile, values: np.ndarray, block: int) -> BlockMap:  # numpydoc ignore=PR01,RT01
     """Add up one value of each cell of a tile over blocks of so many cells to a side."""
     x_min, x_max, y_min, y_max = tile.bounds
     x0, y0 = x_min // block, y_min // block
@@ -48,10 +50,13 @@ def block_sums(tile, values, block):  # numpydoc ignore=PR01,RT01
     padded[window_in(tile, x0 * block, y0 * block)] = values
     # Rows first, which are contiguous: several times faster than both axes at once.
     rows = padded.reshape(ny, block, nx * block).sum(axis=1)
-    return BlockMap(x0=x0, y0=y0, weight=sum(rows[:, k::block] for k in range(block)))
+    weight = np.asarray(sum(rows[:, k::block] for k in range(block)))
+    return BlockMap(x0=x0, y0=y0, weight=weight)
 
 
-def footprint_blocks(footprints):  # numpydoc ignore=PR01,RT01
+def footprint_blocks(
+    footprints: Sequence[np.ndarray],
+) -> list[BlockMap]:  # numpydoc ignore=PR01,RT01
     """Mark the blocks whose centre lies inside each footprint.
 
     Footprints are corners (x, y) on the grid, shape (n, 2), cells. A block is a thousandth of
@@ -62,7 +67,7 @@ def footprint_blocks(footprints):  # numpydoc ignore=PR01,RT01
     return [_blocks_inside(corners / block) for corners in footprints]
 
 
-def _blocks_inside(corners):
+def _blocks_inside(corners: np.ndarray) -> BlockMap:
     low = np.floor(corners.min(axis=0)).astype(int)
     nx, ny = np.ceil(corners.max(axis=0)).astype(int) - low + 1
     y, x = np.mgrid[:ny, :nx] + 0.5
@@ -103,7 +108,7 @@ class TileSummary:
     pixel_variance: float
 
 
-def summarize(tile):
+def summarize(tile: Tile) -> TileSummary:
     """Describe a tile.
 
     Parameters
@@ -128,7 +133,7 @@ def summarize(tile):
     )
 
 
-def mean_shares(maps, others):
+def mean_shares(maps: Sequence[BlockMap], others: Sequence[BlockMap]) -> np.ndarray:
     """Tell how much each member of a stack counts in its overlap with another stack.
 
     Parameters

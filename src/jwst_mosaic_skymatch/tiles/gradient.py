@@ -9,7 +9,7 @@ __all__ = ["GRADIENT_NOISE", "gradient"]
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
 
 
-def gradient(image):  # numpydoc ignore=PR01,RT01
+def gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # numpydoc ignore=PR01,RT01
     """Differentiate an image (ny, nx) along x and along y, per cell, to fourth order.
 
     NaN are holes: beside them differences are central or one-sided, and zero where both
@@ -19,14 +19,14 @@ def gradient(image):  # numpydoc ignore=PR01,RT01
     return _slope(image, 1), _slope(image, 0)
 
 
-def _slope(image, axis):
+def _slope(image: np.ndarray, axis: int) -> np.ndarray:
     # Central differences alone miss a sixth of the slope of a star as narrow as
     # a cell, and so much of its shift would be left over.
     size = image.shape[axis]
     slope = np.full_like(image, np.nan)
     if size > 4:
 
-        def ahead(k):
+        def ahead(k: int) -> np.ndarray:
             return image[(slice(None),) * axis + (slice(2 + k, size - 2 + k),)]
 
         inner = (ahead(1) - ahead(-1)) * np.float32(2 / 3)
@@ -39,7 +39,7 @@ def _slope(image, axis):
     return slope
 
 
-def _slope_beside_holes(image, axis, cells):
+def _slope_beside_holes(image: np.ndarray, axis: int, cells: np.ndarray) -> np.ndarray:
     """Take differences of two neighbours, or of one and the cell itself."""
     flat = image.ravel()
     ny, nx = image.shape

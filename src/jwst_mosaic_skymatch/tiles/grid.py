@@ -1,12 +1,17 @@
 """The grid of cells on the sky that all exposures of a mosaic share."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy.modeling.models import Shift
 from gwcs import WCS
 from stcal.alignment.util import wcs_from_sregions
+from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe.library import AbstractModelLibrary
 
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import (
     each_model,
     pixels_of,
@@ -15,9 +20,13 @@ from jwst_mosaic_skymatch.exposures.models import (
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
 from jwst_mosaic_skymatch.tiles.observation import Observation
-from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.pixel_map import Cutout, PixelMap, map_pixels
+from jwst_mosaic_skymatch.tiles.tile import Tile
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
+
+# Of meta.wcsinfo.
+ORIENTATION = ("ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity")
 
 # Degrees on the sky from one exposure to another that a tangent plane can hold.
 LARGEST_ANGLE = 80.0
@@ -40,7 +49,7 @@ class Grid:
     shape: tuple[int, int]
 
     @property
-    def sky_axes(self):
+    def sky_axes(self) -> np.ndarray:
         """Offset on the sky (east, north), arcsec, for one cell in x and in y.
 
         An array of shape (2, 2): multiply it with a shift in cells. Taken
@@ -55,11 +64,13 @@ class Grid:
         return 3600.0 * np.array([east, dec[1:] - dec[0]])
 
     @property
-    def cell_scale(self):
+    def cell_scale(self) -> float:
         """Side of a cell at the centre of the grid, arcsec."""
         return float(np.sqrt(np.abs(np.linalg.det(self.sky_axes))))
 
-    def locate(self, footprints):  # numpydoc ignore=PR01,RT01
+    def locate(  # numpydoc ignore=PR01,RT01
+        self, footprints: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
         """Find where footprints, RA and Dec (degrees) of shape (n, 2), lie on the grid, cells.
 
         NaN for a point that the projection does not reach.
@@ -69,17 +80,19 @@ class Grid:
         cells = np.stack(self.wcs.invert(*corners.T, with_bounding_box=False), axis=1)
         return np.split(cells, np.cumsum([len(f) for f in footprints])[:-1])
 
-    def map_pixels(self, wcs, shape):  # numpydoc ignore=PR01,RT01
+    def map_pixels(  # numpydoc ignore=PR01,RT01
+        self, wcs: WCS, shape: tuple[int, int]
+    ) -> PixelMap:
         """Make the `PixelMap` of an exposure with some WCS and shape (ny, nx)."""
 
-        def to_grid(x, y):
+        def to_grid(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
             sky = wcs(x, y, with_bounding_box=False)
             return self.wcs.invert(*sky, with_bounding_box=False)
 
         box = wcs.bounding_box
         return map_pixels(to_grid, shape, box and box.bounding_box(order="F"))
 
-    def cutout_wcs(self, cutout):  # numpydoc ignore=PR01,RT01
+    def cutout_wcs(self, cutout: Cutout | Tile) -> WCS:  # numpydoc ignore=PR01,RT01
         """Make the `~gwcs.wcs.WCS` of a cutout or tile, from its cells to the sky."""
         first, *rest = self.wcs.pipeline
         corner = Shift(float(cutout.x0)) & Shift(float(cutout.y0))
@@ -90,7 +103,12 @@ class Grid:
         return wcs
 
 
-def shared_grid(footprints, reference_wcs, reference_wcsinfo, pixel_scale_ratio):
+def shared_grid(
+    footprints: Sequence[np.ndarray],
+    reference_wcs: WCS,
+    reference_wcsinfo: Mapping[str, Any],
+    pixel_scale_ratio: float,
+) -> Grid:
     """Lay a grid over all exposures, as resample does.
 
     Parameters
@@ -119,7 +137,9 @@ def shared_grid(footprints, reference_wcs, reference_wcsinfo, pixel_scale_ratio)
     return Grid(wcs=wcs, shape=tuple(wcs.array_shape))
 
 
-def lay_grid(library, exposures, pixel_scale_ratio):
+def lay_grid(
+    library: AbstractModelLibrary, exposures: Sequence[Exposure], pixel_scale_ratio: float
+) -> tuple[Grid, list[np.ndarray]]:
     """Lay a grid over the exposures of a library.
 
     Parameters
@@ -138,7 +158,7 @@ def lay_grid(library, exposures, pixel_scale_ratio):
     footprints : list of ndarray, shape (n, 2)
         Corners (x, y) of each exposure on it, cells.
     """
-    skies = [read_footprint(exposure.s_region) for exposure in exposures]
+    skies: list[Any] = [read_footprint(exposure.s_region) for exposure in exposures]
     without = [k for k, corners in enumerate(skies) if corners is None or not corners.size]
     found = each_model(
         library,
@@ -150,14 +170,32 @@ def lay_grid(library, exposures, pixel_scale_ratio):
 
     _refuse_opposite_sides(exposures, skies)
 
-    def lay(_, model):
-        return shared_grid(skies, model.meta.wcs, model.meta.wcsinfo.instance, pixel_scale_ratio)
+    def lay(exposure: Exposure, model: JwstDataModel) -> Grid:
+        try:
+            return shared_grid(skies, model.meta.wcs, _orientation(model), pixel_scale_ratio)
+        except ValueError:  # a shape of NaN
+            raise ValueError(
+                f"{exposure.name}: meta.wcsinfo (ra_ref, dec_ref) lies far from where the WCS "
+                "does; run assign_wcs (calwebb_image2) on it."
+            ) from None
 
     (grid,) = each_model(library, exposures[:1], lay)
     return grid, grid.locate(skies)
 
 
-def _refuse_opposite_sides(exposures, skies):
+def _orientation(model: JwstDataModel) -> Mapping[str, Any]:
+    """Take the metadata that tell how an exposure lies; where any is missing, its WCS tells."""
+    info = model.meta.wcsinfo.instance
+    if all(info.get(name) is not None for name in ORIENTATION):
+        return info
+    x, y = (0.5 * (n - 1) for n in model.data.shape[::-1])
+    (ra, ra_up), (dec, dec_up) = model.meta.wcs(np.array([x, x]), np.array([y, y + 1.0]))
+    east = np.sin(np.deg2rad(ra_up - ra)) * np.cos(np.deg2rad(dec))
+    angle = np.rad2deg(np.arctan2(east, np.sin(np.deg2rad(dec_up - dec))))
+    return dict(zip(ORIENTATION, (ra, dec, angle, 0.0, -1), strict=True))
+
+
+def _refuse_opposite_sides(exposures: Sequence[Exposure], skies: Sequence[np.ndarray]) -> None:
     """Refuse exposures that one tangent plane cannot hold."""
     ra, dec = np.deg2rad([footprint[0] for footprint in skies]).T
     towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
@@ -170,14 +208,22 @@ def _refuse_opposite_sides(exposures, skies):
         )
 
 
-def observe(library, exposure, grid, path=None):  # numpydoc ignore=PR01,RT01
+def observe(  # numpydoc ignore=PR01,RT01
+    library: AbstractModelLibrary, exposure: Exposure, grid: Grid, path: str | None = None
+) -> Observation:
     """Take the pixels of an exposure of a library, and their places on the grid.
 
     With the path of the FITS file that the pixels are in, they are left there.
     """
 
-    def take(exposure, model):
-        pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
+    def take(exposure: Exposure, model: JwstDataModel) -> Observation:
+        try:
+            pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
+        except ValueError:  # no spline passes through NaN
+            raise ValueError(
+                f"{exposure.name}: the WCS gives no sky position for some pixels; run assign_wcs "
+                "(calwebb_image2) on it."
+            ) from None
         pixels = pixels_of(model, exposure.name) if path is None else FilePixels(path)
         return Observation(pixels=pixels, pixel_map=pixel_map)
 

@@ -1,11 +1,14 @@
 """Means of the tiles of a stack."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.gradient import gradient
+from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 from jwst_mosaic_skymatch.tiles.scatter import biweight, measure_factor, scale_of
+from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
 
 __all__ = ["mean_tile", "robust_mean"]
@@ -14,7 +17,11 @@ __all__ = ["mean_tile", "robust_mean"]
 N_SAMPLE = 5000
 
 
-def mean_tile(tiles, levels, weights=None):
+def mean_tile(
+    tiles: Sequence[Tile],
+    levels: Sequence[float] | np.ndarray,
+    weights: Iterable[np.ndarray] | None = None,
+) -> Tile:
     """Average tiles after their levels have been subtracted.
 
     Parameters
@@ -52,7 +59,7 @@ def mean_tile(tiles, levels, weights=None):
     return replace(first, x0=x0, y0=y0, data=mean, weight=weight, smoothing=smoothing)
 
 
-def robust_mean(tiles, levels):
+def robust_mean(tiles: Sequence[Tile], levels: Sequence[float] | np.ndarray) -> Tile:
     """Average tiles, and then again without what sticks out of the mean of the others.
 
     Parameters
@@ -88,7 +95,9 @@ def robust_mean(tiles, levels):
     return mean_tile(tiles, levels, weights)
 
 
-def _robust_weight(tile, level, mean, gradient_squared):
+def _robust_weight(
+    tile: Tile, level: float, mean: Tile, gradient_squared: np.ndarray
+) -> np.ndarray:
     """Multiply a tile's weight with the biweight of its distance from the mean of the others.
 
     Cells that no other tile covers keep their weight.
@@ -111,7 +120,9 @@ def _robust_weight(tile, level, mean, gradient_squared):
     return weight
 
 
-def _biweight(residual, variance, gradient_squared):
+def _biweight(
+    residual: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
+) -> np.ndarray:
     """Find weights of cells by the scatter of some; all 1 if these have no noise."""
     sample = np.s_[:: max(residual.size // N_SAMPLE, 1)]
     # Outliers may have lifted the centre.
@@ -122,7 +133,7 @@ def _biweight(residual, variance, gradient_squared):
     return biweight(residual, scale) if scale else np.ones_like(residual)
 
 
-def _relative_weight(tile, noise):
+def _relative_weight(tile: Tile, noise: NoiseCurve) -> float:
     """Tell what a tile's pixel counts in a mean with another noise.
 
     One number for all cells: weights that follow a cell's own brightness would follow its

@@ -46,7 +46,9 @@ class NoiseCurve:
     median: float = 0.0
     quoted: bool = True
 
-    def __call__(self, brightness):  # numpydoc ignore=PR01,RT01
+    def __call__(
+        self, brightness: np.ndarray | np.float32
+    ) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Give the variance, (MJy/sr)^2, at some brightness, MJy/sr, as float32."""
         light = np.maximum(brightness - np.float32(self.faintest), np.float32(0.0))
         variance = np.float32(self.quadratic) * light
@@ -56,7 +58,7 @@ class NoiseCurve:
         return variance
 
     @property
-    def typical(self):
+    def typical(self) -> float:
         """Variance of a pixel at the median brightness, (MJy/sr)^2."""
         return float(self(np.float32(self.median)))
 
@@ -65,7 +67,7 @@ class NoiseCurve:
 UNIFORM = NoiseCurve(constant=1.0, quoted=False)
 
 
-def measure_noise(data, error, good):
+def measure_noise(data: np.ndarray, error: np.ndarray | None, good: np.ndarray) -> NoiseCurve:
     """Find the mean relation between brightness and quoted variance.
 
     Parameters

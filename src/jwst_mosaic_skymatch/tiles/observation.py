@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels, good_pixels
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
@@ -48,7 +49,15 @@ class TiledExposure:
     has_good_pixel: bool = True
 
 
-def make_tile(observation, *, good_bits, lower, upper, min_coverage, sky_statistic=None):
+def make_tile(
+    observation: Observation,
+    *,
+    good_bits: int | None,
+    lower: float | None,
+    upper: float | None,
+    min_coverage: float,
+    sky_statistic: SkyStatistic | None = None,
+) -> TiledExposure:
     """Drizzle an exposure.
 
     Parameters

@@ -1,12 +1,18 @@
 """Where the pixels of one exposure fall on the shared grid."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import BSpline, make_interp_spline
 
 __all__ = ["Cutout", "PixelMap", "map_pixels"]
+
+#: Takes coordinates x, y of points to coordinates x, y elsewhere.
+Transform = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
+#: Limits ((x_min, x_max), (y_min, y_max)).
+Box = tuple[tuple[float, float], tuple[float, float]]
 
 # Spacing of the mesh, in native pixels, at which the WCS itself is evaluated. A cubic
 # spline between its points is good to 2e-5 pixel on MIRI, at a twentieth of the cost.
@@ -58,7 +64,7 @@ class PixelMap:
     inside: tuple[slice, slice]
 
     @property
-    def cutout(self):
+    def cutout(self) -> Cutout:
         """The part of the grid that holds all of the exposure."""
         # Distortion bends the edges by many pixels, but smoothly: the mesh finds
         # the extremes to a fraction of a pixel.
@@ -68,35 +74,35 @@ class PixelMap:
         return Cutout(x0=int(low[0]), y0=int(low[1]), shape=(ny, nx))
 
     @property
-    def pixels_per_cell(self):
+    def pixels_per_cell(self) -> float:
         """Mean number of the exposure's pixels in the area of a cell."""
         along_y, along_x = np.diff(self.cells, axis=0)[:, 1:], np.diff(self.cells, axis=1)[1:]
         area = np.abs(along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0])
         return float((self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) / np.nanmedian(area))
 
-    def coordinates(self, rows):  # numpydoc ignore=PR01,RT01
+    def coordinates(self, rows: slice) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Map all pixels of some rows to coordinates (x, y) in the cutout, (n_rows, nx, 2)."""
         return self._along_y(np.arange(self.shape[0])[rows])
 
     @cached_property
-    def _along_y(self):
+    def _along_y(self) -> BSpline:
         """A spline for each column of pixels."""
         columns = _spline(self.x, self.cells, axis=1)(np.arange(self.shape[1]))
         columns -= (self.cutout.x0, self.cutout.y0)
         return _spline(self.y, columns, axis=0)
 
-    def at(self, x, y):  # numpydoc ignore=PR01,RT01
+    def at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Interpolate on another mesh, with a tensor-product spline; shape (n_y, n_x, 2)."""
         along_y = _spline(self.y, self.cells, axis=0)(y)
         return _spline(self.x, along_y, axis=1)(x)
 
 
-def _spline(nodes, values, axis):
+def _spline(nodes: np.ndarray, values: np.ndarray, axis: int) -> BSpline:
     # Arrays that Dask has sent may be unaligned in memory, which scipy refuses of nodes.
     return make_interp_spline(np.require(nodes, requirements="A"), values, axis=axis)
 
 
-def map_pixels(to_grid, shape, box=None):
+def map_pixels(to_grid: Transform, shape: tuple[int, int], box: Box | None = None) -> PixelMap:
     """Map an exposure's pixels to a grid.
 
     Parameters
@@ -123,14 +129,14 @@ def map_pixels(to_grid, shape, box=None):
             0.5 * (nodes[1:] + nodes[:-1])[_spread(nodes.size - 1)] for nodes in (x, y)
         )
         cells, truth = _evaluate(to_grid, (x, y), (x_check, y_check))
-        pixel_map = PixelMap(shape=tuple(shape), x=x, y=y, cells=cells, inside=_inside(box))
+        pixel_map = PixelMap(shape=shape, x=x, y=y, cells=cells, inside=_inside(box))
         error = np.abs(pixel_map.at(x_check, y_check) - truth).max()
         if step == 1 or not error * np.sqrt(pixel_map.pixels_per_cell) > TOLERANCE:
             return pixel_map
         step //= 2
 
 
-def _evaluate(to_grid, *meshes):
+def _evaluate(to_grid: Transform, *meshes: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
     """Evaluate a transform on several meshes (x, y) by one call, which costs less than several."""
     points = [np.meshgrid(*mesh) for mesh in meshes]
     x, y = (np.concatenate([p[axis].ravel() for p in points]) for axis in (0, 1))
@@ -141,15 +147,16 @@ def _evaluate(to_grid, *meshes):
     ]
 
 
-def _spread(n):
+def _spread(n: int) -> np.ndarray:
     """Choose up to five of n places, the outermost among them."""
     return np.unique(np.linspace(0, n - 1, 5).astype(int))
 
 
-def _inside(box):
+def _inside(box: Box | None) -> tuple[slice, slice]:
     if box is None:
         return np.s_[:, :]
-    return tuple(
+    rows, columns = (
         slice(max(int(np.ceil(low)), 0), max(int(np.floor(high)) + 1, 0))
         for low, high in (box[1], box[0])
     )
+    return rows, columns

@@ -52,12 +52,12 @@ class VarianceFactor:
     factor: np.ndarray
     slope: float = 0.0
 
-    def __call__(self, gradient_squared):  # numpydoc ignore=PR01,RT01
+    def __call__(self, gradient_squared: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Evaluate the factor, at least 1, for squared gradients (float32)."""
         factor = np.float32(1.0) + np.float32(self.slope) * gradient_squared
         if np.any(self.factor > 1.0):
             # Cells flatter than the first share with an excess have none.
-            first = self.gradient_squared[max(np.argmax(self.factor > 1.0) - 1, 0)]
+            first = self.gradient_squared[max(int(np.argmax(self.factor > 1.0)) - 1, 0)]
             steep = np.flatnonzero(gradient_squared > first)
             values = gradient_squared[steep]
             measured = np.interp(values, self.gradient_squared, self.factor)
@@ -71,7 +71,9 @@ class VarianceFactor:
 FLAT = VarianceFactor(gradient_squared=np.zeros(1), factor=np.ones(1))
 
 
-def measure_factor(residual, variance, gradient_squared):
+def measure_factor(
+    residual: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
+) -> VarianceFactor:
     """Measure where steep cells scatter more than flat ones.
 
     Parameters
@@ -109,13 +111,15 @@ def measure_factor(residual, variance, gradient_squared):
     )
 
 
-def scale_of(residuals):  # numpydoc ignore=PR01,RT01
+def scale_of(residuals: np.ndarray) -> float:  # numpydoc ignore=PR01,RT01
     """Find the standard deviation of residuals from their median absolute value."""
     middle = residuals.size // 2  # of an even number the upper one, found in half the time
     return float(np.partition(np.abs(residuals), middle)[middle]) / GAUSSIAN_MAD
 
 
-def biweight(residuals, scale):  # numpydoc ignore=PR01,RT01
+def biweight(
+    residuals: np.ndarray, scale: float | np.float32
+) -> np.ndarray:  # numpydoc ignore=PR01,RT01
     """Weigh residuals by the biweight (1 - u^2)^2, u in units of `CUTOFF` standard deviations."""
     u = residuals / (CUTOFF * scale)
     return np.maximum(1.0 - u * u, 0.0) ** 2

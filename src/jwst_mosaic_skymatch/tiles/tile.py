@@ -9,7 +9,8 @@ from scipy.ndimage import gaussian_filter, shift
 
 from jwst_mosaic_skymatch.compat import add_image
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
-from jwst_mosaic_skymatch.tiles.windows import overlap_windows
+from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Window, overlap_windows
 
 __all__ = ["StoredTile", "Tile", "crop_to_overlap", "drizzle_tile", "shift_tile", "store_tile"]
 
@@ -56,18 +57,25 @@ class Tile:
     smoothing: float = 1.0
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Shape (ny, nx) in cells."""
         return self.data.shape
 
     @property
-    def bounds(self):
+    def bounds(self) -> Bounds:
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
         ny, nx = self.shape
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
+def drizzle_tile(
+    data: np.ndarray,
+    good: np.ndarray,
+    pixel_map: PixelMap,
+    *,
+    min_coverage: float,
+    noise: NoiseCurve = UNIFORM,
+) -> Tile | None:
     """Drizzle one exposure onto its own cutout of the grid.
 
     Parameters
@@ -98,14 +106,14 @@ def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
     drizzle = Drizzle(kernel=kernel, out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
     for start in range(0, len(data), BAND_ROWS):
-        rows = slice(start, start + BAND_ROWS)
+        band = slice(start, start + BAND_ROWS)
         add_image(
             drizzle,
-            np.where(usable[rows], data[rows], 0).astype(np.float32, copy=False),
+            np.where(usable[band], data[band], 0).astype(np.float32, copy=False),
             exptime=1.0,
             pixel_scale_ratio=float(np.sqrt(pixels_per_cell)),
-            pixmap=pixel_map.coordinates(rows),
-            weight_map=usable[rows].astype(np.float32),
+            pixmap=pixel_map.coordinates(band),
+            weight_map=usable[band].astype(np.float32),
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
     if not covered.any():
@@ -123,7 +131,7 @@ def drizzle_tile(data, good, pixel_map, *, min_coverage, noise=UNIFORM):
     )
 
 
-def shift_tile(tile, x, y):
+def shift_tile(tile: Tile, x: float, y: float) -> Tile:
     """Move a shifted image back by a fraction of a cell.
 
     Parameters
@@ -151,7 +159,7 @@ def shift_tile(tile, x, y):
     )
 
 
-def _spline_noise(fraction):
+def _spline_noise(fraction: float) -> float:
     """Variance of white noise after a cubic spline has moved it along one axis."""
     impulse = np.zeros(65)
     impulse[32] = 1.0
@@ -173,10 +181,10 @@ class StoredTile:
     """
 
     path: Path
-    bounds: tuple[int, int, int, int]
+    bounds: Bounds
     outline: Tile
 
-    def read(self, window=np.s_[:, :]):
+    def read(self, window: Window = np.s_[:, :]) -> Tile:
         """Read the tile, or a part of it.
 
         Parameters
@@ -201,20 +209,29 @@ class StoredTile:
         )
 
 
-def store_tile(tile, path):  # numpydoc ignore=PR01,RT01
+def store_tile(tile: Tile, path: Path) -> StoredTile:  # numpydoc ignore=PR01,RT01
     """Put the arrays of a tile into an ``.npy`` file, and return the `StoredTile` to read it by."""
-    np.save(path, np.stack([tile.data, tile.weight]))
+    try:
+        np.save(path, np.stack([tile.data, tile.weight]))
+    except OSError as error:
+        raise OSError(
+            f"{path}: cannot be written ({error}); make room in this directory, or set TMPDIR to "
+            "another for temporary files."
+        ) from None
     empty = np.zeros((0, 0), dtype=np.float32)
     return StoredTile(
         path=path, bounds=tile.bounds, outline=replace(tile, data=empty, weight=empty)
     )
 
 
-def crop_to_overlap(first, second):  # numpydoc ignore=PR01,RT01
+def crop_to_overlap(
+    first: StoredTile, second: StoredTile
+) -> tuple[Tile, Tile]:  # numpydoc ignore=PR01,RT01
     """Read what two stored tiles share, with a margin for moving one."""
-    windows = overlap_windows(first, second)
-    return tuple(t.read(_widened(w)) for t, w in zip((first, second), windows, strict=True))
+    own, others = overlap_windows(first, second)
+    return first.read(_widened(own)), second.read(_widened(others))
 
 
-def _widened(window):
-    return tuple(slice(max(w.start - MARGIN, 0), w.stop + MARGIN) for w in window)
+def _widened(window: Window) -> Window:
+    rows, columns = (slice(max(w.start - MARGIN, 0), w.stop + MARGIN) for w in window)
+    return rows, columns

@@ -1,0 +1,596 @@
+"""The ways in which people configure step and pipeline, and what they give to them."""
+
+import json
+import logging
+import shutil
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import asdf
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.modeling.models import Shift
+from helpers import level_errors, read_levels, rms, rootname
+from jwst.associations import load_asn
+from jwst.datamodels import ModelLibrary
+from jwst.pipeline import Image3Pipeline
+from jwst.skymatch import SkyMatchStep
+from jwst.stpipe import Pipeline, Step
+from stdatamodels.jwst.datamodels import ImageModel
+from stdatamodels.jwst.datamodels import open as open_model
+
+from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
+from jwst_mosaic_skymatch.simulation import (
+    nircam_mosaic,
+    simulate_models,
+    two_by_three,
+)
+
+HOOK = "jwst_mosaic_skymatch.PixelSkyMatchStep"
+SKIPPED = {"skip": True}
+OTHERS = ("tweakreg", "outlier_detection", "resample", "source_catalog")
+# Steps of a pipeline that ends with skymatch, and of one whose crf files tell the levels.
+TO_SKYMATCH = dict.fromkeys(OTHERS, SKIPPED)
+TO_CRF = {"tweakreg": SKIPPED, "resample": SKIPPED, "source_catalog": SKIPPED}
+
+
+class Stock(Pipeline):
+    """The stock step in a pipeline; what it returns is kept here, out of the sight of CRDS."""
+
+    class_alias = "stock"
+    step_defs = {"skymatch": SkyMatchStep}  # noqa: RUF012
+    spec = "in_memory = boolean(default=True)"
+
+    def process(self, association):
+        models = ModelLibrary(str(association), on_disk=not self.in_memory)
+        self.result = self.skymatch.run(models)
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def matched(mosaic):
+    """Levels of the mosaic, and the data less these."""
+    return values_of(PixelSkyMatchStep(subtract=True).run(mosaic.association))
+
+
+@pytest.fixture
+def absolute(mosaic):
+    """The association, with absolute paths."""
+    with mosaic.association.open() as file:
+        association = load_asn(file)
+    for member in association["products"][0]["members"]:
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+    return association
+
+
+def values_of(library):
+    """Level and median of the data of each exposure."""
+
+    def value(model, _):
+        return rootname(model.meta.filename), model.meta.background.level, np.nanmedian(model.data)
+
+    values = sorted(library.map_function(value, modify=False))
+    return np.array([value[1:] for value in values])
+
+
+def levels_of_files(directory, suffix):
+    levels = {}
+    for path in sorted(Path(directory).glob(f"*_{suffix}.fits")):
+        with open_model(path) as model:
+            assert model.meta.cal_step.skymatch == "COMPLETE"
+            levels[rootname(path.name).removesuffix("_a3001")] = model.meta.background.level
+    return levels
+
+
+def check_levels(directory, mosaic, suffix="skymatch"):
+    levels = levels_of_files(directory, suffix)
+    assert len(levels) == len(mosaic.files)
+    assert rms(level_errors(levels, mosaic.levels)) < 0.002
+
+
+# --- As a hook of the stock step ------------------------------------------
+
+
+def run_hooked(mosaic, **skymatch):
+    pipeline = Stock(steps={"skymatch": skymatch})
+    pipeline.run(mosaic.association)
+    return pipeline.result
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("subtract", [True, False])
+def test_hooked_step_that_is_not_skipped_has_no_effect(
+    mosaic, matched, caplog, in_memory, subtract
+):
+    pipeline = Stock(
+        in_memory=in_memory, steps={"skymatch": {"post_hooks": [HOOK], "subtract": subtract}}
+    )
+    pipeline.run(mosaic.association)
+    found = values_of(pipeline.result)
+    (warning,) = [m for m in caplog.messages if "skymatch itself has run" in m]
+    assert warning.endswith("skip it (skip=True).")
+    np.testing.assert_allclose(found[:, 0], matched[:, 0], atol=1e-5)
+    expected = matched[:, 1] if subtract else matched.sum(axis=1)
+    np.testing.assert_allclose(found[:, 1], expected, atol=1e-5)
+
+
+def test_skipped_hooked_step_says_nothing(mosaic, matched, caplog):
+    found = values_of(run_hooked(mosaic, post_hooks=[HOOK], skip=True, subtract=True))
+    assert "skymatch itself" not in caplog.text
+    np.testing.assert_array_equal(found, matched)
+
+
+def test_hook_with_parameters_of_its_own_tells_of_two_subtractions(mosaic, caplog):
+    """It does not know which step it is a hook of."""
+    run_hooked(mosaic, post_hooks=[f"{HOOK}(subtract=True)"], subtract=True)
+    assert "subtracted from 8 of 8 exposures before" in caplog.text
+    assert "skip it (skip=True)" in caplog.text
+
+
+@pytest.mark.parametrize("hook", [HOOK, PixelSkyMatchStep])
+def test_pre_hook_leaves_the_hooked_step_nothing_to_do(mosaic, matched, caplog, hook):
+    found = values_of(run_hooked(mosaic, pre_hooks=[hook], subtract=True))
+    assert "make it a post-hook" in caplog.text
+    np.testing.assert_array_equal(found, matched)
+
+
+def test_hook_of_a_step_run_by_itself(mosaic, matched, caplog):
+    """Stpipe never skips such a step."""
+    step = SkyMatchStep(post_hooks=[HOOK], subtract=True, skip=True)
+    found = values_of(step.run(str(mosaic.association)))
+    assert "run pixel_skymatch instead" in caplog.text
+    np.testing.assert_allclose(found, matched, atol=1e-5)
+    with pytest.raises(ValueError, match="run pixel_skymatch instead"):
+        SkyMatchStep(pre_hooks=[HOOK]).run(str(mosaic.association))
+
+
+def test_hook_saves_what_the_hooked_step_was_to_save(mosaic, tmp_path):
+    parameters = {"post_hooks": [HOOK], "skip": True, "save_results": True, "suffix": "mine"}
+    Stock(output_dir="out", steps={"skymatch": parameters}).run(mosaic.association)
+    names = {path.name for path in Path("out").iterdir()}
+    saved = {path.name.replace("_cal", "_mine") for path in mosaic.files}
+    assert names == {*saved, "stephans-quintet_skymatch_asn.json"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_hook_follows_the_hooked_step_from_run_to_run(mosaic):
+    pipeline = Stock(steps={"skymatch": {"post_hooks": [HOOK], "skip": True}})
+    for subtract in (True, False):
+        pipeline.skymatch.subtract = subtract
+        pipeline.run(mosaic.association)
+        said = pipeline.result.map_function(lambda m, _: m.meta.background.subtracted, modify=False)
+        assert set(said) == {subtract}
+
+
+def test_several_parameters_in_a_hook_on_the_command_line(mosaic, caplog):
+    Step.from_cmdline(
+        [
+            "calwebb_image3",
+            str(mosaic.association),
+            *(f"--steps.{name}.skip=true" for name in (*OTHERS, "skymatch")),
+            f"--steps.skymatch.post_hooks=\"{HOOK}(grouping='none', subtract=True)\",",
+        ]
+    )
+    assert "by none" in caplog.text
+    assert "'subtract': True" in caplog.text or "subtract: True" in caplog.text
+
+
+# --- Parameters -----------------------------------------------------------
+
+
+def test_association_beside_the_user_is_taken(mosaic):
+    """Not that of the directory for which parameters were saved."""
+    for name, files in (("there", mosaic.files[:4]), ("here", mosaic.files[4:])):
+        Path(name).mkdir()
+        members = [{"expname": file.name, "exptype": "science"} for file in files]
+        association = {"asn_type": "image3", "products": [{"name": name, "members": members}]}
+        association |= {"asn_id": "a3001", "asn_pool": "none"}
+        Path(name, "asn.json").write_text(json.dumps(association))
+        for file in files:
+            shutil.copy(file, name)
+    Step.from_cmdline(["pixel_skymatch", "there/asn.json", "--save-parameters=my.asdf"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir("here")
+        Step.from_cmdline(["../my.asdf", "asn.json"])
+        assert Path("here_skymatch_asn.json").is_file()
+        assert len(list(Path().glob("*_skymatch.fits"))) == 4
+
+
+def test_number_of_cores_is_a_number_or_text():
+    assert PixelSkyMatchStep(maximum_cores=2).maximum_cores == "2"
+    step = PixelSkyMatchStep()
+    step.maximum_cores = 2
+    assert step.get_pars()["maximum_cores"] == "2"
+    steps = {"skymatch": {"maximum_cores": 2}}
+    assert PixelSkyMatchImage3Pipeline(steps=steps).skymatch.maximum_cores == "2"
+    assert steps == {"skymatch": {"maximum_cores": 2}}
+
+
+def write_skylist(mosaic, path):
+    lines = [f"{file.name} {number}.5" for number, file in enumerate(mosaic.files)]
+    path.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("way", ["call", "init", "attributes"])
+def test_paths_as_parameters(mosaic, tmp_path, way):
+    skylist, out = tmp_path / "sky.txt", tmp_path / "out"
+    write_skylist(mosaic, skylist)
+    parameters = {"skymethod": "user", "skylist": skylist, "output_dir": out, "save_results": True}
+    if way == "call":
+        PixelSkyMatchStep.call(mosaic.files, configure_log=False, maximum_cores=1, **parameters)
+    elif way == "init":
+        PixelSkyMatchStep(**parameters).run(mosaic.files)
+    else:
+        step = PixelSkyMatchStep()
+        for name, value in parameters.items():
+            setattr(step, name, value)
+        step.run(mosaic.files)
+        step.export_config(tmp_path / "my.asdf")  # text is all that such a file holds
+        with asdf.open(tmp_path / "my.asdf") as file:
+            assert file["parameters"]["skylist"] == str(skylist)
+    assert len(list(out.glob("*_skymatch.fits"))) == len(mosaic.files)
+
+
+def test_parameters_of_a_pipeline(mosaic):
+    write_skylist(mosaic, Path("sky.txt"))
+    steps = dict(TO_SKYMATCH)
+    steps["skymatch"] = {"skymethod": "user", "skylist": Path("sky.txt"), "output_dir": Path("out")}
+    steps["skymatch"] |= {"save_results": True, "maximum_cores": 1}
+    PixelSkyMatchImage3Pipeline.call(mosaic.association, configure_log=False, steps=steps)
+    assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
+
+
+# --- Inputs ---------------------------------------------------------------
+
+
+def iterables(mosaic):
+    directory = mosaic.association.parent
+    return {
+        "generator": (path for path in mosaic.files),
+        "glob": directory.glob("*_cal.fits"),
+        "models": (open_model(path) for path in mosaic.files),
+        "mixed": (path if path.name < "jw027320060" else open_model(path) for path in mosaic.files),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "in_memory"), [("generator", True), ("generator", False), ("glob", True)]
+)
+def test_iterables_of_files(mosaic, matched, kind, in_memory):
+    step = PixelSkyMatchStep(subtract=True, in_memory=in_memory)
+    np.testing.assert_array_equal(values_of(step.run(iterables(mosaic)[kind])), matched)
+
+
+@pytest.mark.parametrize("kind", ["models", "mixed"])
+def test_iterables_of_models(mosaic, matched, kind):
+    library = PixelSkyMatchStep.call(iterables(mosaic)[kind], configure_log=False, subtract=True)
+    np.testing.assert_allclose(values_of(library), matched, rtol=1e-9)
+
+
+def test_models_of_a_tuple_are_copied(mosaic):
+    models = tuple(open_model(path) for path in mosaic.files)
+    PixelSkyMatchStep(subtract=True).run(models)
+    assert {model.meta.background.level for model in models} == {None}
+
+
+@pytest.mark.parametrize("kind", ["generator", "models", "association", "path"])
+def test_inputs_of_the_pipeline(mosaic, absolute, kind):
+    inputs = iterables(mosaic) | {"association": absolute, "path": mosaic.association}
+    PixelSkyMatchImage3Pipeline.call(
+        inputs[kind],
+        configure_log=False,
+        output_dir=Path("out"),
+        in_memory=kind != "generator",
+        steps={**TO_SKYMATCH, "skymatch": {"save_results": True}},
+    )
+    check_levels("out", mosaic)
+
+
+def test_association_object(absolute, matched):
+    step = PixelSkyMatchStep(subtract=True)
+    np.testing.assert_array_equal(values_of(step.run(absolute)), matched)
+    assert "name" in absolute["products"][0]
+
+
+# --- The pipeline ---------------------------------------------------------
+
+
+def test_pipeline_by_a_dict_of_steps(mosaic):
+    PixelSkyMatchImage3Pipeline.call(
+        mosaic.association,
+        configure_log=False,
+        output_dir="out",
+        steps={
+            **TO_CRF,
+            "skymatch": {
+                "skymethod": "match",
+                "subtract": True,
+                "match_down": False,
+                "save_results": True,
+            },
+        },
+        save_results=True,
+    )
+    check_levels("out", mosaic, "crf")
+    assert max(levels_of_files("out", "crf").values()) == 0.0
+    saved = sorted(Path("out").glob("*_skymatch.fits"))
+    assert len(saved) == len(mosaic.files)
+    with open_model(saved[0]) as model, open_model(mosaic.files[0]) as original:
+        assert model.meta.background.subtracted is True
+        added = model.data - original.data
+        np.testing.assert_allclose(np.nanmedian(added), -model.meta.background.level, atol=1e-5)
+
+
+def test_pipeline_by_a_defaultdict(mosaic):
+    image3dict = defaultdict(dict)
+    for name in OTHERS:
+        image3dict[name]["skip"] = True
+    image3dict["skymatch"]["save_results"] = True
+    PixelSkyMatchImage3Pipeline.call(
+        str(mosaic.association), configure_log=False, output_dir="out", steps=image3dict
+    )
+    check_levels("out", mosaic)
+
+
+def test_pipeline_by_attributes(mosaic):
+    pipeline = PixelSkyMatchImage3Pipeline()
+    for name in OTHERS:
+        getattr(pipeline, name).skip = True
+    pipeline.skymatch.subtract = True
+    pipeline.skymatch.output_dir = Path("levels")
+    pipeline.skymatch.save_results = True
+    pipeline.output_dir = "out"
+    pipeline.run(mosaic.association)
+    check_levels("levels", mosaic)
+
+
+def test_stock_pipeline_by_the_parameter_file(mosaic):
+    Image3Pipeline.call(
+        str(mosaic.association),
+        config_file=IMAGE3_PARAMETERS,
+        configure_log=False,
+        output_dir="out",
+        save_results=True,
+        steps={**TO_CRF, "skymatch": {"subtract": True, "save_results": True}},
+    )
+    check_levels("out", mosaic, "crf")
+    assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
+
+
+def test_visits_first_and_then_the_mosaic(mosaic):
+    visits = defaultdict(list)
+    for path in mosaic.files:
+        visits[path.name[:13]].append(path)
+    for name, files in visits.items():
+        PixelSkyMatchStep.call(
+            files,
+            configure_log=False,
+            subtract=True,
+            save_results=True,
+            output_dir=f"by_visit/{name}",
+        )
+    PixelSkyMatchImage3Pipeline.call(
+        Path("by_visit").glob("*/*_skymatch.fits"),
+        configure_log=False,
+        output_dir="out",
+        save_results=True,
+        steps={**TO_SKYMATCH, "skymatch": {"subtract": True, "save_results": True}},
+    )
+    check_levels("out", mosaic)
+
+
+def follow(model, east, north):
+    """Point an exposure at a target that has moved by so much, degrees, since the first."""
+    wcs = model.meta.wcs
+    *first, (frame, to_sky), last = [(step.frame, step.transform) for step in wcs.pipeline]
+    moved = type(wcs)([*first, (frame, to_sky | Shift(east) & Shift(north)), last])
+    moved.bounding_box = wcs.bounding_box
+    model.meta.wcs = moved
+    model.meta.target.type = "MOVING"
+    model.meta.wcsinfo.mt_ra = 10.0 + east
+    model.meta.wcsinfo.mt_dec = -5.0 + north
+
+
+def test_moving_target(mosaic):
+    """Its pixels are compared in the frame that moves with it, in which they are resampled."""
+    for number, path in enumerate(mosaic.files):
+        with open_model(path) as model:
+            follow(model, 0.01 * number, -0.005 * number)
+            model.save(path.name)
+    PixelSkyMatchImage3Pipeline.call(
+        sorted(Path().glob("*_cal.fits")),
+        configure_log=False,
+        output_dir="out",
+        steps={**TO_SKYMATCH, "skymatch": {"save_results": True}},
+    )
+    check_levels("out", mosaic)
+    with open_model(next(Path("out").glob("*_skymatch.fits"))) as model:
+        assert model.meta.cal_step.assign_mtwcs == "COMPLETE"
+        assert model.meta.wcs.output_frame.name == "moving_target"
+
+
+# --- What the exposures hold ----------------------------------------------
+
+
+def test_what_others_have_added_survives(mosaic):
+    with open_model(mosaic.files[0]) as model:
+        model.meta.my_notes = {"seen_by": "a friend", "numbers": [1, 2]}
+        model.save("mine_cal.fits")
+    with fits.open("mine_cal.fits", mode="update") as hdus:
+        hdus[0].header["MYKEY"] = ("kept", "my own keyword")
+        hdus["SCI"].header["MYSCI"] = 2.5
+        hdus.insert(len(hdus) - 1, fits.ImageHDU(np.arange(6).reshape(2, 3), name="MYEXT"))
+    PixelSkyMatchStep.call(
+        ["mine_cal.fits", *mosaic.files[1:]],
+        configure_log=False,
+        save_results=True,
+        output_dir="out",
+    )
+    with fits.open("out/mine_skymatch.fits") as hdus:
+        assert hdus[0].header["MYKEY"] == "kept"
+        assert hdus["SCI"].header["MYSCI"] == 2.5
+        np.testing.assert_array_equal(hdus["MYEXT"].data, np.arange(6).reshape(2, 3))
+    with open_model("out/mine_skymatch.fits") as model:
+        assert model.meta.background.level is not None
+        assert model.meta.my_notes.instance == {"seen_by": "a friend", "numbers": [1, 2]}
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_failure_of_an_earlier_run_is_forgotten(mosaic, in_memory):
+    with open_model(mosaic.files[0]) as model:
+        model.meta.cal_step.skymatch = "FAILED"
+        model.save("failed_cal.fits")
+    step = PixelSkyMatchStep(in_memory=in_memory)
+    library = step.run(["failed_cal.fits", *mosaic.files[1:]])
+    said = library.map_function(lambda m, _: m.meta.cal_step.skymatch, modify=False)
+    assert set(said) == {"COMPLETE"}
+
+
+def minimal(path):
+    """Make a model of data, flags and WCS alone."""
+    with open_model(path) as model:
+        least = ImageModel(np.array(model.data))
+        least.dq = np.array(model.dq)
+        least.meta.wcs = model.meta.wcs
+    return least
+
+
+@pytest.mark.parametrize("skymethod", ["local", "global", "match", "global+match"])
+def test_models_with_hardly_any_metadata(mosaic, skymethod):
+    parameters = {"skymethod": skymethod, "grouping": "none", "fit_shift": False}
+    models = [minimal(path) for path in mosaic.files]
+    expected = read_levels(PixelSkyMatchStep(**parameters).run(mosaic.association))
+    library = PixelSkyMatchStep(**parameters).run(models)
+    found = list(library.map_function(lambda m, _: m.meta.background.level, modify=False))
+    # The grid may be a little different.
+    np.testing.assert_allclose(found, [expected[rootname(p.name)] for p in mosaic.files], atol=2e-3)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_files_with_hardly_any_metadata(mosaic, in_memory):
+    for path in mosaic.files:
+        minimal(path).save(path.name)
+    step = PixelSkyMatchStep(grouping="none", subtract=True, in_memory=in_memory)
+    step.output_dir, step.save_results = "out", True
+    library = step.run(Path().glob("*_cal.fits"))
+    assert rms(level_errors(read_levels(library), mosaic.levels)) < 0.004
+    assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
+
+
+# --- Beside the stock step ------------------------------------------------
+
+
+def compare_with_stock(make_models, *, rtol=1e-12, atol=0.0, ours=None, **parameters):
+    stock = values_of(SkyMatchStep(**parameters).run(make_models()))
+    own = values_of(PixelSkyMatchStep(**parameters, **(ours or {})).run(make_models()))
+    assert np.ptp(stock[:, 1]) > 0
+    np.testing.assert_allclose(own[:, 0], stock[:, 0], rtol=rtol, atol=atol)
+    np.testing.assert_allclose(own[:, 1], stock[:, 1], rtol=1e-6, atol=atol)
+
+
+@pytest.fixture(scope="module")
+def few_models(mosaic):
+    models = [open_model(path) for path in mosaic.files[::2]]
+    return lambda: [model.copy() for model in models]
+
+
+@pytest.mark.parametrize("skymethod", ["local", "global"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"skystat": "median", "lower": 9.0, "upper": 12.0, "subtract": True},
+        {"skystat": "mean", "nclip": 0, "subtract": True},
+        {"skystat": "midpt", "nclip": 2, "lsigma": 3.0, "usigma": 2.0, "binwidth": 0.2},
+        {"skystat": "median", "dqbits": None},
+        {"lower": 9.3, "dqbits": "~DO_NOT_USE"},
+    ],
+)
+def test_absolute_levels_are_those_of_the_stock_step(few_models, skymethod, parameters):
+    compare_with_stock(few_models, skymethod=skymethod, **parameters)
+
+
+@pytest.mark.parametrize("subtract", [True, False])
+def test_user_levels_are_those_of_the_stock_step(mosaic, few_models, subtract):
+    lines = [f"{file.name} {number}.5" for number, file in enumerate(mosaic.files[::2])]
+    Path("sky.txt").write_text("\n".join(lines))
+    compare_with_stock(few_models, skymethod="user", skylist="sky.txt", subtract=subtract)
+
+
+@pytest.mark.parametrize("skymethod", ["local", "global"])
+def test_detectors_of_an_exposure_share_the_stock_level(skymethod):
+    scene = nircam_mosaic(binning=32, detector_scatter=0.3)
+    models = simulate_models(replace(scene, pointings=scene.pointings[:12]))
+    assert len({model.meta.observation.exposure_number for model in models}) > 1
+
+    def make_models():
+        return [model.copy() for model in models]
+
+    compare_with_stock(make_models, skymethod=skymethod, ours={"grouping": "exposure"})
+
+
+@pytest.mark.parametrize("skymethod", ["match", "global+match"])
+def test_matched_levels_are_those_of_the_stock_step_on_a_plain_sky(skymethod):
+    models = simulate_models(two_by_three(levels=np.arange(6.0), binning=16))
+
+    def make_models():
+        return [model.copy() for model in models]
+
+    compare_with_stock(make_models, skymethod=skymethod, rtol=0.0, atol=1e-3)
+
+
+# --- A second run ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_second_run_adds_to_what_was_subtracted(mosaic, matched, in_memory, caplog):
+    step = PixelSkyMatchStep(in_memory=in_memory)
+    step.subtract = True
+    first = step.run(str(mosaic.association))
+
+    def lower_one(model, index):
+        model.data = model.data - np.float32(0.5 * (index == 3))
+
+    list(first.map_function(lower_one))
+    caplog.clear()
+    again = step.run(first)
+    assert "subtracted from 8 of 8 exposures before" in caplog.text
+    found = values_of(again)
+    # The lowest of the second run is that one, and all others lie above it by as much.
+    added = 0.5 * (np.arange(len(found)) != 3)
+    np.testing.assert_allclose(found[:, 0], matched[:, 0] + added, atol=1e-3)
+    np.testing.assert_allclose(found[:, 1], matched[:, 1] - 0.5, atol=1e-3)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_nothing_is_left_to_match_after_subtraction(mosaic, matched, in_memory):
+    step = PixelSkyMatchStep(subtract=True, in_memory=in_memory)
+    found = values_of(step.run(step.run(mosaic.association)))
+    np.testing.assert_allclose(found, matched, atol=1e-4)
+
+
+@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (True, False), (False, True)])
+def test_second_run_cannot_change_its_mind(mosaic, in_memory, subtract):
+    step = PixelSkyMatchStep(subtract=subtract, in_memory=in_memory)
+    first = step.run(mosaic.association)
+    before = values_of(first)
+    step.subtract = not subtract
+    with pytest.raises(ValueError, match="inconsistent"):
+        step.run(first)
+    np.testing.assert_array_equal(values_of(first), before)
+
+
+def test_single_exposure_is_told_what_it_lacks(mosaic, caplog):
+    with caplog.at_level(logging.INFO, logger="stpipe"):
+        PixelSkyMatchStep().run(mosaic.files[0])
+    assert (
+        f"{mosaic.files[0].name}: a single exposure has nothing to be matched with" in caplog.text
+    )
+    assert "1 group by visit, 1 stack; " in caplog.text

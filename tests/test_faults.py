@@ -1,0 +1,977 @@
+"""The fault table: whatever is wrong, the step says so or copes, and leaves nothing behind.
+
+Each row breaks something of a small mosaic, mostly in its middle exposure, and states what
+follows: one clear error, the exposure SKIPPED and named while the others are right, or right
+levels throughout. After each, inputs are untouched, and beside them is nothing but whole outputs.
+"""
+
+import gc
+import gzip
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from errno import ENOSPC
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.modeling.models import Identity, Tabular1D
+from helpers import rootname
+from stdatamodels.jwst.datamodels import JwstDataModel
+from stdatamodels.jwst.datamodels import open as open_model
+
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch import step as step_module
+from jwst_mosaic_skymatch.simulation import (
+    Galaxy,
+    compose_scene,
+    mosaic_pointings,
+    simulate_exposure,
+    simulate_mosaic,
+)
+
+# Of the session's mosaic: each overlaps both others.
+CHOSEN = (0, 2, 6)
+# Largest error of a level in units of the one that is quoted.
+SIGMAS = 4.0
+
+
+@dataclass
+class Work:
+    """A mosaic to break, and the directories that a run may write to.
+
+    Attributes
+    ----------
+    directory : Path
+        Holds all others.
+    truth : dict of str to float
+        True levels by rootname.
+    scene : Scene
+        What the exposures are simulated of.
+    patch : pytest.MonkeyPatch
+        To break what is no file.
+    gone : set of str
+        Inputs that the row itself removes in mid-run.
+    undo : ExitStack
+        What to do when the test has ended.
+    """
+
+    directory: Path
+    truth: dict
+    scene: object
+    patch: pytest.MonkeyPatch
+    gone: set = field(default_factory=set)
+    undo: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def association(self):
+        return self.directory / "in" / "asn.json"
+
+    @property
+    def out(self):
+        return self.directory / "out"
+
+    @property
+    def files(self):
+        return sorted(self.association.parent.glob("*_cal.fits"))
+
+    @property
+    def middle(self):
+        return self.files[1]
+
+    def associate(self, names):
+        members = [{"expname": str(name), "exptype": "science"} for name in names]
+        association = {"asn_type": "image3", "products": [{"name": "m", "members": members}]}
+        self.association.write_text(json.dumps(association))
+
+    def simulate(self, scene):
+        """Take another scene instead."""
+        for path in self.files:
+            path.unlink()
+        simulation = simulate_mosaic(scene, self.association.parent)
+        simulation.association.unlink()
+        self.truth.clear()
+        self.truth.update(simulation.levels)
+        self.associate(path.name for path in simulation.files)
+
+    def tree(self):
+        """Hash every file, and list whatever else there is."""
+        return {str(p.relative_to(self.directory)): _state(p) for p in self.directory.rglob("*")}
+
+
+def _state(path):
+    if path.is_symlink():
+        return os.readlink(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "directory"
+
+
+@pytest.fixture
+def work(mosaic, mosaic_scene, tmp_path, monkeypatch):
+    """Copy three of the simulated exposures, and run in a directory of one's own."""
+    for name in ("in", "out", "cwd", "tmp"):
+        (tmp_path / name).mkdir()
+    work = Work(tmp_path, dict(mosaic.levels), mosaic_scene, monkeypatch)
+    names = [mosaic.files[k].name for k in CHOSEN]
+    for name in names:
+        shutil.copy(mosaic.association.parent / name, tmp_path / "in")
+    work.associate(names)
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    with work.undo:
+        yield work
+
+
+# --- What follows --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One error, which names the broken thing and says what to do."""
+
+    error: type
+    said: tuple
+    seconds: float = 60.0
+
+    def check(self, work, name, run, caplog):
+        before, start = work.tree(), monotonic()
+        with pytest.raises(self.error) as caught:
+            run()
+        assert monotonic() - start < self.seconds
+        message = str(caught.value)
+        # A user sees this one alone.
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+        assert type(caught.value) is self.error
+        assert len(message.splitlines()) == 1
+        for words in (name, *self.said):
+            assert words in message
+        del caught
+        gc.collect()  # a library on disk removes its directory when it goes
+        assert work.tree() == {path: before[path] for path in before.keys() - work.gone}
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Right levels and whole outputs, but for exposures that are skipped for a reason.
+
+    Attributes
+    ----------
+    skipped : str
+        Why; empty when none is.
+    who : slice
+        Which they are.
+    warned : tuple of tuple of str
+        Words of each warning beyond that; ``{name}`` is that of the broken exposure.
+    meaningless : bool
+        Whether the middle exposure's level has no true value.
+    """
+
+    skipped: str = ""
+    who: slice = field(default_factory=lambda: slice(1, 2))
+    warned: tuple = ()
+    meaningless: bool = False
+
+    def check(self, work, name, run, caplog):
+        before = work.tree()
+        step = run()
+        gc.collect()
+        after = work.tree()
+        table = step.levels_table
+        names = table["filename"].tolist()
+        bad = names[self.who] if self.skipped else []
+        self._check_warnings(caplog, bad, name)
+        good = np.array([name not in bad for name in names])
+        assert table["status"].tolist() == np.where(good, "COMPLETE", "SKIPPED").tolist()
+        levels = table["level"].value
+        errors = levels - [work.truth[rootname(name)] for name in names]
+        known = good & [k != 1 or not self.meaningless for k in range(len(names))]
+        if known.any():
+            limits = SIGMAS * table["level_error"].value[known] + 1e-5
+            assert np.all(np.abs(errors[known] - errors[known].mean()) < limits)
+        self._check_outputs(work, before, after, names, levels)
+
+    def _check_warnings(self, caplog, bad, name):
+        warned = [
+            record.getMessage()
+            for record in caplog.records
+            if record.name.startswith("stpipe.pixel_skymatch") and record.levelname == "WARNING"
+        ]
+        expected = list(self.warned)
+        if bad:
+            expected.append((f"SKIPPED: {bad[0]}", *bad, self.skipped))
+        assert len(warned) == len(expected), warned
+        for sentence, words in zip(warned, expected, strict=True):
+            for part in words:
+                assert part.format(name=name) in sentence
+
+    def _check_outputs(self, work, before, after, names, levels):
+        outputs = [name.replace("_cal.fits", "_skymatch.fits") for name in names]
+        new = {f"out/{name}" for name in outputs} | {"out/m_skymatch_asn.json"}
+        assert after.keys() - before.keys() == new
+        assert {path: after[path] for path in before} == before
+        for name, level in zip(outputs, levels, strict=True):
+            header = fits.getheader(work.out / name)
+            assert header["S_SKYMAT"] == ("COMPLETE" if np.isfinite(level) else "SKIPPED")
+            assert header.get("BKGLEVEL", np.nan) == pytest.approx(level, nan_ok=True)
+
+
+def refused(error, *said, **limits):
+    return Refused(error, said, **limits)
+
+
+RIGHT = Matched()
+UNREADABLE = refused(OSError, "cannot be read", "fetch or make the file anew")
+NO_PIXEL = Matched(skipped="no good pixel")
+SCATTERED = Matched(skipped="good pixels too scattered")
+ALONE = Matched(
+    skipped="no overlap with others",
+    who=slice(None),
+    warned=(("a single exposure has nothing to be matched with", "give all exposures"),),
+)
+# The broken exposure is all of its visit.
+DISAGREES = Matched(warned=(("{name:.13} disagrees with all others",),), meaningless=True)
+TOUCHING = Matched(skipped="too few cells in common with others", who=slice(None))
+
+ON_DISK = {"in_memory": False}
+
+
+# --- What is wrong -------------------------------------------------------
+
+
+def on_middle(change):
+    """Apply a change to the path of the middle exposure, which stays its name."""
+
+    def prepare(work):
+        path = work.middle
+        change(path)
+        return path.name
+
+    return prepare
+
+
+def cut_at(size):
+    return on_middle(lambda path: path.write_bytes(path.read_bytes()[:size]))
+
+
+def with_fits(change):
+    def edit(path):
+        with fits.open(path, mode="update") as hdus:
+            change(hdus)
+
+    return on_middle(edit)
+
+
+def remove_extension(name):
+    def change(hdus):
+        del hdus[name]
+
+    return with_fits(change)
+
+
+def with_model(change):
+    def edit(path):
+        with open_model(path) as model:
+            change(model)
+            model.save(path)
+
+    return on_middle(edit)
+
+
+def with_every_model(change):
+    def prepare(work):
+        for k, path in enumerate(work.files):
+            with open_model(path) as model:
+                change(model, k)
+                model.save(path)
+        return work.files[0].name
+
+    return prepare
+
+
+def with_members(change):
+    """Change the members that the association lists."""
+
+    def prepare(work):
+        association = json.loads(work.association.read_text())
+        name = change(association["products"][0]["members"])
+        work.association.write_text(json.dumps(association))
+        return name or "asn.json"
+
+    return prepare
+
+
+def association_of(text):
+    def prepare(work):
+        work.association.write_text(text)
+        return "asn.json"
+
+    return prepare
+
+
+def set_attribute(name, value):
+    *nodes, last = name.split(".")
+
+    def change(model, *_):
+        node = model
+        for part in nodes:
+            node = getattr(node, part)
+        setattr(node, last, value)
+
+    return change
+
+
+def scene_of(make):
+    return lambda work: work.simulate(make())
+
+
+def after_call(name, count, act):
+    """Break something when the step has called a function of its module so many times."""
+
+    def prepare(work):
+        function, calls = getattr(step_module, name), []
+
+        def wrapped(*args, **kwargs):
+            calls.append(name)
+            if len(calls) == count:
+                act(work)
+            return function(*args, **kwargs)
+
+        work.patch.setattr(step_module, name, wrapped)
+
+    return prepare
+
+
+def rename_middle(name):
+    def prepare(work):
+        path = work.middle
+        work.truth[rootname(name)] = work.truth[rootname(path.name)]
+        path.rename(path.with_name(name))
+        work.associate(file.name for file in work.files)
+        return name
+
+    return prepare
+
+
+def move_to(directory):
+    def prepare(work):
+        path = work.middle
+        names = [file.name for file in work.files]
+        (path.parent / directory).mkdir()
+        path.rename(path.parent / directory / path.name)
+        work.associate([names[0], f"{directory}/{names[1]}", names[2]])
+
+    return prepare
+
+
+# Files
+
+
+def make_html(path):
+    path.write_text("<!DOCTYPE html><html><body>404 Not Found</body></html>\n" * 100)
+
+
+def break_checksum(path):
+    """Give a checksum and change a byte of the pixels, as a bad disk does."""
+    with fits.open(path) as hdus:
+        hdus.writeto(path, overwrite=True, checksum=True)
+    with fits.open(path) as hdus:
+        place = hdus["VAR_FLAT"].fileinfo()["datLoc"]
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff")
+
+
+def make_loop(path):
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def make_dangling(path):
+    path.unlink()
+    path.symlink_to("nowhere.fits")
+
+
+def make_symlink(path):
+    path.rename(path.with_name("elsewhere.fits"))
+    path.symlink_to("elsewhere.fits")
+
+
+def make_directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+def forbid(path):
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    path.chmod(0)
+
+
+def compress(work):
+    path = work.middle
+    with gzip.open(f"{path}.gz", "wb") as file:
+        file.write(path.read_bytes())
+    path.unlink()
+    work.associate([*(f.name for f in work.files), f"{path.name}.gz"])
+    return f"{path.name}.gz"
+
+
+def remove_middle(work):
+    work.gone.add(f"in/{work.middle.name}")
+    work.middle.unlink()
+
+
+FILES = {
+    "empty": (cut_at(0), UNREADABLE),
+    "cut in the first header": (cut_at(1000), UNREADABLE),
+    "cut in a header": (cut_at(5000), UNREADABLE),
+    "cut in the pixels": (cut_at(40_000), UNREADABLE),
+    "cut in the flags": (cut_at(200_000), UNREADABLE),
+    "cut in the ASDF": (cut_at(-10_000), UNREADABLE),
+    "HTML": (on_middle(make_html), UNREADABLE),
+    "wrong checksum": (on_middle(break_checksum), RIGHT),
+    "no permission": (on_middle(forbid), UNREADABLE),
+    "loop of links": (on_middle(make_loop), refused(FileNotFoundError, "correct its name")),
+    "dangling link": (on_middle(make_dangling), refused(FileNotFoundError, "correct its name")),
+    "link": (on_middle(make_symlink), RIGHT),
+    "directory": (on_middle(make_directory), refused(FileNotFoundError, "correct its name")),
+    "missing": (on_middle(Path.unlink), refused(FileNotFoundError, "correct its name")),
+    "no SCI": (remove_extension("SCI"), UNREADABLE),
+    "no ASDF": (remove_extension("ASDF"), UNREADABLE),
+    "compressed": (compress, refused(ValueError, "gunzip")),
+    "spaces": (rename_middle("a file with spaces_cal.fits"), RIGHT),
+    "unicode": (rename_middle("größe_ж_cal.fits"), refused(ValueError, "rename")),
+    "unicode in a directory": (move_to("größe ж"), RIGHT),
+    "empty, on disk": (cut_at(0), UNREADABLE, ON_DISK),
+    "no ASDF, on disk": (remove_extension("ASDF"), UNREADABLE, ON_DISK),
+    "spaces, on disk": (rename_middle("a file with spaces_cal.fits"), RIGHT, ON_DISK),
+}
+
+# Associations
+
+
+def list_thousands(work):
+    work.associate(f"jw{k:05d}_cal.fits" for k in range(5000))
+    return "jw00000_cal.fits"
+
+
+def list_twice(members):
+    members.append(dict(members[1]))
+    return members[1]["expname"]
+
+
+def list_through_link(work):
+    link = work.middle.with_name("link_cal.fits")
+    link.symlink_to(work.middle.name)
+    work.associate(path.name for path in work.files)
+    return link.name
+
+
+def list_absolute(work):
+    work.associate(work.files)
+
+
+def list_only(count):
+    return lambda work: work.associate(path.name for path in work.files[:count])
+
+
+def list_up_and_down(work):
+    work.associate(f"../in/./{path.name}" for path in work.files)
+
+
+def take_subarray(work):
+    """Observe the middle exposure in a part of the detector."""
+    detector = replace(work.scene.detector, subarray=(256, 128, 640, 768))
+    scene = replace(work.scene, detector=detector)
+    with simulate_exposure(scene, scene.pointings[CHOSEN[1]]) as model:
+        assert model.meta.filename == work.middle.name
+        model.save(work.middle)
+
+
+def member(**changes):
+    return with_members(lambda members: members[1].update(changes))
+
+
+def member_without(key):
+    return with_members(lambda members: members[1].pop(key) and None)
+
+
+NOT_VALID = refused(ValueError, "not a")
+ANOTHER_FILTER = Matched(warned=(("{name}: filter is F560W", "not comparable"),))
+
+ASSOCIATIONS = {
+    "no JSON": (association_of("hello"), NOT_VALID),
+    "empty": (association_of(""), NOT_VALID),
+    "cut": (association_of('{"products": [{"members": ['), NOT_VALID),
+    "list": (association_of('["a_cal.fits"]'), NOT_VALID),
+    "no product": (association_of("{}"), NOT_VALID),
+    "members null": (association_of('{"products": [{"members": null}]}'), NOT_VALID),
+    "member null": (association_of('{"products": [{"members": [null]}]}'), NOT_VALID),
+    "no member": (with_members(list.clear), refused(ValueError, "science")),
+    "no expname": (member_without("expname"), NOT_VALID),
+    "no exptype": (member_without("exptype"), NOT_VALID),
+    "expname null": (member(expname=None), NOT_VALID),
+    "expname a number": (member(expname=7), NOT_VALID),
+    "expname empty": (member(expname=""), refused(FileNotFoundError, "correct its name")),
+    "path up and down": (list_up_and_down, RIGHT),
+    "absolute paths": (list_absolute, RIGHT),
+    "one member": (list_only(1), ALONE),
+    "two members": (list_only(2), RIGHT),
+    "thousands that do not exist": (
+        list_thousands,
+        refused(FileNotFoundError, "asn.json lists it", "remove it", seconds=5.0),
+    ),
+    "listed twice": (with_members(list_twice), refused(ValueError, "remove the duplicate")),
+    "listed through a link": (list_through_link, refused(ValueError, "remove the duplicate")),
+    "instruments": (
+        with_model(set_attribute("meta.instrument.name", "NIRCAM")),
+        refused(ValueError, "one association for each"),
+    ),
+    "units": (
+        with_model(set_attribute("meta.bunit_data", "DN/s")),
+        refused(ValueError, "one association for each"),
+    ),
+    "filters": (with_model(set_attribute("meta.instrument.filter", "F560W")), ANOTHER_FILTER),
+    "subarray": (take_subarray, RIGHT),
+}
+
+# Pixels
+
+
+def fill(name, value):
+    def change(hdus):
+        hdus[name].data[...] = value
+
+    return with_fits(change)
+
+
+def mask(choose):
+    """Flag the pixels that a function of their indices chooses."""
+
+    def change(hdus):
+        dq = hdus["DQ"].data
+        dq[choose(*np.indices(dq.shape))] |= 1
+
+    return with_fits(change)
+
+
+def at_random(share):
+    return lambda y, x: np.random.default_rng(5).random(y.shape) < share
+
+
+def make_integers(hdus):
+    """Round to integers, which adds to the errors."""
+    data = np.nan_to_num(hdus["SCI"].data)
+    hdus["SCI"].data = np.round(data).astype(np.int32)
+    hdus["ERR"].data = np.sqrt(hdus["ERR"].data ** 2 + 1 / 12).astype(np.float32)
+
+
+def add_to_all(value):
+    def change(model, _):
+        model.data = model.data + np.float32(value)
+
+    return change
+
+
+def make_constant(work):
+    """Let each exposure show nothing but its level."""
+    for path in work.files:
+        with fits.open(path, mode="update") as hdus:
+            hdus["SCI"].data[...] = work.truth[rootname(path.name)]
+
+
+def make_zero(work):
+    for path in work.files:
+        work.truth[rootname(path.name)] = 0.0
+    make_constant(work)
+
+
+def huge_pixel(hdus):
+    hdus["SCI"].data[60, 60] = 3e38
+    hdus["DQ"].data[60, 60] = 0
+
+
+def cut_extension(name):
+    def change(hdus):
+        hdus[name].data = hdus[name].data[:-1].copy()
+
+    return with_fits(change)
+
+
+def high_bits(hdus):
+    hdus["DQ"].data |= np.uint32(1 << 31 | 1 << 30)
+
+
+ANOTHER_SHAPE = refused(ValueError, "make the file anew")
+
+PIXELS = {
+    "all NaN": (fill("SCI", np.nan), NO_PIXEL),
+    "all infinite": (fill("SCI", np.inf), NO_PIXEL),
+    "all flagged": (mask(lambda y, x: y >= 0), NO_PIXEL),
+    "all huge": (fill("SCI", 3e38), NO_PIXEL),
+    "one huge": (with_fits(huge_pixel), RIGHT),
+    "one zero": (fill("SCI", 0.0), DISAGREES),
+    "one constant": (fill("SCI", 20.0), DISAGREES),
+    "all zero": (make_zero, RIGHT),
+    "all constant": (make_constant, RIGHT),
+    "negative": (with_every_model(add_to_all(-200.0)), RIGHT),
+    "integers": (with_fits(make_integers), RIGHT),
+    "no ERR": (with_model(lambda model: model.instance.pop("err")), RIGHT),
+    "no DQ": (with_model(lambda model: model.instance.pop("dq")), RIGHT),
+    "ERR torn out": (remove_extension("ERR"), UNREADABLE),
+    "ERR zero": (fill("ERR", 0.0), RIGHT),
+    "ERR NaN": (fill("ERR", np.nan), RIGHT),
+    "ERR negative": (fill("ERR", -0.1), RIGHT),
+    "all NaN, on disk": (fill("SCI", np.nan), NO_PIXEL, ON_DISK),
+    "ERR of another shape": (cut_extension("ERR"), ANOTHER_SHAPE),
+    "ERR of another shape, on disk": (cut_extension("ERR"), ANOTHER_SHAPE, ON_DISK),
+    "DQ of another shape": (cut_extension("DQ"), ANOTHER_SHAPE),
+    "DQ with unknown bits": (with_fits(high_bits), RIGHT),
+    "checkerboard": (mask(lambda y, x: (x + y) % 2 == 0), SCATTERED),
+    "every other column": (mask(lambda y, x: x % 2 == 0), SCATTERED),
+    "every other row": (mask(lambda y, x: y % 2 == 0), SCATTERED),
+    "half at random": (mask(at_random(0.5)), RIGHT),
+    "most at random": (mask(at_random(0.95)), SCATTERED),
+}
+
+# WCS
+
+
+def observe_field(center, *, n=(2, 1), **options):
+    """Compose a mosaic of overlapping fields of a galaxy, somewhere on the sky."""
+    pointings = mosaic_pointings(*n, center=center, visit_per_tile=True, **options)
+    galaxy = Galaxy(6.0, 15.0)
+    return compose_scene("field", pointings, components=(galaxy,), binning=8, masked_strips=False)
+
+
+def diagonal():
+    scene = observe_field((150.0, 2.2), n=(2, 2), overlap=0.0)
+    return replace(scene, pointings=scene.pointings[::3])
+
+
+def nan_beyond(column):
+    """Make a change that leaves a WCS without sky beyond a column."""
+
+    def change(model):
+        inside = np.arange(-1.0, column)
+        cut = Tabular1D(inside, inside, bounds_error=False, fill_value=np.nan) & Identity(1)
+        cut.bounding_box = None
+        first, *rest = model.meta.wcs.pipeline
+        model.meta.wcs = type(model.meta.wcs)([(first.frame, cut | first.transform), *rest])
+
+    return with_model(change)
+
+
+def move_region(degrees):
+    def change(model):
+        region = model.meta.wcsinfo.s_region.split()
+        moved = [float(word) + degrees * (k % 2) for k, word in enumerate(region[2:])]
+        model.meta.wcsinfo.s_region = " ".join([*region[:2], *map(str, moved)])
+
+    return with_model(change)
+
+
+def send_opposite(work):
+    """Point the middle exposure to the other side of the sky."""
+    pointing = work.scene.pointings[CHOSEN[1]]
+    other = replace(pointing, ra_ref=(pointing.ra_ref + 180) % 360, dec_ref=-pointing.dec_ref)
+    with open_model(work.middle) as model:
+        shape = model.data.shape
+        model.meta.wcs = other.wcs(8)
+        assert model.meta.wcs.array_shape == shape
+        model.meta.wcsinfo.s_region = None
+        model.save(work.middle)
+    return work.middle.name
+
+
+NO_SKY = refused(ValueError, "assign_wcs")
+
+WCS = {
+    "none": (with_model(set_attribute("meta.wcs", None)), NO_SKY),
+    "none, on disk": (with_model(set_attribute("meta.wcs", None)), NO_SKY, ON_DISK),
+    "NaN everywhere": (nan_beyond(2), NO_SKY),
+    "NaN at one side": (nan_beyond(100), NO_SKY),
+    "S_REGION NaN": (
+        with_model(set_attribute("meta.wcsinfo.s_region", "POLYGON ICRS " + 8 * " nan")),
+        RIGHT,
+    ),
+    "no S_REGION": (with_model(set_attribute("meta.wcsinfo.s_region", None)), RIGHT),
+    "S_REGION garbled": (with_model(set_attribute("meta.wcsinfo.s_region", "no 1 idea")), RIGHT),
+    "S_REGION out of date": (move_region(1 / 60), RIGHT),
+    "across RA 0": (scene_of(lambda: observe_field((0.0, 2.2))), RIGHT),
+    "at the pole": (scene_of(lambda: observe_field((10.0, 90.0))), RIGHT),
+    "touching in a line": (scene_of(lambda: observe_field((150.0, 2.2), overlap=0.0)), TOUCHING),
+    "touching in a corner": (scene_of(diagonal), TOUCHING),
+    "opposite sides": (send_opposite, refused(ValueError, "one association for each field")),
+}
+
+# Metadata
+
+
+def forget_group(model, *_):
+    for name in ("observation_number", "visit_number", "program_number"):
+        setattr(model.meta.observation, name, None)
+
+
+NEEDS_GROUP = refused(ValueError, "grouping='none'")
+
+METADATA = {
+    "no visit": (with_model(set_attribute("meta.observation.visit_id", None)), NEEDS_GROUP),
+    "no visit needed": (
+        with_model(set_attribute("meta.observation.visit_id", None)),
+        RIGHT,
+        {"grouping": "none"},
+    ),
+    "no group": (with_model(forget_group), RIGHT, {"grouping": "exposure"}),
+    "half a background": (
+        with_model(set_attribute("meta.background.level", 1.0)),
+        refused(ValueError, "meta.background.subtracted is not", "start again"),
+    ),
+    "one without unit": (
+        with_model(set_attribute("meta.bunit_data", None)),
+        refused(ValueError, "unit (BUNIT) is None", "one association for each"),
+    ),
+    "no unit": (with_every_model(set_attribute("meta.bunit_data", None)), RIGHT),
+}
+
+# System
+
+
+def vanish_before(name):
+    """Remove the middle exposure when the step first calls a function."""
+
+    def prepare(work):
+        after_call(name, 1, remove_middle)(work)
+        return work.middle.name
+
+    return prepare
+
+
+def interrupt(work):
+    raise KeyboardInterrupt("in mid-run")
+
+
+def interrupt_workers(work):
+    # Worker processes keep a directory for their sockets as long as this process runs.
+    work.patch.setattr(tempfile, "tempdir", None)
+    after_call("observe", 2, interrupt)(work)
+
+
+def lower(what, value):
+    """Lower a limit of this process until the test ends."""
+
+    def prepare(work):
+        limits = resource.getrlimit(what)
+        work.undo.callback(resource.setrlimit, what, limits)
+        resource.setrlimit(what, (value, limits[1]))
+
+    return prepare
+
+
+def few_handles(work):
+    """List many exposures, and allow fewer files to be open than there are."""
+    for path in work.files:
+        for k in range(3):
+            copy = path.with_name(f"{rootname(path.name)}{k}_cal.fits")
+            shutil.copy(path, copy)
+            work.truth[rootname(copy.name)] = work.truth[rootname(path.name)]
+    work.associate(path.name for path in work.files)
+    lower(resource.RLIMIT_NOFILE, max(map(int, os.listdir("/proc/self/fd"))) + 8)(work)
+
+
+def fill_disk(work):
+    """Let the disk be full when half of the second file is written."""
+    save, paths = JwstDataModel.save, []
+
+    def fail(model, path, *args, **kwargs):
+        paths.append(path)
+        if len(paths) < 2:
+            return save(model, path, *args, **kwargs)
+        Path(path).write_bytes(b"SIMPLE")
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    work.patch.setattr(JwstDataModel, "save", fail)
+    return work.middle.name.replace("_cal", "_skymatch")
+
+
+def lock(name):
+    def prepare(work):
+        if os.geteuid() == 0:
+            pytest.skip("root may write everywhere")
+        (work.directory / name).chmod(0o500)
+
+    return prepare
+
+
+def go_to(directory):
+    return lambda work: work.patch.chdir(directory)
+
+
+NO_ROOM = refused(OSError, "cannot be saved", "nothing was written", "Make room")
+NO_OUTPUT = refused(OSError, "cannot write to this directory", "output_dir")
+INTERRUPTED = refused(KeyboardInterrupt, "in mid-run")
+
+SYSTEM = {
+    "file goes before pixels are read": (vanish_before("observe"), UNREADABLE),
+    "file on disk goes before pixels are read": (
+        vanish_before("observe"),
+        UNREADABLE,
+        ON_DISK,
+    ),
+    "file on disk goes before it is saved": (
+        vanish_before("record_levels"),
+        refused(FileNotFoundError, "No such file"),
+        ON_DISK,
+    ),
+    "disk full": (fill_disk, NO_ROOM),
+    "disk full, exposures on disk": (
+        lambda work: fill_disk(work) and "cwd",
+        refused(OSError, "cannot write to this directory", "No space left", "make room"),
+        ON_DISK,
+    ),
+    "disk full in reality": (lower(resource.RLIMIT_FSIZE, 100_000), NO_ROOM),
+    "temporary directory full": (
+        lower(resource.RLIMIT_FSIZE, 1000),
+        refused(OSError, "pixel_skymatch_", "make room", "TMPDIR"),
+    ),
+    "few file handles": (few_handles, RIGHT, ON_DISK),
+    "interrupted": (after_call("observe", 2, interrupt), INTERRUPTED),
+    "interrupted, exposures on disk": (after_call("observe", 2, interrupt), INTERRUPTED, ON_DISK),
+    "interrupted, in two processes": (interrupt_workers, INTERRUPTED, {"maximum_cores": "2"}),
+    "output is a file": (lambda work: "asn.json", NO_OUTPUT, {"output_dir": "../in/asn.json"}),
+    "output below a file": (
+        lambda work: "asn.json/out",
+        NO_OUTPUT,
+        {"output_dir": "../in/asn.json/out"},
+    ),
+    "output nowhere": (lambda work: "/proc/nowhere", NO_OUTPUT, {"output_dir": "/proc/nowhere"}),
+    "output locked": (lock("out"), NO_OUTPUT),
+    "working directory not writable": (
+        go_to("/proc"),
+        refused(OSError, "/proc: cannot write to this directory", "run the step in another"),
+        ON_DISK,
+    ),
+}
+
+ROWS = {
+    f"{family}: {name}": row
+    for family, rows in {
+        "files": FILES,
+        "associations": ASSOCIATIONS,
+        "pixels": PIXELS,
+        "WCS": WCS,
+        "metadata": METADATA,
+        "system": SYSTEM,
+    }.items()
+    for name, row in rows.items()
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+# The FITS readers warn about a broken file before they fail, jwst of paths in an association.
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
+@pytest.mark.filterwarnings("ignore:Error validating header")
+@pytest.mark.filterwarnings("ignore:Input association file contains path information")
+def test_fault(work, caplog, row):
+    prepare, result, *parameters = ROWS[row]
+    name = prepare(work) or ""
+
+    def run():
+        step = PixelSkyMatchStep(
+            **{"save_results": True, "output_dir": str(work.out), **dict(*parameters)}
+        )
+        step.run(str(work.association))
+        return step
+
+    result.check(work, name, run, caplog)
+
+
+# --- From outside --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "said"),
+    [
+        (make_html, (), "cannot be read"),
+        (Path.unlink, (), "no such file, but ../in/asn.json lists it"),
+        (lambda path: None, ("--output_dir=../in/asn.json",), "choose another with output_dir"),
+    ],
+    ids=["HTML", "missing", "output is a file"],
+)
+def test_command_line_ends_with_one_message(work, spoil, arguments, said):
+    spoil(work.middle)
+    before = work.tree()
+    strun = str(Path(sys.executable).parent / "strun")
+    done = subprocess.run(
+        [strun, "pixel_skymatch", "../in/asn.json", *arguments],
+        cwd=work.directory / "cwd",
+        env=_environment(work),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert said in done.stderr.splitlines()[-1]
+    assert done.stderr.count(said) == 1
+    assert "another exception occurred" not in done.stderr
+    assert "direct cause" not in done.stderr
+    assert work.tree() == before
+
+
+# One process that has run the step, and for each moment a child that is killed then.
+KILL = """
+import os, signal, sys, time
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+
+def run(number):
+    PixelSkyMatchStep(save_results=True, output_dir=f"out/{number}").run("in/asn.json")
+
+run("first")
+start = time.monotonic()
+run("whole")
+duration, n = time.monotonic() - start, int(sys.argv[1])
+for k in range(n):
+    pid = os.fork()
+    if pid == 0:
+        run(k)
+        os._exit(0)
+    time.sleep(duration * (k + 1) / n)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
+def test_killed(work):
+    """At twenty moments of a run: all outputs are there, each whole, or none is."""
+    before = work.tree()
+    subprocess.run(
+        [sys.executable, "-c", KILL, "20"],
+        cwd=work.directory,
+        env=_environment(work),
+        capture_output=True,
+        check=True,
+    )
+    assert before.items() <= work.tree().items()
+    sizes = {path.name: path.stat().st_size for path in (work.out / "whole").iterdir()}
+    assert len(sizes) == len(CHOSEN) + 1
+    counts = set()
+    for run in work.out.iterdir():
+        found = {path.name: path.stat().st_size for path in run.iterdir() if path.is_file()}
+        assert found.items() <= sizes.items()
+        counts.add(len(found))
+    # Some were killed in time; the association comes last.
+    assert {0} < counts <= {0, len(sizes) - 1, len(sizes)}
+
+
+def _environment(work):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRDS", "STPIPE", "PYTEST"))}
+    return {**kept, "TMPDIR": str(work.directory / "tmp")}
