@@ -104,8 +104,7 @@ def run_hooked(mosaic, **skymatch):
     return pipeline.result
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-@pytest.mark.parametrize("subtract", [True, False])
+@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (True, False), (False, True)])
 def test_hooked_step_that_is_not_skipped_has_no_effect(
     mosaic, matched, caplog, in_memory, subtract
 ):
@@ -287,10 +286,21 @@ def test_inputs_of_the_pipeline(mosaic, absolute, kind):
         inputs[kind],
         configure_log=False,
         output_dir=Path("out"),
-        in_memory=kind != "generator",
         steps={**TO_SKYMATCH, "skymatch": {"save_results": True}},
     )
     check_levels("out", mosaic)
+
+
+def test_pipeline_keeps_a_list_of_files_on_disk(mosaic):
+    """Jwst refuses such a list."""
+    PixelSkyMatchImage3Pipeline.call(
+        mosaic.files[:2],
+        configure_log=False,
+        output_dir="out",
+        in_memory=False,
+        steps={**TO_SKYMATCH, "skymatch": {"save_results": True}},
+    )
+    assert len(levels_of_files("out", "skymatch")) == 2
 
 
 def test_association_object(absolute, matched):
@@ -442,6 +452,8 @@ def test_what_others_have_added_survives(mosaic):
         assert model.meta.my_notes.instance == {"seen_by": "a friend", "numbers": [1, 2]}
 
 
+# Jwst 1.20 does not know that status.
+@pytest.mark.filterwarnings("ignore:While validating skymatch")
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_failure_of_an_earlier_run_is_forgotten(mosaic, in_memory):
     with open_model(mosaic.files[0]) as model:
@@ -527,7 +539,7 @@ def test_user_levels_are_those_of_the_stock_step(mosaic, few_models, subtract):
 @pytest.mark.parametrize("skymethod", ["local", "global"])
 def test_detectors_of_an_exposure_share_the_stock_level(skymethod):
     scene = nircam_mosaic(binning=32, detector_scatter=0.3)
-    models = simulate_models(replace(scene, pointings=scene.pointings[:12]))
+    models = simulate_models(replace(scene, pointings=scene.pointings[4:12]))
     assert len({model.meta.observation.exposure_number for model in models}) > 1
 
     def make_models():
@@ -569,9 +581,8 @@ def test_second_run_adds_to_what_was_subtracted(mosaic, matched, in_memory, capl
     np.testing.assert_allclose(found[:, 1], matched[:, 1] - 0.5, atol=1e-3)
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_nothing_is_left_to_match_after_subtraction(mosaic, matched, in_memory):
-    step = PixelSkyMatchStep(subtract=True, in_memory=in_memory)
+def test_nothing_is_left_to_match_after_subtraction(mosaic, matched):
+    step = PixelSkyMatchStep(subtract=True)
     found = values_of(step.run(step.run(mosaic.association)))
     np.testing.assert_allclose(found, matched, atol=1e-4)
 

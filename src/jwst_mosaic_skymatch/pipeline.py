@@ -46,8 +46,8 @@ class PixelSkyMatchImage3Pipeline(PlainParameters, Image3Pipeline):
 
     def process(self, input_data: Any) -> Any:  # numpydoc ignore=PR01,RT01
         """Run the steps; see `run`."""
-        if isinstance(input_data, list) and are_paths(input_data):
-            # Of a list jwst opens all files at once, and refuses to keep them on disk.
+        if isinstance(input_data, (list, tuple)) and are_paths(input_data):
+            # Of a list jwst opens all files at once, and it refuses to leave them on disk.
             input_data = association_of_files(input_data)
         return super().process(input_data)
 
