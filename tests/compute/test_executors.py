@@ -1,6 +1,7 @@
 """Where tasks run, and that levels do not depend on it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -248,6 +249,22 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
         time.sleep(0.1)
     os.kill(worker, signal.SIGKILL)
     pytest.fail("the process goes on")
+
+
+def test_script_that_starts_itself_again_fails_at_once(tmp_path):
+    """Its processes import it, and would start processes of their own."""
+    script = tmp_path / "main.py"
+    script.write_text(
+        "import os, time\n"
+        "from jwst_mosaic_skymatch.compute.executors import open_workers\n"
+        "os.cpu_count = lambda: 2\n"
+        "with open_workers('2') as workers:\n"
+        "    time.sleep(1.0)\n"
+        "    workers.executor.submit(os.getpid).result()\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert re.search(DEAD_PROCESS, done.stderr)
 
 
 def test_a_bounded_number_of_tasks_is_under_way():

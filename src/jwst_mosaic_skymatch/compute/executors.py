@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from tempfile import gettempdir
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from threadpoolctl import threadpool_limits
@@ -207,7 +207,8 @@ def _process_executor(n_processes: int) -> Iterator[Executor]:
         context.set_forkserver_preload(PRELOADED)
     executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_process)
     # They start while the caller prepares the work; to wait for them takes a second.
-    starter = Thread(target=_start_all, args=(executor, n_processes))
+    started = Event()
+    starter = Thread(target=_start_all, args=(executor, n_processes, started))
     starter.start()
     try:
         yield executor
@@ -218,13 +219,15 @@ def _process_executor(n_processes: int) -> Iterator[Executor]:
         ) from error
     finally:
         starter.join()
-        executor.shutdown(wait=True, cancel_futures=True)
+        # Where none could start, as in a script without that line, nothing would ever end.
+        executor.shutdown(wait=started.is_set(), cancel_futures=True)
 
 
-def _start_all(executor: Executor, n_processes: int) -> None:
-    with suppress(BrokenProcessPool):  # the next task will say so
+def _start_all(executor: Executor, n_processes: int, started: Event) -> None:
+    with suppress(RuntimeError):  # the next task will say so
         for _ in range(n_processes):
             executor.submit(os.getpid)
+        started.set()
 
 
 def _start_process() -> None:
