@@ -6,7 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.pixels import good_pixels
 
-__all__ = ["SkyStatistic"]
+__all__ = ["SkyStatistic", "clipped_statistic"]
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,64 @@ class SkyStatistic:
         self, data: np.ndarray, dq: np.ndarray | None
     ) -> float:  # numpydoc ignore=PR01,RT01
         """Measure the level of the good pixels of an image, MJy/sr; NaN if there are none."""
-        # Here, since it brings the coordinate frames of astropy and gwcs along: half of
-        # the time that a worker process takes to start.
-        from stcal.skymatch import SkyStats
-
-        measure = SkyStats(
-            skystat=self.skystat,
+        values = data[good_pixels(data, dq, good_bits=self.good_bits)]
+        level, _ = clipped_statistic(
+            values,
+            self.skystat,
             lower=self.lower,
             upper=self.upper,
             nclip=self.nclip,
-            lsig=self.lsigma,
-            usig=self.usigma,
+            lsigma=self.lsigma,
+            usigma=self.usigma,
             binwidth=self.binwidth,
         )
-        try:
-            level, _ = measure(data[good_pixels(data, dq, good_bits=self.good_bits)])
-        except ValueError:  # no pixel is left
-            return np.nan
-        return float(level) if np.isfinite(level) else np.nan
+        return level
+
+
+def clipped_statistic(
+    values: np.ndarray,
+    name: str,
+    *,
+    nclip: int,
+    lsigma: float,
+    usigma: float,
+    binwidth: float,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> tuple[float, int]:
+    """Measure one of the stock step's statistics, by its own code.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The sample.
+    name : str
+        'mean', 'median', 'mode' or 'midpt'.
+    nclip, lsigma, usigma, binwidth, lower, upper
+        See `SkyStatistic`.
+
+    Returns
+    -------
+    value : float
+        The statistic, in the units of the values; NaN if clipping leaves none.
+    n_used : int
+        Number of values after clipping.
+    """
+    # Here, since it brings the coordinate frames of astropy and gwcs along: half of
+    # the time that a worker process takes to start.
+    from stcal.skymatch import SkyStats
+
+    measure = SkyStats(
+        skystat=name,
+        lower=lower,
+        upper=upper,
+        nclip=nclip,
+        lsig=lsigma,
+        usig=usigma,
+        binwidth=binwidth,
+    )
+    try:
+        value, n_used = measure(values)
+    except ValueError:  # no value is left
+        return np.nan, 0
+    return (float(value), int(n_used)) if np.isfinite(value) else (np.nan, 0)

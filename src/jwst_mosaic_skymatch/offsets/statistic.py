@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jwst_mosaic_skymatch.exposures.sky import clipped_statistic
 from jwst_mosaic_skymatch.offsets.regression import robust_regression
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
@@ -75,27 +76,22 @@ def _biweight_location(values: np.ndarray, _: Statistic) -> Location:
 
 def _clipped_location(values: np.ndarray, statistic: Statistic) -> Location:
     """Find one of the stock step's statistics."""
-    # Here, since it brings the coordinate frames of astropy and gwcs along: half of
-    # the time that a worker process takes to start.
-    from stcal.skymatch import SkyStats
-
     # The histogram statistics divide by the spread: equal values have none.
     if values.min() == values.max():
         return Location(value=float(values[0]), variance=0.0)
-    clipped = SkyStats(
-        skystat=statistic.name,
+    value, n_used = clipped_statistic(
+        values,
+        statistic.name,
         nclip=statistic.nclip,
-        lsig=statistic.lsigma,
-        usig=statistic.usigma,
+        lsigma=statistic.lsigma,
+        usigma=statistic.usigma,
         binwidth=statistic.binwidth,
     )
-    try:
-        value, n_used = clipped(values)
-    except ValueError:  # clipping left nothing
+    if not n_used:
         return _NOTHING
     factor = 1.0 if statistic.name == "mean" else MEDIAN_VARIANCE
-    variance = factor * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
-    return Location(value=float(value), variance=variance)
+    variance = factor * scale_of(values - np.median(values)) ** 2 / n_used
+    return Location(value=value, variance=variance)
 
 
 _LOCATIONS: dict[str, Callable[[np.ndarray, Statistic], Location]] = {
