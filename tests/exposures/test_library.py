@@ -175,3 +175,15 @@ def test_change_on_disk_waits_until_the_model_is_borrowed(mosaic, tmp_path, monk
         other = library.borrow(exposures[1].index)
         library.shelve(other, modify=False)
     assert len(list(tmp_path.rglob("*.fits"))) == 1
+
+
+def test_metadata_are_those_of_a_change_that_waits(mosaic, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    step_input = opened(mosaic.association, on_disk=True)
+
+    def record(_, model):
+        model.meta.background.level = 2.5
+
+    change_models(step_input.library, step_input.exposures, record)
+    again = opened(step_input.library).exposures
+    assert {exposure.level for exposure in again} == {2.5}

@@ -43,6 +43,11 @@ class _Library(ModelLibrary):
         """Change a model when it is borrowed next; it is kept when the model is shelved."""
         self._changes[index] = function
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether a change is still to be made, which the files do not show."""
+        return bool(self._changes)
+
     def borrow(self, index: int) -> JwstDataModel:
         """Borrow a model; see `~stpipe.library.AbstractModelLibrary.borrow`."""
         model = super().borrow(index)
@@ -207,9 +212,10 @@ def _of_library(library: ModelLibrary) -> StepInput:
 
 
 def _read_exposures(library: ModelLibrary) -> tuple[Exposure, ...]:
-    """Read metadata as they are now: of models in memory from these, else from files."""
+    """Read metadata as they are now: from the files, if these are all there is."""
     members = library.asn["products"][0]["members"]
-    read = _read_on_disk if library.on_disk else _read_in_memory
+    is_changed = isinstance(library, _Library) and library.has_changes
+    read = _read_on_disk if library.on_disk and not is_changed else _read_model
     with library:
         return name_apart(
             read(library, index, members[index]["expname"])
@@ -224,7 +230,7 @@ def _read_on_disk(library: ModelLibrary, index: int, expname: str) -> Exposure:
         raise unreadable(expname, error) from None
 
 
-def _read_in_memory(library: ModelLibrary, index: int, expname: str) -> Exposure:
+def _read_model(library: ModelLibrary, index: int, expname: str) -> Exposure:
     with borrowed(library, index) as model:
         return read_exposure(index, expname, partial(_attribute, model))
 
