@@ -8,7 +8,7 @@ jwst, so that processes that run `match_stack` start quickly.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
@@ -16,26 +16,38 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from scipy import sparse
 
 from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, Workers, run_jobs
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.combine import combine_levels
-from jwst_mosaic_skymatch.levels.errors import level_errors
+from jwst_mosaic_skymatch.levels.errors import level_errors, offset_shares
 from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
+from jwst_mosaic_skymatch.levels.operator import level_operator
 from jwst_mosaic_skymatch.levels.results import (
     FEW_CELLS,
     NO_OVERLAP,
     NO_PIXEL,
     SCATTERED,
+    BackgroundScatter,
     Match,
     MatchedStack,
     Stack,
+    closure_factor,
 )
+from jwst_mosaic_skymatch.levels.solution import incidence_matrix
+from jwst_mosaic_skymatch.levels.trends import find_structure, include_structure
 from jwst_mosaic_skymatch.offsets.measure import PairOffset, measure_offset
 from jwst_mosaic_skymatch.offsets.outliers import OutlierVotes
+from jwst_mosaic_skymatch.offsets.quality import doubt, find_spoiled
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.tiles.blocks import TileSummary, footprint_blocks, summarize
+from jwst_mosaic_skymatch.tiles.blocks import (
+    COVERAGE_BLOCK,
+    TileSummary,
+    footprint_blocks,
+    summarize,
+)
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
 from jwst_mosaic_skymatch.tiles.tile import (
@@ -105,6 +117,7 @@ def match_exposures(
     workers: Workers,
     *,
     directory: str | Path,
+    families: Sequence[str] | None = None,
     whole_stacks: bool = False,
 ) -> Match:
     """Find the level of each exposure.
@@ -124,6 +137,9 @@ def match_exposures(
         Where to.
     directory : str or Path
         Where means of stacks wait in files until these are compared.
+    families : sequence of str, optional
+        Name that exposures have in common whose backgrounds may have one gradient; by default
+        their groups.
     whole_stacks : bool, optional
         Whether a whole stack is one task, so that no tile travels; else there is one for each
         exposure before it, and workers are busy sooner.
@@ -155,7 +171,7 @@ def match_exposures(
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
     offsets, failed = _compare_stacks(stacks, settings, workers)
-    return _solve_stacks(len(labels), matched, stacks, offsets, failed, settings)
+    return _solve_stacks(families or labels, matched, stacks, offsets, failed, settings)
 
 
 def _finished(
@@ -226,21 +242,27 @@ def match_stack(
     positions = [k for k, exposure in zip(members, tiled, strict=True) if exposure.tile]
     tiles = [exposure.tile for exposure in tiled if exposure.tile]
     if not tiles:
-        return MatchedStack(stacks=(), pairs=(), members=members, skies=skies, obstacles=obstacles)
+        return MatchedStack(
+            stacks=(), pairs=(), members=members, skies=skies, obstacles=obstacles, remarks={}
+        )
     summaries = [summarize(tile) for tile in tiles]
     del tiled, exposures  # tiles are replaced by clean ones
     offsets, failed, votes = _compare_members(tiles, summaries, settings)
     obstacles |= {positions[k]: FEW_CELLS for k in failed}
+    spoiled = find_spoiled(len(tiles), offsets, [vote.share for vote in votes])
+    offsets = _with_structure(doubt(offsets, spoiled), summaries)
     joint = solve_jointly(summaries, offsets, weighted=settings.weighted, rigid=settings.rigid)
     _clean(tiles, votes, joint)
     return MatchedStack(
         stacks=tuple(
-            _average(label, part, tiles, positions, summaries, joint) for part in joint.members
+            _average(label, part, tiles, positions, summaries, joint, spoiled)
+            for part in joint.members
         ),
         pairs=pair_results(offsets, joint, positions),
         members=members,
         skies=skies,
         obstacles=obstacles,
+        remarks={positions[k]: remark for k, remark in spoiled.items()},
     )
 
 
@@ -266,6 +288,29 @@ def _compare_members(
             votes[j].add(offset.outliers, offset.outliers.second)
         offsets.append(replace(offset, first=i, second=j, outliers=None))
     return offsets, failed, votes
+
+
+def _with_structure(
+    offsets: list[PairOffset], summaries: Sequence[TileSummary]
+) -> list[PairOffset]:
+    """Let offsets count less, the more the members' backgrounds may have changed them."""
+    if not offsets:
+        return offsets
+    found = find_structure(
+        offsets,
+        incidence_matrix(len(summaries), offsets),
+        np.array([summary.coverage.centre(COVERAGE_BLOCK) for summary in summaries]),
+        ["one visit"] * len(summaries),
+        _outside(offsets, summaries),
+    )
+    return include_structure(offsets, found.structure_variances, found.trend_variances)
+
+
+def _outside(offsets: Sequence[PairOffset], summaries: Sequence[TileSummary]) -> np.ndarray:
+    """Find the share of the two tiles of each pair that lies outside of their overlap."""
+    n_cells = np.array([[summaries[k].n_cells for k in (o.first, o.second)] for o in offsets])
+    overlap = np.array([offset.n_cells for offset in offsets])
+    return np.clip(1.0 - 2.0 * overlap / n_cells.reshape(-1, 2).sum(axis=1), 0.0, 1.0)
 
 
 def _measure_pair(
@@ -315,11 +360,15 @@ def _average(
     positions: Sequence[int],
     summaries: Sequence[TileSummary],
     joint: JointSolution,
+    spoiled: Collection[int],
 ) -> Stack:
-    """Make the stack of some connected tiles."""
+    """Make the stack of some connected tiles; spoiled ones are kept out of the mean."""
     # A member that overlaps no other is a part of its own, at level zero.
     levels = np.nan_to_num(joint.solution.levels[part])
-    mean = robust_mean([tiles[k] for k in part], levels)
+    good = np.array([k not in spoiled for k in part])
+    good |= not good.any()
+    mean = robust_mean([tiles[k] for k in part[good]], levels[good])
+    coverage = [summaries[k].coverage for k in part]
     return Stack(
         label=label,
         members=tuple(positions[k] for k in part),
@@ -327,7 +376,11 @@ def _average(
         covariance=joint.covariance_of(part),
         shifts=joint.solution.shifts[part],
         shift_variances=joint.shift_variances[part],
-        coverage=tuple(summaries[k].coverage for k in part),
+        coverage=tuple(
+            own if used else replace(own, weight=np.zeros_like(own.weight))
+            for own, used in zip(coverage, good, strict=True)
+        ),
+        centres=np.array([own.centre(COVERAGE_BLOCK) for own in coverage]),
         summary=summarize(mean),
         mean=mean,
     )
@@ -378,7 +431,7 @@ def _compare_stacks(
 
 
 def _solve_stacks(
-    n: int,
+    families: Sequence[str],
     matched: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
     offsets: Sequence[PairOffset],
@@ -386,26 +439,67 @@ def _solve_stacks(
     settings: MatchSettings,
 ) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
+    n = len(families)
+    inside = tuple(pair for part in matched for pair in part.pairs)
+    found = find_structure(
+        [*(pair.offset for pair in inside), *offsets],
+        sparse.vstack(
+            [
+                incidence_matrix(n, [pair.offset for pair in inside]),
+                offset_shares(n, stacks, offsets),
+            ]
+        ),
+        _centres(n, stacks),
+        families,
+        np.concatenate([np.zeros(len(inside)), _outside(offsets, [s.summary for s in stacks])]),
+    )
+    between = slice(len(inside), None)
+    offsets = include_structure(
+        offsets, found.structure_variances[between], found.trend_variances[between]
+    )
     joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
-    combined = combine_levels(n, stacks, joint, rigid=settings.rigid)
+    remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
+    combined = combine_levels(n, stacks, joint, rigid=settings.rigid, spoiled=remarks)
+    noise = level_errors(stacks, offsets, joint, combined)
+    operator = level_operator(inside, stacks, offsets, joint, combined)
+    structure = np.array([o.structure_variance for o in (*(p.offset for p in inside), *offsets)])
+    between_pairs = pair_results(offsets, joint, range(len(stacks)))
+    factor = closure_factor((*inside, *between_pairs))
+    errors = factor * np.sqrt(noise**2 + operator.variances(found.changes(structure)))
     skies = np.full(n, np.nan)
     obstacles: dict[int, str] = {}
-    for found in matched:
-        skies[list(found.members)] = found.skies
-        obstacles |= found.obstacles
+    for stack in matched:
+        skies[list(stack.members)] = stack.skies
+        obstacles |= stack.obstacles
     obstacles |= {k: FEW_CELLS for number in failed for k in stacks[number].members}
     return Match(
         levels=combined.levels,
-        level_errors=level_errors(stacks, offsets, joint, combined),
+        level_errors=errors,
+        level_noise=noise,
         components=combined.components,
         shifts=combined.shifts,
         shift_variances=combined.shift_variances,
         stacks=stacks,
-        exposure_pairs=tuple(pair for found in matched for pair in found.pairs),
-        stack_pairs=pair_results(offsets, joint, range(len(stacks))),
+        exposure_pairs=inside,
+        stack_pairs=between_pairs,
         skies=skies,
         reasons=tuple(
             "" if np.isfinite(level) else obstacles.get(k, NO_OVERLAP)
             for k, level in enumerate(combined.levels)
         ),
+        remarks=remarks,
+        backgrounds=BackgroundScatter(
+            visit_slope=float(np.sqrt(found.of_families.slope)),
+            exposure_slope=float(np.sqrt(found.of_exposures.slope)),
+            gain=float(np.sqrt(found.of_exposures.gain)),
+        ),
+        closure_factor=factor,
     )
+
+
+def _centres(n: int, stacks: Sequence[Stack]) -> np.ndarray:
+    """Collect the centres of the exposures, (n, 2); zero for those without a good pixel."""
+    centres = np.zeros((n, 2))
+    for stack in stacks:
+        centres[list(stack.members)] = stack.centres
+    return centres

@@ -32,11 +32,16 @@ from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
+from jwst_mosaic_skymatch.levels.ties import tie_match
 from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
-from jwst_mosaic_skymatch.products.messages import summarize_match, warnings_of_match
+from jwst_mosaic_skymatch.products.messages import (
+    describe_ties,
+    summarize_match,
+    warnings_of_match,
+)
 from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
@@ -74,6 +79,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
+        tie_detectors = boolean(default=True) # choose the constants of components that do not overlap so that detectors of one exposure agree?
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
         maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
         dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
@@ -313,10 +319,19 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 settings,
                 workers,
                 directory=directory,
+                families=[
+                    f"{e.visit_id} {e.detector}" if e.visit_id else label
+                    for e, label in zip(exposures, labels, strict=True)
+                ],
                 whole_stacks=from_files and workers.distant,
             )
         for line in summarize_match(match, labels, self.grouping):
             log.info(line)
+        if self.tie_detectors:
+            n_components = match.n_components
+            match, tied = tie_match(match, group_labels(exposures, "exposure"))
+            for line in describe_ties(tied, n_components):
+                log.info(line)
         for sentence in warnings_of_match(match, exposures, grid, self.shift_threshold):
             log.warning(sentence)
         return match, grid

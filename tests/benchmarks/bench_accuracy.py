@@ -210,7 +210,7 @@ def measure(scene, stock):
 
 
 def _truth(scene):
-    return np.array([scene.levels[p.rootname] for p in scene.pointings])
+    return np.array([sim.true_level(scene, p) for p in scene.pointings])
 
 
 def _levels(library):

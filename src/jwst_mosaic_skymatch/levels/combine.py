@@ -1,6 +1,6 @@
 """Levels of exposures: those of their stacks and those inside them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,8 @@ class CombinedLevels:
     components : ndarray of int, shape (n,)
         Component of each exposure, in the order of first members; -1 for none.
     counted : ndarray of bool, shape (n,)
-        Exposures that count in the mean of a component: those with a level of their
-        own, so that a group with one common level counts once.
+        Exposures that count in the mean of a component: those with a level of their own, so
+        that a group with one common level counts once, and none that is spoiled.
     shifts, shift_variances : ndarray of float64, shape (n, 2)
         Shift (x, y), cells, and its variance; NaN when not fitted.
     """
@@ -37,7 +37,12 @@ class CombinedLevels:
 
 
 def combine_levels(
-    n: int, stacks: Sequence[Stack], joint: JointSolution, *, rigid: bool
+    n: int,
+    stacks: Sequence[Stack],
+    joint: JointSolution,
+    *,
+    rigid: bool,
+    spoiled: Collection[int] = (),
 ) -> CombinedLevels:
     """Add up levels, and shifts, of stacks and of members inside them.
 
@@ -51,6 +56,8 @@ def combine_levels(
         The levels of stacks.
     rigid : bool
         Whether the members of a stack have one common level.
+    spoiled : collection of int, optional
+        Exposures that do not count in the mean of a component, if others do.
 
     Returns
     -------
@@ -84,6 +91,9 @@ def combine_levels(
     counted = components >= 0
     if rigid:
         counted &= np.isin(np.arange(n), [stack.members[0] for stack in stacks])
+    good = counted & ~np.isin(np.arange(n), list(spoiled))
+    with_good = np.isin(components, components[good])
+    counted = np.where(with_good, good, counted)
     components = _in_order(components)
     return CombinedLevels(
         levels=_centred(levels, components, counted),

@@ -1,7 +1,7 @@
 """What a match finds: stacks, levels, errors, pairs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,11 +14,17 @@ __all__ = [
     "NO_OVERLAP",
     "NO_PIXEL",
     "SCATTERED",
+    "BackgroundScatter",
     "Match",
     "MatchedStack",
     "PairResult",
     "Stack",
+    "closure_factor",
+    "closure_of",
 ]
+
+# Residual, in its errors, that a pair counts at most in the factor on errors.
+LARGEST_MISFIT = 3.0
 
 #: Why an exposure has no level.
 NO_PIXEL = "no good pixel"
@@ -77,7 +83,9 @@ class Stack:
         Shift (x, y) of each member from their mean, cells, and its
         variance; NaN when not fitted.
     coverage : tuple of BlockMap
-        Where each member has data.
+        What each member has in the mean: where it has data, or nothing.
+    centres : ndarray of float64, shape (n_members, 2)
+        Mean position (x, y) of each member's good pixels, cells.
     summary : TileSummary
         Extent and weights of ``mean``.
     mean : Tile or StoredTile
@@ -91,6 +99,7 @@ class Stack:
     shifts: np.ndarray
     shift_variances: np.ndarray
     coverage: tuple[BlockMap, ...]
+    centres: np.ndarray
     summary: TileSummary
     mean: Tile | StoredTile
 
@@ -112,6 +121,8 @@ class MatchedStack:
         asked for.
     obstacles : mapping of int to str
         What keeps exposures, by position, from being compared with the others.
+    remarks : mapping of int to str
+        What is wrong with exposures, by position, that are kept out of the mean.
     """
 
     stacks: tuple[Stack, ...]
@@ -119,6 +130,25 @@ class MatchedStack:
     members: tuple[int, ...]
     skies: tuple[float, ...]
     obstacles: Mapping[int, str]
+    remarks: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BackgroundScatter:
+    """How much backgrounds differ from constants.
+
+    Attributes
+    ----------
+    visit_slope, exposure_slope : float
+        Rms gradient along an axis of the grid, MJy/sr per cell: of what the exposures of a
+        detector in a visit have in common, and of what each has of its own.
+    gain : float
+        Rms relative gain of exposures.
+    """
+
+    visit_slope: float = 0.0
+    exposure_slope: float = 0.0
+    gain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -133,6 +163,8 @@ class Match:
     level_errors : ndarray of float64, shape (n,)
         1-sigma errors of ``levels`` relative to their component's mean, MJy/sr;
         NaN where the level is.
+    level_noise : ndarray of float64, shape (n,)
+        The part of them by noise alone.
     components : ndarray of int, shape (n,)
         Connected component of each exposure; -1 where the level is NaN.
     shifts, shift_variances : ndarray of float64, shape (n, 2)
@@ -148,10 +180,17 @@ class Match:
         Level of each exposure's own pixels, MJy/sr; NaN if not asked for.
     reasons : tuple of str
         Why exposures have no level; empty for those that have one.
+    remarks : mapping of int to str
+        What is wrong with exposures, by position, that all others of their visit disagree with.
+    backgrounds : BackgroundScatter
+        How much backgrounds differ from constants.
+    closure_factor : float
+        By what factor errors were multiplied because pairs do not close.
     """
 
     levels: np.ndarray
     level_errors: np.ndarray
+    level_noise: np.ndarray
     components: np.ndarray
     shifts: np.ndarray
     shift_variances: np.ndarray
@@ -160,6 +199,9 @@ class Match:
     stack_pairs: tuple[PairResult, ...]
     skies: np.ndarray
     reasons: tuple[str, ...]
+    remarks: Mapping[int, str] = field(default_factory=dict)
+    backgrounds: BackgroundScatter = field(default_factory=lambda: BackgroundScatter())
+    closure_factor: float = 1.0
 
     @property
     def n_components(self) -> int:
@@ -168,14 +210,30 @@ class Match:
 
     @property
     def closure(self) -> tuple[float, float]:
-        """Chi2 and degrees of freedom of the pairs that are used, as a tuple.
+        """Chi2 and degrees of freedom of all pairs, used or not, as a tuple; see `closure_of`."""
+        return closure_of((*self.exposure_pairs, *self.stack_pairs))
 
-        A pair's residual has the variance of its offset less the part that
-        the solution has fitted away; the remaining fractions add up to the
-        degrees of freedom.
-        """
-        used = [p for p in (*self.exposure_pairs, *self.stack_pairs) if p.used]
-        used = [p for p in used if p.offset.variance > 0]
-        chi2 = sum(p.residual**2 / p.offset.variance for p in used)
-        dof = sum(p.expected_variance / p.offset.variance for p in used)
-        return float(chi2), float(dof)
+
+def closure_of(
+    pairs: Sequence[PairResult], largest: float = np.inf
+) -> tuple[float, float]:  # numpydoc ignore=PR01,RT01
+    """Add up chi2 and degrees of freedom of pairs, of which none counts more than ``largest``.
+
+    A pair's residual has the variance of its offset less the part that the solution has fitted
+    away; the remaining fractions add up to the degrees of freedom.
+    """
+    known = [pair for pair in pairs if pair.offset.variance > 0]
+    chi2 = sum(min(pair.residual**2 / pair.offset.variance, largest) for pair in known)
+    dof = sum(pair.expected_variance / pair.offset.variance for pair in known)
+    return float(chi2), float(dof)
+
+
+def closure_factor(pairs: Sequence[PairResult]) -> float:  # numpydoc ignore=PR01,RT01
+    """By what factor residuals exceed their errors; 1 where that may be chance.
+
+    A single pair, which may be spoiled, counts as 3 sigma at most.
+    """
+    chi2, dof = closure_of(pairs, LARGEST_MISFIT**2)
+    if dof <= 0 or chi2 < dof + 3.0 * np.sqrt(2.0 * dof):
+        return 1.0
+    return float(np.sqrt(chi2 / dof))

@@ -12,6 +12,7 @@ from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_co
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
@@ -69,8 +70,8 @@ class PairOffset:
     value : float
         Level of ``first`` minus level of ``second``, MJy/sr.
     variance : float
-        Variance of ``value``, (MJy/sr)^2, from the scatter of the differences
-        and with the correlation that drizzle leaves between cells.
+        Variance of ``value``, (MJy/sr)^2: noise, from the scatter of the differences and with
+        the correlation that drizzle leaves between cells, and what backgrounds add.
     n_cells : int
         Number of cells where both have data.
     quoted_variance : float
@@ -79,6 +80,11 @@ class PairOffset:
         unit variance.
     fit : PairFit or None
         The regression behind ``value``; None when no shift was fitted.
+    trends : Trends or None
+        How the differences change over the overlap; None where that is not known.
+    noise_variance, structure_variance, trend_variance : float
+        The parts of ``variance``, (MJy/sr)^2: by noise, by structure within the overlap, and by
+        gradients and gains of the two.
     outliers : Outliers or None
         Cells that the regression left out, if they were asked for.
     """
@@ -90,6 +96,10 @@ class PairOffset:
     n_cells: int
     quoted_variance: float = 1.0
     fit: PairFit | None = None
+    trends: Trends | None = None
+    noise_variance: float = 0.0
+    structure_variance: float = 0.0
+    trend_variance: float = 0.0
     outliers: Outliers | None = None
 
     @property
@@ -173,6 +183,7 @@ class _Overlap:
     noises: tuple[NoiseCurve, NoiseCurve]
     valid: np.ndarray
     correlation: float  # variance of a mean, over that of independent cells
+    angles: tuple[float, ...]  # of the detectors' rows on the grid
 
     @classmethod
     def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
@@ -190,6 +201,7 @@ class _Overlap:
             noises=(first.noise, second.noise) if quoted else (UNIFORM, UNIFORM),
             valid=np.isfinite(data[0]) & np.isfinite(data[1]),
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
+            angles=tuple({first.angle, second.angle}),
         )
 
     @cached_property
@@ -285,6 +297,16 @@ def _offset(
     # An image shifted by +s has lost s times its gradient.
     sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
     signs = np.outer(sign, sign)
+    kept_cells, variance = kept.overlap, float(fit.covariance[0, 0])
+    trends = measure_trends(
+        kept_cells.valid,
+        (kept_cells.x0, kept_cells.y0),
+        fit.residuals,
+        fit.weights,
+        kept_cells.take(kept_cells.mean),
+        variance=variance,
+        angles=kept_cells.angles,
+    )
     pair_fit = None
     if fit_shift:
         estimate, response = sign * fit.coefficients, fit.response * signs
@@ -295,10 +317,12 @@ def _offset(
         first=0,
         second=1,
         value=float(fit.coefficients[0]),
-        variance=float(fit.covariance[0, 0]),
+        variance=variance,
+        noise_variance=variance,
         n_cells=int(np.count_nonzero(kept.overlap.valid)),
         quoted_variance=kept.quoted_variance,
         fit=pair_fit,
+        trends=trends,
         outliers=_outliers(overlap, kept) if keep_outliers else None,
     )
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.levels.ties import TiedLevels
 from jwst_mosaic_skymatch.products.tables import sky_shifts
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["summarize_match", "warnings_of_match"]
+__all__ = ["describe_ties", "summarize_match", "warnings_of_match"]
 
 # A shift below this many sigma is not significant.
 SIGNIFICANCE = 5.0
@@ -33,6 +34,33 @@ def summarize_match(  # numpydoc ignore=PR01,RT01
     ]
 
 
+def describe_ties(tied: TiedLevels, n_before: int) -> list[str]:
+    """Say in words which components were tied, if any.
+
+    Parameters
+    ----------
+    tied : TiedLevels
+        The levels after that.
+    n_before : int
+        Number of components before.
+
+    Returns
+    -------
+    list of str
+        A line, or none.
+    """
+    if not tied.n_ties:
+        return []
+    scatter = f"scatter by {tied.pedestal_rms:.2g}"
+    if np.isnan(tied.pedestal_rms):
+        scatter = "no more of them than it takes: errors are without that of the ties"
+    return [
+        f"Detectors of {_count(tied.n_ties, 'exposure')} tie {n_before} components, and images "
+        f"without overlap, to {tied.components.max() + 1}: detectors of an exposure agree in the "
+        f"mean; {scatter} (tie_detectors)"
+    ]
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
@@ -47,6 +75,9 @@ def warnings_of_match(  # numpydoc ignore=PR01,RT01
     return [
         *_single_exposure(exposures),
         *_separate_components(match, exposures),
+        *_spoiled_exposures(match, exposures),
+        *_uneven_backgrounds(match, grid),
+        *_open_loops(match),
         *_unused_pairs(match, exposures),
         *_misaligned_exposures(match, exposures, grid, threshold),
     ]
@@ -83,6 +114,54 @@ def _separate_components(match: Match, exposures: Sequence[Exposure]) -> list[st
     return [
         f"The exposures form {match.n_components} components that do not overlap each other; "
         f"levels are matched only within each. Visits by component: {listed}"
+    ]
+
+
+def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[str]:
+    listed = sorted(match.remarks)[:LISTED]
+    more = len(match.remarks) - len(listed)
+    return [
+        *(f"{exposures[k].name}: {match.remarks[k]}." for k in listed),
+        *(
+            [f"The same is true of {more} more exposures; save_diagnostics lists them."]
+            * (more > 0)
+        ),
+    ]
+
+
+def _uneven_backgrounds(match: Match, grid: Grid) -> list[str]:
+    """Say how large gradients and gains are, and what they do to levels."""
+    backgrounds = match.backgrounds
+    errors = match.level_errors[np.isfinite(match.level_errors)]
+    typical = float(np.median(errors)) if errors.size else np.nan
+    arcsec = 60.0 / grid.cell_scale
+    sentences = [
+        f"The backgrounds of {what} have gradients of {slope * arcsec:.2g} per arcmin (rms). A "
+        f"level describes them badly: levels are uncertain by {typical:.2g} (level_error), and "
+        "steps remain at the edges of overlaps."
+        for what, slope in (
+            ("visits", backgrounds.visit_slope),
+            ("single exposures", backgrounds.exposure_slope),
+        )
+        if slope
+    ]
+    if backgrounds.gain:
+        sentences.append(
+            "Differences grow with brightness: gains of exposures differ by "
+            f"{backgrounds.gain:.2%} (rms). Levels are uncertain by {typical:.2g} (level_error); "
+            "check the flat fields and photometric keywords."
+        )
+    return sentences
+
+
+def _open_loops(match: Match) -> list[str]:
+    chi2, dof = match.closure
+    if match.closure_factor == 1.0:
+        return []
+    return [
+        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. Errors "
+        f"are multiplied by {match.closure_factor:.2g}; the table of pairs (save_diagnostics) "
+        "shows which disagree."
     ]
 
 

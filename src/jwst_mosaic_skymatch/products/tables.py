@@ -50,6 +50,7 @@ def levels_table(
             "filename": [exposure.name for exposure in exposures],
             "level": levels * brightness,
             "level_error": match.level_errors * brightness,
+            "level_error_noise": match.level_noise * brightness,
             "visit_id": [exposure.visit_id or "" for exposure in exposures],
             "group": stack.astype(str),
             "component": match.components,
@@ -59,7 +60,7 @@ def levels_table(
             "shift_dec_error": errors[:, 1] * u.arcsec,
             "n_pairs": _count_pairs(match, len(exposures)),
             "status": np.where(np.isfinite(levels), "COMPLETE", "SKIPPED"),
-            "remark": _texts(match.reasons),
+            "remark": _texts(_remarks(match)),
         },
         meta=_closure(match),
     )
@@ -131,9 +132,18 @@ def details_of_levels(match: Match) -> list[dict[str, Any]]:
     return [
         {"group": groups.get(k, ""), "component": component, "level_error": error, "remark": reason}
         for k, (component, error, reason) in enumerate(
-            zip(match.components.tolist(), match.level_errors.tolist(), match.reasons, strict=True)
+            zip(
+                match.components.tolist(),
+                match.level_errors.tolist(),
+                _remarks(match),
+                strict=True,
+            )
         )
     ]
+
+
+def _remarks(match: Match) -> list[str]:
+    return [reason or match.remarks.get(k, "") for k, reason in enumerate(match.reasons)]
 
 
 def _printed_short(table: QTable) -> QTable:

@@ -46,6 +46,8 @@ class Tile:
         Variance of a cell over what it was before the image was moved by a
         fraction of a cell (`shift_tile`); the mean of many cells keeps its
         variance.
+    angle : float
+        Direction of the detector's rows on the grid, radians.
     """
 
     x0: int
@@ -55,6 +57,7 @@ class Tile:
     noise: NoiseCurve = UNIFORM
     pixels_per_cell: float = 1.0
     smoothing: float = 1.0
+    angle: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -128,6 +131,7 @@ def drizzle_tile(
         weight=np.where(covered, drizzle.out_wht[window], np.float32(0)),
         noise=noise,
         pixels_per_cell=pixels_per_cell,
+        angle=pixel_map.angle,
     )
 
 

@@ -1,0 +1,107 @@
+"""Exposures that disagree with all others of their stack."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
+
+__all__ = ["doubt", "find_spoiled"]
+
+# Scatter of an exposure's best pair over that of the stack's best, from which on it is spoiled.
+LARGEST_RATIO = 4.0
+# Variance by structure, in units of that by noise, from which on structure is to blame.
+STRUCTURE = 4.0
+# Share of cells that stick out from which on an exposure is full of hits, if these spoil others
+# as well, which then scatter more by this; usual is 0.002.
+LARGEST_SHARE = 0.03
+RATIO_OF_HITS = 1.5
+# By how much the errors of a spoiled exposure are made larger.
+DOUBT = 10.0
+
+#: What may be wrong with an exposure, and what to do.
+NOISY = (
+    "its pixels scatter {ratio:.3g} times as much around the others of its visit as these among "
+    "themselves: look at the image, and leave the exposure out if it is no image of this sky"
+)
+UNEVEN = (
+    "a part of it lies higher or lower than the rest by far more than noise: look for persistence, "
+    "scattered light or a failed correction, and flag it in DQ"
+)
+HITS = (
+    "{share:.1%} of its cells stick out of all others: run the jump step again, or lower its "
+    "rejection threshold"
+)
+
+
+def find_spoiled(
+    n: int, offsets: Sequence[PairOffset], outlier_shares: Sequence[float]
+) -> Mapping[int, str]:
+    """Find members of a stack that all others disagree with.
+
+    Parameters
+    ----------
+    n : int
+        Number of members.
+    offsets : sequence of PairOffset
+        Their pairs.
+    outlier_shares : sequence of float
+        Share of each member's cells that most others find too bright.
+
+    Returns
+    -------
+    mapping of int to str
+        What is wrong with which member. Of two that disagree none can be told.
+    """
+    scatter = np.full(n, np.inf)
+    uneven = np.zeros(n)
+    for offset in offsets:
+        excess = offset.trends.excess(offset.noise_variance) if offset.trends else 0.0
+        ratio = (offset.noise_variance + excess) / offset.quoted_variance
+        for end in (offset.first, offset.second):
+            if ratio < scatter[end]:
+                scatter[end], uneven[end] = ratio, excess / max(offset.noise_variance, 1e-30)
+    best = scatter.min(initial=np.inf)
+    spoiled = {}
+    for k in range(n if np.count_nonzero(np.isfinite(scatter)) > 2 else 0):
+        if outlier_shares[k] > LARGEST_SHARE and scatter[k] > RATIO_OF_HITS * best:
+            spoiled[k] = HITS.format(share=outlier_shares[k])
+        elif LARGEST_RATIO * best < scatter[k] < np.inf:
+            ratio = np.sqrt(scatter[k] / best) if best > 0 else np.inf
+            spoiled[k] = UNEVEN if uneven[k] > STRUCTURE else NOISY.format(ratio=ratio)
+    return spoiled
+
+
+def doubt(
+    offsets: Sequence[PairOffset], spoiled: Collection[int]
+) -> list[PairOffset]:  # numpydoc ignore=PR01,RT01
+    """Give offsets of spoiled members large errors, and forget what else they say.
+
+    Ten times their noise and, where structure is to blame, what a single strip may be off by.
+    """
+    return [
+        _doubted(offset) if {offset.first, offset.second} & set(spoiled) else offset
+        for offset in offsets
+    ]
+
+
+def _doubted(offset: PairOffset) -> PairOffset:
+    noise = DOUBT**2 * offset.noise_variance
+    structure = 0.0
+    if offset.trends:
+        n_strips = max(strips.n_strips for strips in offset.trends.strips)
+        structure = n_strips * offset.trends.excess(offset.noise_variance)
+    fit = offset.fit and PairFit(
+        estimate=np.array([offset.value, 0.0, 0.0]),
+        covariance=np.diag([noise + structure, 1.0, 1.0]),
+        response=np.diag([1.0, 0.0, 0.0]),
+    )
+    return replace(
+        offset,
+        variance=noise + structure,
+        noise_variance=noise,
+        structure_variance=structure,
+        fit=fit,
+        trends=None,
+    )
