@@ -23,6 +23,7 @@ from jwst_mosaic_skymatch.levels.combine import combine_levels
 from jwst_mosaic_skymatch.levels.errors import level_errors
 from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
 from jwst_mosaic_skymatch.levels.results import (
+    ALL_EXCLUDED,
     FEW_CELLS,
     NO_OVERLAP,
     NO_PIXEL,
@@ -219,7 +220,7 @@ def match_stack(
     tiled = [e if isinstance(e, TiledExposure) else _make_tile(e, settings) for e in exposures]
     skies = tuple(exposure.sky for exposure in tiled)
     obstacles = {
-        k: SCATTERED if exposure.has_good_pixel else NO_PIXEL
+        k: _obstacle(exposure)
         for k, exposure in zip(members, tiled, strict=True)
         if not exposure.tile
     }
@@ -242,6 +243,13 @@ def match_stack(
         skies=skies,
         obstacles=obstacles,
     )
+
+
+def _obstacle(exposure: TiledExposure) -> str:
+    """Say why an exposure has no tile."""
+    if exposure.all_excluded:
+        return ALL_EXCLUDED
+    return SCATTERED if exposure.has_good_pixel else NO_PIXEL
 
 
 def _compare_members(

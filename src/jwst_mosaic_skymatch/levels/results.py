@@ -10,6 +10,7 @@ from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
 
 __all__ = [
+    "ALL_EXCLUDED",
     "FEW_CELLS",
     "NO_OVERLAP",
     "NO_PIXEL",
@@ -22,6 +23,7 @@ __all__ = [
 
 #: Why an exposure has no level.
 NO_PIXEL = "no good pixel"
+ALL_EXCLUDED = "all good pixels are excluded"
 SCATTERED = "good pixels too scattered to cover any cell of the grid"
 FEW_CELLS = "too few cells in common with others"
 NO_OVERLAP = "no overlap with others"
