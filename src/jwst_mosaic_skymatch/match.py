@@ -25,6 +25,7 @@ from jwst_mosaic_skymatch.levels.errors import level_errors, offset_shares
 from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
 from jwst_mosaic_skymatch.levels.operator import level_operator
 from jwst_mosaic_skymatch.levels.results import (
+    ALL_EXCLUDED,
     FEW_CELLS,
     NO_OVERLAP,
     NO_PIXEL,
@@ -235,7 +236,7 @@ def match_stack(
     tiled = [e if isinstance(e, TiledExposure) else _make_tile(e, settings) for e in exposures]
     skies = tuple(exposure.sky for exposure in tiled)
     obstacles = {
-        k: SCATTERED if exposure.has_good_pixel else NO_PIXEL
+        k: _obstacle(exposure)
         for k, exposure in zip(members, tiled, strict=True)
         if not exposure.tile
     }
@@ -264,6 +265,13 @@ def match_stack(
         obstacles=obstacles,
         remarks={positions[k]: remark for k, remark in spoiled.items()},
     )
+
+
+def _obstacle(exposure: TiledExposure) -> str:
+    """Say why an exposure has no tile."""
+    if exposure.all_excluded:
+        return ALL_EXCLUDED
+    return SCATTERED if exposure.has_good_pixel else NO_PIXEL
 
 
 def _compare_members(

@@ -16,6 +16,7 @@ from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.compute.executors import Workers, open_workers
+from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
@@ -48,6 +49,7 @@ from jwst_mosaic_skymatch.products.record import (
     describe_unmatched,
     record_levels,
 )
+from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.tile import StoredTile
@@ -76,6 +78,9 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
+        edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
+        exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
+        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, or leave out
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
@@ -268,7 +273,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         return local_levels(skies, group_labels(step_input.exposures, grouping))
 
     def _match(self, input_models: Any) -> ModelLibrary:
-        settings = self._match_settings()
+        settings, exclusion = self._match_settings(), self._exclusion()
         if self.skymethod == "match" and self.skystat != SkyStatistic.skystat:
             log.info(
                 "skystat=%s is for the sky of single images; offsets use offset_stat=%s",
@@ -281,7 +286,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
-            match, grid = self._match_exposures(step_input, settings, workers, directory)
+            match, grid = self._match_exposures(step_input, settings, exclusion, workers, directory)
             if self.save_tiles:
                 self._save_tiles(match.stacks, grid, step_input.exposures[0].unit)
         levels = apply_gauge(match.levels, match_down=self.match_down)
@@ -292,7 +297,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         return step_input.library
 
     def _match_exposures(
-        self, step_input: StepInput, settings: MatchSettings, workers: Workers, directory: str
+        self,
+        step_input: StepInput,
+        settings: MatchSettings,
+        exclusion: Exclusion,
+        workers: Workers,
+        directory: str,
     ) -> tuple[Match, Grid]:
         library, exposures = step_input.library, step_input.exposures
         labels = group_labels(exposures, self.grouping)
@@ -304,13 +314,17 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             *grid.shape[::-1],
             grid.cell_scale,
         )
+        in_area: set[int] = set()
         from_files = workers.remote and len(step_input.unchanged) == len(exposures)
         with progress(len(exposures), "Drizzling exposures", log) as advance:
 
             def look(k: int) -> Observation:
                 advance()
                 path = step_input.unchanged[exposures[k].expname] if from_files else None
-                return observe(library, exposures[k], grid, path)
+                observation = observe(library, exposures[k], grid, path, exclusion)
+                if observation.excluded is not None and observation.excluded.in_area:
+                    in_area.add(k)
+                return observation
 
             match = match_exposures(
                 labels,
@@ -334,6 +348,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 log.info(line)
         for sentence in warnings_of_match(match, exposures, grid, self.shift_threshold):
             log.warning(sentence)
+        if exclusion.area is not None and not in_area:
+            log.warning(
+                "exclude=%s: no exposure has a pixel there, so that nothing is left out; are its "
+                "coordinates those of this field?",
+                self.exclude,
+            )
         return match, grid
 
     def _match_settings(self) -> MatchSettings:
@@ -346,6 +366,14 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             rigid=self.grouping == "exposure",
             fit_shift=self.fit_shift,
             sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
+        )
+
+    def _exclusion(self) -> Exclusion:
+        """Say what is left out of the matching."""
+        return Exclusion(
+            edge_trim=self.edge_trim,
+            miri_lyot=self.miri_lyot,
+            area=None if self.exclude is None else read_area(expand(self.exclude)),
         )
 
     def _offset_statistic(self) -> Statistic:

@@ -49,6 +49,11 @@ class Exposure:
         ``meta.background.level``, MJy/sr.
     subtracted : bool or None
         ``meta.background.subtracted``.
+    subarray : str or None
+        ``meta.subarray.name``.
+    xstart, ystart : int or None
+        Its first column and row on the detector, 1-based, ``meta.subarray.xstart`` and
+        ``.ystart``.
     """
 
     index: int
@@ -65,6 +70,9 @@ class Exposure:
     s_region: str | None = None
     level: float | None = None
     subtracted: bool | None = None
+    subarray: str | None = None
+    xstart: int | None = None
+    ystart: int | None = None
 
     @property
     def name(self) -> str:
@@ -94,6 +102,9 @@ def read_exposure(  # numpydoc ignore=PR01,RT01
         s_region=get("meta.wcsinfo.s_region"),
         level=get("meta.background.level"),
         subtracted=get("meta.background.subtracted"),
+        subarray=get("meta.subarray.name"),
+        xstart=get("meta.subarray.xstart"),
+        ystart=get("meta.subarray.ystart"),
     )
 
 

@@ -10,6 +10,7 @@ from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
 
 __all__ = [
+    "ALL_EXCLUDED",
     "FEW_CELLS",
     "NO_OVERLAP",
     "NO_PIXEL",
@@ -28,6 +29,7 @@ LARGEST_MISFIT = 3.0
 
 #: Why an exposure has no level.
 NO_PIXEL = "no good pixel"
+ALL_EXCLUDED = "all good pixels are excluded"
 SCATTERED = "good pixels too scattered to cover any cell of the grid"
 FEW_CELLS = "too few cells in common with others"
 NO_OVERLAP = "no overlap with others"

@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels, good_pixels
+from jwst_mosaic_skymatch.exposures.pixels import (
+    ExcludedPixels,
+    FilePixels,
+    Pixels,
+    good_pixels,
+)
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -23,10 +28,13 @@ class Observation:
         The pixels, or the file that they are in.
     pixel_map : PixelMap
         Where they fall on the grid.
+    excluded : ExcludedPixels or None
+        Those that are left out of the tile, good or not; None for none.
     """
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
+    excluded: ExcludedPixels | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,14 @@ class TiledExposure:
         asked for.
     has_good_pixel : bool
         Whether any pixel is good; without a tile, whether those are too scattered.
+    all_excluded : bool
+        Whether there are good pixels, and all of them are left out.
     """
 
     tile: Tile | None
     sky: float
     has_good_pixel: bool = True
+    all_excluded: bool = False
 
 
 def make_tile(
@@ -76,10 +87,14 @@ def make_tile(
     Returns
     -------
     TiledExposure
-        The tile, and the sky if asked for.
+        The tile, and the sky if asked for, which pixels that are left out count for: it is
+        the stock step's.
     """
     pixels = observation.pixels.read()
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
+    has_good_pixel = bool(good.any())
+    if observation.excluded is not None:
+        good &= ~observation.excluded.unpack()
     tile = drizzle_tile(
         pixels.data,
         good,
@@ -88,4 +103,9 @@ def make_tile(
         noise=measure_noise(pixels.data, pixels.err, good),
     )
     sky = np.nan if sky_statistic is None else sky_statistic(pixels.data, pixels.dq)
-    return TiledExposure(tile=tile, sky=sky, has_good_pixel=bool(good.any()))
+    return TiledExposure(
+        tile=tile,
+        sky=sky,
+        has_good_pixel=has_good_pixel,
+        all_excluded=has_good_pixel and not good.any(),
+    )
