@@ -27,7 +27,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
 from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.exposures.skylist import user_levels
+from jwst_mosaic_skymatch.exposures.skylist import skylist_of, user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
@@ -41,6 +41,7 @@ from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
     describe_unmatched,
+    levels_before,
     record_levels,
 )
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
@@ -77,7 +78,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
         maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
         dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
-        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV)
+        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), and a skylist
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
         output_use_model = boolean(default=True) # name output files after the exposures
@@ -249,9 +250,11 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
         log.info("Sky levels from the skylist %s", self.skylist)
         filenames = [exposure.filename for exposure in step_input.exposures]
-        return user_levels(
-            expand(self.skylist), filenames, lambda name: self.remove_suffix(Path(name).stem)[0]
-        )
+        return user_levels(expand(self.skylist), filenames, self._stem)
+
+    def _stem(self, filename: str) -> str:
+        """Take extension and suffix of a pipeline product from a file name."""
+        return self.remove_suffix(Path(filename).stem)[0]
 
     def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
@@ -378,7 +381,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         """Make tables for users in Python, and save them if that was asked for."""
         exposures = step_input.exposures
         unit = exposures[0].unit
-        self.levels_table = tables.levels_table(exposures, match, levels, grid, unit)
+        totals = levels + levels_before(exposures, subtract=self.subtract)
+        self.levels_table = tables.levels_table(exposures, match, totals, grid, unit)
         self.pairs_table = tables.pairs_table(exposures, match, grid, unit)
         if not self.save_diagnostics:
             return
@@ -386,6 +390,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
         for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
+        try:
+            text = skylist_of(filenames, levels, match.reasons, self._stem)
+        except ValueError as error:
+            log.warning("No skylist is saved. %s", error)
+        else:
+            files.save_text(self._product_path(name, "skylist", "txt"), text)
 
     def _save_tiles(self, stacks: Sequence[Stack], grid: Grid, unit: str | None) -> None:
         for stack in stacks:

@@ -26,7 +26,7 @@ def levels_table(
     match : Match
         Their match, in the same order.
     levels : ndarray, shape (n,)
-        Levels as they are recorded in the exposures.
+        Levels as they are recorded in the exposures: with what earlier runs have subtracted.
     grid : Grid
         The grid, to express shifts on the sky.
     unit : str or None
