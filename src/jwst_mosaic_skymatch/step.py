@@ -15,6 +15,13 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.anchors import (
+    Anchor,
+    Anchored,
+    ExposureAnchor,
+    ImageAnchor,
+    TableAnchor,
+)
 from jwst_mosaic_skymatch.compute.executors import Workers, open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
@@ -26,6 +33,12 @@ from jwst_mosaic_skymatch.exposures.metadata import (
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
+from jwst_mosaic_skymatch.exposures.reference import (
+    check_unit,
+    named_exposures,
+    open_image,
+    unknown_reference,
+)
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.exposures.skylist import skylist_of, user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
@@ -72,6 +85,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
+        reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
+        fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
@@ -146,6 +161,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         self.get_pars()  # refuses values that the spec does not allow
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
+        self._check_anchors()
         if "match" in self.skymethod:
             return self._match(input_models)
         step_input = self._open(input_models)
@@ -278,15 +294,64 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
+            anchor = self._read_anchor(step_input)
             match, grid = self._match_exposures(step_input, settings, workers, directory)
             if self.save_tiles:
                 self._save_tiles(match.stacks, grid, step_input.exposures[0].unit)
-        levels = apply_gauge(match.levels, match_down=self.match_down)
-        if self.skymethod == "global+match":
-            levels = add_global_level(levels, match.skies)
+            levels = apply_gauge(match.levels, match_down=self.match_down)
+            if self.skymethod == "global+match":
+                levels = add_global_level(levels, match.skies)
+            if anchor:
+                anchored = anchor.apply(match, levels, grid, settings.min_cells)
+                match, levels = self._report(anchored)
         self._record_levels(step_input, levels, match.reasons, tables.details_of_levels(match))
         self._make_tables(step_input, match, levels, grid)
         return step_input.library
+
+    # --- the free constant -----------------------------------------------
+
+    def _check_anchors(self) -> None:
+        """Refuse parameters that contradict each other; tell of those without effect."""
+        if self.reference and self.fixed:
+            raise ValueError(
+                f"reference={self.reference!r} and fixed={self.fixed!r}: both fix the zero point "
+                "of levels; give one of them."
+            )
+        if self.reference and self.skymethod != "match":
+            log.info("reference has no effect on skymethod=%s, only on match", self.skymethod)
+        if self.fixed and "match" not in self.skymethod:
+            log.info("fixed has no effect on skymethod=%s", self.skymethod)
+
+    def _read_anchor(self, step_input: StepInput) -> Anchor | None:
+        """Find out what levels are to be relative to, before any pixel is read."""
+        exposures = step_input.exposures
+        if self.fixed:
+            levels, errors = tables.read_levels(expand(self.fixed), exposures, self._stem)
+            # What was subtracted is gone from the data, and not to be subtracted again.
+            levels = levels - levels_before(exposures, subtract=self.subtract)
+            return TableAnchor(self.fixed, levels, errors, exposures)
+        if not self.reference or self.skymethod != "match":
+            return None
+        path = expand(self.reference)
+        is_image = path.is_file() and path.resolve() not in step_input.files
+        if not is_image or path.name in {exposure.filename for exposure in exposures}:
+            labels = group_labels(exposures, self.grouping)
+            positions = named_exposures(self.reference, exposures, labels, self._stem)
+            if positions:
+                return ExposureAnchor(self.reference, positions, exposures)
+            if not path.is_file():
+                raise unknown_reference(self.reference, exposures)
+        image = open_image(path)
+        for sentence in check_unit(image, exposures[0].unit):
+            log.warning(sentence)
+        return ImageAnchor(image, exposures)
+
+    def _report(self, anchored: Anchored) -> tuple[Match, np.ndarray]:
+        for line in anchored.news:
+            log.info(line)
+        for sentence in anchored.warnings:
+            log.warning(sentence)
+        return anchored.match, anchored.levels
 
     def _match_exposures(
         self, step_input: StepInput, settings: MatchSettings, workers: Workers, directory: str
