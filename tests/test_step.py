@@ -155,10 +155,12 @@ def test_subtraction_and_rerun_add_up(models):
             # Something changes between the runs: one image lies lower by 3.
             model.data = model.data - (3.0 if k == 2 else 0.0)
             library.shelve(model, k)
-    again = run(library, subtract=True)
+    step = PixelSkyMatchStep(subtract=True)
+    again = step.run(library)
     expected = SKIES - 100.0 + 3.0
     expected[2] -= 3.0
     np.testing.assert_allclose(levels_of(again), expected, atol=1e-4)
+    assert step.levels_table["level"].value.tolist() == levels_of(again)
 
 
 def test_rerun_without_subtraction_gives_the_same(models):
@@ -526,6 +528,7 @@ def test_saved_tables(mosaic, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {
         "stephans-quintet_skymatch_levels.ecsv",
         "stephans-quintet_skymatch_pairs.ecsv",
+        "stephans-quintet_skylist.txt",
     }
     levels = QTable.read(tmp_path / "stephans-quintet_skymatch_levels.ecsv")
     truth = np.array([mosaic.levels[rootname(name)] for name in levels["filename"]])

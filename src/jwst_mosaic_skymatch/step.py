@@ -15,6 +15,13 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.anchors import (
+    Anchor,
+    Anchored,
+    ExposureAnchor,
+    ImageAnchor,
+    TableAnchor,
+)
 from jwst_mosaic_skymatch.compute.executors import Workers, open_workers
 from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
@@ -27,8 +34,14 @@ from jwst_mosaic_skymatch.exposures.metadata import (
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
+from jwst_mosaic_skymatch.exposures.reference import (
+    check_unit,
+    named_exposures,
+    open_image,
+    unknown_reference,
+)
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.exposures.skylist import user_levels
+from jwst_mosaic_skymatch.exposures.skylist import skylist_of, user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
@@ -47,6 +60,7 @@ from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
     describe_unmatched,
+    levels_before,
     record_levels,
 )
 from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
@@ -81,6 +95,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
         miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, or leave out
+        reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
+        fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
@@ -88,7 +104,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
         maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
         dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
-        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV)
+        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), and a skylist
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
         output_use_model = boolean(default=True) # name output files after the exposures
@@ -156,6 +172,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         self.get_pars()  # refuses values that the spec does not allow
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
+        self._check_anchors()
         if "match" in self.skymethod:
             return self._match(input_models)
         step_input = self._open(input_models)
@@ -260,9 +277,11 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
         log.info("Sky levels from the skylist %s", self.skylist)
         filenames = [exposure.filename for exposure in step_input.exposures]
-        return user_levels(
-            expand(self.skylist), filenames, lambda name: self.remove_suffix(Path(name).stem)[0]
-        )
+        return user_levels(expand(self.skylist), filenames, self._stem)
+
+    def _stem(self, filename: str) -> str:
+        """Take extension and suffix of a pipeline product from a file name."""
+        return self.remove_suffix(Path(filename).stem)[0]
 
     def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
@@ -286,15 +305,64 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
+            anchor = self._read_anchor(step_input)
             match, grid = self._match_exposures(step_input, settings, exclusion, workers, directory)
             if self.save_tiles:
                 self._save_tiles(match.stacks, grid, step_input.exposures[0].unit)
-        levels = apply_gauge(match.levels, match_down=self.match_down)
-        if self.skymethod == "global+match":
-            levels = add_global_level(levels, match.skies)
+            levels = apply_gauge(match.levels, match_down=self.match_down)
+            if self.skymethod == "global+match":
+                levels = add_global_level(levels, match.skies)
+            if anchor:
+                anchored = anchor.apply(match, levels, grid, settings.min_cells)
+                match, levels = self._report(anchored)
         self._record_levels(step_input, levels, match.reasons, tables.details_of_levels(match))
         self._make_tables(step_input, match, levels, grid)
         return step_input.library
+
+    # --- the free constant -----------------------------------------------
+
+    def _check_anchors(self) -> None:
+        """Refuse parameters that contradict each other; tell of those without effect."""
+        if self.reference and self.fixed:
+            raise ValueError(
+                f"reference={self.reference!r} and fixed={self.fixed!r}: both fix the zero point "
+                "of levels; give one of them."
+            )
+        if self.reference and self.skymethod != "match":
+            log.info("reference has no effect on skymethod=%s, only on match", self.skymethod)
+        if self.fixed and "match" not in self.skymethod:
+            log.info("fixed has no effect on skymethod=%s", self.skymethod)
+
+    def _read_anchor(self, step_input: StepInput) -> Anchor | None:
+        """Find out what levels are to be relative to, before any pixel is read."""
+        exposures = step_input.exposures
+        if self.fixed:
+            levels, errors = tables.read_levels(expand(self.fixed), exposures, self._stem)
+            # What was subtracted is gone from the data, and not to be subtracted again.
+            levels = levels - levels_before(exposures, subtract=self.subtract)
+            return TableAnchor(self.fixed, levels, errors, exposures)
+        if not self.reference or self.skymethod != "match":
+            return None
+        path = expand(self.reference)
+        is_image = path.is_file() and path.resolve() not in step_input.files
+        if not is_image or path.name in {exposure.filename for exposure in exposures}:
+            labels = group_labels(exposures, self.grouping)
+            positions = named_exposures(self.reference, exposures, labels, self._stem)
+            if positions:
+                return ExposureAnchor(self.reference, positions, exposures)
+            if not path.is_file():
+                raise unknown_reference(self.reference, exposures)
+        image = open_image(path)
+        for sentence in check_unit(image, exposures[0].unit):
+            log.warning(sentence)
+        return ImageAnchor(image, exposures)
+
+    def _report(self, anchored: Anchored) -> tuple[Match, np.ndarray]:
+        for line in anchored.news:
+            log.info(line)
+        for sentence in anchored.warnings:
+            log.warning(sentence)
+        return anchored.match, anchored.levels
 
     def _match_exposures(
         self,
@@ -421,7 +489,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         """Make tables for users in Python, and save them if that was asked for."""
         exposures = step_input.exposures
         unit = exposures[0].unit
-        self.levels_table = tables.levels_table(exposures, match, levels, grid, unit)
+        totals = levels + levels_before(exposures, subtract=self.subtract)
+        self.levels_table = tables.levels_table(exposures, match, totals, grid, unit)
         self.pairs_table = tables.pairs_table(exposures, match, grid, unit)
         if not self.save_diagnostics:
             return
@@ -429,6 +498,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
         for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
+        try:
+            text = skylist_of(filenames, levels, match.reasons, self._stem)
+        except ValueError as error:
+            log.warning("No skylist is saved. %s", error)
+        else:
+            files.save_text(self._product_path(name, "skylist", "txt"), text)
 
     def _save_tiles(self, stacks: Sequence[Stack], grid: Grid, unit: str | None) -> None:
         for stack in stacks:

@@ -10,7 +10,12 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.products.record import describe_levels, describe_unmatched, record_levels
+from jwst_mosaic_skymatch.products.record import (
+    describe_levels,
+    describe_unmatched,
+    levels_before,
+    record_levels,
+)
 
 LEVELS = np.array([0.25, 1.0, np.nan])
 
@@ -89,3 +94,8 @@ def test_unmatched_exposures_are_named_with_their_reasons(exposures):
     assert alone.startswith("1 of 3 exposures could not be matched")
     assert alone.endswith("1_cal.fits (too few cells)")
     assert describe_unmatched(exposures[:2], LEVELS[:2], ["", ""]) == []
+
+
+def test_levels_that_are_gone_from_the_data(exposures):
+    assert levels_before(exposures, subtract=True).tolist() == [0.5, 0.0, 0.0]
+    assert levels_before(exposures, subtract=False).tolist() == [0.0] * 3

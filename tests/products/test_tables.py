@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.table import QTable
 
-from jwst_mosaic_skymatch.products.tables import levels_table, pairs_table
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.products.files import save_table
+from jwst_mosaic_skymatch.products.tables import levels_table, pairs_table, read_levels
 
 
 def test_levels(match, exposures, grid):
@@ -43,3 +46,40 @@ def test_nothing_to_tabulate(match, no_match, exposures, grid):
     assert len(pairs) == 0
     assert pairs.colnames == usual.colnames
     assert pairs["shift_x"].unit == usual["shift_x"].unit
+
+
+def stem(name):
+    return name.rsplit("_", 1)[0]
+
+
+def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
+    levels = match.levels + 1 / 3
+    table = levels_table(exposures, match, levels, grid, "MJy/sr")
+    save_table(tmp_path / "levels.ecsv", table)
+    others = [
+        Exposure(k, name, unit="MJy/sr")
+        for k, name in enumerate(("2_crf.fits", "9_cal.fits", "0_cal.fits", "3_cal.fits"))
+    ]
+    found, errors = read_levels(tmp_path / "levels.ecsv", others, stem)
+    np.testing.assert_array_equal(found, [levels[2], np.nan, levels[0], np.nan])
+    np.testing.assert_array_equal(errors, [0.2, np.nan, 0.1, np.nan])
+
+
+def test_levels_in_another_unit_are_converted(tmp_path):
+    values = {name: [2e6, 4e6] * u.Unit("Jy/sr") for name in ("level", "level_error")}
+    QTable({"filename": ["a_cal.fits", "b_cal.fits"], **values}).write(tmp_path / "l.ecsv")
+    found, _ = read_levels(tmp_path / "l.ecsv", [Exposure(0, "b_cal.fits", unit="MJy/sr")], stem)
+    assert found.tolist() == [4.0]
+
+
+def test_levels_without_unit_and_value(tmp_path):
+    table = QTable({"filename": ["a_cal.fits", "b_cal.fits"], "level": [1.0, 2.0]}, masked=True)
+    table["level_error"] = table["level"]
+    table["level"].mask = [True, False]
+    table.write(tmp_path / "l.ecsv")
+    both = [Exposure(0, "a_cal.fits"), Exposure(1, "b_cal.fits")]
+    found, errors = read_levels(tmp_path / "l.ecsv", both, stem)
+    np.testing.assert_array_equal(found, [np.nan, 2.0])
+    np.testing.assert_array_equal(errors, [1.0, 2.0])
+    with pytest.raises(ValueError, match="no level of any exposure"):
+        read_levels(tmp_path / "l.ecsv", both[:1], stem)

@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.levels.ties import TiedLevels
 from jwst_mosaic_skymatch.products.tables import sky_shifts
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["describe_ties", "summarize_match", "warnings_of_match"]
+__all__ = ["describe_ties", "name_components", "summarize_match", "warnings_of_match"]
 
 # A shift below this many sigma is not significant.
 SIGNIFICANCE = 5.0
@@ -93,9 +93,19 @@ def _single_exposure(exposures: Sequence[Exposure]) -> list[str]:
 
 
 def _separate_components(match: Match, exposures: Sequence[Exposure]) -> list[str]:
-    """Name the visits of each component, and the detectors where a visit is in several."""
     if match.n_components < 2:
         return []
+    return [
+        f"The exposures form {match.n_components} components that do not overlap each other; "
+        "levels are matched only within each. Visits by component: "
+        + "; ".join(name_components(match, exposures))
+    ]
+
+
+def name_components(  # numpydoc ignore=PR01,RT01
+    match: Match, exposures: Sequence[Exposure]
+) -> list[str]:
+    """Name the visits of each component, and the detectors where a visit is in several."""
     members = [
         [exposures[k] for k in np.flatnonzero(match.components == component).tolist()]
         for component in range(match.n_components)
@@ -110,11 +120,7 @@ def _separate_components(match: Match, exposures: Sequence[Exposure]) -> list[st
             return exposure.visit_id
         return f"{exposure.visit_id} {exposure.detector}"
 
-    listed = "; ".join(", ".join(sorted({label(e) for e in group})) for group in members)
-    return [
-        f"The exposures form {match.n_components} components that do not overlap each other; "
-        f"levels are matched only within each. Visits by component: {listed}"
-    ]
+    return [", ".join(sorted({label(e) for e in group})) for group in members]
 
 
 def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[str]:

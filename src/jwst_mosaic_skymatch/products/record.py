@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 
-__all__ = ["describe_levels", "describe_unmatched", "record_levels"]
+__all__ = ["describe_levels", "describe_unmatched", "levels_before", "record_levels"]
 
 # Levels of so many exposures are listed in the log.
 LISTED = 100
@@ -113,6 +113,16 @@ def describe_unmatched(  # numpydoc ignore=PR01,RT01
             f"{', '.join(named[True])}"
         )
     return sentences
+
+
+def levels_before(  # numpydoc ignore=PR01,RT01
+    exposures: Sequence[Exposure], *, subtract: bool
+) -> np.ndarray:
+    """Tell what earlier runs have subtracted, MJy/sr: it is gone from the data, but recorded.
+
+    Zero if this run does not subtract, which then no other may have done.
+    """
+    return np.array([_total_level(exposure, 0.0, subtract) for exposure in exposures])
 
 
 def _total_level(exposure: Exposure, level: float, subtract: bool) -> float:

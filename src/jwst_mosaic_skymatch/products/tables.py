@@ -1,6 +1,8 @@
 """Levels and pairs as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,11 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["details_of_levels", "levels_table", "pairs_table", "sky_shifts"]
+__all__ = ["details_of_levels", "levels_table", "pairs_table", "read_levels", "sky_shifts"]
+
+
+# Of a table of levels, what another run needs of it.
+HELD_COLUMNS = ("filename", "level", "level_error")
 
 
 def levels_table(
@@ -26,7 +32,7 @@ def levels_table(
     match : Match
         Their match, in the same order.
     levels : ndarray, shape (n,)
-        Levels as they are recorded in the exposures.
+        Levels as they are recorded in the exposures: with what earlier runs have subtracted.
     grid : Grid
         The grid, to express shifts on the sky.
     unit : str or None
@@ -144,6 +150,91 @@ def details_of_levels(match: Match) -> list[dict[str, Any]]:
 
 def _remarks(match: Match) -> list[str]:
     return [reason or match.remarks.get(k, "") for k, reason in enumerate(match.reasons)]
+
+
+def read_levels(
+    path: Path, exposures: Sequence[Exposure], stem: Callable[[str], str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the levels of exposures from the table of an earlier run.
+
+    Parameters
+    ----------
+    path : Path
+        File of a `levels_table`.
+    exposures : sequence of Exposure
+        The exposures.
+    stem : callable
+        Reduces a file name to what is compared (without extension and without
+        the suffix of a pipeline product).
+
+    Returns
+    -------
+    levels, errors : ndarray, shape (n,)
+        Level of each exposure and its error, in the unit of the exposures; NaN for one that
+        the table does not list, or lists without a level.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such table, has another unit, lists a file name twice that is wanted, or
+        has no level of any exposure.
+    """
+    names, levels, errors = _read_columns(path, exposures[0].unit)
+    wanted = [stem(exposure.filename) for exposure in exposures]
+    listed = [stem(name) for name in names]
+    times, times_listed = Counter(wanted), Counter(listed)
+    for name in sorted(times.keys() & times_listed.keys()):
+        if max(times[name], times_listed[name]) > 1:
+            where = str(path) if times_listed[name] > 1 else "the input"
+            raise ValueError(
+                f"{name}: more than once in {where}, so that its level in fixed={str(path)!r} is "
+                "not clear; leave one of them."
+            )
+    rows = {name: k for k, name in enumerate(listed)}
+    row = np.array([rows.get(name, -1) for name in wanted])
+    # One more for those that are not listed.
+    levels, errors = np.append(levels, np.nan)[row], np.append(errors, np.nan)[row]
+    if not np.isfinite(levels).any():
+        raise ValueError(
+            f"{path}: has no level of any exposure of the input; give the table of an earlier run "
+            "with some of these exposures."
+        )
+    return levels, errors
+
+
+def _read_columns(path: Path, unit: str | None) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Read names, levels and errors of all rows."""
+    remedy = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)."
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such table of levels; {remedy}")
+    try:
+        table = QTable.read(path, format="ascii.ecsv")
+    except Exception as error:  # whatever a broken table leads to
+        what = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path}: cannot be read as a table ({type(error).__name__}: {what}); {remedy}"
+        ) from None
+    missing = [name for name in HELD_COLUMNS if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: no column {' and '.join(missing)}; {remedy}")
+    try:
+        levels, errors = (
+            u.Quantity(_filled(table[name]), dtype=float).to_value(_unit(unit))
+            for name in HELD_COLUMNS[1:]
+        )
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{path}: its levels are no numbers in the unit of the exposures, {unit} (the unit "
+            f"there is {table['level'].unit}); give the table of a run on such exposures."
+        ) from None
+    return [str(name) for name in table["filename"]], levels, errors
+
+
+def _filled(column: Any) -> Any:
+    """Put NaN where a column of a table has no value."""
+    return column.filled(np.nan) if hasattr(column, "filled") else column
 
 
 def _printed_short(table: QTable) -> QTable:
