@@ -87,3 +87,9 @@ def test_image_that_nothing_ties_keeps_no_level():
     result = tied([-1.0, 1.0, np.nan, np.nan], [0, 0, -1, -1], ["a", "b", "b", "c"])
     np.testing.assert_allclose(result.levels[:3] - result.levels[0], [0.0, 2.0, 2.0])
     assert result.components.tolist() == [0, 0, 0, -1]
+
+
+def test_images_that_only_tie_each_other_have_no_level():
+    result = tied([-1.0, 1.0, np.nan, np.nan], [0, 0, -1, -1], ["a", "b", "c", "c"])
+    np.testing.assert_array_equal(result.levels, [-1.0, 1.0, np.nan, np.nan])
+    assert result.components.tolist() == [0, 0, -1, -1]

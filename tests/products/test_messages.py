@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.products.messages import summarize_match, warnings_of_match
+from jwst_mosaic_skymatch.levels.results import BackgroundScatter
+from jwst_mosaic_skymatch.levels.ties import TiedLevels
+from jwst_mosaic_skymatch.products.messages import (
+    describe_ties,
+    summarize_match,
+    warnings_of_match,
+)
 
 
 def test_summary(match):
@@ -13,7 +19,8 @@ def test_summary(match):
     assert counts == (
         "3 groups by visit, 2 stacks; 1 pair inside stacks, 1 between them; 1 connected component"
     )
-    assert closure == "Closure of the pairs: chi2 0.01 for 0.5 degrees of freedom"
+    # The pair that is not used counts as well.
+    assert closure == "Closure of the pairs: chi2 400 for 1 degrees of freedom"
 
 
 def test_warnings(match, exposures, grid):
@@ -58,3 +65,44 @@ def test_detectors_tell_the_parts_of_a_visit_apart(match, exposures, grid):
 def test_single_exposure(no_match, exposures, grid):
     (sentence,) = warnings_of_match(no_match, exposures[:1], grid, threshold=0.1)
     assert sentence.startswith("0_cal.fits: a single exposure has nothing to be matched with")
+
+
+def test_spoiled_exposures(match, exposures, grid):
+    spoiled = replace(match, stack_pairs=(), remarks={1: "half of it is raised: flag it"})
+    sentence = warnings_of_match(spoiled, exposures, grid, threshold=1.0)[0]
+    assert sentence == "1_cal.fits: half of it is raised: flag it."
+    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]
+    remarks = dict.fromkeys(range(30), "wrong")
+    spoiled = replace(match, stack_pairs=(), remarks=remarks)
+    sentences = warnings_of_match(spoiled, many, grid, threshold=1.0)
+    assert len(sentences) == 11
+    assert "20 more exposures" in sentences[-1]
+
+
+def test_backgrounds(match, exposures, grid):
+    """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
+    scatter = BackgroundScatter(visit_slope=1e-4, exposure_slope=2e-4, gain=0.005)
+    uneven = replace(match, stack_pairs=(), backgrounds=scatter)
+    visits, single, gains = warnings_of_match(uneven, exposures, grid, threshold=1.0)
+    assert visits.startswith("The backgrounds of visits have gradients of 0.012 per arcmin (rms)")
+    assert "uncertain by 0.1 (level_error)" in visits
+    assert single.startswith("The backgrounds of single exposures have gradients of 0.024 ")
+    assert "gains of exposures differ by 0.50% (rms)" in gains
+
+
+def test_open_loops(match, exposures, grid):
+    scaled = replace(match, closure_factor=3.0)
+    sentence = warnings_of_match(scaled, exposures, grid, threshold=1.0)[0]
+    assert sentence.startswith("Differences do not close: chi2 is 400 for 1 degrees of freedom.")
+    assert "multiplied by 3;" in sentence
+
+
+def test_ties():
+    tied = TiedLevels(np.zeros(4), np.zeros(4), np.array([0, 0, 0, 1]), 2, 0.003)
+    (line,) = describe_ties(tied, 3)
+    assert line.startswith(
+        "Detectors of 2 exposures tie 3 components, and images without overlap, "
+    )
+    assert "to 2: detectors of an exposure agree in the mean; scatter by 0.003" in line
+    assert "no more of them" in describe_ties(replace(tied, pedestal_rms=np.nan), 3)[0]
+    assert describe_ties(replace(tied, n_ties=0), 3) == []

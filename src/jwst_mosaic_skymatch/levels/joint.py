@@ -166,8 +166,8 @@ def _noise_factors(
 ) -> list[float]:
     """Compare the noise that the pairs of each tile show with what was expected.
 
-    Of two tiles whose pair scatters too much either may be to blame: the best pair of each puts
-    them in order, and what is too much in a pair is the later one's.
+    Of two tiles whose pair scatters too much either may be to blame: it is divided by what the
+    best pair of each shows, and of its pairs a tile's (lower) median counts.
     """
     noise = np.maximum(variances, 0.0) / [offset.quoted_variance for offset in offsets]
     pairs: list[list[int]] = [[] for _ in summaries]
@@ -175,16 +175,13 @@ def _noise_factors(
         pairs[offset.first].append(number)
         pairs[offset.second].append(number)
     best = np.array([noise[own].min(initial=np.inf) for own in pairs])
-    factors = np.where(np.isfinite(best), best, 1.0)
-    for k in np.argsort(best, kind="stable").tolist():
-        others = [
-            2.0 * noise[p] - factors[other]
-            for p in pairs[k]
-            for other in [offsets[p].first + offsets[p].second - k]
-            if (best[other], other) < (best[k], k)
-        ]
-        if others:
-            factors[k] = max(np.median(others), best[k])
+    factors = np.ones(len(summaries))
+    for k, own in enumerate(pairs):
+        others = np.array([offsets[p].first + offsets[p].second - k for p in own], dtype=int)
+        both = np.maximum(best[k] + best[others], 1e-30)
+        shares = np.sort(2.0 * noise[own] * best[k] / both)
+        if own:
+            factors[k] = shares[(len(own) - 1) // 2]
     # Without any noise the errors are zero, but the matrix must stay finite.
     factors = np.maximum(factors, 1e-20)
     if not all(summary.quoted for summary in summaries):

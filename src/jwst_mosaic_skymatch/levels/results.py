@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import chdtrc
 
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
@@ -26,6 +27,8 @@ __all__ = [
 
 # Residual, in its errors, that a pair counts at most in the factor on errors.
 LARGEST_MISFIT = 3.0
+# Probability of a chi2 from which on it may be chance.
+LEAST_PROBABILITY = 1e-3
 
 #: Why an exposure has no level.
 NO_PIXEL = "no good pixel"
@@ -236,6 +239,7 @@ def closure_factor(pairs: Sequence[PairResult]) -> float:  # numpydoc ignore=PR0
     A single pair, which may be spoiled, counts as 3 sigma at most.
     """
     chi2, dof = closure_of(pairs, LARGEST_MISFIT**2)
-    if dof <= 0 or chi2 < dof + 3.0 * np.sqrt(2.0 * dof):
+    # Where nothing is measured twice both are zero but for rounding.
+    if dof < 1e-3 or chi2 < dof or chdtrc(dof, chi2) > LEAST_PROBABILITY:
         return 1.0
     return float(np.sqrt(chi2 / dof))

@@ -103,8 +103,9 @@ def tie_components(
     parts = connected_parts(n_nodes, ends.row, ends.col)
     inverse = LevelCovariance(normal, parts)
     constants = inverse.apply(right)
-    tied = np.bincount(parts)[parts] > 1
-    has_level = ~alone | tied[nodes]
+    # Images that nothing but each other ties have no level either.
+    matched = np.isin(parts, parts[nodes[~alone]])
+    has_level = matched[nodes]
     joined = np.where(has_level, parts[nodes], -1)
     _, joined[has_level] = np.unique(joined[has_level], return_inverse=True)
     n_constants = n_nodes - parts.max() - 1
