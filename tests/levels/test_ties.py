@@ -93,3 +93,10 @@ def test_images_that_only_tie_each_other_have_no_level():
     result = tied([-1.0, 1.0, np.nan, np.nan], [0, 0, -1, -1], ["a", "b", "c", "c"])
     np.testing.assert_array_equal(result.levels, [-1.0, 1.0, np.nan, np.nan])
     assert result.components.tolist() == [0, 0, -1, -1]
+
+
+def test_nothing_matched_at_all():
+    result = tied([np.nan, np.nan], [-1, -1], ["c", "c"])
+    assert np.isnan(result.levels).all()
+    assert result.components.tolist() == [-1, -1]
+    assert result.n_ties == 0

@@ -96,7 +96,7 @@ def tie_components(
     counts = np.bincount(cell)
     means = np.bincount(cell, found) / counts
     ties = np.bincount(of_exposure)[of_exposure] > 1
-    if not ties.any():
+    if alone.all() or not ties.any():
         return TiedLevels(levels, errors, components, 0, np.nan)
     normal, right = _normal_equations(n_nodes, of_exposure, of_node, counts, means)
     ends = normal.tocoo()
