@@ -167,7 +167,7 @@ def _noise_factors(
     """Compare the noise that the pairs of each tile show with what was expected.
 
     Of two tiles whose pair scatters too much either may be to blame: it is divided by what the
-    best pair of each shows, and of its pairs a tile's (lower) median counts.
+    best pair of each shows, and of its pairs a tile's median counts.
     """
     noise = np.maximum(variances, 0.0) / [offset.quoted_variance for offset in offsets]
     pairs: list[list[int]] = [[] for _ in summaries]
@@ -179,9 +179,8 @@ def _noise_factors(
     for k, own in enumerate(pairs):
         others = np.array([offsets[p].first + offsets[p].second - k for p in own], dtype=int)
         both = np.maximum(best[k] + best[others], 1e-30)
-        shares = np.sort(2.0 * noise[own] * best[k] / both)
         if own:
-            factors[k] = shares[(len(own) - 1) // 2]
+            factors[k] = np.median(2.0 * noise[own] * best[k] / both)
     # Without any noise the errors are zero, but the matrix must stay finite.
     factors = np.maximum(factors, 1e-20)
     if not all(summary.quoted for summary in summaries):
