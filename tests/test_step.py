@@ -335,8 +335,7 @@ def make_inputs(kind, mosaic):
     "kind",
     ["association", "dict", "library", "library on disk", "container", "files", "models", "mixed"],
 )
-@pytest.mark.parametrize("way", ["call", "run"])
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize(("way", "in_memory"), [("call", True), ("run", False)])
 def test_inputs(mosaic, tmp_path, monkeypatch, kind, way, in_memory):
     monkeypatch.chdir(tmp_path)
     before = digest(mosaic.association.parent)

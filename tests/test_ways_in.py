@@ -256,9 +256,10 @@ def test_stock_pipeline_from_the_command_line(work, mosaic, assert_no_seams):
 
 
 @pytest.mark.parametrize(
-    "hook", [PixelSkyMatchStep, HOOK, f"{HOOK}(grouping='none')"], ids=["class", "name", "call"]
+    ("hook", "in_memory"),
+    [(PixelSkyMatchStep, True), (HOOK, False), (f"{HOOK}(grouping='none')", True)],
+    ids=["class", "name", "call"],
 )
-@pytest.mark.parametrize("in_memory", [True, False])
 def test_stock_pipeline_from_python(
     mosaic, tmp_path, monkeypatch, hook, in_memory, assert_no_seams
 ):
