@@ -104,7 +104,7 @@ def run_hooked(mosaic, **skymatch):
     return pipeline.result
 
 
-@pytest.mark.parametrize(("in_memory", "subtract"), [(True, False), (False, True)])
+@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (True, False), (False, True)])
 def test_hooked_step_that_is_not_skipped_has_no_effect(
     mosaic, matched, caplog, in_memory, subtract
 ):

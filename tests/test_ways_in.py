@@ -255,10 +255,19 @@ def test_stock_pipeline_from_the_command_line(work, mosaic, assert_no_seams):
     assert_no_seams(work / I2D)
 
 
+HOOKS = {"class": PixelSkyMatchStep, "name": HOOK, "call": f"{HOOK}(grouping='none')"}
+
+
 @pytest.mark.parametrize(
     ("hook", "in_memory"),
-    [(PixelSkyMatchStep, True), (HOOK, False), (f"{HOOK}(grouping='none')", True)],
-    ids=["class", "name", "call"],
+    [
+        *(pytest.param(HOOKS[kind], kind != "name", id=kind) for kind in HOOKS),
+        # Those that are left run the whole pipeline for the same two paths again.
+        *(
+            pytest.param(HOOKS[kind], kind == "name", id=f"{kind}-other", marks=pytest.mark.slow)
+            for kind in HOOKS
+        ),
+    ],
 )
 def test_stock_pipeline_from_python(
     mosaic, tmp_path, monkeypatch, hook, in_memory, assert_no_seams
