@@ -337,8 +337,16 @@ def make_inputs(kind, mosaic):
     "kind",
     ["association", "dict", "library", "library on disk", "container", "files", "models", "mixed"],
 )
-@pytest.mark.parametrize("way", ["call", "run"])
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize(
+    ("way", "in_memory"),
+    [
+        ("call", True),
+        ("run", False),
+        # What is left of all combinations takes a minute and a half.
+        pytest.param("call", False, marks=pytest.mark.slow),
+        pytest.param("run", True, marks=pytest.mark.slow),
+    ],
+)
 def test_inputs(mosaic, tmp_path, monkeypatch, kind, way, in_memory):
     monkeypatch.chdir(tmp_path)
     before = digest(mosaic.association.parent)

@@ -255,10 +255,20 @@ def test_stock_pipeline_from_the_command_line(work, mosaic, assert_no_seams):
     assert_no_seams(work / I2D)
 
 
+HOOKS = {"class": PixelSkyMatchStep, "name": HOOK, "call": f"{HOOK}(grouping='none')"}
+
+
 @pytest.mark.parametrize(
-    "hook", [PixelSkyMatchStep, HOOK, f"{HOOK}(grouping='none')"], ids=["class", "name", "call"]
+    ("hook", "in_memory"),
+    [
+        *(pytest.param(HOOKS[kind], kind != "name", id=kind) for kind in HOOKS),
+        # Those that are left run the whole pipeline for the same two paths again.
+        *(
+            pytest.param(HOOKS[kind], kind == "name", id=f"{kind}-other", marks=pytest.mark.slow)
+            for kind in HOOKS
+        ),
+    ],
 )
-@pytest.mark.parametrize("in_memory", [True, False])
 def test_stock_pipeline_from_python(
     mosaic, tmp_path, monkeypatch, hook, in_memory, assert_no_seams
 ):

@@ -10,7 +10,8 @@ backwards by turns so that a drift of the machine hits all alike. Printed are me
 over the runs, and medians of the ratios inside each run; with them the rms error of the
 levels (MJy/sr, about their mean), so that nothing becomes faster by being worse.
 
-``--baseline`` is a clone of this repository at another commit, whose step runs beside ours.
+``--baseline`` is a clone of this repository at another commit, whose step runs beside ours;
+printed is also the largest difference of any level from its (MJy/sr, means removed).
 """
 
 import argparse
@@ -36,6 +37,7 @@ ROWS = {
     "own_mb": ("own RSS, MB", ".2f", ".3f"),
     "workers_mb": ("workers, MB", ".2f", ".3f"),
     "rms": ("error, MJy/sr", ".6f", ".6f"),
+    "moved": ("moved, MJy/sr", ".1e", ".1e"),
 }
 # What Stephan's Quintet has, and the distance of its copies: depth stays the same.
 FIELD_EXPOSURES = 32
@@ -120,6 +122,9 @@ def compare(mosaic, in_memory, options):
             way, parameters = calls[name]
             costs[name] = run(way, mosaic.association, in_memory=in_memory, **parameters)
             costs[name]["rms"] = rms_error(costs[name]["levels"], mosaic.levels)
+        before = costs.get("baseline", {}).get("levels")
+        for cost in costs.values():
+            cost["moved"] = largest_difference(cost["levels"], before)
         runs.append({name: costs[name] for name in calls})
     return runs
 
@@ -168,6 +173,15 @@ def rms_error(levels, truth):
         return math.nan
     errors = [math.nan if levels[name] is None else levels[name] - truth[name] for name in truth]
     return statistics.pstdev(errors)
+
+
+def largest_difference(levels, others):
+    """Largest difference of two sets of levels less their mean, MJy/sr; 0 without levels."""
+    if not levels or not others:
+        return 0.0
+    differences = [levels[name] - others[name] for name in others]
+    mean = statistics.fmean(differences)
+    return max(abs(difference - mean) for difference in differences)
 
 
 def run(way, association, source=None, **parameters):
