@@ -64,6 +64,7 @@ from jwst_mosaic_skymatch.products.record import (
     record_levels,
 )
 from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.tile import StoredTile
@@ -92,6 +93,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
+        background = option('constant', 'plane', default='constant') # what to match: a level of each exposure, or a level and a gradient; 'plane' needs subtract=True
+        plane_per = option('group', 'exposure', default='group') # what has a gradient of its own, with background='plane'
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
         miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, or leave out
@@ -172,6 +175,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         self.get_pars()  # refuses values that the spec does not allow
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
+        self._check_background()
         self._check_anchors()
         if "match" in self.skymethod:
             return self._match(input_models)
@@ -315,9 +319,34 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             if anchor:
                 anchored = anchor.apply(match, levels, grid, settings.min_cells)
                 match, levels = self._report(anchored)
-        self._record_levels(step_input, levels, match.reasons, tables.details_of_levels(match))
+        self._record_levels(
+            step_input, levels, match.reasons, tables.details_of_levels(match), match.planes
+        )
         self._make_tables(step_input, match, levels, grid)
         return step_input.library
+
+    def _check_background(self) -> None:
+        """Refuse a plane that could not be subtracted, before any work."""
+        if self.background != "plane":
+            return
+        if "match" not in self.skymethod:
+            log.info("background=plane has no effect on skymethod=%s", self.skymethod)
+            return
+        if not self.subtract:
+            raise ValueError(
+                "background='plane' needs subtract=True: later steps subtract one number of each "
+                "exposure, no plane."
+            )
+        if self.fixed:
+            raise ValueError(
+                f"background='plane' and fixed={self.fixed!r}: a table holds levels, no planes; "
+                "give one of them."
+            )
+        if self.offset_stat != "biweight":
+            raise ValueError(
+                f"background='plane' and offset_stat={self.offset_stat!r}: only 'biweight' fits "
+                "gradients."
+            )
 
     # --- the free constant -----------------------------------------------
 
@@ -433,6 +462,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             weighted=self.weight,
             rigid=self.grouping == "exposure",
             fit_shift=self.fit_shift,
+            plane_per=self.plane_per if self.background == "plane" else None,
             sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
         )
 
@@ -467,6 +497,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         levels: np.ndarray,
         reasons: Sequence[str],
         details: Sequence[Mapping[str, Any]] | None = None,
+        planes: Sequence[PixelPlane | None] | None = None,
     ) -> None:
         exposures = step_input.exposures
         record_levels(
@@ -477,6 +508,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             subtract=self.subtract,
             version=__version__,
             details=details,
+            planes=planes,
         )
         for line in describe_levels(exposures, levels, subtract=self.subtract):
             log.info(line)

@@ -37,7 +37,7 @@ def make_stack(members, *coverage, x0=0):
         shifts=np.full((len(members), 2), np.nan),
         shift_variances=np.full((len(members), 2), np.nan),
         coverage=coverage,
-        centres=np.zeros((len(members), 2)),
+        frames=(),
         summary=summarize(tile),
         mean=tile,
     )

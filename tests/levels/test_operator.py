@@ -23,7 +23,7 @@ def stack(members, *covered):
         coverage=tuple(
             BlockMap(x0=0, y0=0, weight=np.array([blocks], dtype=np.float32)) for blocks in covered
         ),
-        centres=np.zeros((len(members), 2)),
+        frames=(),
         summary=summarize(make_tile(0, 0, (10, 10))),
         mean=make_tile(0, 0, (10, 10)),
     )

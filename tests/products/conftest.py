@@ -45,7 +45,7 @@ def make_stack(label, *members):
         shifts=unknown,
         shift_variances=unknown,
         coverage=(),
-        centres=np.zeros((len(members), 2)),
+        frames=(),
         summary=SimpleNamespace(pixels_per_cell=4.0),
         mean=None,
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.levels.joint import JointSolution
 from jwst_mosaic_skymatch.levels.results import Stack
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 
 __all__ = ["CombinedLevels", "combine_levels"]
 
@@ -34,6 +35,14 @@ class CombinedLevels:
     counted: np.ndarray
     shifts: np.ndarray
     shift_variances: np.ndarray
+
+    def without(self, gradient: np.ndarray, frames: Sequence[DetectorFrame | None]) -> np.ndarray:
+        """Give the levels, (n,), without gradients (n, 2) that are to stay in the data."""
+        if not gradient.any():
+            return self.levels
+        centres = np.array([frame.centre if frame else np.zeros(2) for frame in frames])
+        levels = self.levels - np.sum(gradient * centres, axis=1)
+        return _centred(levels, self.components, self.counted)
 
 
 def combine_levels(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +17,40 @@ from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 
-__all__ = ["LevelOperator", "level_operator"]
+__all__ = ["LevelOperator", "OffsetSolver", "level_operator"]
+
+
+@dataclass(frozen=True)
+class OffsetSolver:
+    """Least squares at fixed weights: from changes of offsets to changes of levels.
+
+    Attributes
+    ----------
+    inverse : LevelCovariance
+        Inverse of the normal matrix.
+    weighted : sparse array, shape (n, n_pairs)
+        Takes offsets to its right-hand side.
+    """
+
+    inverse: LevelCovariance
+    weighted: sparse.sparray
+
+    @classmethod
+    def of(cls, n: int, offsets: Sequence[PairOffset], weights: np.ndarray) -> Self:
+        """Factorize the equations of some offsets of n levels."""
+        incidence = incidence_matrix(n, offsets)
+        weighted = (incidence.T @ sparse.diags_array(weights)).tocsr()
+        parts = connected_parts(n, *pair_ends(offsets))
+        return cls(LevelCovariance((weighted @ incidence).tocsr(), parts), weighted)
+
+    @classmethod
+    def inside(cls, n: int, pairs: Sequence[PairResult]) -> Self:
+        """Factorize the equations of the pairs inside all stacks of n exposures."""
+        return cls.of(n, [pair.offset for pair in pairs], np.array([p.weight for p in pairs]))
+
+    def levels(self, changes: np.ndarray) -> np.ndarray:
+        """Give the changes of levels (n,) or (n, k), zero in the mean over each part."""
+        return self.inverse.apply(self.weighted @ changes)
 
 
 @dataclass(frozen=True)
@@ -27,8 +61,8 @@ class LevelOperator:
 
     Attributes
     ----------
-    inside, between : tuple of LevelCovariance and sparse array
-        Inverse of the normal matrix, and the weighted incidence that takes offsets to it.
+    inside, between : OffsetSolver
+        The solutions for the levels inside stacks, and of stacks.
     shares : sparse array, shape (n_between, n)
         Share of each exposure in each offset between stacks.
     spread : sparse array, shape (n, n_stacks)
@@ -39,8 +73,8 @@ class LevelOperator:
         Which component each exposure is in.
     """
 
-    inside: tuple[LevelCovariance, sparse.sparray]
-    between: tuple[LevelCovariance, sparse.sparray]
+    inside: OffsetSolver
+    between: OffsetSolver
     shares: sparse.sparray
     spread: sparse.sparray
     means: sparse.sparray
@@ -49,11 +83,11 @@ class LevelOperator:
     def variances(self, changes: Iterable[np.ndarray]) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Add up the squares of the changes of levels, (n,), by independent ones of offsets."""
         variances = np.zeros(self.spread.shape[0])
-        n_inside = self.inside[1].shape[1]
+        n_inside = self.inside.weighted.shape[1]
         for columns in changes:
-            levels = _solve(self.inside, columns[:n_inside])
+            levels = self.inside.levels(columns[:n_inside])
             left = columns[n_inside:] - self.shares @ levels
-            levels += self.spread @ _solve(self.between, left)
+            levels += self.spread @ self.between.levels(left)
             levels -= self.to_components @ (self.means @ levels)
             variances += np.sum(levels**2, axis=1)
         return variances
@@ -96,8 +130,8 @@ def level_operator(
     counted = sparse.diags_array(combined.counted.astype(float)) @ to_components
     counts = np.asarray(counted.sum(axis=0)).ravel()
     return LevelOperator(
-        inside=_solver(n, [pair.offset for pair in inside], np.array([p.weight for p in inside])),
-        between=_solver(len(stacks), offsets, joint.solution.weights),
+        inside=OffsetSolver.inside(n, inside),
+        between=OffsetSolver.of(len(stacks), offsets, joint.solution.weights),
         shares=offset_shares(n, stacks, offsets),
         spread=_ones((n, len(stacks)), members, owners),
         means=(sparse.diags_array(1.0 / np.maximum(counts, 1.0)) @ counted.T).tocsr(),
@@ -108,17 +142,3 @@ def level_operator(
 def _ones(shape: tuple[int, int], rows: ArrayLike, columns: ArrayLike) -> sparse.csr_array:
     ends = (np.asarray(rows, dtype=int), np.asarray(columns, dtype=int))
     return sparse.coo_array((np.ones(len(ends[0])), ends), shape=shape).tocsr()
-
-
-def _solver(
-    n: int, offsets: Sequence[PairOffset], weights: np.ndarray
-) -> tuple[LevelCovariance, sparse.sparray]:
-    incidence = incidence_matrix(n, offsets)
-    weighted = (incidence.T @ sparse.diags_array(weights)).tocsr()
-    parts = connected_parts(n, *pair_ends(offsets))
-    return LevelCovariance((weighted @ incidence).tocsr(), parts), weighted
-
-
-def _solve(solver: tuple[LevelCovariance, sparse.sparray], changes: np.ndarray) -> np.ndarray:
-    inverse, weighted = solver
-    return inverse.apply(weighted @ changes)

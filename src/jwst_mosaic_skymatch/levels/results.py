@@ -1,13 +1,15 @@
 """What a match finds: stacks, levels, errors, pairs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import chdtrc
 
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, PixelPlane
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
 
 __all__ = [
@@ -89,12 +91,18 @@ class Stack:
         variance; NaN when not fitted.
     coverage : tuple of BlockMap
         What each member has in the mean: where it has data, or nothing.
-    centres : ndarray of float64, shape (n_members, 2)
-        Mean position (x, y) of each member's good pixels, cells.
+    frames : tuple of DetectorFrame
+        Frames of the members' detectors.
+    gradients, gradient_errors : ndarray of float64, shape (n_members, 2)
+        Gradient of each member's background along x and y of the grid, and its error, MJy/sr
+        per cell; zero where none is fitted.
+    gradient : ndarray of float64, shape (2,)
+        The part of them that all members have in common, and ``mean`` still has.
     summary : TileSummary
         Extent and weights of ``mean``.
     mean : Tile or StoredTile
-        Mean image of the members after their levels are subtracted.
+        Mean image of the members after their levels, and what their gradients have of their
+        own, are subtracted.
     """
 
     label: str
@@ -104,9 +112,22 @@ class Stack:
     shifts: np.ndarray
     shift_variances: np.ndarray
     coverage: tuple[BlockMap, ...]
-    centres: np.ndarray
+    frames: tuple[DetectorFrame, ...]
     summary: TileSummary
     mean: Tile | StoredTile
+    gradients: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    gradient_errors: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    gradient: np.ndarray = field(default_factory=lambda: np.zeros(2))
+
+    def with_gradient(self, gradient: np.ndarray, errors: np.ndarray, levels: np.ndarray) -> Self:
+        """Add a common gradient, (2,), its errors, and what it makes of levels, (n_members,)."""
+        return replace(
+            self,
+            levels=self.levels + levels,
+            gradients=self.gradients + gradient,
+            gradient_errors=np.hypot(self.gradient_errors, errors),
+            gradient=gradient,
+        )
 
 
 @dataclass(frozen=True)
@@ -185,6 +206,11 @@ class Match:
         Level of each exposure's own pixels, MJy/sr; NaN if not asked for.
     reasons : tuple of str
         Why exposures have no level; empty for those that have one.
+    planes : tuple of PixelPlane or None
+        What to subtract from each exposure besides its level; None for nothing.
+    gradients, gradient_errors : ndarray of float64, shape (n, 2)
+        Gradient of each exposure's background along x and y of the grid, and its error about
+        the common one, MJy/sr per cell; zero where none is fitted.
     remarks : mapping of int to str
         What is wrong with exposures, by position, that all others of their visit disagree with.
     backgrounds : BackgroundScatter
@@ -204,6 +230,9 @@ class Match:
     stack_pairs: tuple[PairResult, ...]
     skies: np.ndarray
     reasons: tuple[str, ...]
+    planes: tuple[PixelPlane | None, ...]
+    gradients: np.ndarray
+    gradient_errors: np.ndarray
     remarks: Mapping[int, str] = field(default_factory=dict)
     backgrounds: BackgroundScatter = field(default_factory=lambda: BackgroundScatter())
     closure_factor: float = 1.0

@@ -11,12 +11,14 @@ from scipy.optimize import minimize_scalar
 from jwst_mosaic_skymatch.levels.inverse import BATCH
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.offsets.trends import FITTED, WIDE, StripScatter, Trends
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 
 __all__ = [
     "BackgroundStructure",
     "StripNoise",
     "TrendEffects",
     "TrendVariances",
+    "family_matrix",
     "find_structure",
     "include_structure",
 ]
@@ -54,10 +56,9 @@ class TrendVariances:
 class TrendEffects:
     r"""What trends of exposures make in offsets.
 
-    An offset that is measured at the position c, of two exposures whose backgrounds have
-    their mean at :math:`c_i` and :math:`c_j`, is off by
-    :math:`g_i (c - c_i) - g_j (c - c_j)`. A gain acts on all light: its position is the
-    brightness, its centre none.
+    An offset that is measured at a place that is :math:`w_i` and :math:`w_j` in the frames of two
+    exposures is off by :math:`g_i w_i - g_j w_j`. A gain acts on all light: its place is the
+    brightness.
 
     Attributes
     ----------
@@ -72,24 +73,31 @@ class TrendEffects:
     by_axis: tuple[sparse.csr_array, ...]
 
     @classmethod
-    def of(cls, shares: sparse.sparray, offsets: Sequence[PairOffset], centres: np.ndarray) -> Self:
-        """Find the effects from shares and the centres (x, y) of exposures, cells, (n, 2)."""
+    def of(
+        cls,
+        shares: sparse.sparray,
+        offsets: Sequence[PairOffset],
+        frames: Sequence[DetectorFrame | None],
+    ) -> Self:
+        """Find the effects from shares and the frames of exposures; None for one in no pair."""
         positions = np.array([o.trends.position if o.trends else np.zeros(3) for o in offsets])
         positions = positions.reshape(-1, 3)
         # Where trends are not known they make nothing.
         known = np.array([o.trends is not None for o in offsets], dtype=float)
-        shares = (sparse.diags_array(known) @ shares).tocsr()
-        centres = np.column_stack([centres, np.zeros(len(centres))])
-        return cls(
-            shares=shares,
-            by_axis=tuple(
-                (
-                    sparse.diags_array(positions[:, axis]) @ shares
-                    - shares @ sparse.diags_array(centres[:, axis])
-                ).tocsr()
-                for axis in range(3)
-            ),
-        )
+        shares = (sparse.diags_array(known) @ shares).tocsc()
+        changes = np.zeros((3, shares.nnz))
+        for k, frame in enumerate(frames):
+            own = slice(*shares.indptr[k : k + 2])
+            if frame is not None and own.stop > own.start:
+                x, y, brightness = positions[shares.indices[own]].T
+                changes[:, own] = *frame.places(x, y), brightness
+
+        def changed(by: np.ndarray) -> sparse.csr_array:
+            product = shares.copy()
+            product.data = shares.data * by
+            return product.tocsr()
+
+        return cls(shares=shares.tocsr(), by_axis=tuple(changed(by) for by in changes))
 
     def by_group(self, membership: sparse.sparray) -> Self:
         """Add up over the exposures of groups, by the matrix (n, n_groups) of who is in which."""
@@ -147,6 +155,8 @@ class BackgroundStructure:
         What trends of each exposure, and of each family, make in all offsets.
     structure_variances : ndarray, shape (n_pairs,)
         Variance of each offset by strips, and what else disagrees in its overlap, (MJy/sr)^2.
+    slope_covariances : ndarray, shape (n_pairs, 2, 2)
+        Covariance of the slopes of each pair along x and y by all but gradients of families.
     """
 
     of_exposures: TrendVariances
@@ -155,12 +165,28 @@ class BackgroundStructure:
     effects: TrendEffects
     family_effects: TrendEffects
     structure_variances: np.ndarray
+    slope_covariances: np.ndarray
 
     @property
     def trend_variances(self) -> np.ndarray:
         """Variance of each offset by trends, (MJy/sr)^2, shape (n_pairs,)."""
         own = self.effects.variances(self.of_exposures)
         return own + self.family_effects.variances(self.of_families)
+
+    def part(self, pairs: slice) -> Self:
+        """Take some pairs."""
+
+        def some(effects: TrendEffects) -> TrendEffects:
+            by_axis = tuple(one[pairs] for one in effects.by_axis)
+            return TrendEffects(shares=effects.shares[pairs], by_axis=by_axis)
+
+        return replace(
+            self,
+            effects=some(self.effects),
+            family_effects=some(self.family_effects),
+            structure_variances=self.structure_variances[pairs],
+            slope_covariances=self.slope_covariances[pairs],
+        )
 
     def changes(self, structure: np.ndarray) -> Iterator[np.ndarray]:  # numpydoc ignore=PR01,YD01
         """Yield changes of all offsets for each trend, one sigma large, some at a time.
@@ -176,10 +202,17 @@ class BackgroundStructure:
             yield sigmas[:, spoiled[start : start + BATCH]].toarray()
 
 
+def family_matrix(families: Sequence[str]) -> sparse.csr_array:  # numpydoc ignore=PR01,RT01
+    """Build the matrix (n, n_families) of who is in which family, in the order of their names."""
+    n = len(families)
+    _, family = np.unique(list(families), return_inverse=True)
+    return sparse.coo_array((np.ones(n), (np.arange(n), family))).tocsr()
+
+
 def find_structure(
     offsets: Sequence[PairOffset],
     shares: sparse.sparray,
-    centres: np.ndarray,
+    frames: Sequence[DetectorFrame | None],
     families: Sequence[str],
     outside: np.ndarray,
 ) -> BackgroundStructure:
@@ -191,8 +224,8 @@ def find_structure(
         All pairs.
     shares : sparse array, shape (n_pairs, n)
         Share of each exposure in each offset; negative on the second side.
-    centres : ndarray, shape (n, 2)
-        Where the background of each exposure has its mean, cells.
+    frames : sequence of DetectorFrame
+        Places in the frame of each exposure; None for one in no pair.
     families : sequence of str
         Name that exposures share whose backgrounds may have one gradient.
     outside : ndarray, shape (n_pairs,)
@@ -204,10 +237,8 @@ def find_structure(
     BackgroundStructure
         How large it is and what it does to offsets.
     """
-    n = len(families)
-    _, family = np.unique(list(families), return_inverse=True)
-    membership = sparse.coo_array((np.ones(n), (np.arange(n), family))).tocsr()
-    effects = TrendEffects.of(shares, offsets, centres)
+    membership = family_matrix(families)
+    effects = TrendEffects.of(shares, offsets, frames)
     family_effects = effects.by_group(membership)
     squares = np.asarray(effects.shares.power(2).sum(axis=1)).ravel()
     strips = _measure_strips(offsets, squares, with_trends=False)
@@ -232,6 +263,7 @@ def find_structure(
         * np.array(
             [_structure_variance(o, q, strips) for o, q in zip(offsets, squares, strict=True)]
         ),
+        slope_covariances=np.array(others).reshape(-1, 3, 3)[:, :2, :2],
     )
 
 

@@ -12,7 +12,7 @@ from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_co
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends
+from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends, sample_overlap
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
@@ -128,6 +128,7 @@ def measure_offset(
     *,
     min_cells: int,
     fit_shift: bool = True,
+    fit_plane: bool = False,
     quoted: bool = True,
     keep_outliers: bool = False,
 ) -> PairOffset | None:
@@ -146,6 +147,9 @@ def measure_offset(
         of the mean image, so that a misalignment does not pass for an offset. If
         the tiles turn out to be shifted by much of a cell, one is moved, and they
         are compared again.
+    fit_plane : bool, optional
+        With the 'biweight' statistic, regress the differences on the place, too, so that the
+        slopes of `PairOffset.trends` are as good as the offset.
     quoted : bool, optional
         Take the variance of cells from the exposures' errors, if both quote
         them.
@@ -163,13 +167,27 @@ def measure_offset(
         return None
     if statistic.name != "biweight":
         return _plain_offset(overlap, statistic)
-    kept = _kept_overlap(overlap, min_cells, fit_shift)
-    if fit_shift and _is_shifted(kept.fit):
+    terms = _Terms(shift=fit_shift, plane=fit_plane)
+    kept = _kept_overlap(overlap, min_cells, terms)
+    if fit_shift and _is_shifted(kept):
         shift = _smoothed_shift(kept)
         moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
-        kept = _kept_overlap(moved, min_cells, fit_shift)
-        return _offset(kept, moved, fit_shift, keep_outliers, shift)
-    return _offset(kept, overlap, fit_shift, keep_outliers)
+        kept = _kept_overlap(moved, min_cells, terms)
+        return _offset(kept, moved, keep_outliers, shift)
+    return _offset(kept, overlap, keep_outliers)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What differences are regressed on, beside a constant: gradients (x, y), place (x, y)."""
+
+    shift: bool
+    plane: bool
+
+    @property
+    def n_offset(self) -> int:
+        """Number of coefficients without those of the place, which come last."""
+        return 3 if self.shift else 1
 
 
 @dataclass(frozen=True)
@@ -212,6 +230,26 @@ class _Overlap:
         """Values of an image in the valid cells; several times faster than by the mask."""
         return image.ravel().take(self._places)
 
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """Mean place (x, y) of the valid cells on the grid."""
+        return np.array([self.x0, self.y0]) + [axis.mean() for axis in self._columns_and_rows]
+
+    @property
+    def span(self) -> int:
+        """Larger side in cells, the unit of `positions`: regressors are to be small numbers."""
+        return max(self.valid.shape)
+
+    def positions(self) -> np.ndarray:
+        """Places (x, y) of the valid cells relative to `middle`, float32 of shape (2, n)."""
+        places = np.stack([axis - axis.mean() for axis in self._columns_and_rows])
+        return (places / self.span).astype(np.float32)
+
+    @cached_property
+    def _columns_and_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        y, x = np.divmod(self._places, self.valid.shape[1])
+        return x, y
+
     def difference(self) -> np.ndarray:
         """Difference of the images in the valid cells."""
         return self.take(self.data[0]) - self.take(self.data[1])
@@ -237,6 +275,27 @@ class _Fitted:
     overlap: _Overlap
     fit: Regression
     quoted_variance: float
+    terms: _Terms
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Fitted slopes along x and y of the grid, MJy/sr per cell; zero if there are none."""
+        if not self.terms.plane:
+            return np.zeros(2)
+        return self.fit.coefficients[-2:] / self.overlap.span
+
+    def expected(self) -> np.ndarray | np.float32:
+        """Evaluate the offset, and the plane if there is one, in all cells."""
+        if not self.terms.plane:
+            return np.float32(self.fit.coefficients[0])
+        ny, nx = self.overlap.valid.shape
+        middle, corner = self.overlap.middle, (self.overlap.x0, self.overlap.y0)
+        along = [
+            slope * (np.arange(n) + first - mean)
+            for slope, n, first, mean in zip(self.slopes, (nx, ny), corner, middle, strict=True)
+        ]
+        plane = self.fit.coefficients[0] + np.add.outer(along[1], along[0])
+        return plane.astype(np.float32)
 
 
 def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
@@ -253,73 +312,84 @@ def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
     )
 
 
-def _kept_overlap(overlap: _Overlap, min_cells: int, fit_shift: bool) -> _Fitted:
+def _kept_overlap(overlap: _Overlap, min_cells: int, terms: _Terms) -> _Fitted:
     """Regress, and once more without spoiled patches if there are any."""
-    fitted = _regress(overlap, fit_shift)
+    fitted = _regress(overlap, terms)
     patches = _spoiled_patches(overlap.valid, fitted.fit.used)
     if patches is None or np.count_nonzero(overlap.valid & ~patches) < min_cells:
         return fitted
-    return _regress(replace(overlap, valid=overlap.valid & ~patches), fit_shift)
+    return _regress(replace(overlap, valid=overlap.valid & ~patches), terms)
 
 
-def _regress(overlap: _Overlap, fit_shift: bool) -> _Fitted:
+def _regress(overlap: _Overlap, terms: _Terms) -> _Fitted:
     slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean)])
     variance = overlap.variance()
+    regressors = slopes if terms.shift else slopes[:0]
+    if terms.plane:
+        regressors = np.concatenate([regressors, overlap.positions()])
     fit = robust_regression(
         overlap.difference(),
-        slopes if fit_shift else slopes[:0],
+        regressors,
         variance,
         slopes[0] ** 2 + slopes[1] ** 2,
         CellCorrelation(valid=overlap.valid, of_mean=overlap.correlation),
     )
-    return _Fitted(overlap=overlap, fit=fit, quoted_variance=_variance_of_mean(variance))
+    quoted_variance = _variance_of_mean(variance)
+    return _Fitted(overlap=overlap, fit=fit, quoted_variance=quoted_variance, terms=terms)
 
 
 def _variance_of_mean(variance: np.ndarray) -> float:
     return 1.0 / float((1.0 / variance).sum(dtype=np.float64))
 
 
-def _is_shifted(fit: Regression) -> bool:
+def _is_shifted(fitted: _Fitted) -> bool:
     """Tell whether it is worth moving an image."""
-    limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
-    return np.hypot(*fit.coefficients[1:]) > limit
+    fit = fitted.fit
+    limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:3, 1:3])))
+    return np.hypot(*fit.coefficients[1:3]) > limit
 
 
 def _offset(
-    kept: _Fitted,
-    overlap: _Overlap,
-    fit_shift: bool,
-    keep_outliers: bool,
-    shift: np.ndarray | None = None,
+    kept: _Fitted, overlap: _Overlap, keep_outliers: bool, shift: np.ndarray | None = None
 ) -> PairOffset:
     """Make the result; ``shift`` is by how much an image has been moved."""
-    fit = kept.fit
-    # An image shifted by +s has lost s times its gradient.
-    sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
-    signs = np.outer(sign, sign)
-    kept_cells, variance = kept.overlap, float(fit.covariance[0, 0])
+    cells, fit = kept.overlap, kept.fit
     trends = measure_trends(
-        kept_cells.valid,
-        (kept_cells.x0, kept_cells.y0),
+        cells.valid,
+        (cells.x0, cells.y0),
         fit.residuals,
         fit.weights,
-        kept_cells.take(kept_cells.mean),
-        variance=variance,
-        angles=kept_cells.angles,
+        cells.take(cells.mean),
+        variance=float(fit.covariance[0, 0]),
+        angles=cells.angles,
     )
+    # The offset at the place of the trends, and what goes with it.
+    to_place = np.eye(len(fit.coefficients))
+    if kept.terms.plane:
+        to_place[0, -2:] = (trends.position[:2] - cells.middle) / cells.span
+        covariance = fit.covariance[-2:, -2:] / cells.span**2
+        corner, position = (cells.x0, cells.y0), trends.position[:2]
+        sample = sample_overlap(cells.valid, corner, fit.weights, position)
+        trends = trends.with_gradient(kept.slopes, covariance, sample)
+    # An image shifted by +s has lost s times its gradient.
+    sign = np.array([1.0, -1.0, -1.0])[: kept.terms.n_offset]
+    reduced = np.s_[: sign.size, : sign.size]
+    estimate = sign * (to_place @ fit.coefficients)[: sign.size]
+    covariance = np.outer(sign, sign) * (to_place @ fit.covariance @ to_place.T)[reduced]
     pair_fit = None
-    if fit_shift:
-        estimate, response = sign * fit.coefficients, fit.response * signs
-        if shift is not None:
-            estimate = estimate + response[:, 1:] @ shift
-        pair_fit = PairFit(estimate=estimate, covariance=fit.covariance * signs, response=response)
+    if kept.terms.shift:
+        response = np.outer(sign, sign) * fit.response[reduced]
+        moved = np.zeros(2) if shift is None else shift
+        pair_fit = PairFit(
+            estimate=estimate + response[:, 1:] @ moved, covariance=covariance, response=response
+        )
     return PairOffset(
         first=0,
         second=1,
-        value=float(fit.coefficients[0]),
-        variance=variance,
-        noise_variance=variance,
-        n_cells=int(np.count_nonzero(kept.overlap.valid)),
+        value=float(estimate[0]),
+        variance=float(covariance[0, 0]),
+        noise_variance=float(covariance[0, 0]),
+        n_cells=int(np.count_nonzero(cells.valid)),
         quoted_variance=kept.quoted_variance,
         fit=pair_fit,
         trends=trends,
@@ -331,7 +401,7 @@ def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:
     """Cells that were left out, by the tile that is brighter there."""
     left_out = overlap.valid.copy()
     left_out[kept.overlap.valid] = ~kept.fit.used
-    excess = overlap.data[0] - overlap.data[1] - np.float32(kept.fit.coefficients[0])
+    excess = overlap.data[0] - overlap.data[1] - kept.expected()
     # A patch belongs to one tile as a whole: in its wings single cells are noise.
     if kept.overlap is not overlap:
         patches, n_patches = label(overlap.valid & ~kept.overlap.valid)
@@ -380,7 +450,7 @@ def _smoothed_shift(fitted: _Fitted) -> np.ndarray:
     overlap, fit = fitted.overlap, fitted.fit
     used = np.zeros(overlap.valid.shape, dtype=bool)
     used[overlap.valid] = fit.used
-    difference = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
+    difference = overlap.data[0] - overlap.data[1] - fitted.expected()
 
     def smooth(image: np.ndarray | float) -> np.ndarray:
         return gaussian_filter(np.where(used, image, 0.0), SMOOTHING_CELLS, mode="constant")

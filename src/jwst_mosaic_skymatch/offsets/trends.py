@@ -1,11 +1,20 @@
 """What the differences of two tiles show beside offset and noise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 
-__all__ = ["FITTED", "WIDE", "StripScatter", "Trends", "measure_trends"]
+__all__ = [
+    "FITTED",
+    "WIDE",
+    "OverlapSample",
+    "StripScatter",
+    "Trends",
+    "measure_trends",
+    "sample_overlap",
+]
 
 # Cells to a side of the blocks over which differences are averaged, and the width of strips.
 BLOCK_CELLS = 8
@@ -44,6 +53,23 @@ class StripScatter:
 
 
 @dataclass(frozen=True)
+class OverlapSample:
+    """Some places in an overlap, and how to find mean and slopes of what is smooth from them.
+
+    Attributes
+    ----------
+    places : ndarray, shape (2, n)
+        Places (x, y) on the grid, cells.
+    to_trends : ndarray, shape (3, n)
+        Takes values there to those of the plane that fits them best: its value at the position
+        of the `Trends`, and its slopes along x and y per cell.
+    """
+
+    places: np.ndarray
+    to_trends: np.ndarray
+
+
+@dataclass(frozen=True)
 class Trends:
     """How the differences of two tiles change with place and with brightness.
 
@@ -58,12 +84,15 @@ class Trends:
         Covariance of the slopes by noise.
     strips : tuple of StripScatter
         Scatter along rows, and along columns, of the detectors.
+    sample : OverlapSample or None
+        Places in the overlap; None if the slopes are not those of a fit of planes.
     """
 
     position: np.ndarray
     slopes: np.ndarray
     covariance: np.ndarray
     strips: tuple[StripScatter, ...]
+    sample: OverlapSample | None = None
 
     def excess(self, noise: float, *, with_trends: bool = True) -> float:
         """Give the variance that strips show beyond that by noise; 0 if it is within errors.
@@ -82,6 +111,15 @@ class Trends:
             else 0.0
             for variance, n_strips in scatter
         )
+
+    def with_gradient(
+        self, slopes: np.ndarray, covariance: np.ndarray, sample: OverlapSample
+    ) -> Self:
+        """Put in the slopes with place, (2,), and their covariance, (2, 2), as fitted elsewhere."""
+        own = np.diag(np.append(np.zeros(2), self.covariance[2, 2]))
+        own[:2, :2] = covariance
+        slopes = np.append(slopes, self.slopes[2])
+        return replace(self, slopes=slopes, covariance=own, sample=sample)
 
 
 def measure_trends(
@@ -163,13 +201,47 @@ def measure_trends(
     )
 
 
-class _Blocks:
-    """Blocks of cells of an overlap."""
+def sample_overlap(
+    valid: np.ndarray, corner: tuple[int, int], weights: np.ndarray, position: np.ndarray
+) -> OverlapSample:
+    """Choose places that stand for all of an overlap.
 
-    def __init__(self, valid: np.ndarray) -> None:
+    Parameters
+    ----------
+    valid : ndarray of bool, shape (ny, nx)
+        Cells that have a difference; n of them.
+    corner : tuple of int
+        Cell (x, y) of the grid that is cell (0, 0) of ``valid``.
+    weights : ndarray, shape (n,)
+        Their inverse variance, up to a factor; 0 for what is left out.
+    position : ndarray, shape (2,)
+        Where the value of a plane is asked for, cells.
+
+    Returns
+    -------
+    OverlapSample
+        The centroids of blocks of `WIDE` times `BLOCK_CELLS` cells to a side.
+    """
+    blocks = _Blocks(valid, WIDE * BLOCK_CELLS)
+    y, x = np.nonzero(valid)
+    weight = blocks.sums(weights)
+    filled = weight > 0
+    weight = weight[filled]
+    places = np.stack([blocks.sums(weights * axis)[filled] / weight for axis in (x, y)])
+    places += np.array(corner)[:, None]
+    design = np.stack([np.ones_like(weight), *(places - position[:, None])])
+    return OverlapSample(
+        places=places, to_trends=np.linalg.pinv((design * weight) @ design.T) @ (design * weight)
+    )
+
+
+class _Blocks:
+    """Blocks of cells of an overlap, of so many cells to a side."""
+
+    def __init__(self, valid: np.ndarray, size: int = BLOCK_CELLS) -> None:
         self._shape = valid.shape
         self._places = np.flatnonzero(valid)
-        self._starts = [np.arange(0, n, BLOCK_CELLS) for n in valid.shape]
+        self._starts = [np.arange(0, n, size) for n in valid.shape]
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Add up values of the valid cells, (n,), over each block, (n_blocks,)."""

@@ -10,6 +10,7 @@ from stpipe.library import AbstractModelLibrary
 from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
 __all__ = ["describe_levels", "describe_unmatched", "levels_before", "record_levels"]
 
@@ -26,6 +27,7 @@ def record_levels(
     subtract: bool,
     version: str,
     details: Sequence[Mapping[str, Any]] | None = None,
+    planes: Sequence[PixelPlane | None] | None = None,
 ) -> None:
     """Write levels into the models, and what is known of them.
 
@@ -45,12 +47,16 @@ def record_levels(
         Version of this package.
     details : sequence of dict, optional
         More about each level, for ``meta.pixel_skymatch``.
+    planes : sequence of PixelPlane or None, optional
+        What to subtract besides, of those that have a level; only with ``subtract``.
     """
     details = details or [{}] * len(exposures)
-    of_exposure = dict(zip(exposures, zip(levels.tolist(), details, strict=True), strict=True))
+    planes = planes or [None] * len(exposures)
+    found = zip(levels.tolist(), details, planes, strict=True)
+    of_exposure = dict(zip(exposures, found, strict=True))
 
     def record(exposure: Exposure, model: JwstDataModel) -> None:
-        level, detail = of_exposure[exposure]
+        level, detail, plane = of_exposure[exposure]
         model.meta.pixel_skymatch = {"version": version, **detail}
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
@@ -58,6 +64,9 @@ def record_levels(
         add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
         if subtract:
             model.data = model.data - np.float32(level)
+            if plane:
+                model.data -= plane.image(model.data.shape)
+                _record_plane(model, level, plane)
         background = model.meta.background
         background.method = method
         background.level = _total_level(exposure, level, subtract)
@@ -65,6 +74,24 @@ def record_levels(
         model.meta.cal_step.skymatch = "COMPLETE"
 
     change_models(library, exposures, record)
+
+
+def _record_plane(model: JwstDataModel, level: float, plane: PixelPlane) -> None:
+    """Add level and plane to what earlier runs have recorded.
+
+    As the polynomial of degree 1 in x and in y, around a pixel counted from 0: coefficients of 1,
+    y, x, xy.
+    """
+    polynomials = list(model.meta.background.polynomial_info or [])
+    earlier = [p for p in polynomials if list(p.degree) == [1, 1]]
+    x, y = earlier[0].refpoint if earlier else (plane.x, plane.y)
+    added = np.array([level, plane.slope_y, plane.slope_x, 0.0])
+    added[0] += plane.slope_x * (x - plane.x) + plane.slope_y * (y - plane.y)
+    if earlier:
+        added += np.array(list(earlier[0].coefficients))
+    model.meta.background.polynomial_info = [
+        {"degree": [1, 1], "refpoint": [float(x), float(y)], "coefficients": added.tolist()}
+    ]
 
 
 def describe_levels(  # numpydoc ignore=PR01,RT01

@@ -11,6 +11,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
     good_pixels,
 )
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, detector_frame
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
@@ -48,6 +49,8 @@ class TiledExposure:
     sky : float
         Level of the exposure's own pixels, MJy/sr; NaN if there are none or it was not
         asked for.
+    frame : DetectorFrame or None
+        Places on the grid as the detector has them; None without a tile.
     has_good_pixel : bool
         Whether any pixel is good; without a tile, whether those are too scattered.
     all_excluded : bool
@@ -56,6 +59,7 @@ class TiledExposure:
 
     tile: Tile | None
     sky: float
+    frame: DetectorFrame | None = None
     has_good_pixel: bool = True
     all_excluded: bool = False
 
@@ -93,6 +97,7 @@ def make_tile(
     pixels = observation.pixels.read()
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
     has_good_pixel = bool(good.any())
+    frame = _frame(observation.pixel_map, good)
     if observation.excluded is not None:
         good &= ~observation.excluded.unpack()
     tile = drizzle_tile(
@@ -106,6 +111,14 @@ def make_tile(
     return TiledExposure(
         tile=tile,
         sky=sky,
+        frame=frame if tile else None,
         has_good_pixel=has_good_pixel,
         all_excluded=has_good_pixel and not good.any(),
     )
+
+
+def _frame(pixel_map: PixelMap, good: np.ndarray) -> DetectorFrame | None:
+    """Find the frame of an exposure, by its good pixels that the WCS holds for."""
+    inside = np.zeros_like(good)
+    inside[pixel_map.inside] = good[pixel_map.inside]
+    return detector_frame(pixel_map, inside) if inside.any() else None
