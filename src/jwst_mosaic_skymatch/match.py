@@ -34,7 +34,7 @@ from jwst_mosaic_skymatch.levels.results import (
     Stack,
     closure_factor,
 )
-from jwst_mosaic_skymatch.levels.solution import incidence_matrix
+from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
 from jwst_mosaic_skymatch.levels.trends import (
     BackgroundStructure,
     family_matrix,
@@ -302,17 +302,25 @@ def _fit_planes(groups: Sequence[str], measured: _Planes, weighted: bool) -> _Pl
     if not found.of_families.slope:
         return measured
     membership = family_matrix(groups)
-    pairs = [*(pair.offset for pair in inside), *offsets]
-    shares = _all_shares(n, inside, stacks, offsets)
-    equations = GradientEquations.of(shares, pairs, _frames(n, stacks), membership)
-    within = equations.part(slice(n_inside))
+    family = membership.indices  # of each exposure
+    of_stacks = family[[stack.members[0] for stack in stacks]]
+    measured_inside = [pair.offset for pair in inside]
+    first, second = np.concatenate(
+        [family[pair_ends(measured_inside)], of_stacks[pair_ends(offsets)]], axis=1
+    )
+    measured_pairs = [*measured_inside, *offsets]
+    equations = GradientEquations.of(measured_pairs, first, second, membership.shape[1])
+    within, between = equations.part(slice(n_inside)), equations.part(slice(n_inside, None))
+    gradients = fit_gradients(
+        len(stacks), measured_inside, offsets, found, equations, weighted=weighted
+    )
     # Levels inside stacks have followed the gradients already.
     followed = within.levels(OffsetSolver.inside(n, inside))
-    left = equations.less(shares @ followed)
-    gradients = fit_gradients(len(stacks), pairs, found, left, n_inside=n_inside, weighted=weighted)
     levels = -followed @ gradients.values.T.ravel()
     own, errors = membership @ gradients.own, membership @ gradients.errors
-    corrected = within.corrected([pair.offset for pair in inside], gradients.values)
+    corrected = within.corrected(measured_inside, gradients.values)
+    carried = offset_shares(n, stacks, offsets) @ followed
+    changes = sparse.vstack([within.effects[0], between.effects[0] + carried]).tocsr()
     return _Planes(
         inside=tuple(replace(p, offset=o) for p, o in zip(inside, corrected, strict=True)),
         stacks=tuple(
@@ -321,9 +329,9 @@ def _fit_planes(groups: Sequence[str], measured: _Planes, weighted: bool) -> _Pl
             )
             for stack in stacks
         ),
-        offsets=left.part(slice(n_inside, None)).corrected(offsets, gradients.values),
+        offsets=between.corrected(offsets, gradients.values),
         common=membership @ gradients.common,
-        changes=equations.columns(gradients),
+        changes=gradients.changes(changes),
     )
 
 

@@ -24,7 +24,7 @@ from jwst_mosaic_skymatch.levels.results import (
     MatchedStack,
     Stack,
 )
-from jwst_mosaic_skymatch.levels.solution import incidence_matrix
+from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
 from jwst_mosaic_skymatch.levels.trends import family_matrix, find_structure, include_structure
 from jwst_mosaic_skymatch.offsets.measure import PairOffset, measure_offset
 from jwst_mosaic_skymatch.offsets.outliers import OutlierVotes
@@ -32,7 +32,7 @@ from jwst_mosaic_skymatch.offsets.quality import doubt, find_spoiled
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.blocks import TileSummary, summarize
-from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, mean_places
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
@@ -135,7 +135,7 @@ def match_stack(
     there = [bool(exposure.tile) for exposure in tiled]
     positions = list(compress(members, there))
     tiles = [exposure.tile for exposure in tiled if exposure.tile]
-    frames = [exposure.frame for exposure in tiled if exposure.frame]
+    frames = [tile.frames[0] if tile.frames else None for tile in tiles]
     if not tiles:
         return MatchedStack(
             stacks=(), pairs=(), members=members, skies=skies, obstacles=obstacles, remarks={}
@@ -157,7 +157,7 @@ def match_stack(
     joint = solve_jointly(summaries, offsets, weighted=settings.weighted, rigid=settings.rigid)
     _clean(tiles, votes, joint)
     for k in np.flatnonzero(planes.gradients.any(axis=1)).tolist():
-        tiles[k] = _without_plane(tiles[k], frames[k], planes.gradients[k])
+        tiles[k] = _without_plane(tiles[k], planes.gradients[k])
     members_of = _Members(label, positions, tiles, summaries, frames, planes, joint, spoiled)
     return MatchedStack(
         stacks=tuple(members_of.average(part) for part in joint.members),
@@ -201,7 +201,9 @@ def _compare_members(
 
 
 def _with_structure(
-    offsets: list[PairOffset], frames: Sequence[DetectorFrame], summaries: Sequence[TileSummary]
+    offsets: list[PairOffset],
+    frames: Sequence[DetectorFrame | None],
+    summaries: Sequence[TileSummary],
 ) -> list[PairOffset]:
     """Let offsets count less, the more the members' backgrounds may have changed them."""
     if not offsets:
@@ -231,7 +233,7 @@ class _MemberPlanes:
 
 def _fit_planes(
     offsets: list[PairOffset],
-    frames: Sequence[DetectorFrame],
+    frames: Sequence[DetectorFrame | None],
     families: Sequence[str],
     summaries: Sequence[TileSummary],
     weighted: bool,
@@ -245,8 +247,9 @@ def _fit_planes(
     if not found.of_families.slope:
         return offsets, _MemberPlanes.none(n)
     membership = family_matrix(families)
-    equations = GradientEquations.of(shares, offsets, frames, membership)
-    gradients = fit_gradients(n, offsets, found, equations, weighted=weighted)
+    first, second = membership.indices[pair_ends(offsets)]
+    equations = GradientEquations.of(offsets, first, second, membership.shape[1])
+    gradients = fit_gradients(n, [], offsets, found, equations, weighted=weighted)
     solver = OffsetSolver.of(n, offsets, 1.0 / np.array([o.variance for o in offsets]))
     to_levels = equations.levels(solver)
     # What all have in common levels follow; it is found between stacks.
@@ -257,11 +260,11 @@ def _fit_planes(
     )
 
 
-def _without_plane(tile: Tile, frame: DetectorFrame, gradient: np.ndarray) -> Tile:
+def _without_plane(tile: Tile, gradient: np.ndarray) -> Tile:
     """Subtract a plane from a tile."""
     ny, nx = tile.shape
     x, y = np.meshgrid(np.arange(nx) + tile.x0, np.arange(ny) + tile.y0)
-    plane = np.tensordot(gradient, frame.places(x, y), axes=1)
+    plane = np.tensordot(gradient, mean_places(tile.frames, x, y), axes=1)
     return replace(tile, data=tile.data - plane.astype(np.float32))
 
 
@@ -325,7 +328,7 @@ class _Members:
     positions: Sequence[int]
     tiles: Sequence[Tile]
     summaries: Sequence[TileSummary]
-    frames: Sequence[DetectorFrame]
+    frames: Sequence[DetectorFrame | None]
     planes: _MemberPlanes
     joint: JointSolution
     spoiled: Collection[int]

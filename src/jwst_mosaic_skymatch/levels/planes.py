@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from scipy import sparse
@@ -10,14 +10,12 @@ from scipy.special import chdtrc
 
 from jwst_mosaic_skymatch.levels.inverse import BATCH, GroundedInverse, subtract_means
 from jwst_mosaic_skymatch.levels.operator import OffsetSolver
-from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends, solve_levels
-from jwst_mosaic_skymatch.levels.trends import (
-    BackgroundStructure,
-    include_structure,
-)
+from jwst_mosaic_skymatch.levels.solution import pair_ends, solve_levels
+from jwst_mosaic_skymatch.levels.trends import BackgroundStructure, include_structure
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
-from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.offsets.planes import PlaneInformation
+from jwst_mosaic_skymatch.offsets.trends import Trends
 
 __all__ = ["GradientEquations", "Gradients", "fit_gradients"]
 
@@ -25,6 +23,8 @@ __all__ = ["GradientEquations", "Gradients", "fit_gradients"]
 LARGEST_PROBABILITY = 2.7e-3
 # Pairs that disagree by more than this, in sigma, count by the inverse of their misfit.
 MISFIT = 3.0
+# Smallest eigenvalue of a pair's normal matrix, over the largest, that is no rounding.
+SMALLEST = 1e-11
 # Solutions until these weights are settled.
 N_SOLUTIONS = 8
 
@@ -58,11 +58,15 @@ class Gradients:
         """1-sigma errors of `own`, MJy/sr per cell, (n_families, 2)."""
         return np.sqrt(np.diag(self.covariance)).reshape(2, -1).T
 
-    @property
-    def root(self) -> np.ndarray:
-        """Matrix whose product with its own transpose is ``covariance``."""
+    def changes(self, effects: sparse.sparray) -> Iterator[np.ndarray]:
+        """Yield what independent errors make of offsets, some at a time.
+
+        ``effects``, (n_pairs, 2 n_families), is what unit gradients make of them.
+        """
         values, vectors = np.linalg.eigh(self.covariance)
-        return vectors * np.sqrt(np.maximum(values, 0.0))
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        for start in range(0, root.shape[1], BATCH):
+            yield effects @ root[:, start : start + BATCH]
 
 
 @dataclass(frozen=True)
@@ -71,93 +75,55 @@ class GradientEquations:
 
     Attributes
     ----------
-    offsets : sparse array, shape (n_pairs, 2 n_families)
-        Change of each offset for a unit gradient along x, and then along y, of each family.
-    slopes : tuple of sparse array, shape (n_pairs, 2 n_families)
-        The same of the slope along x, and along y, of each difference.
+    first, second : ndarray of int, shape (n_pairs,)
+        Family of the first, and of the second of each pair.
+    effects : tuple of sparse array, shape (n_pairs, 2 n_families)
+        Change of each offset, and of the slopes along x and y, for a unit gradient along x, and
+        then along y, of each family.
     """
 
-    offsets: sparse.csr_array
-    slopes: tuple[sparse.csr_array, sparse.csr_array]
+    first: np.ndarray
+    second: np.ndarray
+    effects: tuple[sparse.csr_array, ...]
 
     @classmethod
-    def of(
-        cls,
-        shares: sparse.sparray,
-        pairs: Sequence[PairOffset],
-        frames: Sequence[DetectorFrame | None],
-        membership: sparse.sparray,
-    ) -> Self:
-        """Find them from the shares of exposures in offsets, and who is in which family."""
-        shares = shares.tocsc()
-        changes = np.zeros((3, 2, shares.nnz))  # value and slopes, by gradient along x and y
-        for k, frame in enumerate(frames):
-            own = slice(*shares.indptr[k : k + 2])
-            if frame is not None and own.stop > own.start:
-                changes[..., own] = _planes([pairs[p] for p in shares.indices[own]], frame)
+    def of(cls, pairs: Sequence[PairOffset], first: np.ndarray, second: np.ndarray, n: int) -> Self:
+        """Find them from pairs and the families of their two members, of n families."""
+        known = [pair.trends.planes if pair.trends else None for pair in pairs]
+        changes = np.array([np.zeros((3, 4)) if one is None else one.effects for one in known])
+        rows = np.repeat(np.arange(len(pairs)), 4)
+        columns = np.stack([first, n + first, second, n + second], axis=1).ravel()
+        shape = (len(pairs), 2 * n)
+        return cls(
+            first=first,
+            second=second,
+            effects=tuple(
+                sparse.coo_array((change.ravel(), (rows, columns)), shape=shape).tocsr()
+                for change in np.moveaxis(changes.reshape(-1, 3, 4), 1, 0)
+            ),
+        )
 
-        def part(change: np.ndarray) -> sparse.csr_array:
-            both = []
-            for along in change:
-                changed = shares.copy()
-                changed.data = shares.data * along
-                both.append(changed @ membership)
-            return sparse.hstack(both, format="csr")
-
-        value, along_x, along_y = (part(change) for change in changes)
-        return cls(offsets=value, slopes=(along_x, along_y))
-
-    def part(self, rows: slice) -> Self:
+    def part(self, pairs: slice) -> Self:
         """Take some pairs."""
-        slopes = (self.slopes[0][rows], self.slopes[1][rows])
-        return replace(self, offsets=self.offsets[rows], slopes=slopes)
-
-    def less(self, carried: sparse.sparray) -> Self:
-        """Subtract from the changes of offsets what those of other levels make of them."""
-        return replace(self, offsets=(self.offsets - carried).tocsr())
+        effects = tuple(effect[pairs] for effect in self.effects)
+        return type(self)(self.first[pairs], self.second[pairs], effects)
 
     def levels(self, solver: OffsetSolver) -> sparse.csr_array:
-        """Find what unit gradients would make of levels by these offsets, (n, 2 n_families)."""
+        """Find what levels make of unit gradients that they follow, (n, 2 n_families)."""
+        offsets = self.effects[0]
         parts = [
-            sparse.csr_array(solver.levels(self.offsets[:, start : start + BATCH].toarray()))
-            for start in range(0, self.offsets.shape[1], BATCH)
+            sparse.csr_array(solver.levels(offsets[:, start : start + BATCH].toarray()))
+            for start in range(0, offsets.shape[1], BATCH)
         ]
         return sparse.hstack(parts, format="csr")
 
     def corrected(self, pairs: Sequence[PairOffset], gradients: np.ndarray) -> list[PairOffset]:
         """Take gradients of families, (n_families, 2), out of pairs."""
-        values = gradients.T.ravel()
-        of_offsets = (self.offsets @ values).tolist()
-        of_slopes = np.stack([part @ values for part in self.slopes], axis=1)
-        return [
-            _corrected(pair, offset, slopes)
-            for pair, offset, slopes in zip(pairs, of_offsets, of_slopes, strict=True)
-        ]
-
-    def columns(self, gradients: Gradients) -> Iterator[np.ndarray]:
-        """Yield changes of all offsets by errors of gradients, some at a time."""
-        root = gradients.root
-        for start in range(0, root.shape[1], BATCH):
-            yield self.offsets @ root[:, start : start + BATCH]
+        changes = np.stack([effect @ gradients.T.ravel() for effect in self.effects], axis=1)
+        return [_corrected(pair, *change) for pair, change in zip(pairs, changes, strict=True)]
 
 
-def _planes(pairs: Sequence[PairOffset], frame: DetectorFrame) -> np.ndarray:
-    """What unit gradients make of value and slopes of pairs, (3, 2, n_pairs); 0 if not known."""
-    samples = [pair.trends.sample if pair.trends else None for pair in pairs]
-    known = [sample for sample in samples if sample]
-    found = np.zeros((3, 2, len(pairs)))
-    if not known:
-        return found
-    ends = np.cumsum([sample.places.shape[1] for sample in known])[:-1]
-    places = frame.places(*np.concatenate([sample.places for sample in known], axis=1))
-    of_pairs = iter(np.split(places, ends, axis=1))
-    for k, sample in enumerate(samples):
-        if sample:
-            found[..., k] = sample.to_trends @ next(of_pairs).T
-    return found
-
-
-def _corrected(pair: PairOffset, offset: float, slopes: np.ndarray) -> PairOffset:
+def _corrected(pair: PairOffset, offset: float, *slopes: float) -> PairOffset:
     fit, trends = pair.fit, pair.trends
     if fit is not None:
         change = np.zeros_like(fit.estimate)
@@ -165,16 +131,16 @@ def _corrected(pair: PairOffset, offset: float, slopes: np.ndarray) -> PairOffse
         fit = replace(fit, estimate=fit.estimate - change)
     if trends is not None:
         trends = replace(trends, slopes=trends.slopes - np.append(slopes, 0.0))
-    return replace(pair, value=pair.value - offset, fit=fit, trends=trends)
+    return replace(pair, value=pair.value - float(offset), fit=fit, trends=trends)
 
 
 def fit_gradients(
     n: int,
+    inside: Sequence[PairOffset],
     pairs: Sequence[PairOffset],
     structure: BackgroundStructure,
     equations: GradientEquations,
     *,
-    n_inside: int = 0,
     weighted: bool = True,
 ) -> Gradients:
     r"""Fit gradients together with levels.
@@ -183,16 +149,15 @@ def fit_gradients(
     ----------
     n : int
         Number of levels.
+    inside : sequence of PairOffset
+        Pairs that tell of gradients alone: their offsets have become levels already.
     pairs : sequence of PairOffset
-        The pairs.
+        Pairs of levels.
     structure : BackgroundStructure
-        What backgrounds have beside levels, for these pairs; its variance of the slopes of
+        What backgrounds have beside levels, in all these pairs; its variance of the slopes of
         families is the prior's.
     equations : GradientEquations
-        What gradients make of offsets and slopes.
-    n_inside : int, optional
-        Number of pairs, the first ones, of which only the slopes count: their offsets have
-        become levels already.
+        The families of all these pairs.
     weighted : bool, optional
         See `solve_levels`.
 
@@ -203,15 +168,16 @@ def fit_gradients(
 
     Notes
     -----
-    Levels b and gradients g make :math:`\sum (d - A b - E g)^2 / v + \sum (s - F g)^T C^{-1}
-    (s - F g) + |g|^2 / \sigma^2` least, for offsets d with variance v, slopes s with covariance C,
-    and the prior's variance :math:`\sigma^2`. The offsets are those at the shifts that all pairs
-    agree on. Slopes tell how the gradients of two images differ; around loops offsets tell it by a
-    longer lever. But for distortion no pair tells the gradient that all connected families have in
-    common: it is set apart as their median, since where most have none it is none of these.
+    Offsets d (those at the shifts that all pairs agree on), slopes s of differences, and what else
+    these show of gradients g (`PlaneInformation`: u = U g) are fitted together, with levels b:
+    :math:`\sum (d - A b - E g)^2 / v + \sum (s - F g)^T C^{-1} (s - F g) + \sum |u - U g|^2 + |g|^2
+    / \sigma^2` is least, :math:`\sigma^2` being the prior's variance. Slopes tell how two gradients
+    differ; around loops offsets tell it by a longer lever. But for distortion nothing tells the
+    gradient that all connected families have in common: it is set apart as their median, since
+    where most have none it is none of these.
     """
-    system = _System.of(n, pairs, structure, equations, n_inside, weighted)
-    parts = _parts(n, pairs[n_inside:], equations.part(slice(n_inside, None)))
+    system = _System.of(n, inside, pairs, structure, equations, weighted)
+    parts = _parts(n, pairs, equations, len(inside))
     everyone = np.ones(len(parts), dtype=bool)
     values, inverse = system.solve(everyone, np.zeros((len(parts), 2)))
     common = _medians(values, parts)
@@ -226,51 +192,61 @@ def fit_gradients(
 class _System:
     """Equations for n levels and two gradients of each family, in units of their errors."""
 
-    design: sparse.csr_array  # (n_rows, n + 2 n_families): offsets, then slopes along two axes
-    values: np.ndarray  # (n_rows,)
+    design: sparse.csr_array  # seven rows of each pair, (7 n_pairs, n + 2 n_families)
+    values: np.ndarray  # (7 n_pairs,)
     ground: np.ndarray  # a level of each part
     n: int
-    n_pairs: int  # of which the slopes count
     prior: float
 
     @classmethod
     def of(
         cls,
         n: int,
+        inside: Sequence[PairOffset],
         pairs: Sequence[PairOffset],
         structure: BackgroundStructure,
         equations: GradientEquations,
-        n_inside: int,
         weighted: bool,
     ) -> Self:
-        between = slice(n_inside, None)
-        trends = structure.trend_variances[between]
-        judged = include_structure(pairs[between], structure.structure_variances[between], trends)
+        between = slice(len(inside), None)
+        judged = include_structure(
+            pairs, structure.structure_variances[between], structure.trend_variances[between]
+        )
         solution = solve_levels(n, judged, weighted=weighted)
-        incidence = incidence_matrix(n, judged)
         # The fit takes the gradients out of the offsets.
-        variances = np.maximum(solution.variances - trends, 1e-30)
-        precision = sparse.diags_array(1.0 / np.sqrt(variances))
-        to_errors = np.linalg.cholesky(np.linalg.inv(structure.slope_covariances))
-        to_errors = np.swapaxes(to_errors, 1, 2)
-        slopes = np.array([p.trends.slopes[:2] if p.trends else np.zeros(2) for p in pairs])
-        rows = [sparse.hstack([precision @ incidence, precision @ equations.offsets[between]])]
-        nothing = sparse.coo_array((len(pairs), n))
-        for axis in (0, 1):
-            along_x, along_y = (
-                sparse.diags_array(to_errors[:, axis, slope]) @ part
-                for slope, part in enumerate(equations.slopes)
-            )
-            rows.append(sparse.hstack([nothing, along_x + along_y]))
-        parts = connected_parts(n, *pair_ends(judged))
+        variances = solution.variances - structure.trend_variances[between]
+        first, second = pair_ends(pairs)
+        n_families = equations.effects[0].shape[1] // 2
+        blocks, values, columns = [], [], []
+        ends = zip(equations.first.tolist(), equations.second.tolist(), strict=True)
+        for k, (pair, (i, j)) in enumerate(zip([*inside, *pairs], ends, strict=True)):
+            known = pair.trends.planes if pair.trends else None
+            rows, value = np.zeros((7, 6)), np.zeros(7)
+            of_pair = k - len(inside)
+            levels = (0, 0)
+            if of_pair >= 0:
+                precision = 1.0 / np.sqrt(max(variances[of_pair], 1e-30))
+                rows[0, :2] = precision, -precision
+                value[0] = precision * solution.offsets[of_pair]
+                levels = (int(first[of_pair]), int(second[of_pair]))
+                if known:
+                    rows[0, 2:] = precision * known.effects[0]
+            if known:
+                rows[1:, 2:], value[1:] = _rows(pair, structure, k)
+            blocks.append(rows)
+            values.append(value)
+            columns.append([*levels, n + i, n + n_families + i, n + j, n + n_families + j])
+        size = (7 * len(blocks), n + 2 * n_families)
+        numbers = np.repeat(np.arange(size[0]), 6)
+        of_columns = np.repeat(np.array(columns), 7, axis=0).ravel()
+        parts = connected_parts(n, first, second)
         return cls(
-            design=sparse.vstack(rows, format="csr"),
-            values=np.concatenate(
-                [precision @ solution.offsets, *np.einsum("pab,pb->ap", to_errors, slopes)]
-            ),
+            design=sparse.coo_array(
+                (np.concatenate(blocks).ravel(), (numbers, of_columns)), shape=size
+            ).tocsr(),
+            values=np.concatenate(values),
             ground=np.unique(parts, return_index=True)[1],
             n=n,
-            n_pairs=len(pairs),
             prior=structure.of_families.slope,
         )
 
@@ -287,7 +263,7 @@ class _System:
             normal = weighted @ design + sparse.diags_array(prior)
             inverse = GroundedInverse(normal, self.ground)
             unknowns = inverse.solve(weighted @ values)
-            weights = _weights(values - design @ unknowns, self.n_pairs)
+            weights = _weights(values - design @ unknowns)
         gradients = base.copy()
         gradients[free] += unknowns[self.n :].reshape(2, -1).T
         return gradients, inverse
@@ -302,27 +278,47 @@ class _System:
         return np.concatenate([*columns, np.zeros((size, 0))], axis=1)
 
 
-def _weights(residuals: np.ndarray, n_pairs: int) -> np.ndarray:
-    """Let offset, and slopes, of a pair count less that disagrees, against all others' scatter."""
-    of_offsets = np.abs(residuals[: residuals.size - 2 * n_pairs])
-    of_slopes = np.hypot(*residuals[of_offsets.size :].reshape(2, -1)) / np.sqrt(2.0)
+def _rows(
+    pair: PairOffset, structure: BackgroundStructure, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn slopes, and what else a pair shows of gradients, into equations, (6, 4) and (6,)."""
+    trends = cast(Trends, pair.trends)
+    planes = cast(PlaneInformation, trends.planes)
+    to_errors = np.linalg.cholesky(np.linalg.inv(structure.slope_covariances[number])).T
+    rows, values = to_errors @ planes.effects[1:], to_errors @ trends.slopes[:2]
+    disturbed = structure.structure_variances[number]
+    share = 1.0 / (1.0 + disturbed / pair.noise_variance) if disturbed else 1.0
+    sizes, axes = np.linalg.eigh(share * planes.normal)
+    known = sizes > SMALLEST * sizes[-1]
+    roots = np.sqrt(np.where(known, sizes, 1.0))
+    root = axes * np.where(known, roots, 0.0)
+    rest = np.where(known, axes.T @ (share * planes.right) / roots, 0.0)
+    # What each side has of its own makes the errors larger.
+    own = structure.of_exposures.slope * root.T @ root
+    to_errors = np.linalg.cholesky(np.linalg.inv(np.eye(4) + own)).T
+    return np.concatenate([rows, to_errors @ root.T]), np.concatenate([values, to_errors @ rest])
+
+
+def _weights(residuals: np.ndarray) -> np.ndarray:
+    """Let a pair count less that disagrees, against the scatter of all others."""
+    offsets, *others = (residuals.reshape(-1, 7) ** 2).T
     weights = []
-    for misfits in (of_offsets, of_slopes):
-        limit = MISFIT * np.maximum(1.0, 1.48 * np.median(misfits))
+    for misfits in (np.sqrt(offsets), np.sqrt(sum(others) / 3.0)):
+        limit = MISFIT * max(1.0, 1.48 * float(np.median(misfits)))
         weights.append(limit / np.maximum(misfits, limit))
-    return np.concatenate([weights[0], weights[1], weights[1]])
+    return np.column_stack([weights[0], *[weights[1]] * 6]).ravel()
 
 
-def _parts(n: int, pairs: Sequence[PairOffset], equations: GradientEquations) -> np.ndarray:
+def _parts(
+    n: int, pairs: Sequence[PairOffset], equations: GradientEquations, n_inside: int
+) -> np.ndarray:
     """Label families by what pairs connect."""
-    n_families = equations.offsets.shape[1] // 2
     first, second = pair_ends(pairs)
-    touched = abs(equations.slopes[0]) + abs(equations.slopes[1]) + abs(equations.offsets)
-    pair, column = touched.nonzero()
+    families = np.concatenate([equations.first[n_inside:], equations.second[n_inside:]])
     nodes = connected_parts(
-        n + n_families,
-        np.concatenate([first, first[pair]]),
-        np.concatenate([second, n + column % n_families]),
+        n + equations.effects[0].shape[1] // 2,
+        np.concatenate([first, first, second]),
+        np.concatenate([second, n + families]),
     )
     return np.unique(nodes[n:], return_inverse=True)[1]
 

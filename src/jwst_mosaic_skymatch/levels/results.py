@@ -91,7 +91,7 @@ class Stack:
         variance; NaN when not fitted.
     coverage : tuple of BlockMap
         What each member has in the mean: where it has data, or nothing.
-    frames : tuple of DetectorFrame
+    frames : tuple of DetectorFrame or None
         Frames of the members' detectors.
     gradients, gradient_errors : ndarray of float64, shape (n_members, 2)
         Gradient of each member's background along x and y of the grid, and its error, MJy/sr
@@ -112,7 +112,7 @@ class Stack:
     shifts: np.ndarray
     shift_variances: np.ndarray
     coverage: tuple[BlockMap, ...]
-    frames: tuple[DetectorFrame, ...]
+    frames: tuple[DetectorFrame | None, ...]
     summary: TileSummary
     mean: Tile | StoredTile
     gradients: np.ndarray = field(default_factory=lambda: np.zeros(2))

@@ -10,9 +10,11 @@ from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
+from jwst_mosaic_skymatch.offsets.planes import measure_planes
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends, sample_overlap
+from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
@@ -202,6 +204,7 @@ class _Overlap:
     valid: np.ndarray
     correlation: float  # variance of a mean, over that of independent cells
     angles: tuple[float, ...]  # of the detectors' rows on the grid
+    frames: tuple[tuple[DetectorFrame, ...], ...]  # of the exposures in both
 
     @classmethod
     def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
@@ -220,6 +223,7 @@ class _Overlap:
             valid=np.isfinite(data[0]) & np.isfinite(data[1]),
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
             angles=tuple({first.angle, second.angle}),
+            frames=(first.frames, second.frames),
         )
 
     @cached_property
@@ -367,10 +371,19 @@ def _offset(
     to_place = np.eye(len(fit.coefficients))
     if kept.terms.plane:
         to_place[0, -2:] = (trends.position[:2] - cells.middle) / cells.span
-        covariance = fit.covariance[-2:, -2:] / cells.span**2
-        corner, position = (cells.x0, cells.y0), trends.position[:2]
-        sample = sample_overlap(cells.valid, corner, fit.weights, position)
-        trends = trends.with_gradient(kept.slopes, covariance, sample)
+        trends = trends.with_planes(
+            kept.slopes,
+            fit.covariance[-2:, -2:] / cells.span**2,
+            measure_planes(
+                cells.valid,
+                (cells.x0, cells.y0),
+                fit.residuals + cells.take(np.asarray(kept.expected())),
+                fit.weights,
+                cells.frames,
+                position=trends.position[:2],
+                variance=float(fit.covariance[0, 0]),
+            ),
+        )
     # An image shifted by +s has lost s times its gradient.
     sign = np.array([1.0, -1.0, -1.0])[: kept.terms.n_offset]
     reduced = np.s_[: sign.size, : sign.size]

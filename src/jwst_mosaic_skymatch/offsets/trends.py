@@ -6,14 +6,15 @@ from typing import Self
 
 import numpy as np
 
+from jwst_mosaic_skymatch.offsets.blocks import Blocks
+from jwst_mosaic_skymatch.offsets.planes import PlaneInformation
+
 __all__ = [
     "FITTED",
     "WIDE",
-    "OverlapSample",
     "StripScatter",
     "Trends",
     "measure_trends",
-    "sample_overlap",
 ]
 
 # Cells to a side of the blocks over which differences are averaged, and the width of strips.
@@ -53,23 +54,6 @@ class StripScatter:
 
 
 @dataclass(frozen=True)
-class OverlapSample:
-    """Some places in an overlap, and how to find mean and slopes of what is smooth from them.
-
-    Attributes
-    ----------
-    places : ndarray, shape (2, n)
-        Places (x, y) on the grid, cells.
-    to_trends : ndarray, shape (3, n)
-        Takes values there to those of the plane that fits them best: its value at the position
-        of the `Trends`, and its slopes along x and y per cell.
-    """
-
-    places: np.ndarray
-    to_trends: np.ndarray
-
-
-@dataclass(frozen=True)
 class Trends:
     """How the differences of two tiles change with place and with brightness.
 
@@ -84,15 +68,15 @@ class Trends:
         Covariance of the slopes by noise.
     strips : tuple of StripScatter
         Scatter along rows, and along columns, of the detectors.
-    sample : OverlapSample or None
-        Places in the overlap; None if the slopes are not those of a fit of planes.
+    planes : PlaneInformation or None
+        What the difference says of gradients of each tile; None if these are not asked for.
     """
 
     position: np.ndarray
     slopes: np.ndarray
     covariance: np.ndarray
     strips: tuple[StripScatter, ...]
-    sample: OverlapSample | None = None
+    planes: PlaneInformation | None = None
 
     def excess(self, noise: float, *, with_trends: bool = True) -> float:
         """Give the variance that strips show beyond that by noise; 0 if it is within errors.
@@ -112,14 +96,14 @@ class Trends:
             for variance, n_strips in scatter
         )
 
-    def with_gradient(
-        self, slopes: np.ndarray, covariance: np.ndarray, sample: OverlapSample
+    def with_planes(
+        self, slopes: np.ndarray, covariance: np.ndarray, planes: PlaneInformation
     ) -> Self:
         """Put in the slopes with place, (2,), and their covariance, (2, 2), as fitted elsewhere."""
         own = np.diag(np.append(np.zeros(2), self.covariance[2, 2]))
         own[:2, :2] = covariance
         slopes = np.append(slopes, self.slopes[2])
-        return replace(self, slopes=slopes, covariance=own, sample=sample)
+        return replace(self, slopes=slopes, covariance=own, planes=planes)
 
 
 def measure_trends(
@@ -165,7 +149,7 @@ def measure_trends(
     residuals, W the sum of all weights. Stripes, glow at an edge, and patches make it larger
     than that by noise.
     """
-    blocks = _Blocks(valid)
+    blocks = Blocks(valid, BLOCK_CELLS)
     weight = blocks.sums(weights)
     filled = weight > 0
     weight = weight[filled]
@@ -199,66 +183,6 @@ def measure_trends(
         covariance=variance * total * inverse,
         strips=(scatter(0.0), scatter(0.5 * np.pi)),
     )
-
-
-def sample_overlap(
-    valid: np.ndarray, corner: tuple[int, int], weights: np.ndarray, position: np.ndarray
-) -> OverlapSample:
-    """Choose places that stand for all of an overlap.
-
-    Parameters
-    ----------
-    valid : ndarray of bool, shape (ny, nx)
-        Cells that have a difference; n of them.
-    corner : tuple of int
-        Cell (x, y) of the grid that is cell (0, 0) of ``valid``.
-    weights : ndarray, shape (n,)
-        Their inverse variance, up to a factor; 0 for what is left out.
-    position : ndarray, shape (2,)
-        Where the value of a plane is asked for, cells.
-
-    Returns
-    -------
-    OverlapSample
-        The centroids of blocks of `WIDE` times `BLOCK_CELLS` cells to a side.
-    """
-    blocks = _Blocks(valid, WIDE * BLOCK_CELLS)
-    y, x = np.nonzero(valid)
-    weight = blocks.sums(weights)
-    filled = weight > 0
-    weight = weight[filled]
-    places = np.stack([blocks.sums(weights * axis)[filled] / weight for axis in (x, y)])
-    places += np.array(corner)[:, None]
-    design = np.stack([np.ones_like(weight), *(places - position[:, None])])
-    return OverlapSample(
-        places=places, to_trends=np.linalg.pinv((design * weight) @ design.T) @ (design * weight)
-    )
-
-
-class _Blocks:
-    """Blocks of cells of an overlap, of so many cells to a side."""
-
-    def __init__(self, valid: np.ndarray, size: int = BLOCK_CELLS) -> None:
-        self._shape = valid.shape
-        self._places = np.flatnonzero(valid)
-        self._starts = [np.arange(0, n, size) for n in valid.shape]
-
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Add up values of the valid cells, (n,), over each block, (n_blocks,)."""
-        image = np.zeros(self._shape, dtype=np.float32)
-        image.ravel()[self._places] = values
-        for axis, starts in enumerate(self._starts):
-            image = np.add.reduceat(image, starts, axis=axis)
-        return image.ravel().astype(float)
-
-    def centres(self, corner: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Place the centres of all blocks, x and y of shape (n_blocks,), on the grid."""
-        y, x = (
-            0.5 * (starts + np.minimum(starts + BLOCK_CELLS, n) - 1)
-            for starts, n in zip(self._starts, self._shape, strict=True)
-        )
-        x, y = np.meshgrid(x + corner[0], y + corner[1])
-        return x.ravel(), y.ravel()
 
 
 def _strip_scatter(

@@ -1,12 +1,13 @@
 """Places on the grid as a detector has them, so that a plane is one in pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 
-__all__ = ["DetectorFrame", "PixelPlane", "detector_frame"]
+__all__ = ["DetectorFrame", "PixelPlane", "detector_frame", "mean_places"]
 
 # Highest power of the polynomial that takes cells to pixels; as high as in the distortion of MIRI,
 # of which the inverse is good to a hundredth of a pixel, and that of NIRCam to less.
@@ -68,9 +69,14 @@ class DetectorFrame:
     coefficients: np.ndarray
 
     def places(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-        """Give w, shape (2, ...), at places x, y on the grid, cells."""
-        x, y = ((v - c) / self.size for v, c in zip((x, y), self.centre, strict=True))
-        return np.tensordot(self.coefficients, np.stack(_powers(x, y)), axes=1)
+        """Give w, shape (2, ...), at places x, y on the grid, cells.
+
+        Outside of the exposure, where the polynomial does not hold, w goes on along a line.
+        """
+        place = np.stack([x - self.centre[0], y - self.centre[1]]) / self.size
+        inside = np.clip(place, -1.0, 1.0)
+        bent = np.tensordot(self.coefficients, np.stack(_powers(*inside)), axes=1)
+        return bent + np.tensordot(self.coefficients[:, 1:3], place - inside, axes=1)
 
     def plane(self, gradient: np.ndarray) -> PixelPlane:  # numpydoc ignore=PR01,RT01
         """Give the plane in pixels that has a gradient (2,) in w, MJy/sr per cell."""
@@ -112,6 +118,13 @@ def detector_frame(pixel_map: PixelMap, good: np.ndarray) -> DetectorFrame:
         size=size,
         coefficients=_fit((cells - centre) / size, offsets @ derivative.T).T,
     )
+
+
+def mean_places(
+    frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray
+) -> np.ndarray:  # numpydoc ignore=PR01,RT01
+    """Average places, shape (2, ...), over the frames of some exposures."""
+    return np.mean([frame.places(x, y) for frame in frames], axis=0)
 
 
 def _spread(n: int) -> np.ndarray:

@@ -49,8 +49,6 @@ class TiledExposure:
     sky : float
         Level of the exposure's own pixels, MJy/sr; NaN if there are none or it was not
         asked for.
-    frame : DetectorFrame or None
-        Places on the grid as the detector has them; None without a tile.
     has_good_pixel : bool
         Whether any pixel is good; without a tile, whether those are too scattered.
     all_excluded : bool
@@ -59,7 +57,6 @@ class TiledExposure:
 
     tile: Tile | None
     sky: float
-    frame: DetectorFrame | None = None
     has_good_pixel: bool = True
     all_excluded: bool = False
 
@@ -97,7 +94,7 @@ def make_tile(
     pixels = observation.pixels.read()
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
     has_good_pixel = bool(good.any())
-    frame = _frame(observation.pixel_map, good)
+    frames = _frames(observation.pixel_map, good)
     if observation.excluded is not None:
         good &= ~observation.excluded.unpack()
     tile = drizzle_tile(
@@ -106,19 +103,19 @@ def make_tile(
         observation.pixel_map,
         min_coverage=min_coverage,
         noise=measure_noise(pixels.data, pixels.err, good),
+        frames=frames,
     )
     sky = np.nan if sky_statistic is None else sky_statistic(pixels.data, pixels.dq)
     return TiledExposure(
         tile=tile,
         sky=sky,
-        frame=frame if tile else None,
         has_good_pixel=has_good_pixel,
         all_excluded=has_good_pixel and not good.any(),
     )
 
 
-def _frame(pixel_map: PixelMap, good: np.ndarray) -> DetectorFrame | None:
-    """Find the frame of an exposure, by its good pixels that the WCS holds for."""
+def _frames(pixel_map: PixelMap, good: np.ndarray) -> tuple[DetectorFrame, ...]:
+    """Find the frame of an exposure, by its good pixels that the WCS holds for, if any."""
     inside = np.zeros_like(good)
     inside[pixel_map.inside] = good[pixel_map.inside]
-    return detector_frame(pixel_map, inside) if inside.any() else None
+    return (detector_frame(pixel_map, inside),) if inside.any() else ()
