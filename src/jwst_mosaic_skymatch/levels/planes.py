@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 from scipy import sparse
@@ -14,17 +14,13 @@ from jwst_mosaic_skymatch.levels.solution import pair_ends, solve_levels
 from jwst_mosaic_skymatch.levels.trends import BackgroundStructure, include_structure
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
-from jwst_mosaic_skymatch.offsets.planes import PlaneInformation
-from jwst_mosaic_skymatch.offsets.trends import Trends
 
 __all__ = ["GradientEquations", "Gradients", "fit_gradients"]
 
 # Probability by chance from which on a gradient is not significant, and stays zero.
-LARGEST_PROBABILITY = 2.7e-3
+LARGEST_PROBABILITY = 0.05
 # Pairs that disagree by more than this, in sigma, count by the inverse of their misfit.
 MISFIT = 3.0
-# Smallest eigenvalue of a pair's normal matrix, over the largest, that is no rounding.
-SMALLEST = 1e-11
 # Solutions until these weights are settled.
 N_SOLUTIONS = 8
 
@@ -90,7 +86,7 @@ class GradientEquations:
     def of(cls, pairs: Sequence[PairOffset], first: np.ndarray, second: np.ndarray, n: int) -> Self:
         """Find them from pairs and the families of their two members, of n families."""
         known = [pair.trends.planes if pair.trends else None for pair in pairs]
-        changes = np.array([np.zeros((3, 4)) if one is None else one.effects for one in known])
+        changes = np.array([np.zeros((3, 4)) if one is None else one for one in known])
         rows = np.repeat(np.arange(len(pairs)), 4)
         columns = np.stack([first, n + first, second, n + second], axis=1).ravel()
         shape = (len(pairs), 2 * n)
@@ -168,13 +164,12 @@ def fit_gradients(
 
     Notes
     -----
-    Offsets d (those at the shifts that all pairs agree on), slopes s of differences, and what else
-    these show of gradients g (`PlaneInformation`: u = U g) are fitted together, with levels b:
-    :math:`\sum (d - A b - E g)^2 / v + \sum (s - F g)^T C^{-1} (s - F g) + \sum |u - U g|^2 + |g|^2
-    / \sigma^2` is least, :math:`\sigma^2` being the prior's variance. Slopes tell how two gradients
-    differ; around loops offsets tell it by a longer lever. But for distortion nothing tells the
-    gradient that all connected families have in common: it is set apart as their median, since
-    where most have none it is none of these.
+    Levels b and gradients g make :math:`\sum (d - A b - E g)^2 / v + \sum (s - F g)^T C^{-1} (s -
+    F g) + |g|^2 / \sigma^2` least, for offsets d (those at the shifts that all pairs agree on),
+    slopes s of differences, and the prior's variance :math:`\sigma^2`. Slopes tell how two
+    gradients differ; around loops offsets tell it by a longer lever. But for distortion nothing
+    tells the gradient that all connected families have in common: it is set apart as their
+    median, since where most have none it is none of these.
     """
     system = _System.of(n, inside, pairs, structure, equations, weighted)
     parts = _parts(n, pairs, equations, len(inside))
@@ -192,8 +187,8 @@ def fit_gradients(
 class _System:
     """Equations for n levels and two gradients of each family, in units of their errors."""
 
-    design: sparse.csr_array  # seven rows of each pair, (7 n_pairs, n + 2 n_families)
-    values: np.ndarray  # (7 n_pairs,)
+    design: sparse.csr_array  # three rows of each pair, (3 n_pairs, n + 2 n_families)
+    values: np.ndarray  # (3 n_pairs,)
     ground: np.ndarray  # a level of each part
     n: int
     prior: float
@@ -220,8 +215,8 @@ class _System:
         blocks, values, columns = [], [], []
         ends = zip(equations.first.tolist(), equations.second.tolist(), strict=True)
         for k, (pair, (i, j)) in enumerate(zip([*inside, *pairs], ends, strict=True)):
-            known = pair.trends.planes if pair.trends else None
-            rows, value = np.zeros((7, 6)), np.zeros(7)
+            planes = pair.trends.planes if pair.trends else None
+            rows, value = np.zeros((3, 6)), np.zeros(3)
             of_pair = k - len(inside)
             levels = (0, 0)
             if of_pair >= 0:
@@ -229,16 +224,17 @@ class _System:
                 rows[0, :2] = precision, -precision
                 value[0] = precision * solution.offsets[of_pair]
                 levels = (int(first[of_pair]), int(second[of_pair]))
-                if known:
-                    rows[0, 2:] = precision * known.effects[0]
-            if known:
-                rows[1:, 2:], value[1:] = _rows(pair, structure, k)
+                if planes is not None:
+                    rows[0, 2:] = precision * planes[0]
+            if pair.trends and planes is not None:
+                to_errors = np.linalg.inv(np.linalg.cholesky(structure.slope_covariances[k]))
+                rows[1:, 2:], value[1:] = to_errors @ planes[1:], to_errors @ pair.trends.slopes[:2]
             blocks.append(rows)
             values.append(value)
             columns.append([*levels, n + i, n + n_families + i, n + j, n + n_families + j])
-        size = (7 * len(blocks), n + 2 * n_families)
+        size = (3 * len(blocks), n + 2 * n_families)
         numbers = np.repeat(np.arange(size[0]), 6)
-        of_columns = np.repeat(np.array(columns), 7, axis=0).ravel()
+        of_columns = np.repeat(np.array(columns), 3, axis=0).ravel()
         parts = connected_parts(n, first, second)
         return cls(
             design=sparse.coo_array(
@@ -278,35 +274,14 @@ class _System:
         return np.concatenate([*columns, np.zeros((size, 0))], axis=1)
 
 
-def _rows(
-    pair: PairOffset, structure: BackgroundStructure, number: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn slopes, and what else a pair shows of gradients, into equations, (6, 4) and (6,)."""
-    trends = cast(Trends, pair.trends)
-    planes = cast(PlaneInformation, trends.planes)
-    to_errors = np.linalg.cholesky(np.linalg.inv(structure.slope_covariances[number])).T
-    rows, values = to_errors @ planes.effects[1:], to_errors @ trends.slopes[:2]
-    disturbed = structure.structure_variances[number]
-    share = 1.0 / (1.0 + disturbed / pair.noise_variance) if disturbed else 1.0
-    sizes, axes = np.linalg.eigh(share * planes.normal)
-    known = sizes > SMALLEST * sizes[-1]
-    roots = np.sqrt(np.where(known, sizes, 1.0))
-    root = axes * np.where(known, roots, 0.0)
-    rest = np.where(known, axes.T @ (share * planes.right) / roots, 0.0)
-    # What each side has of its own makes the errors larger.
-    own = structure.of_exposures.slope * root.T @ root
-    to_errors = np.linalg.cholesky(np.linalg.inv(np.eye(4) + own)).T
-    return np.concatenate([rows, to_errors @ root.T]), np.concatenate([values, to_errors @ rest])
-
-
 def _weights(residuals: np.ndarray) -> np.ndarray:
     """Let a pair count less that disagrees, against the scatter of all others."""
-    offsets, *others = (residuals.reshape(-1, 7) ** 2).T
+    offsets, *slopes = residuals.reshape(-1, 3).T
     weights = []
-    for misfits in (np.sqrt(offsets), np.sqrt(sum(others) / 3.0)):
+    for misfits in (np.abs(offsets), np.hypot(*slopes) / np.sqrt(2.0)):
         limit = MISFIT * max(1.0, 1.48 * float(np.median(misfits)))
         weights.append(limit / np.maximum(misfits, limit))
-    return np.column_stack([weights[0], *[weights[1]] * 6]).ravel()
+    return np.stack([weights[0], weights[1], weights[1]], axis=1).ravel()
 
 
 def _parts(

@@ -377,11 +377,9 @@ def _offset(
             measure_planes(
                 cells.valid,
                 (cells.x0, cells.y0),
-                fit.residuals + cells.take(np.asarray(kept.expected())),
                 fit.weights,
                 cells.frames,
-                position=trends.position[:2],
-                variance=float(fit.covariance[0, 0]),
+                trends.position[:2],
             ),
         )
     # An image shifted by +s has lost s times its gradient.

@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.blocks import Blocks
-from jwst_mosaic_skymatch.offsets.planes import PlaneInformation
 
 __all__ = [
     "FITTED",
@@ -68,15 +67,16 @@ class Trends:
         Covariance of the slopes by noise.
     strips : tuple of StripScatter
         Scatter along rows, and along columns, of the detectors.
-    planes : PlaneInformation or None
-        What the difference says of gradients of each tile; None if these are not asked for.
+    planes : ndarray, shape (3, 4), or None
+        What unit gradients of both tiles make of the value and of the slopes (`measure_planes`);
+        None if these are not asked for.
     """
 
     position: np.ndarray
     slopes: np.ndarray
     covariance: np.ndarray
     strips: tuple[StripScatter, ...]
-    planes: PlaneInformation | None = None
+    planes: np.ndarray | None = None
 
     def excess(self, noise: float, *, with_trends: bool = True) -> float:
         """Give the variance that strips show beyond that by noise; 0 if it is within errors.
@@ -96,9 +96,7 @@ class Trends:
             for variance, n_strips in scatter
         )
 
-    def with_planes(
-        self, slopes: np.ndarray, covariance: np.ndarray, planes: PlaneInformation
-    ) -> Self:
+    def with_planes(self, slopes: np.ndarray, covariance: np.ndarray, planes: np.ndarray) -> Self:
         """Put in the slopes with place, (2,), and their covariance, (2, 2), as fitted elsewhere."""
         own = np.diag(np.append(np.zeros(2), self.covariance[2, 2]))
         own[:2, :2] = covariance
