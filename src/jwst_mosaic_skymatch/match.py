@@ -119,6 +119,7 @@ def match_exposures(
     *,
     directory: str | Path,
     families: Sequence[str] | None = None,
+    pieces: Collection[int] = (),
     whole_stacks: bool = False,
 ) -> Match:
     """Find the level of each exposure.
@@ -141,6 +142,9 @@ def match_exposures(
     families : sequence of str, optional
         Name that exposures have in common whose backgrounds may have one gradient; by default
         their groups.
+    pieces : collection of int, optional
+        Positions of those that are pieces of others: the mean level of a component is
+        without them.
     whole_stacks : bool, optional
         Whether a whole stack is one task, so that no tile travels; else there is one for each
         exposure before it, and workers are busy sooner.
@@ -172,7 +176,7 @@ def match_exposures(
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
     offsets, failed = _compare_stacks(stacks, settings, workers)
-    return _solve_stacks(families or labels, matched, stacks, offsets, failed, settings)
+    return _solve_stacks(families or labels, matched, stacks, offsets, failed, pieces, settings)
 
 
 def _finished(
@@ -444,6 +448,7 @@ def _solve_stacks(
     stacks: tuple[Stack, ...],
     offsets: Sequence[PairOffset],
     failed: set[int],
+    pieces: Collection[int],
     settings: MatchSettings,
 ) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
@@ -467,7 +472,7 @@ def _solve_stacks(
     )
     joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
     remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
-    combined = combine_levels(n, stacks, joint, rigid=settings.rigid, spoiled=remarks)
+    combined = combine_levels(n, stacks, joint, rigid=settings.rigid, uncounted={*remarks, *pieces})
     noise = level_errors(stacks, offsets, joint, combined)
     operator = level_operator(inside, stacks, offsets, joint, combined)
     structure = np.array([o.structure_variance for o in (*(p.offset for p in inside), *offsets)])

@@ -9,7 +9,8 @@ from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, lyot_piece
+from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
 
 __all__ = ["describe_levels", "describe_unmatched", "levels_before", "record_levels"]
 
@@ -26,6 +27,7 @@ def record_levels(
     subtract: bool,
     version: str,
     details: Sequence[Mapping[str, Any]] | None = None,
+    lyot_levels: Mapping[int, float] | None = None,
 ) -> None:
     """Write levels into the models, and what is known of them.
 
@@ -45,12 +47,20 @@ def record_levels(
         Version of this package.
     details : sequence of dict, optional
         More about each level, for ``meta.pixel_skymatch``.
+    lyot_levels : mapping of int to float, optional
+        Levels to subtract from Lyot fields, MJy/sr, by position of the exposure, where they are
+        not those of the rest.
     """
+    lyot_of = {exposures[k]: level for k, level in (lyot_levels or {}).items()}
     details = details or [{}] * len(exposures)
     of_exposure = dict(zip(exposures, zip(levels.tolist(), details, strict=True), strict=True))
 
     def record(exposure: Exposure, model: JwstDataModel) -> None:
         level, detail = of_exposure[exposure]
+        in_lyot = lyot_of.get(exposure, level)
+        if subtract and (exposure in lyot_of or exposure.lyot_level is not None):
+            added = in_lyot if np.isfinite(level) else 0.0
+            detail = {**detail, "lyot_level": _total_level(lyot_piece(exposure), added, subtract)}
         model.meta.pixel_skymatch = {"version": version, **detail}
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
@@ -58,6 +68,9 @@ def record_levels(
         add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
         if subtract:
             model.data = model.data - np.float32(level)
+            window = lyot_window(exposure, model.data.shape)
+            if window is not None and exposure in lyot_of:
+                model.data[window] -= np.float32(in_lyot - level)
         background = model.meta.background
         background.method = method
         background.level = _total_level(exposure, level, subtract)
