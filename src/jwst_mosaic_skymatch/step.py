@@ -403,11 +403,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         library, exposures, images = step_input.library, step_input.exposures, pieces.images
         labels = group_labels(exposures, self.grouping)
         grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
-        links = frozenset[int]()
-        if exclusion.miri_lyot != "keep":
-            links = find_lyot_links(library, exposures, grid, footprints)
-        for sentence in describe_links(links, exposures, exclusion.miri_lyot):
-            log.warning(sentence)
+        exclusions = self._exclusions(step_input, pieces, grid, footprints, exclusion)
         if pieces.owners:
             footprints += grid.locate(pieces.footprints)
         log.info(
@@ -424,10 +420,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             def look(k: int) -> Observation:
                 advance()
                 path = step_input.unchanged[images[k].expname] if from_files else None
-                what = replace(exclusion, lyot_alone=k in pieces.positions)
-                if exclusion.miri_lyot == "auto" and k in links:
-                    what = replace(exclusion, miri_lyot="keep")
-                observation = observe(library, images[k], grid, path, what)
+                observation = observe(library, images[k], grid, path, exclusions[k])
                 if observation.excluded is not None and observation.excluded.in_area:
                     in_area.add(k)
                 return observation
@@ -448,16 +441,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             )
         for line in summarize_match(match, labels, self.grouping):
             log.info(line)
-        if self.tie_detectors:
-            n_components = match.n_components
-            # Pieces see no level in common with the rest of their exposure: they tie nothing.
-            names = pieces.with_pieces(group_labels(exposures, "exposure"), LYOT_MARK)
-            match, tied = tie_match(match, names)
-            for line in describe_ties(tied, n_components):
-                log.info(line)
-        match, offsets = place_pieces(match, pieces.owners)
-        for line in describe_pieces(offsets):
-            log.info(line)
+        match, offsets = self._tie_and_place(match, pieces)
         for sentence in warnings_of_match(match, images, grid, self.shift_threshold):
             log.warning(sentence)
         if exclusion.area is not None and not in_area:
@@ -467,6 +451,42 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 self.exclude,
             )
         return match, offsets, grid
+
+    def _exclusions(
+        self,
+        step_input: StepInput,
+        pieces: Pieces,
+        grid: Grid,
+        footprints: Sequence[np.ndarray],
+        exclusion: Exclusion,
+    ) -> list[Exclusion]:
+        """Say what is left out of each image, and what that leaves apart."""
+        links = frozenset[int]()
+        if exclusion.miri_lyot != "keep":
+            links = find_lyot_links(step_input.library, step_input.exposures, grid, footprints)
+        for sentence in describe_links(links, step_input.exposures, exclusion.miri_lyot):
+            log.warning(sentence)
+        kept = links if exclusion.miri_lyot == "auto" else ()
+        return [
+            replace(exclusion, miri_lyot="keep")
+            if k in kept
+            else replace(exclusion, lyot_alone=k in pieces.positions)
+            for k in range(len(pieces.images))
+        ]
+
+    def _tie_and_place(self, match: Match, pieces: Pieces) -> tuple[Match, PieceOffsets]:
+        """Relate to each other what overlaps do not: components, and pieces to their exposures."""
+        if self.tie_detectors:
+            n_components = match.n_components
+            # Pieces see no level in common with the rest of their exposure: they tie nothing.
+            labels = group_labels(pieces.images[: pieces.n_exposures], "exposure")
+            match, tied = tie_match(match, pieces.with_pieces(labels, LYOT_MARK))
+            for line in describe_ties(tied, n_components):
+                log.info(line)
+        match, offsets = place_pieces(match, pieces.owners)
+        for line in describe_pieces(offsets):
+            log.info(line)
+        return match, offsets
 
     def _match_settings(self) -> MatchSettings:
         return MatchSettings(
