@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure
 from jwst_mosaic_skymatch.exposures.reference import ReferenceImage
 from jwst_mosaic_skymatch.levels.gauge import (
     apply_constants,
@@ -193,7 +193,8 @@ class TableAnchor:
             match.levels, match.level_errors, match.components, self.levels, self.errors, usual
         )
         kept = np.isfinite(self.levels)
-        sentence = f"{kept.sum()} of {_exposures(kept.size)} keep their levels of {self.name}"
+        n = sum(not exposure.name.endswith(LYOT_MARK) for exposure in self.exposures)
+        sentence = f"{kept[:n].sum()} of {_exposures(n)} keep their levels of {self.name}"
         if np.isfinite(found.rms):
             sentence += (
                 f"; the match agrees with these to {found.rms:.3g} rms ({found.sigmas:.2g} sigma)"

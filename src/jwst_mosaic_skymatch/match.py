@@ -8,7 +8,7 @@ jwst, so that processes that run `match_stack` start quickly.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
@@ -71,6 +71,7 @@ def match_exposures(
     *,
     directory: str | Path,
     families: Sequence[str] | None = None,
+    pieces: Mapping[int, int] | None = None,
     whole_stacks: bool = False,
 ) -> Match:
     """Find the level of each exposure.
@@ -93,6 +94,9 @@ def match_exposures(
     families : sequence of str, optional
         Name that exposures have in common whose backgrounds may have one gradient; by default
         their groups.
+    pieces : mapping of int to int, optional
+        Positions of those that are pieces of others, and of these: the mean level of a component
+        is without them, and a group's gradient is theirs.
     whole_stacks : bool, optional
         Whether a whole stack is one task, so that no tile travels; else there is one for each
         exposure before it, and workers are busy sooner.
@@ -131,7 +135,9 @@ def match_exposures(
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
     offsets, failed = _compare_stacks(stacks, settings, workers)
-    return _solve_stacks(labels, kin, matched, stacks, offsets, failed, settings)
+    owners = pieces or {}
+    groups = [labels[owners.get(k, k)] for k in range(len(labels))]
+    return _solve_stacks(groups, kin, matched, stacks, offsets, failed, owners, settings)
 
 
 def _plan_stacks(
@@ -199,6 +205,7 @@ def _solve_stacks(
     stacks: tuple[Stack, ...],
     offsets: Sequence[PairOffset],
     failed: set[int],
+    pieces: Collection[int],
     settings: MatchSettings,
 ) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
@@ -216,7 +223,7 @@ def _solve_stacks(
     )
     joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
     remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
-    combined = combine_levels(n, stacks, joint, rigid=settings.rigid, spoiled=remarks)
+    combined = combine_levels(n, stacks, joint, rigid=settings.rigid, uncounted={*remarks, *pieces})
     operator = level_operator(inside, stacks, offsets, joint, combined)
     noise = np.hypot(
         level_errors(stacks, offsets, joint, combined),

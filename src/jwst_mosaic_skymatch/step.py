@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -27,6 +28,7 @@ from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
+    LYOT_MARK,
     check_exposures,
     check_rerun,
     describe_differences,
@@ -45,12 +47,15 @@ from jwst_mosaic_skymatch.exposures.skylist import skylist_of, user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
+from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
 from jwst_mosaic_skymatch.levels.ties import tie_match
 from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.offsets.links import find_lyot_links
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
+from jwst_mosaic_skymatch.products.lyot import describe_links, describe_pieces
 from jwst_mosaic_skymatch.products.messages import (
     describe_ties,
     summarize_match,
@@ -67,6 +72,7 @@ from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.pieces import Pieces, find_pieces
 from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
 __all__ = ["PixelSkyMatchStep"]
@@ -97,7 +103,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         plane_per = option('group', 'exposure', default='group') # what has a gradient of its own, with background='plane'
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
-        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, or leave out
+        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='auto') # field of MIRI's Lyot coronagraph: leave out unless only it overlaps others, match with the imager, leave out, or give a level of its own
         reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
         fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
@@ -177,6 +183,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
         self._check_background()
         self._check_anchors()
+        self._check_lyot()
         if "match" in self.skymethod:
             return self._match(input_models)
         step_input = self._open(input_models)
@@ -285,7 +292,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
 
     def _stem(self, filename: str) -> str:
         """Take extension and suffix of a pipeline product from a file name."""
-        return self.remove_suffix(Path(filename).stem)[0]
+        of_file = filename.removesuffix(LYOT_MARK)
+        return str(self.remove_suffix(Path(of_file).stem)[0]) + filename[len(of_file) :]
 
     def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
@@ -309,21 +317,35 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
-            anchor = self._read_anchor(step_input)
-            match, grid = self._match_exposures(step_input, settings, exclusion, workers, directory)
+            pieces = find_pieces(step_input.library, step_input.exposures, exclusion)
+            anchor = self._read_anchor(step_input, pieces)
+            match, offsets, grid = self._match_exposures(
+                step_input, pieces, settings, exclusion, workers, directory
+            )
             if self.save_tiles:
                 self._save_tiles(match.stacks, grid, step_input.exposures[0].unit)
-            levels = apply_gauge(match.levels, match_down=self.match_down)
-            if self.skymethod == "global+match":
-                levels = add_global_level(levels, match.skies)
+            levels = offsets.follow(self._usual_levels(match, pieces.n_exposures))
             if anchor:
                 anchored = anchor.apply(match, levels, grid, settings.min_cells)
                 match, levels = self._report(anchored)
+            levels = offsets.complete(levels)
         self._record_levels(
-            step_input, levels, match.reasons, tables.details_of_levels(match), match.planes
+            step_input,
+            levels,
+            match.reasons,
+            tables.details_of_levels(match),
+            match.planes,
+            pieces,
         )
-        self._make_tables(step_input, match, levels, grid)
+        self._make_tables(step_input, pieces, match, levels, grid)
         return step_input.library
+
+    def _usual_levels(self, match: Match, n_exposures: int) -> np.ndarray:
+        """Fix the constant of exposures' levels as the parameters say, if there is no anchor."""
+        levels = apply_gauge(match.levels[:n_exposures], match_down=self.match_down)
+        if self.skymethod == "global+match":
+            levels = add_global_level(levels, match.skies[:n_exposures])
+        return levels
 
     def _check_background(self) -> None:
         """Refuse a plane that could not be subtracted, before any work."""
@@ -350,6 +372,14 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
 
     # --- the free constant -----------------------------------------------
 
+    def _check_lyot(self) -> None:
+        """Refuse levels of Lyot fields that no model could hold."""
+        if self.miri_lyot == "separate" and "match" in self.skymethod and not self.subtract:
+            raise ValueError(
+                "miri_lyot='separate' gives exposures a second level, in the Lyot field, which "
+                "only subtract=True can take into account; set it, or use miri_lyot='mask'."
+            )
+
     def _check_anchors(self) -> None:
         """Refuse parameters that contradict each other; tell of those without effect."""
         if self.reference and self.fixed:
@@ -362,14 +392,14 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         if self.fixed and "match" not in self.skymethod:
             log.info("fixed has no effect on skymethod=%s", self.skymethod)
 
-    def _read_anchor(self, step_input: StepInput) -> Anchor | None:
+    def _read_anchor(self, step_input: StepInput, pieces: Pieces) -> Anchor | None:
         """Find out what levels are to be relative to, before any pixel is read."""
-        exposures = step_input.exposures
+        exposures, images = step_input.exposures, pieces.images
         if self.fixed:
-            levels, errors = tables.read_levels(expand(self.fixed), exposures, self._stem)
+            levels, errors = tables.read_levels(expand(self.fixed), images, self._stem)
             # What was subtracted is gone from the data, and not to be subtracted again.
-            levels = levels - levels_before(exposures, subtract=self.subtract)
-            return TableAnchor(self.fixed, levels, errors, exposures)
+            levels = levels - levels_before(images, subtract=self.subtract)
+            return TableAnchor(self.fixed, levels, errors, images)
         if not self.reference or self.skymethod != "match":
             return None
         path = expand(self.reference)
@@ -378,13 +408,13 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             labels = group_labels(exposures, self.grouping)
             positions = named_exposures(self.reference, exposures, labels, self._stem)
             if positions:
-                return ExposureAnchor(self.reference, positions, exposures)
+                return ExposureAnchor(self.reference, positions, images)
             if not path.is_file():
                 raise unknown_reference(self.reference, exposures)
         image = open_image(path)
         for sentence in check_unit(image, exposures[0].unit):
             log.warning(sentence)
-        return ImageAnchor(image, exposures)
+        return ImageAnchor(image, images)
 
     def _report(self, anchored: Anchored) -> tuple[Match, np.ndarray]:
         for line in anchored.news:
@@ -396,14 +426,18 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     def _match_exposures(
         self,
         step_input: StepInput,
+        pieces: Pieces,
         settings: MatchSettings,
         exclusion: Exclusion,
         workers: Workers,
         directory: str,
-    ) -> tuple[Match, Grid]:
-        library, exposures = step_input.library, step_input.exposures
+    ) -> tuple[Match, PieceOffsets, Grid]:
+        library, exposures, images = step_input.library, step_input.exposures, pieces.images
         labels = group_labels(exposures, self.grouping)
         grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
+        exclusions = self._exclusions(step_input, pieces, grid, footprints, exclusion)
+        if pieces.owners:
+            footprints += grid.locate(pieces.footprints)
         log.info(
             "Sky method %s, offset statistic %s, grid of %d x %d cells of %.4f arcsec",
             self.skymethod,
@@ -413,18 +447,18 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         )
         in_area: set[int] = set()
         from_files = workers.remote and len(step_input.unchanged) == len(exposures)
-        with progress(len(exposures), "Drizzling exposures", log) as advance:
+        with progress(len(images), "Drizzling exposures", log) as advance:
 
             def look(k: int) -> Observation:
                 advance()
-                path = step_input.unchanged[exposures[k].expname] if from_files else None
-                observation = observe(library, exposures[k], grid, path, exclusion)
+                path = step_input.unchanged[images[k].expname] if from_files else None
+                observation = observe(library, images[k], grid, path, exclusions[k])
                 if observation.excluded is not None and observation.excluded.in_area:
                     in_area.add(k)
                 return observation
 
             match = match_exposures(
-                labels,
+                pieces.with_pieces(labels, "_lyot"),
                 footprints,
                 look,
                 settings,
@@ -432,18 +466,15 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 directory=directory,
                 families=[
                     f"{e.visit_id} {e.detector}" if e.visit_id else label
-                    for e, label in zip(exposures, labels, strict=True)
+                    for e, label in zip(images, pieces.with_pieces(labels), strict=True)
                 ],
+                pieces=dict(zip(pieces.positions, pieces.owners, strict=True)),
                 whole_stacks=from_files and workers.distant,
             )
         for line in summarize_match(match, labels, self.grouping):
             log.info(line)
-        if self.tie_detectors:
-            n_components = match.n_components
-            match, tied = tie_match(match, group_labels(exposures, "exposure"))
-            for line in describe_ties(tied, n_components):
-                log.info(line)
-        for sentence in warnings_of_match(match, exposures, grid, self.shift_threshold):
+        match, offsets = self._tie_and_place(match, pieces)
+        for sentence in warnings_of_match(match, images, grid, self.shift_threshold):
             log.warning(sentence)
         if exclusion.area is not None and not in_area:
             log.warning(
@@ -451,7 +482,43 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 "coordinates those of this field?",
                 self.exclude,
             )
-        return match, grid
+        return match, offsets, grid
+
+    def _exclusions(
+        self,
+        step_input: StepInput,
+        pieces: Pieces,
+        grid: Grid,
+        footprints: Sequence[np.ndarray],
+        exclusion: Exclusion,
+    ) -> list[Exclusion]:
+        """Say what is left out of each image, and what that leaves apart."""
+        links = frozenset[int]()
+        if exclusion.miri_lyot != "keep":
+            links = find_lyot_links(step_input.library, step_input.exposures, grid, footprints)
+        for sentence in describe_links(links, step_input.exposures, exclusion.miri_lyot):
+            log.warning(sentence)
+        kept = links if exclusion.miri_lyot == "auto" else ()
+        return [
+            replace(exclusion, miri_lyot="keep")
+            if k in kept
+            else replace(exclusion, lyot_alone=k in pieces.positions)
+            for k in range(len(pieces.images))
+        ]
+
+    def _tie_and_place(self, match: Match, pieces: Pieces) -> tuple[Match, PieceOffsets]:
+        """Relate to each other what overlaps do not: components, and pieces to their exposures."""
+        if self.tie_detectors:
+            n_components = match.n_components
+            # Pieces see no level in common with the rest of their exposure: they tie nothing.
+            labels = group_labels(pieces.images[: pieces.n_exposures], "exposure")
+            match, tied = tie_match(match, pieces.with_pieces(labels, LYOT_MARK))
+            for line in describe_ties(tied, n_components):
+                log.info(line)
+        match, offsets = place_pieces(match, pieces.owners)
+        for line in describe_pieces(offsets):
+            log.info(line)
+        return match, offsets
 
     def _match_settings(self) -> MatchSettings:
         return MatchSettings(
@@ -498,38 +565,52 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         reasons: Sequence[str],
         details: Sequence[Mapping[str, Any]] | None = None,
         planes: Sequence[PixelPlane | None] | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
         exposures = step_input.exposures
+        images, owners = (pieces.images, pieces.owners) if pieces else (exposures, ())
+        n = len(exposures)
+        of_pieces = zip(levels[n:].tolist(), (planes or ())[n:], strict=True)
+        lyot = dict(zip(owners, of_pieces, strict=True))
         record_levels(
             step_input.library,
             exposures,
-            levels,
+            levels[:n],
             method=self.skymethod,
             subtract=self.subtract,
             version=__version__,
-            details=details,
-            planes=planes,
+            details=details and details[:n],
+            planes=planes and planes[:n],
+            lyot=lyot,
         )
-        for line in describe_levels(exposures, levels, subtract=self.subtract):
+        for line in describe_levels(images, levels, subtract=self.subtract):
             log.info(line)
-        for sentence in describe_unmatched(exposures, levels, reasons):
+        for sentence in describe_unmatched(exposures, levels[:n], reasons[:n]):
             log.warning(sentence)
 
     def _make_tables(
-        self, step_input: StepInput, match: Match, levels: np.ndarray, grid: Grid
+        self,
+        step_input: StepInput,
+        pieces: Pieces,
+        match: Match,
+        levels: np.ndarray,
+        grid: Grid,
     ) -> None:
         """Make tables for users in Python, and save them if that was asked for."""
-        exposures = step_input.exposures
-        unit = exposures[0].unit
-        totals = levels + levels_before(exposures, subtract=self.subtract)
-        self.levels_table = tables.levels_table(exposures, match, totals, grid, unit)
-        self.pairs_table = tables.pairs_table(exposures, match, grid, unit)
+        images = pieces.images
+        unit = images[0].unit
+        totals = levels + levels_before(images, subtract=self.subtract)
+        self.levels_table = tables.levels_table(images, match, totals, grid, unit)
+        self.pairs_table = tables.pairs_table(images, match, grid, unit)
         if not self.save_diagnostics:
             return
-        filenames = [exposure.filename for exposure in exposures]
+        filenames = [exposure.filename for exposure in step_input.exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
         for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
+        if pieces.owners:
+            log.warning("No skylist is saved. Lyot fields have levels of their own (miri_lyot).")
+            return
         try:
             text = skylist_of(filenames, levels, match.reasons, self._stem)
         except ValueError as error:

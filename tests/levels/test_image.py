@@ -1,5 +1,7 @@
 """Constants of components from an image."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import as_exposures, make_tile, outline, structured_sky
@@ -56,6 +58,15 @@ def test_exposure_without_overlap_becomes_a_component(match):
     assert found.reasons == ("",) * 6
     # What was given stays as it was.
     assert np.isnan(match.levels[5])
+
+
+def test_pieces_without_a_measured_level_say_nothing(match):
+    levels = match.levels.copy()
+    levels[2] += 5.0
+    guessed = replace(match, levels=levels, placed=frozenset({2}))
+    found = anchor_to_image(guessed, structured_sky)
+    np.testing.assert_allclose(absolute(found)[:2], LEVELS[:2], atol=0.002)
+    assert found.n_stacks.tolist() == [1, 2, 1]
 
 
 def test_outliers_and_cells_without_a_value_do_not_count(match):

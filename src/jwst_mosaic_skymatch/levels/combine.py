@@ -25,7 +25,7 @@ class CombinedLevels:
         Component of each exposure, in the order of first members; -1 for none.
     counted : ndarray of bool, shape (n,)
         Exposures that count in the mean of a component: those with a level of their own, so
-        that a group with one common level counts once, and none that is spoiled.
+        that a group with one common level counts once, and none that is not to.
     shifts, shift_variances : ndarray of float64, shape (n, 2)
         Shift (x, y), cells, and its variance; NaN when not fitted.
     """
@@ -51,7 +51,7 @@ def combine_levels(
     joint: JointSolution,
     *,
     rigid: bool,
-    spoiled: Collection[int] = (),
+    uncounted: Collection[int] = (),
 ) -> CombinedLevels:
     """Add up levels, and shifts, of stacks and of members inside them.
 
@@ -65,7 +65,7 @@ def combine_levels(
         The levels of stacks.
     rigid : bool
         Whether the members of a stack have one common level.
-    spoiled : collection of int, optional
+    uncounted : collection of int, optional
         Exposures that do not count in the mean of a component, if others do.
 
     Returns
@@ -100,7 +100,7 @@ def combine_levels(
     counted = components >= 0
     if rigid:
         counted &= np.isin(np.arange(n), [stack.members[0] for stack in stacks])
-    good = counted & ~np.isin(np.arange(n), list(spoiled))
+    good = counted & ~np.isin(np.arange(n), list(uncounted))
     with_good = np.isin(components, components[good])
     counted = np.where(with_good, good, counted)
     components = _in_order(components)

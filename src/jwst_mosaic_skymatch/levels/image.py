@@ -65,7 +65,12 @@ def anchor_to_image(match: Match, sample: _Sample, *, min_cells: int = 25) -> Im
         inverse variances. These take the cells as independent, so that the errors are too
         small by some factor, one for all.
     """
-    measured = [_compare(stack, sample, min_cells) for stack in match.stacks]
+    measured = [
+        (_NOTHING, 0)
+        if match.placed.issuperset(stack.members)
+        else _compare(stack, sample, min_cells)
+        for stack in match.stacks
+    ]
     offsets = [offset for offset, _ in measured]
     match = _with_lone_stacks(match, offsets)
     n = match.n_components

@@ -217,6 +217,8 @@ class Match:
         How much backgrounds differ from constants.
     closure_factor : float
         By what factor errors were multiplied because pairs do not close.
+    placed : frozenset of int
+        Positions of pieces whose level is no measurement but follows from their exposure's.
     """
 
     levels: np.ndarray
@@ -236,6 +238,7 @@ class Match:
     remarks: Mapping[int, str] = field(default_factory=dict)
     backgrounds: BackgroundScatter = field(default_factory=lambda: BackgroundScatter())
     closure_factor: float = 1.0
+    placed: frozenset[int] = frozenset()
 
     @property
     def n_components(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.levels.ties import TiedLevels
 from jwst_mosaic_skymatch.products.tables import sky_shifts
@@ -84,7 +84,7 @@ def warnings_of_match(  # numpydoc ignore=PR01,RT01
 
 
 def _single_exposure(exposures: Sequence[Exposure]) -> list[str]:
-    if len(exposures) > 1:
+    if len({exposure.name.removesuffix(LYOT_MARK) for exposure in exposures}) > 1:
         return []
     return [
         f"{exposures[0].name}: a single exposure has nothing to be matched with; give all "

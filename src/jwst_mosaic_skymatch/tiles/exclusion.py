@@ -11,17 +11,25 @@ from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.windows import Window
 
-__all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "lyot_window", "pixels_in_area"]
+__all__ = [
+    "MIRI_LYOT",
+    "Exclusion",
+    "excluded_pixels",
+    "frame_parts",
+    "lyot_window",
+    "pixels_in_area",
+]
 
 #: What may become of the field of MIRI's Lyot coronagraph.
-MIRI_LYOT = ("keep", "mask")
+MIRI_LYOT = ("auto", "keep", "mask", "separate")
 
 # Rows and columns of a MIRI frame, and those in which the Lyot coronagraph's field lies, 0-based.
 # The field itself is smaller (columns 10 to 280, rows 745 to 1019). These are the subarray
-# MASKLYOT of JWST's aperture file (SIAF), 320 columns and 304 rows from (1, 719), 1-based, which
-# was at row 717 before 2022, and all rows above. The imager (MIRIM_ILLUM) begins at column 359.
+# MASKLYOT of JWST's aperture file (SIAF), 320 columns and 304 rows from (1, 719), 1-based, or from
+# row 717 up to PRDOPSSOC-045, and all rows above. The imager (MIRIM_ILLUM) begins at column 359.
 FULL_FRAME = (1024, 1032)
 LYOT_ROWS, LYOT_COLUMNS = (716, 1024), (0, 320)
+IMAGER_COLUMN = 359
 
 # Rows looked at at a time.
 BAND_ROWS = 128
@@ -36,14 +44,17 @@ class Exclusion:
     edge_trim : int
         Rows and columns next to the edge of the bounding box of the WCS.
     miri_lyot : str
-        'mask' for the field of MIRI's Lyot coronagraph, too.
+        All but 'keep' for the field of MIRI's Lyot coronagraph, too.
     area : Area or None
         An area on the sky or on the detector, too.
+    lyot_alone : bool
+        All but that field, instead of it.
     """
 
     edge_trim: int = 0
     miri_lyot: str = "keep"
     area: Area | None = None
+    lyot_alone: bool = False
 
 
 def excluded_pixels(
@@ -67,14 +78,16 @@ def excluded_pixels(
     ExcludedPixels or None
         The pixels; None if there are none.
     """
-    if exclusion == Exclusion():
+    lyot = None if exclusion.miri_lyot == "keep" else lyot_window(exposure, pixel_map.shape)
+    if lyot is None and not exclusion.edge_trim and exclusion.area is None:
         return None
     excluded = np.zeros(pixel_map.shape, dtype=bool)
     if exclusion.edge_trim:
         excluded |= _near_edge(pixel_map, exclusion.edge_trim)
-    lyot = lyot_window(exposure, pixel_map.shape) if exclusion.miri_lyot == "mask" else None
     if lyot is not None:
-        excluded[lyot] = True
+        within = np.zeros(pixel_map.shape, dtype=bool)
+        within[lyot] = True
+        excluded |= ~within if exclusion.lyot_alone else within
     in_area = False
     if exclusion.area is not None:
         inside = pixels_in_area(exclusion.area, wcs, pixel_map.shape)
@@ -114,6 +127,20 @@ def lyot_window(
     sees_lyot = rows.start < rows.stop and columns.start < columns.stop
     sees_imager = columns.stop < shape[1]
     return (rows, columns) if sees_lyot and sees_imager else None
+
+
+def frame_parts(
+    exposure: Exposure, shape: tuple[int, int]
+) -> list[Window]:  # numpydoc ignore=PR01,RT01
+    """Find rows and columns of the imager in a full frame of MIRI, and of its Lyot field.
+
+    Empty for exposures without that field.
+    """
+    window = lyot_window(exposure, shape)
+    if window is None:
+        return []
+    ny, nx = shape
+    return [np.s_[0:ny, round(IMAGER_COLUMN * nx / FULL_FRAME[1]) : nx], window]
 
 
 def _in_frame(limits: tuple[int, int], scale: float, first: int, size: int) -> slice:
