@@ -56,7 +56,7 @@ from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, crop_to_overlap, store_tile
 
-__all__ = ["MatchSettings", "match_exposures"]
+__all__ = ["match_exposures"]
 
 # An exposure, or the tile that is being made of it.
 _Started = Observation | Future[TiledExposure]
@@ -239,10 +239,8 @@ def _solve_stacks(
         skies[list(stack.members)] = stack.skies
         obstacles |= stack.obstacles
     obstacles |= {k: FEW_CELLS for number in failed for k in stacks[number].members}
-    frames = _frames(n, stacks)
-    gradients = _of_members(n, stacks, "gradients")
     return Match(
-        levels=combined.without(planes.common, frames),
+        levels=combined.without(planes.common, _frames(n, stacks)),
         level_errors=errors,
         level_noise=noise,
         components=combined.components,
@@ -256,12 +254,6 @@ def _solve_stacks(
             "" if np.isfinite(level) else obstacles.get(k, NO_OVERLAP)
             for k, level in enumerate(combined.levels)
         ),
-        planes=tuple(
-            frame.plane(gradient) if frame and gradient.any() else None
-            for frame, gradient in zip(frames, gradients, strict=True)
-        ),
-        gradients=gradients,
-        gradient_errors=_of_members(n, stacks, "gradient_errors"),
         remarks=remarks,
         backgrounds=BackgroundScatter(
             visit_slope=float(np.sqrt(found.of_families.slope)),
@@ -269,7 +261,21 @@ def _solve_stacks(
             gain=float(np.sqrt(found.of_exposures.gain)),
         ),
         closure_factor=factor,
+        **(_planes_of(n, stacks) if settings.plane_per else {}),
     )
+
+
+def _planes_of(n: int, stacks: Sequence[Stack]) -> dict[str, Any]:
+    """Collect what was fitted besides levels."""
+    gradients = _of_members(n, stacks, "gradients")
+    return {
+        "planes": tuple(
+            frame.plane(gradient) if frame and gradient.any() else None
+            for frame, gradient in zip(_frames(n, stacks), gradients, strict=True)
+        ),
+        "gradients": gradients,
+        "gradient_errors": _of_members(n, stacks, "gradient_errors"),
+    }
 
 
 def _find_structure(

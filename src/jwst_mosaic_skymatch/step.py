@@ -50,7 +50,7 @@ from jwst_mosaic_skymatch.levels.gauge import apply_gauge
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
 from jwst_mosaic_skymatch.levels.ties import tie_match
-from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.links import find_lyot_links
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.parameters import PlainParameters
@@ -68,6 +68,7 @@ from jwst_mosaic_skymatch.products.record import (
     levels_before,
     record_levels,
 )
+from jwst_mosaic_skymatch.stack import MatchSettings
 from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
@@ -570,7 +571,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         exposures = step_input.exposures
         images, owners = (pieces.images, pieces.owners) if pieces else (exposures, ())
         n = len(exposures)
-        of_pieces = zip(levels[n:].tolist(), (planes or ())[n:], strict=True)
+        planes = planes or [None] * len(levels)
+        of_pieces = zip(levels[n:].tolist(), planes[n:], strict=True)
         lyot = dict(zip(owners, of_pieces, strict=True))
         record_levels(
             step_input.library,
@@ -580,7 +582,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             subtract=self.subtract,
             version=__version__,
             details=details and details[:n],
-            planes=planes and planes[:n],
+            planes=planes[:n],
             lyot=lyot,
         )
         for line in describe_levels(images, levels, subtract=self.subtract):

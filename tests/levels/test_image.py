@@ -8,8 +8,9 @@ from helpers import as_exposures, make_tile, outline, structured_sky
 
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
 from jwst_mosaic_skymatch.levels.image import anchor_to_image
-from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.stack import MatchSettings
 
 LEVELS = np.array([1.0, 3.0, 2.0, 7.0, 5.0, -4.0])
 LABELS = ["a", "a", "b", "c", "d", "e"]

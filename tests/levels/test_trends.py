@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import flat_frame
 from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.solution import incidence_matrix
@@ -67,15 +68,15 @@ def drawn_pairs(n, own, *, families=None, shared=0.0, gain=0.0, seed=1):
 def structure_of(pairs, n, families=None):
     names = [str(k) for k in (families or range(n))]
     return find_structure(
-        pairs, incidence_matrix(n, pairs), np.zeros((n, 2)), names, np.ones(len(pairs))
+        pairs, incidence_matrix(n, pairs), [flat_frame(0, 0)] * n, names, np.ones(len(pairs))
     )
 
 
 def test_effects_by_hand():
     """Measured at x = 30; centres at 10 and 50: +20 for one, +20 for the other's share of -1."""
     pairs = [pair(0, 1, position=(30.0, 7.0, 5.0))]
-    centres = np.array([[10.0, 7.0], [50.0, 4.0]])
-    effects = TrendEffects.of(incidence_matrix(2, pairs), pairs, centres)
+    frames = [flat_frame(10, 7), flat_frame(50, 4)]
+    effects = TrendEffects.of(incidence_matrix(2, pairs), pairs, frames)
     x, y, light = (matrix.toarray()[0] for matrix in effects.by_axis)
     np.testing.assert_allclose(x, [20.0, 20.0])
     np.testing.assert_allclose(y, [0.0, -3.0])
@@ -86,9 +87,8 @@ def test_effects_by_hand():
 
 def test_gradient_of_a_family_moves_its_own_pairs_by_the_distance_of_centres():
     pairs = [pair(0, 1, position=(30.0, 0.0, 5.0))]
-    effects = TrendEffects.of(
-        incidence_matrix(2, pairs), pairs, np.array([[10.0, 0.0], [50.0, 0.0]])
-    )
+    frames = [flat_frame(10, 0), flat_frame(50, 0)]
+    effects = TrendEffects.of(incidence_matrix(2, pairs), pairs, frames)
     family = effects.by_group(sparse.csr_array(np.ones((2, 1))))
     np.testing.assert_allclose(family.by_axis[0].toarray(), [[40.0]])
     np.testing.assert_allclose(family.shares.toarray(), [[0.0]])

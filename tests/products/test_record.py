@@ -100,7 +100,7 @@ def test_level_of_a_field(library, exposures):
         method="match",
         subtract=True,
         version="1.2",
-        lyot_levels={0: 2.0, 2: 2.0},
+        lyot={0: (2.0, None), 2: (2.0, None)},
     )
     assert lyot_models(library, exposures) == [
         (8.0, 9.75, 2.75),

@@ -206,17 +206,18 @@ class Match:
         Level of each exposure's own pixels, MJy/sr; NaN if not asked for.
     reasons : tuple of str
         Why exposures have no level; empty for those that have one.
-    planes : tuple of PixelPlane or None
-        What to subtract from each exposure besides its level; None for nothing.
-    gradients, gradient_errors : ndarray of float64, shape (n, 2)
-        Gradient of each exposure's background along x and y of the grid, and its error about
-        the common one, MJy/sr per cell; zero where none is fitted.
     remarks : mapping of int to str
         What is wrong with exposures, by position, that all others of their visit disagree with.
     backgrounds : BackgroundScatter
         How much backgrounds differ from constants.
     closure_factor : float
         By what factor errors were multiplied because pairs do not close.
+    planes : tuple of PixelPlane or None
+        What to subtract from each exposure besides its level, None for nothing; empty if no
+        gradients were to be fitted, like the next two.
+    gradients, gradient_errors : ndarray of float64, shape (n, 2)
+        Gradient of each exposure's background along x and y of the grid, and its error, about
+        the common one, MJy/sr per cell; zero where it is not significant.
     placed : frozenset of int
         Positions of pieces whose level is no measurement but follows from their exposure's.
     """
@@ -232,12 +233,12 @@ class Match:
     stack_pairs: tuple[PairResult, ...]
     skies: np.ndarray
     reasons: tuple[str, ...]
-    planes: tuple[PixelPlane | None, ...]
-    gradients: np.ndarray
-    gradient_errors: np.ndarray
     remarks: Mapping[int, str] = field(default_factory=dict)
     backgrounds: BackgroundScatter = field(default_factory=lambda: BackgroundScatter())
     closure_factor: float = 1.0
+    planes: tuple[PixelPlane | None, ...] = ()
+    gradients: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    gradient_errors: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     placed: frozenset[int] = frozenset()
 
     @property
