@@ -249,13 +249,20 @@ def find_structure(
     own_slope = _measure_trends(offsets, own, covariances, "slope")
     if not own_slope.slope:
         strips = _measure_strips(offsets, squares, with_trends=True)
-    others = [c + q * np.diag(own_slope.by_axis) for c, q in zip(covariances, squares, strict=True)]
+    shared = np.asarray(family_effects.shares.power(2).sum(axis=1)).ravel()
+    others = _with_slopes(covariances, squares, own_slope)
+    of_families = _measure_trends(offsets, family_effects.shares, others, "slope")
+    if own_slope.slope:
+        # Now that the share of families is known, pairs of different ones tell it as well.
+        others = _with_slopes(covariances, shared, of_families)
+        own_slope = _measure_trends(offsets, effects.shares, others, "slope")
+        others = _with_slopes(covariances, squares, own_slope)
+        of_families = _measure_trends(offsets, family_effects.shares, others, "slope")
+    # Gains are those of exposures: the narrow overlaps of visits tell too little of them.
+    gain = _measure_trends(offsets, effects.shares, others, "gain").gain
     return BackgroundStructure(
-        # Gains are those of exposures: the narrow overlaps of visits tell too little of them.
-        of_exposures=replace(
-            own_slope, gain=_measure_trends(offsets, effects.shares, others, "gain").gain
-        ),
-        of_families=_measure_trends(offsets, family_effects.shares, others, "slope"),
+        of_exposures=replace(own_slope, gain=gain),
+        of_families=of_families,
         strips=strips,
         effects=effects,
         family_effects=family_effects,
@@ -265,6 +272,14 @@ def find_structure(
         ),
         slope_covariances=np.array(others).reshape(-1, 3, 3)[:, :2, :2],
     )
+
+
+def _with_slopes(
+    covariances: Sequence[np.ndarray], squares: np.ndarray, of_trends: TrendVariances
+) -> list[np.ndarray]:
+    """Add to covariances of trends what slopes of these variances make of each pair's."""
+    added = np.diag(of_trends.by_axis)
+    return [c + q * added for c, q in zip(covariances, squares, strict=True)]
 
 
 def _structure_variance(offset: PairOffset, square: float, strips: Sequence[StripNoise]) -> float:
