@@ -69,7 +69,7 @@ def test_errors_by_noise_stay_beside_the_total():
 
 def test_gradients_and_gains_are_reported(caplog):
     run(mosaic(1, visit_gradient_rms=0.05))
-    assert any("backgrounds of visits have gradients" in text for text in caplog.messages)
+    assert any("Backgrounds have gradients of" in text for text in caplog.messages)
     caplog.clear()
     run(mosaic(1, gain_rms=0.005))
     assert any("gains of exposures differ by 0." in text for text in caplog.messages)

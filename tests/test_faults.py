@@ -238,7 +238,9 @@ ALONE = Matched(
     warned=(("a single exposure has nothing to be matched with", "give all exposures"),),
 )
 # The broken exposure is all of its visit.
-DISAGREES = Matched(warned=(("{name:.13} disagrees with all others",),), meaningless=True)
+DISAGREES = Matched(
+    warned=(("{name}: its pixels scatter", "leave the exposure out"),), meaningless=True
+)
 TOUCHING = Matched(skipped="too few cells in common with others", who=slice(None))
 
 ON_DISK = {"in_memory": False}

@@ -42,6 +42,7 @@ from jwst_mosaic_skymatch.levels.trends import (
     include_structure,
 )
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
+from jwst_mosaic_skymatch.offsets.quality import doubt, find_unlike
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
 from jwst_mosaic_skymatch.stack import (
     MatchSettings,
@@ -211,7 +212,10 @@ def _solve_stacks(
     """Solve for the levels of stacks, and add them up with those inside."""
     n = len(labels)
     inside = tuple(pair for part in matched for pair in part.pairs)
-    planes = _Planes(inside, stacks, offsets, np.zeros((n, 2)))
+    unlike = find_unlike(len(stacks), offsets)
+    remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
+    remarks |= {k: remark for number, remark in unlike.items() for k in stacks[number].members}
+    planes = _Planes(inside, stacks, doubt(offsets, unlike), np.zeros((n, 2)))
     if settings.plane_per:
         groups = labels if settings.plane_per == "group" else _stack_labels(n, stacks)
         planes = _fit_planes(groups, planes, settings.weighted)
@@ -222,7 +226,6 @@ def _solve_stacks(
         offsets, found.structure_variances[between], found.trend_variances[between]
     )
     joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
-    remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
     combined = combine_levels(n, stacks, joint, rigid=settings.rigid, uncounted={*remarks, *pieces})
     operator = level_operator(inside, stacks, offsets, joint, combined)
     noise = np.hypot(

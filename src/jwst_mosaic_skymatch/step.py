@@ -57,6 +57,7 @@ from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
 from jwst_mosaic_skymatch.products.lyot import describe_links, describe_pieces
 from jwst_mosaic_skymatch.products.messages import (
+    describe_planes,
     describe_ties,
     summarize_match,
     warnings_of_match,
@@ -475,6 +476,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         for line in summarize_match(match, labels, self.grouping):
             log.info(line)
         match, offsets = self._tie_and_place(match, pieces)
+        for line in describe_planes(match, images, grid):
+            log.info(line)
         for sentence in warnings_of_match(match, images, grid, self.shift_threshold):
             log.warning(sentence)
         if exclusion.area is not None and not in_area:
@@ -612,6 +615,9 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
         if pieces.owners:
             log.warning("No skylist is saved. Lyot fields have levels of their own (miri_lyot).")
+            return
+        if any(match.planes):
+            log.warning("No skylist is saved: levels alone are not what planes need.")
             return
         try:
             text = skylist_of(filenames, levels, match.reasons, self._stem)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
-from jwst_mosaic_skymatch.offsets.quality import doubt, find_spoiled
+from jwst_mosaic_skymatch.offsets.quality import doubt, find_spoiled, find_unlike
 from jwst_mosaic_skymatch.offsets.trends import StripScatter, Trends
 
 NONE = (0.0, 0.0, 0.0, 0.0)
@@ -80,3 +80,29 @@ def test_doubted_pairs_say_little():
     np.testing.assert_array_equal(bad.fit.estimate, [2.0, 0.0, 0.0])
     np.testing.assert_array_equal(np.diag(bad.fit.response), [1.0, 0.0, 0.0])
     assert bad.trends is None
+
+
+def stack_pair(first, second, noise):
+    return PairOffset(
+        first=first,
+        second=second,
+        value=0.0,
+        variance=noise,
+        noise_variance=noise,
+        quoted_variance=1e-6,
+        n_cells=900,
+    )
+
+
+def test_a_stack_unlike_all_others_is_named():
+    pairs = [
+        stack_pair(i, j, 1e-4 if 2 in (i, j) else 1e-6) for i in range(4) for j in range(i + 1, 4)
+    ]
+    unlike = find_unlike(4, pairs)
+    assert unlike.keys() == {2}
+    assert "scatter 10 times as much" in unlike[2]
+
+
+def test_of_two_stacks_none_is_unlike():
+    assert find_unlike(2, [stack_pair(0, 1, 1.0)]) == {}
+    assert find_unlike(0, []) == {}

@@ -83,10 +83,14 @@ def test_backgrounds(match, exposures, grid):
     """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
     scatter = BackgroundScatter(visit_slope=1e-4, exposure_slope=2e-4, gain=0.005)
     uneven = replace(match, stack_pairs=(), backgrounds=scatter)
-    visits, single, gains = warnings_of_match(uneven, exposures, grid, threshold=1.0)
-    assert visits.startswith("The backgrounds of visits have gradients of 0.012 per arcmin (rms)")
-    assert "uncertain by 0.1 (level_error)" in visits
-    assert single.startswith("The backgrounds of single exposures have gradients of 0.024 ")
+    slopes, gains = warnings_of_match(uneven, exposures, grid, threshold=1.0)
+    assert slopes.startswith(
+        "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin (rms, "
+        "of single exposures)."
+    )
+    assert "uncertain by 0.1 (level_error)" in slopes
+    assert "background='plane' with subtract=True" in slopes
+    assert "plane_per='exposure'" in slopes
     assert "gains of exposures differ by 0.50% (rms)" in gains
 
 

@@ -97,10 +97,14 @@ def anchor_to_image(match: Match, sample: _Sample, *, min_cells: int = 25) -> Im
 def _compare(stack: Stack, sample: _Sample, min_cells: int) -> tuple[Location, int]:
     """Find mean of a stack minus image, and the number of cells behind it."""
     tile = stack.mean if isinstance(stack.mean, Tile) else stack.mean.read()
-    y, x = np.nonzero(tile.weight > 0)
-    if not x.size:
+    rows, columns = np.nonzero(tile.weight > 0)
+    if not rows.size:
         return _NOTHING, 0
-    difference = tile.data[y, x] - sample(x + float(tile.x0), y + float(tile.y0))
+    x, y = columns + float(tile.x0), rows + float(tile.y0)
+    difference = tile.data[rows, columns] - sample(x, y)
+    if stack.gradient.any():  # levels are those of the data without it
+        centre = np.mean([frame.centre for frame in stack.frames if frame], axis=0)
+        difference -= stack.gradient @ np.stack([x - centre[0], y - centre[1]])
     difference = difference[np.isfinite(difference)]
     if difference.size < min_cells:
         return _NOTHING, difference.size

@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
 
-__all__ = ["doubt", "find_spoiled"]
+__all__ = ["doubt", "find_spoiled", "find_unlike"]
 
 # Scatter of an exposure's best pair over that of the stack's best, from which on it is spoiled.
 LARGEST_RATIO = 4.0
@@ -17,12 +17,19 @@ STRUCTURE = 4.0
 # as well, which then scatter more by this; usual is 0.002.
 LARGEST_SHARE = 0.03
 RATIO_OF_HITS = 1.5
+# Scatter of a stack's best pair over the median of all best ones, from which on it is no image of
+# this sky; where overlaps of galaxies and of empty sky are compared it is a few.
+UNLIKE_RATIO = 50.0
 # By how much the errors of a spoiled exposure are made larger.
 DOUBT = 10.0
 
 #: What may be wrong with an exposure, and what to do.
 NOISY = (
     "its pixels scatter {ratio:.3g} times as much around the others of its visit as these among "
+    "themselves: look at the image, and leave the exposure out if it is no image of this sky"
+)
+UNLIKE = (
+    "its pixels scatter {ratio:.3g} times as much around those of other visits as these among "
     "themselves: look at the image, and leave the exposure out if it is no image of this sky"
 )
 UNEVEN = (
@@ -71,6 +78,37 @@ def find_spoiled(
             ratio = np.sqrt(scatter[k] / best) if best > 0 else np.inf
             spoiled[k] = UNEVEN if uneven[k] > STRUCTURE else NOISY.format(ratio=ratio)
     return spoiled
+
+
+def find_unlike(n: int, offsets: Sequence[PairOffset]) -> Mapping[int, str]:
+    """Find stacks that are like none of those they overlap.
+
+    Parameters
+    ----------
+    n : int
+        Number of stacks.
+    offsets : sequence of PairOffset
+        Their pairs.
+
+    Returns
+    -------
+    mapping of int to str
+        What is wrong with which stack. Of two that disagree none can be told.
+    """
+    scatter = np.full(n, np.inf)
+    for offset in offsets:
+        ratio = offset.noise_variance / offset.quoted_variance
+        for end in (offset.first, offset.second):
+            scatter[end] = min(scatter[end], ratio)
+    known = np.isfinite(scatter)
+    if np.count_nonzero(known) < 3:
+        return {}
+    usual = float(np.median(scatter[known]))
+    return {
+        k: UNLIKE.format(ratio=np.sqrt(scatter[k] / usual))
+        for k in np.flatnonzero(known & (scatter > UNLIKE_RATIO * usual)).tolist()
+        if usual > 0
+    }
 
 
 def doubt(

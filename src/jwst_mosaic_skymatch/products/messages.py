@@ -8,10 +8,16 @@ import numpy as np
 from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.levels.ties import TiedLevels
-from jwst_mosaic_skymatch.products.tables import sky_shifts
+from jwst_mosaic_skymatch.products.tables import sky_gradients, sky_shifts
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["describe_ties", "name_components", "summarize_match", "warnings_of_match"]
+__all__ = [
+    "describe_planes",
+    "describe_ties",
+    "name_components",
+    "summarize_match",
+    "warnings_of_match",
+]
 
 # A shift below this many sigma is not significant.
 SIGNIFICANCE = 5.0
@@ -58,6 +64,38 @@ def describe_ties(tied: TiedLevels, n_before: int) -> list[str]:
         f"Detectors of {_count(tied.n_ties, 'exposure')} tie {n_before} components, and images "
         f"without overlap, to {tied.components.max() + 1}: detectors of an exposure agree in the "
         f"mean; {scatter} (tie_detectors)"
+    ]
+
+
+def describe_planes(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[str]:
+    """Say in words which gradients were fitted, if that was asked for.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+    exposures : sequence of Exposure
+        The exposures.
+    grid : Grid
+        The grid.
+
+    Returns
+    -------
+    list of str
+        A line, or none.
+    """
+    if not match.planes:
+        return []
+    sizes = np.hypot(*sky_gradients(match, grid)[0].T)
+    found = sizes > 0
+    if not found.any():
+        return ["No gradient of a background is significant; nothing but levels is subtracted"]
+    largest = int(np.argmax(sizes))
+    return [
+        f"Gradients of {np.count_nonzero(found)} of {len(exposures)} exposures are significant and "
+        f"subtracted: {np.sqrt(np.mean(sizes[found] ** 2)):.2g} per arcmin (rms), "
+        f"{sizes[largest]:.2g} in {exposures[largest].name}. What all have in common no overlap "
+        "tells: it stays in the data"
     ]
 
 
@@ -136,21 +174,31 @@ def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[str]
 
 
 def _uneven_backgrounds(match: Match, grid: Grid) -> list[str]:
-    """Say how large gradients and gains are, and what they do to levels."""
+    """Say how large gradients and gains are, what they do to levels, and what to do."""
     backgrounds = match.backgrounds
     errors = match.level_errors[np.isfinite(match.level_errors)]
     typical = float(np.median(errors)) if errors.size else np.nan
-    arcsec = 60.0 / grid.cell_scale
-    sentences = [
-        f"The backgrounds of {what} have gradients of {slope * arcsec:.2g} per arcmin (rms). A "
-        f"level describes them badly: levels are uncertain by {typical:.2g} (level_error), and "
-        "steps remain at the edges of overlaps."
+    arcmin = 60.0 / grid.cell_scale
+    slopes = [
+        f"{slope * arcmin:.2g} per arcmin (rms, {what})"
         for what, slope in (
-            ("visits", backgrounds.visit_slope),
-            ("single exposures", backgrounds.exposure_slope),
+            ("of visits", backgrounds.visit_slope),
+            ("of single exposures", backgrounds.exposure_slope),
         )
         if slope
     ]
+    sentences = []
+    if slopes:
+        remedy = "background='plane' with subtract=True fits and subtracts them"
+        if match.planes:
+            remedy = "these are what is left beside the planes"
+        if backgrounds.exposure_slope:
+            remedy += "; plane_per='exposure' those of single exposures"
+        sentences.append(
+            f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
+            f"levels are uncertain by {typical:.2g} (level_error), and steps remain at the edges "
+            f"of overlaps; {remedy}."
+        )
     if backgrounds.gain:
         sentences.append(
             "Differences grow with brightness: gains of exposures differ by "

@@ -80,8 +80,7 @@ def record_levels(
                 background_image = np.broadcast_to(background_image, model.data.shape).copy()
                 background_image[window] = np.broadcast_to(of_lyot, model.data.shape)[window]
             model.data = model.data - background_image
-            if plane:
-                _record_plane(model, level, plane)
+            _record_plane(model, level, plane)
         background = model.meta.background
         background.method = method
         background.level = _total_level(exposure, level, subtract)
@@ -98,20 +97,23 @@ def _image(
     return plane.image(shape) + np.float32(level) if plane else np.float32(level)
 
 
-def _record_plane(model: JwstDataModel, level: float, plane: PixelPlane) -> None:
-    """Add level and plane to what earlier runs have recorded.
+def _record_plane(model: JwstDataModel, level: float, plane: PixelPlane | None) -> None:
+    """Add level and plane to what earlier runs have recorded, if either has a plane.
 
     As the polynomial of degree 1 in x and in y, around a pixel counted from 0: coefficients of 1,
     y, x, xy.
     """
-    polynomials = list(model.meta.background.polynomial_info or [])
-    earlier = [p for p in polynomials if list(p.degree) == [1, 1]]
+    background = model.meta.background
+    earlier = [p for p in background.polynomial_info or [] if list(p.degree) == [1, 1]]
+    if not plane and not earlier:
+        return
+    plane = plane or PixelPlane(0.0, 0.0, 0.0, 0.0)
     x, y = earlier[0].refpoint if earlier else (plane.x, plane.y)
     added = np.array([level, plane.slope_y, plane.slope_x, 0.0])
     added[0] += plane.slope_x * (x - plane.x) + plane.slope_y * (y - plane.y)
     if earlier:
         added += np.array(list(earlier[0].coefficients))
-    model.meta.background.polynomial_info = [
+    background.polynomial_info = [
         {"degree": [1, 1], "refpoint": [float(x), float(y)], "coefficients": added.tolist()}
     ]
 

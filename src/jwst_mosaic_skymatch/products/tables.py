@@ -13,7 +13,14 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["details_of_levels", "levels_table", "pairs_table", "read_levels", "sky_shifts"]
+__all__ = [
+    "details_of_levels",
+    "levels_table",
+    "pairs_table",
+    "read_levels",
+    "sky_gradients",
+    "sky_shifts",
+]
 
 
 # Of a table of levels, what another run needs of it.
@@ -44,6 +51,8 @@ def levels_table(
         One row for each exposure; ``group`` is the label of its stack. Errors are
         relative to the mean of the exposure's component; shifts (east, north) are
         those of the image on the sky relative to that mean. NaN where there is none.
+        Gradients of the background (towards east and north) are there if they were
+        to be fitted; zero where they are not significant.
     """
     stack = np.full(len(exposures), "", dtype=object)
     for one in match.stacks:
@@ -64,6 +73,7 @@ def levels_table(
             "shift_ra_error": errors[:, 0] * u.arcsec,
             "shift_dec": shifts[:, 1] * u.arcsec,
             "shift_dec_error": errors[:, 1] * u.arcsec,
+            **_gradient_columns(match, grid, brightness),
             "n_pairs": _count_pairs(match, len(exposures)),
             "status": np.where(np.isfinite(levels), "COMPLETE", "SKIPPED"),
             "remark": _texts(_remarks(match)),
@@ -251,6 +261,24 @@ def sky_shifts(  # numpydoc ignore=PR01,RT01
     """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each."""
     axes = grid.sky_axes
     return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
+
+
+def sky_gradients(  # numpydoc ignore=PR01,RT01
+    match: Match, grid: Grid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give gradients (towards east, north) and 1-sigma errors, MJy/sr per arcmin, (n, 2) each."""
+    to_sky = 60.0 * np.linalg.inv(grid.sky_axes)
+    return match.gradients @ to_sky, np.sqrt(match.gradient_errors**2 @ to_sky**2)
+
+
+def _gradient_columns(match: Match, grid: Grid, brightness: u.UnitBase) -> dict[str, u.Quantity]:
+    if not match.planes:
+        return {}
+    columns = {}
+    for suffix, values in zip(("", "_error"), sky_gradients(match, grid), strict=True):
+        for axis, name in enumerate(("ra", "dec")):
+            columns[f"gradient_{name}{suffix}"] = values[:, axis] * brightness / u.arcmin
+    return {name: columns[name] for name in sorted(columns, reverse=True)}
 
 
 def _count_pairs(match: Match, n: int) -> np.ndarray:
