@@ -85,8 +85,8 @@ def test_backgrounds(match, exposures, grid):
     uneven = replace(match, stack_pairs=(), backgrounds=scatter)
     slopes, gains = warnings_of_match(uneven, exposures, grid, threshold=1.0)
     assert slopes.startswith(
-        "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin (rms, "
-        "of single exposures)."
+        "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin "
+        "(rms, of single exposures)."
     )
     assert "uncertain by 0.1 (level_error)" in slopes
     assert "background='plane' with subtract=True" in slopes
