@@ -21,7 +21,7 @@ from scipy import sparse
 from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, Workers, run_jobs
 from jwst_mosaic_skymatch.levels.combine import combine_levels
 from jwst_mosaic_skymatch.levels.errors import level_errors, offset_shares
-from jwst_mosaic_skymatch.levels.joint import pair_results, solve_jointly
+from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
 from jwst_mosaic_skymatch.levels.operator import OffsetSolver, level_operator
 from jwst_mosaic_skymatch.levels.planes import GradientEquations, fit_gradients
 from jwst_mosaic_skymatch.levels.results import (
@@ -32,6 +32,7 @@ from jwst_mosaic_skymatch.levels.results import (
     MatchedStack,
     PairResult,
     Stack,
+    closes,
     closure_factor,
 )
 from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
@@ -58,6 +59,9 @@ from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, crop_to_overlap, store_tile
 
 __all__ = ["match_exposures"]
+
+# How often gradients may be doubled until loops close.
+GRADIENT_STEPS = 4
 
 # An exposure, or the tile that is being made of it.
 _Started = Observation | Future[TiledExposure]
@@ -220,12 +224,7 @@ def _solve_stacks(
         groups = labels if settings.plane_per == "group" else _stack_labels(n, stacks)
         planes = _fit_planes(groups, planes, settings.weighted)
     inside, stacks, offsets = planes.inside, planes.stacks, planes.offsets
-    found = _find_structure(families, inside, stacks, offsets)
-    between = slice(len(inside), None)
-    offsets = include_structure(
-        offsets, found.structure_variances[between], found.trend_variances[between]
-    )
-    joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
+    found, offsets, joint = _solve_levels(families, inside, stacks, offsets, settings.weighted)
     combined = combine_levels(n, stacks, joint, rigid=settings.rigid, uncounted={*remarks, *pieces})
     operator = level_operator(inside, stacks, offsets, joint, combined)
     noise = np.hypot(
@@ -268,6 +267,39 @@ def _solve_stacks(
     )
 
 
+def _solve_levels(
+    families: Sequence[str],
+    inside: Sequence[PairResult],
+    stacks: Sequence[Stack],
+    measured: Sequence[PairOffset],
+    weighted: bool,
+) -> tuple[BackgroundStructure, list[PairOffset], JointSolution]:
+    """Solve for the levels of stacks; what backgrounds have beside them enters errors of pairs."""
+    numbers, between = range(len(stacks)), slice(len(inside), None)
+
+    def solve(found: BackgroundStructure) -> tuple[list[PairOffset], JointSolution, bool]:
+        offsets = include_structure(
+            measured, found.structure_variances[between], found.trend_variances[between]
+        )
+        joint = solve_jointly([s.summary for s in stacks], offsets, weighted=weighted)
+        return offsets, joint, closes((*inside, *pair_results(offsets, joint, numbers)))
+
+    found = _find_structure(families, inside, stacks, measured)
+    offsets, joint, is_closed = solve(found)
+    if is_closed or found.has_gradients:
+        return found, offsets, joint
+    # Gradients too small to stand out in single overlaps add up around loops. They may be as large
+    # as is most likely or, where several pairs disagree, as it takes for loops to close.
+    n_steps = GRADIENT_STEPS if np.count_nonzero(joint.solution.robust_weights < 0.5) > 1 else 1
+    found = _find_structure(families, inside, stacks, measured, gradients_likely=True)
+    for _ in range(n_steps):
+        offsets, joint, is_closed = solve(found)
+        if is_closed or not found.has_gradients:
+            break
+        found = found.with_gradients(2.0)
+    return found, offsets, joint
+
+
 def _planes_of(n: int, stacks: Sequence[Stack]) -> dict[str, Any]:
     """Collect what was fitted besides levels."""
     gradients = _of_members(n, stacks, "gradients")
@@ -286,6 +318,8 @@ def _find_structure(
     inside: Sequence[PairResult],
     stacks: Sequence[Stack],
     offsets: Sequence[PairOffset],
+    *,
+    gradients_likely: bool = False,
 ) -> BackgroundStructure:
     """Find what backgrounds have beside their levels, from all pairs."""
     return find_structure(
@@ -296,6 +330,7 @@ def _find_structure(
         np.concatenate(
             [np.zeros(len(inside)), outside_shares(offsets, [s.summary for s in stacks])]
         ),
+        gradients_likely=gradients_likely,
     )
 
 
