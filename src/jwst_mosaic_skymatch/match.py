@@ -41,6 +41,12 @@ from jwst_mosaic_skymatch.levels.trends import (
     find_structure,
     include_structure,
 )
+from jwst_mosaic_skymatch.offsets.lyot import (
+    LyotContrast,
+    LyotOffset,
+    common_offset,
+    measure_contrast,
+)
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
 from jwst_mosaic_skymatch.stack import (
@@ -53,10 +59,14 @@ from jwst_mosaic_skymatch.stack import (
 )
 from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.lyot import has_lyot
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, crop_to_overlap, store_tile
 
 __all__ = ["MatchSettings", "match_exposures"]
+
+# A pair with a larger share of Lyot fields on an imager hangs on these.
+MOSTLY = 0.5
 
 # An exposure, or the tile that is being made of it.
 _Started = Observation | Future[TiledExposure]
@@ -134,10 +144,12 @@ def match_exposures(
         for found in run_jobs(workers.executor, stack_jobs(), workers.n_ahead)
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
-    offsets, failed = _compare_stacks(stacks, settings, workers)
+    contrasts = [contrast for found in matched for contrast in found.contrasts]
+    compared = _compare_stacks(stacks, settings, workers, contrasts)
     owners = pieces or {}
     groups = [labels[owners.get(k, k)] for k in range(len(labels))]
-    return _solve_stacks(groups, kin, matched, stacks, offsets, failed, owners, settings)
+    match = _solve_stacks(groups, kin, matched, stacks, compared, owners, settings)
+    return replace(match, lyot=compared.lyot, lyot_pairs=compared.lyot_pairs)
 
 
 def _plan_stacks(
@@ -173,29 +185,62 @@ def _number_stacks(stacks: Sequence[Stack]) -> tuple[Stack, ...]:
     return tuple(numbered)
 
 
-def _compare_stacks(
-    stacks: Sequence[Stack], settings: MatchSettings, workers: Workers
-) -> tuple[tuple[PairOffset, ...], set[int]]:
-    """Measure the pairs of all stacks.
+@dataclass(frozen=True)
+class _ComparedStacks:
+    """Stacks after all pairs of them have been measured."""
 
-    The second result are the stacks in pairs with too few common cells.
-    """
+    offsets: tuple[PairOffset, ...]
+    failed: Collection[int]  # stacks in pairs with too few common cells
+    lyot: LyotOffset
+    lyot_pairs: tuple[int, ...]  # see `Match`
+
+
+def _compare_stacks(
+    stacks: Sequence[Stack],
+    settings: MatchSettings,
+    workers: Workers,
+    contrasts: Sequence[LyotContrast],
+) -> _ComparedStacks:
+    """Measure the pairs of all stacks; ``contrasts`` is what pairs inside them show."""
     pairs = choose_pairs([stack.summary.coverage for stack in stacks])
     quoted = all_quoted([stack.summary for stack in stacks])
     means = [cast(StoredTile, stack.mean) for stack in stacks]
+    between = _measure_contrasts(means, pairs, workers)
+    lyot = common_offset([*contrasts, *between])
     jobs = (
-        (measure_pair, *crop_to_overlap(means[i], means[j]), settings, quoted, False)
-        for i, j in pairs
+        (
+            measure_pair,
+            *crop_to_overlap(means[i], means[j]),
+            settings,
+            quoted,
+            False,
+            contrast,
+            lyot,
+        )
+        for (i, j), contrast in zip(pairs, between, strict=True)
     )
     offsets: list[PairOffset] = []
     failed: set[int] = set()
+    lyot_pairs: list[int] = []
     measured = run_jobs(workers.executor, jobs, workers.n_ahead)
-    for (i, j), offset in zip(pairs, measured, strict=True):
+    for (i, j), shown, offset in zip(pairs, between, measured, strict=True):
         if offset is None:
             failed |= {i, j}
-        else:
-            offsets.append(replace(offset, first=i, second=j))
-    return tuple(offsets), failed
+            continue
+        if shown and not lyot.n_pairs and abs(shown.share) > MOSTLY:
+            lyot_pairs.append(len(offsets))
+        offsets.append(replace(offset, first=i, second=j))
+    return _ComparedStacks(tuple(offsets), failed, lyot, tuple(lyot_pairs))
+
+
+def _measure_contrasts(
+    means: Sequence[StoredTile], pairs: Sequence[tuple[int, int]], workers: Workers
+) -> list[LyotContrast | None]:
+    """See what pairs show of Lyot fields."""
+    if not any(has_lyot(mean.outline) for mean in means):
+        return [None] * len(pairs)
+    jobs = ((measure_contrast, *crop_to_overlap(means[i], means[j])) for i, j in pairs)
+    return list(run_jobs(workers.executor, jobs, workers.n_ahead))
 
 
 def _solve_stacks(
@@ -203,15 +248,14 @@ def _solve_stacks(
     families: Sequence[str],
     matched: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
-    offsets: Sequence[PairOffset],
-    failed: set[int],
+    compared: _ComparedStacks,
     pieces: Collection[int],
     settings: MatchSettings,
 ) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
     n = len(labels)
     inside = tuple(pair for part in matched for pair in part.pairs)
-    planes = _Planes(inside, stacks, offsets, np.zeros((n, 2)))
+    planes = _Planes(inside, stacks, compared.offsets, np.zeros((n, 2)))
     if settings.plane_per:
         groups = labels if settings.plane_per == "group" else _stack_labels(n, stacks)
         planes = _fit_planes(groups, planes, settings.weighted)
@@ -238,7 +282,7 @@ def _solve_stacks(
     for stack in matched:
         skies[list(stack.members)] = stack.skies
         obstacles |= stack.obstacles
-    obstacles |= {k: FEW_CELLS for number in failed for k in stacks[number].members}
+    obstacles |= {k: FEW_CELLS for number in compared.failed for k in stacks[number].members}
     frames = _frames(n, stacks)
     gradients = _of_members(n, stacks, "gradients")
     return Match(
