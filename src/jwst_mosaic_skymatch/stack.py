@@ -320,7 +320,8 @@ def measure_pair(
     Notes
     -----
     Where imagers alone overlap, too, Lyot fields are left out. To subtract what is measured there
-    itself would add its error, and fields may differ a little.
+    itself would add its error, and fields may differ a little. The joint covariance of levels
+    counts all common cells: what is lost with these is a variance of this pair.
     """
     is_raised = contrast is not None and lyot.value != 0.0
     tells = contrast is not None and np.isfinite(contrast.value)
@@ -336,9 +337,16 @@ def measure_pair(
         quoted=quoted,
         keep_outliers=keep_outliers,
     )
-    if offset is None or contrast is None or not is_raised or tells:
+    if offset is None or contrast is None or not is_raised:
         return offset
-    return offset.with_variance(structure=(contrast.share * lyot.error) ** 2)
+    if not tells:
+        return offset.with_variance(structure=(contrast.share * lyot.error) ** 2)
+    kept = min(offset.n_cells / contrast.n_cells, 1.0)
+    return replace(
+        offset,
+        quoted_variance=kept * offset.quoted_variance,
+        structure_variance=(1.0 - kept) * offset.variance,
+    )
 
 
 def all_quoted(summaries: Sequence[TileSummary]) -> bool:  # numpydoc ignore=PR01,RT01

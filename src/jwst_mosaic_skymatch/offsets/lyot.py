@@ -38,11 +38,14 @@ class LyotContrast:
     share : float
         Mean share of Lyot fields in the first tile less that in the second, in the overlap: of
         an offset of Lyot fields the pair's has so much.
+    n_cells : int
+        Number of cells where both have data.
     """
 
     value: float
     error: float
     share: float
+    n_cells: int
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,12 @@ def measure_contrast(first: Tile, second: Tile) -> LyotContrast | None:
     medians, n_cells = _block_medians(first.data[own] - second.data[others])
     if not n_cells.any():
         return None
-    mean_share = float(share @ n_cells / n_cells.sum())
+    total = int(n_cells.sum())
     pure = np.all([(s == 0) | (s == 1) for s in shares], axis=0)
     used = pure & (n_cells > BLOCK_CELLS**2 // 2)
     places = np.stack([axis.ravel() for axis in np.meshgrid(x, y)])[:, used]
     value, error = _fit(medians[used], share[used], places)
-    return LyotContrast(value, error, mean_share)
+    return LyotContrast(value, error, float(share @ n_cells / total), total)
 
 
 def _block_medians(difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -76,7 +76,7 @@ class DetectorFrame:
     def near_pixels(
         self, x: np.ndarray, y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:  # numpydoc ignore=PR01,RT01
-        """Give the pixels (x, y) at places on the grid, but for distortion: 5 pixels for MIRI."""
+        """Give the pixels (x, y) at places on the grid but for distortion, up to 8 for MIRI."""
         (xx, xy), (yx, yy) = np.linalg.inv(self.derivative)
         dx, dy = x - self.centre[0], y - self.centre[1]
         return self.pixel[0] + xx * dx + xy * dy, self.pixel[1] + yx * dx + yy * dy
