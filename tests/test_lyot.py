@@ -92,13 +92,12 @@ def test_default_is_as_good_as_without_the_field(grouping):
 def test_no_offset_is_made_up(imperfections, caplog, monkeypatch):
     """Neither stars and galaxies nor gradients and misalignment look like one."""
     caplog.set_level("INFO", "stpipe")
-    scenes = [make_scene(seed=seed, **imperfections) for seed in (1, 2)]
-    found = [run(scene) for scene in scenes]
+    scene = make_scene(**imperfections)
+    found = run(scene)
     assert not [text for text in caplog.messages if "Lyot" in text]
     # As if no frame told where the field is.
     monkeypatch.setattr(grid, "kept_parts", lambda *_: None)
-    for one, scene in zip(found, scenes, strict=True):
-        np.testing.assert_array_equal(one, run(scene))
+    np.testing.assert_array_equal(found, run(scene))
 
 
 @pytest.mark.parametrize("parameters", [{"miri_lyot": "mask"}, {}])

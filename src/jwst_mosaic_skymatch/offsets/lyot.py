@@ -98,36 +98,41 @@ def measure_contrast(first: Tile, second: Tile) -> LyotContrast | None:
     share = shares[0] - shares[1]
     if not share.any():
         return None
-    medians, n_cells = _block_medians(first.data[own] - second.data[others])
-    if not n_cells.any():
-        return None
+    blocks = _in_blocks(first.data[own] - second.data[others])
+    n_cells = np.count_nonzero(np.isfinite(blocks), axis=1)
     total = int(n_cells.sum())
+    if not total:
+        return None
     pure = np.all([(s == 0) | (s == 1) for s in shares], axis=0)
-    used = pure & (n_cells > BLOCK_CELLS**2 // 2)
-    places = np.stack([axis.ravel() for axis in np.meshgrid(x, y)])[:, used]
-    value, error = _fit(medians[used], share[used], places)
+    used = np.flatnonzero(pure & (n_cells > BLOCK_CELLS**2 // 2))
+    value, error = np.nan, np.nan
+    n_raised = np.count_nonzero(share[used])
+    if n_raised >= LEAST_RAISED and used.size - n_raised >= LEAST_LEVEL:
+        places = np.stack([axis.ravel() for axis in np.meshgrid(x, y)])[:, used]
+        value, error = _fit(_medians(blocks[used]), share[used], places)
     return LyotContrast(value, error, float(share @ n_cells / total), total)
 
 
-def _block_medians(difference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the median of each block, and in how many cells there is a difference."""
+def _in_blocks(difference: np.ndarray) -> np.ndarray:
+    """Cut a difference into blocks, row by row, (n_blocks, n_cells); NaN beyond its edges."""
     pad = [(0, -n % BLOCK_CELLS) for n in difference.shape]
     image = np.pad(difference, pad, constant_values=np.nan)
     ny, nx = (n // BLOCK_CELLS for n in image.shape)
-    blocks = image.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).swapaxes(1, 2).reshape(ny * nx, -1)
-    # Of sorted values NaN are the last.
-    ordered = np.sort(blocks, axis=1)
+    cut = image.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).swapaxes(1, 2)
+    return cut.reshape(ny * nx, BLOCK_CELLS**2)
+
+
+def _medians(blocks: np.ndarray) -> np.ndarray:
+    """Find the median of each block, three times as fast as `numpy.nanmedian`."""
+    ordered = np.sort(blocks, axis=1)  # NaN come last
     n_cells = np.count_nonzero(np.isfinite(ordered), axis=1)
-    middle = np.stack([np.maximum(n_cells - 1, 0) // 2, n_cells // 2], axis=1)
-    middle = np.minimum(middle, ordered.shape[1] - 1)
-    return np.take_along_axis(ordered, middle, axis=1).mean(axis=1).astype(float), n_cells
+    middle = np.stack([(n_cells - 1) // 2, n_cells // 2], axis=1)
+    return np.take_along_axis(ordered, middle, axis=1).mean(axis=1).astype(float)
 
 
 def _fit(values: np.ndarray, share: np.ndarray, places: np.ndarray) -> tuple[float, float]:
     """Fit constant, plane and contrast, and return the contrast and its error."""
     raised = share != 0
-    if np.count_nonzero(raised) < LEAST_RAISED or np.count_nonzero(~raised) < LEAST_LEVEL:
-        return np.nan, np.nan
     along = places - places.mean(axis=1, keepdims=True)
     design = np.stack([np.ones_like(values), *(along / np.abs(along).max()), share], axis=1)
     # Each kind of blocks about its own median: raised ones are no outliers for being so.
