@@ -9,6 +9,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch import simulation as sim
+from jwst_mosaic_skymatch.tiles import grid
 
 BINNING = 4
 OFFSET = 0.5
@@ -16,9 +17,20 @@ OFFSET = 0.5
 FIELD, IMAGER = np.s_[179:, :80], np.s_[:, 80:]
 
 
-def make_scene(offset=0.0, seed=1):
-    imperfections = sim.Imperfections(lyot_offset=offset)
-    return sim.stephans_quintet(8, binning=BINNING, seed=seed, imperfections=imperfections)
+def make_scene(offset=0.0, seed=1, n=8, **errors):
+    imperfections = sim.Imperfections(lyot_offset=offset, **errors)
+    return sim.stephans_quintet(n, binning=BINNING, seed=seed, imperfections=imperfections)
+
+
+def make_narrow_mosaic(offset=0.0):
+    """In a narrow mosaic nothing but Lyot fields ties columns to each other."""
+    return sim.compose_scene(
+        "mosaic",
+        sim.mosaic_pointings(2, 2, overlap=0.25, dithers=2, visit_per_tile=True),
+        components=(sim.Galaxy(6.0, 15.0),),
+        binning=BINNING,
+        imperfections=sim.Imperfections(lyot_offset=offset),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +72,32 @@ def run(scene, **parameters):
     return errors(scene, step.levels_table)
 
 
-def test_default_is_as_good_as_without_the_offset():
-    clean, raised = (
-        np.concatenate([run(make_scene(offset, seed))[0] for seed in (1, 2)])
-        for offset in (0.0, OFFSET)
+@pytest.mark.parametrize("grouping", ["visit", "none"])
+def test_default_is_as_good_as_without_the_field(grouping):
+    default, masked = (
+        np.concatenate(
+            [
+                run(make_scene(OFFSET, seed, n=12), miri_lyot=option, grouping=grouping)[0]
+                for seed in (1, 2)
+            ]
+        )
+        for option in ("keep", "mask")
     )
-    assert rms(raised) < 1.2 * rms(clean)
-    kept, _ = run(make_scene(OFFSET), miri_lyot="keep")
-    assert rms(kept) > 10 * rms(raised)
+    assert rms(default) < 1.2 * rms(masked)
+
+
+@pytest.mark.parametrize(
+    "imperfections", [{}, {"visit_gradient_rms": 0.05}, {"pointing_rms": 0.05}], ids=str
+)
+def test_no_offset_is_made_up(imperfections, caplog, monkeypatch):
+    """Neither stars and galaxies nor gradients and misalignment look like one."""
+    caplog.set_level("INFO", "stpipe")
+    scene = make_scene(**imperfections)
+    found = run(scene)
+    assert not [text for text in caplog.messages if "Lyot" in text]
+    # As if no frame told where the field is.
+    monkeypatch.setattr(grid, "kept_parts", lambda *_: None)
+    np.testing.assert_array_equal(found, run(scene))
 
 
 @pytest.mark.parametrize("parameters", [{"miri_lyot": "mask"}, {}])
@@ -194,21 +224,21 @@ def test_offset_is_in_the_log(models, caplog):
     assert float(line.split()[3]) == pytest.approx(OFFSET, abs=0.01)
 
 
-def test_nothing_is_lost_by_default(caplog):
-    """In a narrow mosaic nothing but Lyot fields ties columns to each other."""
-    pointings = sim.mosaic_pointings(2, 2, overlap=0.25, dithers=2, visit_per_tile=True)
-    scene = sim.compose_scene(
-        "mosaic", pointings, components=(sim.Galaxy(6.0, 15.0),), binning=BINNING
-    )
-    components, found = {}, {}
+def test_offset_that_is_taken_out_is_in_the_log(caplog):
+    caplog.set_level("INFO", "stpipe")
+    run(make_scene(OFFSET))
+    (line,) = [text for text in caplog.messages if text.startswith("Lyot fields lie ")]
+    value, error = (float(line.replace(",", "").split()[k]) for k in (3, 8))
+    assert abs(value - OFFSET) < 3 * error < 0.05
+
+
+@pytest.mark.parametrize(("option", "n_components"), [("keep", 1), ("mask", 2)])
+def test_narrow_mosaic_hangs_on_the_field(caplog, option, n_components):
     with caplog.at_level(logging.WARNING, "stpipe"):
-        for option in ("auto", "keep", "mask"):
-            caplog.clear()
-            step = PixelSkyMatchStep(miri_lyot=option)
-            step.run(sim.simulate_models(scene))
-            components[option] = int(np.ptp(step.levels_table["component"])) + 1
-            found[option], _ = errors(scene, step.levels_table)
-            warned = [text for text in caplog.messages if text.startswith("Only the Lyot field")]
-            assert len(warned) == (option != "keep")
-    assert components == {"auto": 1, "keep": 1, "mask": 2}
-    assert rms(found["auto"]) < 1.1 * rms(found["keep"])
+        step = PixelSkyMatchStep(miri_lyot=option)
+        step.run(sim.simulate_models(make_narrow_mosaic()))
+    assert int(np.ptp(step.levels_table["component"])) + 1 == n_components
+    warned = [text for text in caplog.messages if text.startswith("Next to nothing but MIRI's")]
+    assert len(warned) == (option == "keep")
+    if warned:
+        assert "jw09999001001 and jw09999001002" in warned[0]

@@ -42,6 +42,12 @@ from jwst_mosaic_skymatch.levels.trends import (
     find_structure,
     include_structure,
 )
+from jwst_mosaic_skymatch.offsets.lyot import (
+    LyotContrast,
+    LyotOffset,
+    common_offset,
+    measure_contrast,
+)
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.offsets.quality import doubt, find_unlike
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
@@ -55,6 +61,7 @@ from jwst_mosaic_skymatch.stack import (
 )
 from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.lyot import has_lyot
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
 from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, crop_to_overlap, store_tile
 
@@ -62,6 +69,9 @@ __all__ = ["match_exposures"]
 
 # How often gradients may be doubled until loops close.
 GRADIENT_STEPS = 4
+
+# A pair with a larger share of Lyot fields on an imager hangs on these.
+MOSTLY = 0.5
 
 # An exposure, or the tile that is being made of it.
 _Started = Observation | Future[TiledExposure]
@@ -139,10 +149,12 @@ def match_exposures(
         for found in run_jobs(workers.executor, stack_jobs(), workers.n_ahead)
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
-    offsets, failed = _compare_stacks(stacks, settings, workers)
+    contrasts = [contrast for found in matched for contrast in found.contrasts]
+    compared = _compare_stacks(stacks, settings, workers, contrasts)
     owners = pieces or {}
     groups = [labels[owners.get(k, k)] for k in range(len(labels))]
-    return _solve_stacks(groups, kin, matched, stacks, offsets, failed, owners, settings)
+    match = _solve_stacks(groups, kin, matched, stacks, compared, owners, settings)
+    return replace(match, lyot=compared.lyot, lyot_pairs=compared.lyot_pairs)
 
 
 def _plan_stacks(
@@ -178,29 +190,62 @@ def _number_stacks(stacks: Sequence[Stack]) -> tuple[Stack, ...]:
     return tuple(numbered)
 
 
-def _compare_stacks(
-    stacks: Sequence[Stack], settings: MatchSettings, workers: Workers
-) -> tuple[tuple[PairOffset, ...], set[int]]:
-    """Measure the pairs of all stacks.
+@dataclass(frozen=True)
+class _ComparedStacks:
+    """Stacks after all pairs of them have been measured."""
 
-    The second result are the stacks in pairs with too few common cells.
-    """
+    offsets: tuple[PairOffset, ...]
+    failed: Collection[int]  # stacks in pairs with too few common cells
+    lyot: LyotOffset
+    lyot_pairs: tuple[int, ...]  # see `Match`
+
+
+def _compare_stacks(
+    stacks: Sequence[Stack],
+    settings: MatchSettings,
+    workers: Workers,
+    contrasts: Sequence[LyotContrast],
+) -> _ComparedStacks:
+    """Measure the pairs of all stacks; ``contrasts`` is what pairs inside them show."""
     pairs = choose_pairs([stack.summary.coverage for stack in stacks])
     quoted = all_quoted([stack.summary for stack in stacks])
     means = [cast(StoredTile, stack.mean) for stack in stacks]
+    between = _measure_contrasts(means, pairs, workers)
+    lyot = common_offset([*contrasts, *between])
     jobs = (
-        (measure_pair, *crop_to_overlap(means[i], means[j]), settings, quoted, False)
-        for i, j in pairs
+        (
+            measure_pair,
+            *crop_to_overlap(means[i], means[j]),
+            settings,
+            quoted,
+            False,
+            contrast,
+            lyot,
+        )
+        for (i, j), contrast in zip(pairs, between, strict=True)
     )
     offsets: list[PairOffset] = []
     failed: set[int] = set()
+    lyot_pairs: list[int] = []
     measured = run_jobs(workers.executor, jobs, workers.n_ahead)
-    for (i, j), offset in zip(pairs, measured, strict=True):
+    for (i, j), shown, offset in zip(pairs, between, measured, strict=True):
         if offset is None:
             failed |= {i, j}
-        else:
-            offsets.append(replace(offset, first=i, second=j))
-    return tuple(offsets), failed
+            continue
+        if shown and not lyot.n_pairs and abs(shown.share) > MOSTLY:
+            lyot_pairs.append(len(offsets))
+        offsets.append(replace(offset, first=i, second=j))
+    return _ComparedStacks(tuple(offsets), failed, lyot, tuple(lyot_pairs))
+
+
+def _measure_contrasts(
+    means: Sequence[StoredTile], pairs: Sequence[tuple[int, int]], workers: Workers
+) -> list[LyotContrast | None]:
+    """See what pairs show of Lyot fields."""
+    if not any(has_lyot(mean.outline) for mean in means):
+        return [None] * len(pairs)
+    jobs = ((measure_contrast, *crop_to_overlap(means[i], means[j])) for i, j in pairs)
+    return list(run_jobs(workers.executor, jobs, workers.n_ahead))
 
 
 def _solve_stacks(
@@ -208,18 +253,17 @@ def _solve_stacks(
     families: Sequence[str],
     matched: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
-    offsets: Sequence[PairOffset],
-    failed: set[int],
+    compared: _ComparedStacks,
     pieces: Collection[int],
     settings: MatchSettings,
 ) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
     n = len(labels)
     inside = tuple(pair for part in matched for pair in part.pairs)
-    unlike = find_unlike(len(stacks), offsets)
+    unlike = find_unlike(len(stacks), compared.offsets)
     remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
     remarks |= {k: remark for number, remark in unlike.items() for k in stacks[number].members}
-    planes = _Planes(inside, stacks, doubt(offsets, unlike), np.zeros((n, 2)))
+    planes = _Planes(inside, stacks, doubt(compared.offsets, unlike), np.zeros((n, 2)))
     if settings.plane_per:
         groups = labels if settings.plane_per == "group" else _stack_labels(n, stacks)
         planes = _fit_planes(groups, planes, settings.weighted)
@@ -240,7 +284,7 @@ def _solve_stacks(
     for stack in matched:
         skies[list(stack.members)] = stack.skies
         obstacles |= stack.obstacles
-    obstacles |= {k: FEW_CELLS for number in failed for k in stacks[number].members}
+    obstacles |= {k: FEW_CELLS for number in compared.failed for k in stacks[number].members}
     return Match(
         levels=combined.without(planes.common, _frames(n, stacks)),
         level_errors=errors,
@@ -292,11 +336,11 @@ def _solve_levels(
     # as is most likely or, where several pairs disagree, as it takes for loops to close.
     n_steps = GRADIENT_STEPS if np.count_nonzero(joint.solution.robust_weights < 0.5) > 1 else 1
     found = _find_structure(families, inside, stacks, measured, gradients_likely=True)
-    for _ in range(n_steps):
+    for step in range(n_steps):
+        found = found.with_gradients(2.0 if step else 1.0)
         offsets, joint, is_closed = solve(found)
         if is_closed or not found.has_gradients:
             break
-        found = found.with_gradients(2.0)
     return found, offsets, joint
 
 

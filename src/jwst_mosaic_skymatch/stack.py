@@ -26,6 +26,12 @@ from jwst_mosaic_skymatch.levels.results import (
 )
 from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
 from jwst_mosaic_skymatch.levels.trends import family_matrix, find_structure, include_structure
+from jwst_mosaic_skymatch.offsets.lyot import (
+    LyotContrast,
+    LyotOffset,
+    common_offset,
+    measure_contrast,
+)
 from jwst_mosaic_skymatch.offsets.measure import PairOffset, measure_offset
 from jwst_mosaic_skymatch.offsets.outliers import OutlierVotes
 from jwst_mosaic_skymatch.offsets.quality import doubt, find_spoiled
@@ -33,6 +39,7 @@ from jwst_mosaic_skymatch.offsets.selection import choose_pairs
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.blocks import TileSummary, summarize
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, mean_places
+from jwst_mosaic_skymatch.tiles.lyot import without_lyot
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
@@ -142,7 +149,7 @@ def match_stack(
         )
     summaries = [summarize(tile) for tile in tiles]
     del tiled, exposures  # tiles are replaced by clean ones
-    offsets, failed, votes = _compare_members(tiles, summaries, settings)
+    offsets, failed, votes, contrasts = _compare_members(tiles, summaries, settings)
     obstacles |= {positions[k]: FEW_CELLS for k in failed}
     spoiled = find_spoiled(len(tiles), offsets, [vote.share for vote in votes])
     offsets = doubt(offsets, spoiled)
@@ -166,6 +173,7 @@ def match_stack(
         skies=skies,
         obstacles=obstacles,
         remarks={positions[k]: remark for k, remark in spoiled.items()},
+        contrasts=contrasts,
     )
 
 
@@ -178,8 +186,8 @@ def _obstacle(exposure: TiledExposure) -> str:
 
 def _compare_members(
     tiles: Sequence[Tile], summaries: Sequence[TileSummary], settings: MatchSettings
-) -> tuple[list[PairOffset], set[int], list[OutlierVotes]]:
-    """Measure the pairs of a stack, and collect what they say of cells.
+) -> tuple[list[PairOffset], set[int], list[OutlierVotes], tuple[LyotContrast, ...]]:
+    """Measure the pairs of a stack, and collect what they say of cells and of Lyot fields.
 
     The second result are the members of pairs with too few common cells.
     """
@@ -187,9 +195,12 @@ def _compare_members(
     failed: set[int] = set()
     votes = [OutlierVotes(tile) for tile in tiles]
     if settings.rigid:
-        return offsets, failed, votes
-    for i, j in choose_pairs([summary.coverage for summary in summaries]):
-        offset = measure_pair(tiles[i], tiles[j], settings, all_quoted(summaries), True)
+        return offsets, failed, votes, ()
+    pairs = choose_pairs([summary.coverage for summary in summaries])
+    contrasts = [measure_contrast(tiles[i], tiles[j]) for i, j in pairs]
+    lyot, quoted = common_offset(contrasts), all_quoted(summaries)
+    for (i, j), contrast in zip(pairs, contrasts, strict=True):
+        offset = measure_pair(tiles[i], tiles[j], settings, quoted, True, contrast, lyot)
         if offset is None:
             failed |= {i, j}
             continue
@@ -197,7 +208,7 @@ def _compare_members(
             votes[i].add(offset.outliers, offset.outliers.first)
             votes[j].add(offset.outliers, offset.outliers.second)
         offsets.append(replace(offset, first=i, second=j, outliers=None))
-    return offsets, failed, votes
+    return offsets, failed, votes, tuple(filter(None, contrasts))
 
 
 def _with_structure(
@@ -278,10 +289,45 @@ def outside_shares(
 
 
 def measure_pair(
-    first: Tile, second: Tile, settings: MatchSettings, quoted: bool, keep_outliers: bool
-) -> PairOffset | None:  # numpydoc ignore=PR01,RT01
-    """Measure the offset of two tiles, see `measure_offset`."""
-    return measure_offset(
+    first: Tile,
+    second: Tile,
+    settings: MatchSettings,
+    quoted: bool,
+    keep_outliers: bool,
+    contrast: LyotContrast | None,
+    lyot: LyotOffset,
+) -> PairOffset | None:
+    """Measure the offset of two tiles, see `measure_offset`.
+
+    Parameters
+    ----------
+    first, second : Tile
+        The tiles.
+    settings : MatchSettings
+        How to match them.
+    quoted, keep_outliers : bool
+        See `measure_offset`.
+    contrast : LyotContrast or None
+        What their overlap shows of Lyot fields, if there are any.
+    lyot : LyotOffset
+        How much these lie above the imager.
+
+    Returns
+    -------
+    PairOffset or None
+        The offset, of imagers if Lyot fields lie above them.
+
+    Notes
+    -----
+    Where imagers alone overlap, too, Lyot fields are left out. To subtract what is measured there
+    itself would add its error, and fields may differ a little. The joint covariance of levels
+    counts all common cells: what is lost with these is a variance of this pair.
+    """
+    is_raised = contrast is not None and lyot.value != 0.0
+    tells = contrast is not None and np.isfinite(contrast.value)
+    if is_raised:
+        first = without_lyot(first, second, None if tells else lyot.value)
+    offset = measure_offset(
         first,
         second,
         settings.statistic,
@@ -290,6 +336,16 @@ def measure_pair(
         fit_plane=settings.plane_per is not None,
         quoted=quoted,
         keep_outliers=keep_outliers,
+    )
+    if offset is None or contrast is None or not is_raised:
+        return offset
+    if not tells:
+        return offset.with_variance(structure=(contrast.share * lyot.error) ** 2)
+    kept = min(offset.n_cells / contrast.n_cells, 1.0)
+    return replace(
+        offset,
+        quoted_variance=kept * offset.quoted_variance,
+        structure_variance=(1.0 - kept) * offset.variance,
     )
 
 

@@ -51,11 +51,10 @@ from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
 from jwst_mosaic_skymatch.levels.ties import tie_match
 from jwst_mosaic_skymatch.match import match_exposures
-from jwst_mosaic_skymatch.offsets.links import find_lyot_links
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
-from jwst_mosaic_skymatch.products.lyot import describe_links, describe_pieces
+from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, warn_of_lyot_ties
 from jwst_mosaic_skymatch.products.messages import (
     describe_planes,
     describe_ties,
@@ -105,7 +104,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         plane_per = option('group', 'exposure', default='group') # what has a gradient of its own, with background='plane'
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
-        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='auto') # field of MIRI's Lyot coronagraph: leave out unless only it overlaps others, match with the imager, leave out, or give a level of its own
+        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, without an offset that overlaps show; leave out; or give a level of its own
         reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
         fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
@@ -437,7 +436,9 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         library, exposures, images = step_input.library, step_input.exposures, pieces.images
         labels = group_labels(exposures, self.grouping)
         grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
-        exclusions = self._exclusions(step_input, pieces, grid, footprints, exclusion)
+        exclusions = [
+            replace(exclusion, lyot_alone=k in pieces.positions) for k in range(len(images))
+        ]
         if pieces.owners:
             footprints += grid.locate(pieces.footprints)
         log.info(
@@ -473,12 +474,13 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 pieces=dict(zip(pieces.positions, pieces.owners, strict=True)),
                 whole_stacks=from_files and workers.distant,
             )
-        for line in summarize_match(match, labels, self.grouping):
+        for line in [*summarize_match(match, labels, self.grouping), *describe_lyot(match)]:
             log.info(line)
         match, offsets = self._tie_and_place(match, pieces)
         for line in describe_planes(match, images, grid):
             log.info(line)
-        for sentence in warnings_of_match(match, images, grid, self.shift_threshold):
+        warnings = warnings_of_match(match, images, grid, self.shift_threshold)
+        for sentence in [*warnings, *warn_of_lyot_ties(match)]:
             log.warning(sentence)
         if exclusion.area is not None and not in_area:
             log.warning(
@@ -487,28 +489,6 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 self.exclude,
             )
         return match, offsets, grid
-
-    def _exclusions(
-        self,
-        step_input: StepInput,
-        pieces: Pieces,
-        grid: Grid,
-        footprints: Sequence[np.ndarray],
-        exclusion: Exclusion,
-    ) -> list[Exclusion]:
-        """Say what is left out of each image, and what that leaves apart."""
-        links = frozenset[int]()
-        if exclusion.miri_lyot != "keep":
-            links = find_lyot_links(step_input.library, step_input.exposures, grid, footprints)
-        for sentence in describe_links(links, step_input.exposures, exclusion.miri_lyot):
-            log.warning(sentence)
-        kept = links if exclusion.miri_lyot == "auto" else ()
-        return [
-            replace(exclusion, miri_lyot="keep")
-            if k in kept
-            else replace(exclusion, lyot_alone=k in pieces.positions)
-            for k in range(len(pieces.images))
-        ]
 
     def _tie_and_place(self, match: Match, pieces: Pieces) -> tuple[Match, PieceOffsets]:
         """Relate to each other what overlaps do not: components, and pieces to their exposures."""

@@ -1,26 +1,30 @@
 """What is said of Lyot fields."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets
-from jwst_mosaic_skymatch.products.lyot import describe_links, describe_pieces
+from jwst_mosaic_skymatch.offsets.lyot import LyotOffset
+from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, warn_of_lyot_ties
 
 
-def test_links_name_exposures_and_a_remedy(exposures):
-    (kept,) = describe_links({2, 0}, exposures, "auto")
-    assert kept.startswith("Only the Lyot field of 0_cal.fits, 2_cal.fits overlaps some other")
-    assert "miri_lyot='mask'" in kept
-    for option in ("mask", "separate"):
-        (left_out,) = describe_links({1}, exposures, option)
-        assert f"miri_lyot={option!r}" in left_out
-        assert "miri_lyot='keep'" in left_out
-    assert describe_links({1}, exposures, "keep") == []
-    assert describe_links(set(), exposures, "auto") == []
+def test_offset_that_is_taken_out(match):
+    assert describe_lyot(match) == []
+    (line,) = describe_lyot(replace(match, lyot=LyotOffset(0.25, 0.0123, 3)))
+    assert "0.25 above the imager, error 0.012, from 3 overlaps" in line
+    assert "miri_lyot='separate'" in line
+    (line,) = describe_lyot(replace(match, lyot=LyotOffset(0.25, 0.0123, 1)))
+    assert "from 1 overlap;" in line
 
 
-def test_few_links_are_listed(exposures):
-    (sentence,) = describe_links(range(20), exposures * 5, "auto")
-    assert "and 16 more overlaps" in sentence
+def test_pairs_that_hang_on_a_field(match):
+    assert warn_of_lyot_ties(match) == []
+    (warning,) = warn_of_lyot_ties(replace(match, lyot_pairs=(0,)))
+    assert "jw001 and jw002. If its" in warning
+    assert "miri_lyot='mask'" in warning
+    (warning,) = warn_of_lyot_ties(replace(match, lyot_pairs=(0,) * 20))
+    assert "and jw002, and 16 more pairs. If its" in warning
 
 
 def test_offsets_of_fields():

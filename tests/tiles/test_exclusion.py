@@ -13,7 +13,6 @@ from jwst_mosaic_skymatch.simulation import DetectorOptions, simulate_models, st
 from jwst_mosaic_skymatch.tiles.exclusion import (
     Exclusion,
     excluded_pixels,
-    frame_parts,
     lyot_window,
     pixels_in_area,
 )
@@ -143,12 +142,6 @@ def test_lyot_alone_is_all_but_what_is_left_out_else():
     # The edge is that of the exposure, for a piece too.
     trimmed = excluded_pixels(Exclusion(2, "separate", None, True), IMAGER, None, pixel_map)
     assert np.count_nonzero(~trimmed.unpack()) == (308 - 2) * (320 - 4 - 2)
-
-
-def test_parts_of_a_frame():
-    assert frame_parts(IMAGER, (1024, 1032)) == [np.s_[0:1024, 359:1032], np.s_[716:1024, 0:320]]
-    assert frame_parts(IMAGER, (128, 129)) == [np.s_[0:128, 45:129], np.s_[89:128, 0:40]]
-    assert frame_parts(replace(IMAGER, detector="NRCA1"), (1024, 1032)) == []
 
 
 def test_all_three_together(tmp_path):

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from scipy.special import chdtrc
 
+from jwst_mosaic_skymatch.offsets.lyot import LyotContrast, LyotOffset
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, PixelPlane
@@ -150,6 +151,8 @@ class MatchedStack:
         What keeps exposures, by position, from being compared with the others.
     remarks : mapping of int to str
         What is wrong with exposures, by position, that are kept out of the mean.
+    contrasts : tuple of LyotContrast
+        What its pairs show of MIRI's Lyot fields.
     """
 
     stacks: tuple[Stack, ...]
@@ -158,6 +161,7 @@ class MatchedStack:
     skies: tuple[float, ...]
     obstacles: Mapping[int, str]
     remarks: Mapping[int, str] = field(default_factory=dict)
+    contrasts: tuple[LyotContrast, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,11 @@ class Match:
         the common one, MJy/sr per cell; zero where it is not significant.
     placed : frozenset of int
         Positions of pieces whose level is no measurement but follows from their exposure's.
+    lyot : LyotOffset
+        How much MIRI's Lyot fields lie above the imager; it has been taken out of pairs.
+    lyot_pairs : tuple of int
+        Positions in ``stack_pairs`` of those that compare next to nothing but Lyot fields with
+        an imager, if nothing tells how these differ.
     """
 
     levels: np.ndarray
@@ -241,6 +250,8 @@ class Match:
     gradients: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     gradient_errors: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     placed: frozenset[int] = frozenset()
+    lyot: LyotOffset = field(default_factory=lambda: LyotOffset())
+    lyot_pairs: tuple[int, ...] = ()
 
     @property
     def n_components(self) -> int:

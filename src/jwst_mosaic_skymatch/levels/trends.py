@@ -430,20 +430,9 @@ def include_structure(
     offsets: Sequence[PairOffset], structure: np.ndarray, trends: np.ndarray
 ) -> list[PairOffset]:  # numpydoc ignore=PR01,RT01
     """Add to the variance of each offset that by structure, and by trends, (MJy/sr)^2."""
-    included = []
-    for offset, *added in zip(offsets, structure.tolist(), trends.tolist(), strict=True):
-        fit = offset.fit
-        if fit is not None:
-            covariance = fit.covariance.copy()
-            covariance[0, 0] += sum(added)
-            fit = replace(fit, covariance=covariance)
-        included.append(
-            replace(
-                offset,
-                variance=offset.variance + sum(added),
-                structure_variance=offset.structure_variance + added[0],
-                trend_variance=added[1],
-                fit=fit,
-            )
+    return [
+        offset.with_variance(structure=of_structure, trend=of_trend)
+        for offset, of_structure, of_trend in zip(
+            offsets, structure.tolist(), trends.tolist(), strict=True
         )
-    return included
+    ]

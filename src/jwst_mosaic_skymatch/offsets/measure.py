@@ -104,6 +104,23 @@ class PairOffset:
     trend_variance: float = 0.0
     outliers: Outliers | None = None
 
+    def with_variance(
+        self, *, structure: float = 0.0, trend: float = 0.0
+    ) -> Self:  # numpydoc ignore=PR01,RT01
+        """Add to the variance that by structure, and by gradients and gains, (MJy/sr)^2."""
+        fit = self.fit
+        if fit is not None:
+            covariance = fit.covariance.copy()
+            covariance[0, 0] += structure + trend
+            fit = replace(fit, covariance=covariance)
+        return replace(
+            self,
+            variance=self.variance + structure + trend,
+            structure_variance=self.structure_variance + structure,
+            trend_variance=self.trend_variance + trend,
+            fit=fit,
+        )
+
     @property
     def shift(self) -> np.ndarray:
         """Shift (x, y) of ``first`` relative to ``second``, cells, as an array.

@@ -1,49 +1,60 @@
 """What users should be told about the fields of MIRI's Lyot coronagraph."""
 
-from collections.abc import Collection, Sequence
-
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets
+from jwst_mosaic_skymatch.levels.results import Match
 
-__all__ = ["describe_links", "describe_pieces"]
+__all__ = ["describe_lyot", "describe_pieces", "warn_of_lyot_ties"]
 
-# Exposures that are listed.
+# Pairs that are listed.
 LISTED = 4
 
 
-def describe_links(
-    links: Collection[int], exposures: Sequence[Exposure], miri_lyot: str
-) -> list[str]:
-    """Say what becomes of exposures that overlap others only in a Lyot field.
+def describe_lyot(match: Match) -> list[str]:
+    """Say by how much Lyot fields lie above the imager, if that has been taken out.
 
     Parameters
     ----------
-    links : collection of int
-        Positions of the exposures whose Lyot field it is.
-    exposures : sequence of Exposure
-        All exposures.
-    miri_lyot : str
-        What becomes of the field.
+    match : Match
+        The match.
+
+    Returns
+    -------
+    list of str
+        A line, or none.
+    """
+    lyot = match.lyot
+    if not lyot.value:
+        return []
+    overlaps = "1 overlap" if lyot.n_pairs == 1 else f"{lyot.n_pairs} overlaps"
+    return [
+        f"Lyot fields lie {lyot.value:.4g} above the imager, error {lyot.error:.2g}, from "
+        f"{overlaps}; levels are the imager's. miri_lyot='separate' subtracts that, too"
+    ]
+
+
+def warn_of_lyot_ties(match: Match) -> list[str]:
+    """Say which levels are as good as the assumption that Lyot fields lie as high as the imager.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
 
     Returns
     -------
     list of str
         A warning, or none.
     """
-    if not links or miri_lyot == "keep":
+    if not match.lyot_pairs:
         return []
-    names = ", ".join(exposures[k].name for k in sorted(links)[:LISTED])
-    more = f" and {len(links) - LISTED} more" if len(links) > LISTED else ""
-    what = f"Only the Lyot field of {names}{more} overlaps some other exposures"
-    if miri_lyot == "auto":
-        return [
-            f"{what}, and is matched with the imager there: if its background differs from the "
-            "imager's, these levels are off by that, which no error tells; miri_lyot='mask' "
-            "leaves it out."
-        ]
+    pairs = [match.stack_pairs[k].offset for k in match.lyot_pairs]
+    names = [f"{match.stacks[p.first].label} and {match.stacks[p.second].label}" for p in pairs]
+    more = f", and {len(names) - LISTED} more pairs" if len(names) > LISTED else ""
     return [
-        f"{what}, and does not tie them (miri_lyot={miri_lyot!r}): their levels are not relative "
-        "to each other, or missing; miri_lyot='keep' matches it with the imager."
+        "Next to nothing but MIRI's Lyot field overlaps between "
+        f"{', '.join(names[:LISTED])}{more}. If its background differs from the imager's, which "
+        "no overlap tells, their levels are off by that, and level_error does not contain it; "
+        "miri_lyot='mask' leaves it out."
     ]
 
 

@@ -9,19 +9,19 @@ from jwst_mosaic_skymatch.exposures.areas import Area
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.windows import Window
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Window
 
 __all__ = [
     "MIRI_LYOT",
     "Exclusion",
     "excluded_pixels",
-    "frame_parts",
+    "kept_parts",
     "lyot_window",
     "pixels_in_area",
 ]
 
 #: What may become of the field of MIRI's Lyot coronagraph.
-MIRI_LYOT = ("auto", "keep", "mask", "separate")
+MIRI_LYOT = ("keep", "mask", "separate")
 
 # Rows and columns of a MIRI frame, and those in which the Lyot coronagraph's field lies, 0-based.
 # The field itself is smaller (columns 10 to 280, rows 745 to 1019). These are the subarray
@@ -30,6 +30,7 @@ MIRI_LYOT = ("auto", "keep", "mask", "separate")
 FULL_FRAME = (1024, 1032)
 LYOT_ROWS, LYOT_COLUMNS = (716, 1024), (0, 320)
 IMAGER_COLUMN = 359
+MARGIN = 10
 
 # Rows looked at at a time.
 BAND_ROWS = 128
@@ -129,18 +130,44 @@ def lyot_window(
     return (rows, columns) if sees_lyot and sees_imager else None
 
 
-def frame_parts(
-    exposure: Exposure, shape: tuple[int, int]
-) -> list[Window]:  # numpydoc ignore=PR01,RT01
-    """Find rows and columns of the imager in a full frame of MIRI, and of its Lyot field.
+def kept_parts(
+    exclusion: Exclusion, exposure: Exposure, shape: tuple[int, int]
+) -> tuple[Bounds, Bounds] | None:
+    """Find imager and Lyot field in an exposure of which both are matched together.
 
-    Empty for exposures without that field.
+    Parameters
+    ----------
+    exclusion : Exclusion
+        What is left out.
+    exposure : Exposure
+        Its metadata.
+    shape : tuple of int
+        Its shape (ny, nx).
+
+    Returns
+    -------
+    tuple of tuple of int, or None
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of both; None for exposures
+        without that field, or not together.
+
+    Notes
+    -----
+    With a margin of 10 full-frame pixels on all sides, a quarter of the gap between them, so that
+    pixels may be known to some only.
     """
-    window = lyot_window(exposure, shape)
+    window = lyot_window(exposure, shape) if exclusion.miri_lyot == "keep" else None
     if window is None:
-        return []
+        return None
     ny, nx = shape
-    return [np.s_[0:ny, round(IMAGER_COLUMN * nx / FULL_FRAME[1]) : nx], window]
+    rows, columns = window
+    # Of a frame that begins in other columns, they begin in others, too.
+    scale = nx / FULL_FRAME[1] if exposure.subarray in (None, "FULL") else 1.0
+    margin = round(MARGIN * scale)
+    imager = columns.stop + round((IMAGER_COLUMN - LYOT_COLUMNS[1]) * scale)
+    return (
+        (imager - margin, nx + margin, -margin, ny + margin),
+        (columns.start - margin, columns.stop + margin, rows.start - margin, rows.stop + margin),
+    )
 
 
 def _in_frame(limits: tuple[int, int], scale: float, first: int, size: int) -> slice:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
+from jwst_mosaic_skymatch.tiles.windows import Bounds
 
 __all__ = ["DetectorFrame", "PixelPlane", "detector_frame", "mean_places"]
 
@@ -60,6 +61,9 @@ class DetectorFrame:
         Unit of the polynomial's argument, cells.
     coefficients : ndarray, shape (2, n_terms)
         Polynomial that takes places on the grid, relative to ``centre``, to w.
+    parts : tuple of tuple of int, or None
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of the imager, and of MIRI's
+        Lyot field, if that may lie above the imager; None without it.
     """
 
     pixel: np.ndarray
@@ -67,6 +71,15 @@ class DetectorFrame:
     derivative: np.ndarray
     size: float
     coefficients: np.ndarray
+    parts: tuple[Bounds, Bounds] | None = None
+
+    def near_pixels(
+        self, x: np.ndarray, y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:  # numpydoc ignore=PR01,RT01
+        """Give the pixels (x, y) at places on the grid but for distortion, up to 8 for MIRI."""
+        (xx, xy), (yx, yy) = np.linalg.inv(self.derivative)
+        dx, dy = x - self.centre[0], y - self.centre[1]
+        return self.pixel[0] + xx * dx + xy * dy, self.pixel[1] + yx * dx + yy * dy
 
     def places(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Give w, shape (2, ...), at places x, y on the grid, cells.
@@ -84,7 +97,9 @@ class DetectorFrame:
         return PixelPlane(*self.pixel.tolist(), *slopes.tolist())
 
 
-def detector_frame(pixel_map: PixelMap, good: np.ndarray) -> DetectorFrame:
+def detector_frame(
+    pixel_map: PixelMap, good: np.ndarray, parts: tuple[Bounds, Bounds] | None = None
+) -> DetectorFrame:
     """Find the frame of an exposure.
 
     Parameters
@@ -93,6 +108,8 @@ def detector_frame(pixel_map: PixelMap, good: np.ndarray) -> DetectorFrame:
         Where its pixels fall on the grid.
     good : ndarray of bool, shape (ny, nx)
         Its good pixels, at least one.
+    parts : tuple of tuple of int, optional
+        Where imager and Lyot field are, see `DetectorFrame`.
 
     Returns
     -------
@@ -117,6 +134,7 @@ def detector_frame(pixel_map: PixelMap, good: np.ndarray) -> DetectorFrame:
         derivative=derivative,
         size=size,
         coefficients=_fit((cells - centre) / size, offsets @ derivative.T).T,
+        parts=parts,
     )
 
 

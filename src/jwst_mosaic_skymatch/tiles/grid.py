@@ -21,7 +21,7 @@ from jwst_mosaic_skymatch.exposures.models import (
     wcs_footprint,
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
-from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
+from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels, kept_parts
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import Cutout, PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
@@ -243,7 +243,12 @@ def observe(  # numpydoc ignore=PR01,RT01
             ) from None
         pixels = pixels_of(model, exposure.name) if path is None else FilePixels(path)
         excluded = excluded_pixels(exclusion, exposure, model.meta.wcs, pixel_map)
-        return Observation(pixels=pixels, pixel_map=pixel_map, excluded=excluded)
+        return Observation(
+            pixels=pixels,
+            pixel_map=pixel_map,
+            excluded=excluded,
+            parts=kept_parts(exclusion, exposure, pixel_map.shape),
+        )
 
     (observation,) = each_model(library, [exposure], take)
     return observation

@@ -15,6 +15,7 @@ from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, detector_frame
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
+from jwst_mosaic_skymatch.tiles.windows import Bounds
 
 __all__ = ["Observation", "TiledExposure", "make_tile"]
 
@@ -31,11 +32,14 @@ class Observation:
         Where they fall on the grid.
     excluded : ExcludedPixels or None
         Those that are left out of the tile, good or not; None for none.
+    parts : tuple of tuple of int, or None
+        Where imager and Lyot field are, see `~jwst_mosaic_skymatch.tiles.frame.DetectorFrame`.
     """
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
     excluded: ExcludedPixels | None = None
+    parts: tuple[Bounds, Bounds] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def make_tile(
     pixels = observation.pixels.read()
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
     has_good_pixel = bool(good.any())
-    frames = _frames(observation.pixel_map, good)
+    frames = _frames(observation, good)
     if observation.excluded is not None:
         good &= ~observation.excluded.unpack()
     tile = drizzle_tile(
@@ -114,8 +118,9 @@ def make_tile(
     )
 
 
-def _frames(pixel_map: PixelMap, good: np.ndarray) -> tuple[DetectorFrame, ...]:
+def _frames(observation: Observation, good: np.ndarray) -> tuple[DetectorFrame, ...]:
     """Find the frame of an exposure, by its good pixels that the WCS holds for, if any."""
+    pixel_map = observation.pixel_map
     inside = np.zeros_like(good)
     inside[pixel_map.inside] = good[pixel_map.inside]
-    return (detector_frame(pixel_map, inside),) if inside.any() else ()
+    return (detector_frame(pixel_map, inside, observation.parts),) if inside.any() else ()
