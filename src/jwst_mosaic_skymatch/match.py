@@ -36,6 +36,7 @@ from jwst_mosaic_skymatch.levels.results import (
     Stack,
     closure_factor,
 )
+from jwst_mosaic_skymatch.levels.slopes import family_slopes
 from jwst_mosaic_skymatch.levels.solution import incidence_matrix
 from jwst_mosaic_skymatch.levels.trends import find_structure, include_structure
 from jwst_mosaic_skymatch.offsets.measure import PairOffset, measure_offset
@@ -96,6 +97,8 @@ class MatchSettings:
         Fit the shift of each pair along with its offset.
     sky_statistic : SkyStatistic or None
         How to measure the level of each exposure's own pixels; None not to.
+    keep_pictures : bool
+        Keep a small picture of the differences of each pair.
     """
 
     statistic: Statistic
@@ -108,6 +111,7 @@ class MatchSettings:
     rigid: bool = False
     fit_shift: bool = True
     sky_statistic: SkyStatistic | None = None
+    keep_pictures: bool = False
 
 
 def match_exposures(
@@ -332,6 +336,7 @@ def _measure_pair(
         fit_shift=settings.fit_shift,
         quoted=quoted,
         keep_outliers=keep_outliers,
+        keep_picture=settings.keep_pictures,
     )
 
 
@@ -449,14 +454,15 @@ def _solve_stacks(
     """Solve for the levels of stacks, and add them up with those inside."""
     n = len(families)
     inside = tuple(pair for part in matched for pair in part.pairs)
+    shares = sparse.vstack(
+        [
+            incidence_matrix(n, [pair.offset for pair in inside]),
+            offset_shares(n, stacks, offsets),
+        ]
+    )
     found = find_structure(
         [*(pair.offset for pair in inside), *offsets],
-        sparse.vstack(
-            [
-                incidence_matrix(n, [pair.offset for pair in inside]),
-                offset_shares(n, stacks, offsets),
-            ]
-        ),
+        shares,
         _centres(n, stacks),
         families,
         np.concatenate([np.zeros(len(inside)), _outside(offsets, [s.summary for s in stacks])]),
@@ -502,6 +508,7 @@ def _solve_stacks(
             gain=float(np.sqrt(found.of_exposures.gain)),
         ),
         closure_factor=factor,
+        slopes=family_slopes((*inside, *between_pairs), shares, families),
     )
 
 

@@ -45,12 +45,19 @@ def test_nothing_to_say(no_match, exposures, grid):
 
 
 def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
-    n = 30
-    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(n)]
-    shifts = np.stack([0.1 + 0.01 * np.arange(n), np.zeros(n)], axis=1)
-    moved = replace(match, shifts=shifts, shift_variances=np.full((n, 2), 1e-6), stack_pairs=())
+    n, n_good = 30, 31
+    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(n + n_good)]
+    shifts = np.zeros((n + n_good, 2))
+    shifts[:n, 0] = 0.1 + 0.01 * np.arange(n)
+    moved = replace(
+        match,
+        shifts=shifts,
+        shift_variances=np.full(shifts.shape, 1e-6),
+        components=np.zeros(n + n_good, dtype=int),
+        stack_pairs=(),
+    )
     first, *rest = warnings_of_match(moved, many, grid, threshold=0.1)
-    assert first.startswith("30 of 30")
+    assert first.startswith("30 of 61")
     assert first.endswith("The 10 farthest:")
     assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
 

@@ -10,6 +10,7 @@ from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
+from jwst_mosaic_skymatch.offsets.picture import DifferencePicture, draw_differences
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends
@@ -87,6 +88,8 @@ class PairOffset:
         gradients and gains of the two.
     outliers : Outliers or None
         Cells that the regression left out, if they were asked for.
+    picture : DifferencePicture or None
+        The differences less ``value`` for a look at them, if that was asked for.
     """
 
     first: int
@@ -101,6 +104,7 @@ class PairOffset:
     structure_variance: float = 0.0
     trend_variance: float = 0.0
     outliers: Outliers | None = None
+    picture: DifferencePicture | None = None
 
     @property
     def shift(self) -> np.ndarray:
@@ -130,6 +134,7 @@ def measure_offset(
     fit_shift: bool = True,
     quoted: bool = True,
     keep_outliers: bool = False,
+    keep_picture: bool = False,
 ) -> PairOffset | None:
     """Measure the offset of one tile from another.
 
@@ -151,6 +156,8 @@ def measure_offset(
         them.
     keep_outliers : bool, optional
         Record the cells that the regression leaves out.
+    keep_picture : bool, optional
+        Keep a picture of the differences.
 
     Returns
     -------
@@ -162,14 +169,32 @@ def measure_offset(
     if np.count_nonzero(overlap.valid) < min_cells:
         return None
     if statistic.name != "biweight":
-        return _plain_offset(overlap, statistic)
+        offset, compared = _plain_offset(overlap, statistic), overlap
+    else:
+        offset, compared = _regressed_offset(
+            first, second, overlap, min_cells, fit_shift, keep_outliers
+        )
+    if offset is None or not keep_picture:
+        return offset
+    return replace(offset, picture=_picture(compared, offset.value))
+
+
+def _regressed_offset(
+    first: Tile,
+    second: Tile,
+    overlap: "_Overlap",
+    min_cells: int,
+    fit_shift: bool,
+    keep_outliers: bool,
+) -> tuple[PairOffset, "_Overlap"]:
+    """Measure by regression; with it the overlap that was compared in the end."""
     kept = _kept_overlap(overlap, min_cells, fit_shift)
     if fit_shift and _is_shifted(kept.fit):
         shift = _smoothed_shift(kept)
-        moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
+        moved = _Overlap.of(first, shift_tile(second, *(-shift)), overlap.quoted)
         kept = _kept_overlap(moved, min_cells, fit_shift)
-        return _offset(kept, moved, fit_shift, keep_outliers, shift)
-    return _offset(kept, overlap, fit_shift, keep_outliers)
+        return _offset(kept, moved, fit_shift, keep_outliers, shift), moved
+    return _offset(kept, overlap, fit_shift, keep_outliers), overlap
 
 
 @dataclass(frozen=True)
@@ -184,6 +209,7 @@ class _Overlap:
     valid: np.ndarray
     correlation: float  # variance of a mean, over that of independent cells
     angles: tuple[float, ...]  # of the detectors' rows on the grid
+    quoted: bool  # whether the variance of cells is from the exposures' errors
 
     @classmethod
     def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
@@ -202,6 +228,7 @@ class _Overlap:
             valid=np.isfinite(data[0]) & np.isfinite(data[1]),
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
             angles=tuple({first.angle, second.angle}),
+            quoted=quoted,
         )
 
     @cached_property
@@ -325,6 +352,12 @@ def _offset(
         trends=trends,
         outliers=_outliers(overlap, kept) if keep_outliers else None,
     )
+
+
+def _picture(overlap: _Overlap, offset: float) -> DifferencePicture:
+    """Draw all differences, those that the regression leaves out as well."""
+    difference = overlap.difference() - np.float32(offset)
+    return draw_differences(difference, overlap.valid, (overlap.x0, overlap.y0))
 
 
 def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:

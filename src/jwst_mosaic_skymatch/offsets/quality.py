@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
 
-__all__ = ["doubt", "find_spoiled"]
+__all__ = ["doubt", "find_rough", "find_spoiled"]
 
 # Scatter of an exposure's best pair over that of the stack's best, from which on it is spoiled.
 LARGEST_RATIO = 4.0
@@ -17,6 +17,9 @@ STRUCTURE = 4.0
 # as well, which then scatter more by this; usual is 0.002.
 LARGEST_SHARE = 0.03
 RATIO_OF_HITS = 1.5
+# Scatter of a pair over that of the median pair, from which on its overlap is rough. Stripes,
+# glow and gradients of simulated mosaics reach 3, light scattered over half of an overlap 60.
+ROUGH = 10.0
 # By how much the errors of a spoiled exposure are made larger.
 DOUBT = 10.0
 
@@ -105,3 +108,30 @@ def _doubted(offset: PairOffset) -> PairOffset:
         fit=fit,
         trends=None,
     )
+
+
+def find_rough(offsets: Sequence[PairOffset]) -> list[int]:
+    """Find pairs in whose overlap far more disagrees than noise and gradients explain.
+
+    Parameters
+    ----------
+    offsets : sequence of PairOffset
+        Pairs of one kind: inside stacks, or between them.
+
+    Returns
+    -------
+    list of int
+        Positions of such pairs, the worst first.
+    """
+    known = [k for k, offset in enumerate(offsets) if offset.trends is not None]
+    if not known:
+        return []
+    variances = np.array([_scatter_beyond_trends(offsets[k]) for k in known])
+    usual = float(np.median(variances))
+    order = np.argsort(-variances, kind="stable").tolist()
+    return [known[k] for k in order if variances[k] > ROUGH**2 * usual > 0.0]
+
+
+def _scatter_beyond_trends(offset: PairOffset) -> float:
+    assert offset.trends is not None
+    return offset.noise_variance + offset.trends.excess(offset.noise_variance, with_trends=False)

@@ -11,6 +11,7 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = ["details_of_levels", "levels_table", "pairs_table", "read_levels", "sky_shifts"]
@@ -21,7 +22,11 @@ HELD_COLUMNS = ("filename", "level", "level_error")
 
 
 def levels_table(
-    exposures: Sequence[Exposure], match: Match, levels: np.ndarray, grid: Grid, unit: str | None
+    exposures: Sequence[Exposure],
+    match: Match,
+    levels: np.ndarray,
+    grid: Grid | None,
+    unit: str | None,
 ) -> QTable:
     """Tabulate the level of each exposure.
 
@@ -33,8 +38,8 @@ def levels_table(
         Their match, in the same order.
     levels : ndarray, shape (n,)
         Levels as they are recorded in the exposures: with what earlier runs have subtracted.
-    grid : Grid
-        The grid, to express shifts on the sky.
+    grid : Grid or None
+        The grid, to express shifts on the sky; None where there are no shifts.
     unit : str or None
         Unit of the data.
 
@@ -74,7 +79,7 @@ def levels_table(
 
 
 def pairs_table(
-    exposures: Sequence[Exposure], match: Match, grid: Grid, unit: str | None
+    exposures: Sequence[Exposure], match: Match, grid: Grid | None, unit: str | None
 ) -> QTable:
     """Tabulate all pairs that were compared.
 
@@ -87,8 +92,8 @@ def pairs_table(
     -------
     `~astropy.table.QTable`
         One row for each pair: names of exposures (stage ``in-stack``) or of
-        stacks (stage ``between stacks``), number of common cells, offset and
-        what is left of it after the solution, shift of the first relative to the
+        stacks (stage ``between stacks``), number of common cells, offset, its error and the
+        part of that by noise, and what is left of it after the solution, shift of the first relative to the
         second along the axes of the grid.
     """
     filenames = [exposure.name for exposure in exposures]
@@ -97,7 +102,7 @@ def pairs_table(
     rows += [("between stacks", labels, pair) for pair in match.stack_pairs]
     pairs = [pair for _, _, pair in rows]
     offsets = [pair.offset for pair in pairs]
-    brightness, cell = _unit(unit), grid.cell_scale * u.arcsec
+    brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
     shifts = np.array([offset.shift for offset in offsets], dtype=float).reshape(-1, 2)
     variances = np.array([offset.shift_variance for offset in offsets], dtype=float).reshape(-1, 2)
     table = QTable(
@@ -108,6 +113,7 @@ def pairs_table(
             "n_cells": np.array([offset.n_cells for offset in offsets], dtype=int),
             "offset": _numbers(offset.value for offset in offsets) * brightness,
             "offset_error": _numbers(offset.variance**0.5 for offset in offsets) * brightness,
+            "offset_error_noise": _numbers(_noise(offset) for offset in offsets) * brightness,
             "residual": _numbers(pair.residual for pair in pairs) * brightness,
             "weight": _numbers(pair.weight for pair in pairs) * brightness**-2,
         },
@@ -246,10 +252,13 @@ def _printed_short(table: QTable) -> QTable:
 
 
 def sky_shifts(  # numpydoc ignore=PR01,RT01
-    match: Match, grid: Grid
+    match: Match, grid: Grid | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each."""
-    axes = grid.sky_axes
+    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each.
+
+    NaN without a grid.
+    """
+    axes = grid.sky_axes if grid else np.full((2, 2), np.nan)
     return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
 
 
@@ -262,6 +271,11 @@ def _count_pairs(match: Match, n: int) -> np.ndarray:
         for end in (pair.offset.first, pair.offset.second):
             count[list(match.stacks[end].members)] += 1
     return count
+
+
+def _noise(offset: PairOffset) -> float:
+    """Error of an offset by noise alone; a plain statistic knows no other."""
+    return float((offset.noise_variance or offset.variance) ** 0.5)
 
 
 def _closure(match: Match) -> dict[str, float]:

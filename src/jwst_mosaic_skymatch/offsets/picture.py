@@ -1,0 +1,83 @@
+"""Differences of two tiles, small enough to be kept for a look at them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["DifferencePicture", "draw_differences"]
+
+# Pixels to a side that a picture has at most: an overlap of two MIRI exposures has 58.
+LARGEST_SIDE = 64
+# Cells to a side of its pixels at least, those over which trends are measured.
+LEAST_BLOCK = 8
+# Values that a histogram is made of, its bins, and its half width in robust standard deviations.
+N_SAMPLE = 20_000
+N_BINS = 60
+HALF_WIDTH = 5.0
+
+
+@dataclass(frozen=True)
+class DifferencePicture:
+    """Differences of two tiles less their offset: means over blocks of cells, and a histogram.
+
+    Attributes
+    ----------
+    x0, y0 : int
+        Cell of the grid that is cell (0, 0) of the overlap.
+    block : int
+        Cells to a side of a pixel.
+    image : ndarray of float32, shape (ny, nx)
+        Mean of each block, MJy/sr; NaN where the two have no cell in common.
+    edges : ndarray of float64, shape (n_bins + 1,)
+        Edges of the bins, MJy/sr; the outer bins hold all that lies beyond, too.
+    counts : ndarray of int, shape (n_bins,)
+        Cells in each bin, of some that stand for all.
+    """
+
+    x0: int
+    y0: int
+    block: int
+    image: np.ndarray
+    edges: np.ndarray
+    counts: np.ndarray
+
+
+def draw_differences(
+    difference: np.ndarray, valid: np.ndarray, corner: tuple[int, int]
+) -> DifferencePicture:
+    """Condense the differences of two tiles.
+
+    Parameters
+    ----------
+    difference : ndarray, shape (n,)
+        Differences less their offset in the valid cells, MJy/sr.
+    valid : ndarray of bool, shape (ny, nx)
+        Cells that have one.
+    corner : tuple of int
+        Cell (x, y) of the grid that is cell (0, 0) of ``valid``.
+
+    Returns
+    -------
+    DifferencePicture
+        Picture and histogram.
+    """
+    block = LEAST_BLOCK * max(-(-max(valid.shape) // (LEAST_BLOCK * LARGEST_SIDE)), 1)
+    image = np.zeros(valid.shape, dtype=np.float32)
+    image[valid] = difference
+    number = _sums(valid.astype(np.float32), block)
+    with np.errstate(invalid="ignore"):
+        image = _sums(image, block) / number  # 0 / 0 is NaN
+    sample = difference[:: max(difference.size // N_SAMPLE, 1)]
+    quartiles = np.percentile(sample, [25.0, 75.0])
+    half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
+    edges = np.linspace(-half_width, half_width, N_BINS + 1)
+    counts, _ = np.histogram(np.clip(sample, -half_width, half_width), edges)
+    return DifferencePicture(
+        x0=corner[0], y0=corner[1], block=block, image=image, edges=edges, counts=counts
+    )
+
+
+def _sums(values: np.ndarray, block: int) -> np.ndarray:
+    for axis, n in enumerate(values.shape):
+        values = np.add.reduceat(values, np.arange(0, n, block), axis=axis)
+    return values

@@ -1,0 +1,438 @@
+"""Figures of a result. Each takes Axes and returns them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.patches import Polygon
+
+from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
+from jwst_mosaic_skymatch.report.sky import draw_graticule, find_centre, plane_of_sky
+
+if TYPE_CHECKING:
+    from jwst_mosaic_skymatch.report.result import MatchResult
+
+__all__ = [
+    "SkyPlaces",
+    "draw_difference",
+    "draw_histogram",
+    "draw_levels",
+    "draw_mosaic",
+    "draw_sky",
+    "own_axes",
+    "plain",
+    "sky_places",
+]
+
+# Okabe and Ito's colours, which all eyes tell apart; marks differ too.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+LEVELS, RESIDUALS, IMAGE, DIFFERENCE = "cividis", "plasma_r", "gray", "RdBu_r"
+MARKS = "osD^vP"
+GREY = "#8a8a8a"
+# Lines of pairs that a figure has; the worst are drawn.
+MOST_PAIRS = 600
+# Residual, in sigma, at the end of its colours.
+LARGEST_SIGMA = 5.0
+# Points from which on a figure of levels is a picture inside: an SVG element each would be large.
+MOST_POINTS = 400
+# Names of visits that fit below an axis.
+MOST_NAMES = 12
+
+
+class SkyPlaces:
+    """Where footprints and pairs of a result lie, as offsets on a tangent plane.
+
+    Parameters
+    ----------
+    result : MatchResult
+        The result.
+
+    Attributes
+    ----------
+    centre : tuple of float
+        RA and Dec of the tangent point, degrees.
+    corners : list of ndarray, shape (n_corners, 2)
+        Corners of each exposure, arcsec east and north; none where they are not known.
+    ends : dict of str to ndarray, shape (2,)
+        Centre of each exposure and of each group, by name.
+    """
+
+    def __init__(self, result: "MatchResult") -> None:
+        self.centre = result.mosaic.centre if result.mosaic else find_centre(result.footprints)
+        self.corners = [
+            plane_of_sky(*np.asarray(c, dtype=float).T, self.centre) if len(c) else np.zeros((0, 2))
+            for c in result.footprints
+        ]
+        self.ends: dict[str, np.ndarray] = {}
+        groups: dict[str, list[np.ndarray]] = {}
+        for name, group, corners in zip(
+            result.levels["filename"], result.levels["group"], self.corners, strict=False
+        ):
+            if len(corners):
+                self.ends[str(name)] = corners.mean(axis=0)
+                groups.setdefault(str(group), []).append(corners.mean(axis=0))
+        for group, centres in groups.items():
+            self.ends.setdefault(group, np.mean(centres, axis=0))
+
+
+def sky_places(result: "MatchResult") -> SkyPlaces:  # numpydoc ignore=PR01,RT01
+    """Find out where footprints and pairs lie; see `SkyPlaces`."""
+    return SkyPlaces(result)
+
+
+def own_axes(ax: Axes | None) -> Axes:  # numpydoc ignore=PR01,RT01
+    """Make Axes where none are given."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(layout="constrained")[1]
+
+
+def plain(text: Any) -> str:  # numpydoc ignore=PR01,RT01
+    """Write a name so that matplotlib takes nothing in it for mathematics."""
+    return str(text).replace("$", r"\$")
+
+
+def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
+    """Draw levels with errors, visit by visit.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to.
+    result : MatchResult
+        The result.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The same. Broad bars are 1-sigma errors by noise, thin ones all.
+    """
+    table = result.levels
+    level = _numbers(table["level"])
+    total, noise = _numbers(table["level_error"]), _numbers(table["level_error_noise"])
+    visits = np.array([str(v) or "no visit" for v in table["visit_id"]])
+    order = np.lexsort((np.asarray(table["filename"]), visits))
+    place = np.empty(len(table))
+    place[order] = np.arange(len(table))
+    names = list(dict.fromkeys(visits[order].tolist()))
+    many = len(table) > MOST_POINTS
+    colours = colormaps["viridis"](np.linspace(0.0, 0.85, max(len(names), 2)))
+    for number, visit in enumerate(names):
+        own = (visits == visit) & np.isfinite(level)
+        style = {"color": colours[number], "fmt": "none", "rasterized": many}
+        ax.errorbar(place[own], level[own], np.nan_to_num(total[own]), elinewidth=1.0, **style)
+        ax.errorbar(place[own], level[own], np.nan_to_num(noise[own]), elinewidth=3.5, **style)
+        ax.plot(
+            place[own],
+            level[own],
+            linestyle="none",
+            marker=MARKS[number % len(MARKS)],
+            markersize=4,
+            color=colours[number],
+            rasterized=many,
+        )
+    _name_visits(ax, [(visit, place[visits == visit]) for visit in names])
+    ax.set_ylabel(_with_unit("level", result.unit))
+    ax.margins(x=0.02)
+    ax.grid(axis="y", alpha=0.3)
+    return ax
+
+
+def _name_visits(ax: Axes, places: list[tuple[str, np.ndarray]]) -> None:
+    """Separate visits by lines, and name them below, some if there are many."""
+    for _, own in places[1:]:
+        ax.axvline(own.min() - 0.5, color=GREY, linewidth=0.5, alpha=0.6)
+    step = -(-len(places) // MOST_NAMES)
+    shown = places[::step]
+    ax.set_xticks(
+        [own.mean() for _, own in shown],
+        [plain(visit) for visit, _ in shown],
+        rotation=35 if len(shown) > 3 else 0,
+        ha="right" if len(shown) > 3 else "center",
+        rotation_mode="anchor",
+    )
+    ax.set_xlabel("visit, exposure by exposure")
+
+
+def draw_sky(ax: Axes, result: "MatchResult") -> Axes:
+    """Draw footprints coloured by level, pairs by residual, and shifts as arrows.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to.
+    result : MatchResult
+        The result.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The same. Footprints have the gid ``exposure-<row>``, pairs ``pair-<row>``; exposures
+        without a level are hatched, pairs that are left out dashed.
+    """
+    places = sky_places(result)
+    corners = [c for c in places.corners if len(c) and np.isfinite(c).all()]
+    if not corners:
+        ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
+        return ax
+    colours = _draw_footprints(ax, result, places)
+    lines = _draw_pairs(ax, result, places)
+    _draw_shifts(ax, result, places, corners)
+    _frame(ax, np.concatenate(corners), places.centre)
+    bars = {"fraction": 0.045, "pad": 0.02, "shrink": 0.85}
+    figure = ax.figure
+    figure.colorbar(colours, ax=ax, label=_with_unit("level", result.unit), **bars)
+    if len(result.pairs):
+        figure.colorbar(
+            lines,
+            ax=ax,
+            orientation="horizontal",
+            label="residual of pairs, sigma",
+            **{**bars, "pad": 0.01},
+        )
+    return ax
+
+
+def _draw_footprints(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMappable:
+    level = _numbers(result.levels["level"])
+    found = level[np.isfinite(level)]
+    limits = (found.min(), found.max()) if found.size else (0.0, 1.0)
+    colours = ScalarMappable(Normalize(*limits), LEVELS)
+    for row, corners in enumerate(places.corners):
+        if not len(corners):
+            continue
+        known = np.isfinite(level[row])
+        patch = Polygon(
+            corners,
+            facecolor=colours.to_rgba(level[row], alpha=0.45) if known else "none",
+            edgecolor=colours.to_rgba(level[row]) if known else ORANGE,
+            hatch=None if known else "////",
+            linewidth=0.8,
+        )
+        patch.set_gid(f"exposure-{row}")
+        ax.add_patch(patch)
+    return colours
+
+
+def _draw_pairs(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMappable:
+    """Draw the worst pairs, these on top."""
+    colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUALS)
+    pairs = result.pairs
+    if not len(pairs):
+        return colours
+    sigmas = np.abs(_numbers(pairs["residual"])) / np.maximum(
+        _numbers(pairs["offset_error"]), 1e-30
+    )
+    used = np.asarray(pairs["used"], dtype=bool)
+    for row in np.argsort(np.where(used, sigmas, np.inf))[-MOST_PAIRS:].tolist():
+        ends = [places.ends.get(str(pairs[name][row])) for name in ("first", "second")]
+        if any(end is None for end in ends):
+            continue
+        (line,) = ax.plot(
+            *np.transpose(ends),
+            color=colours.to_rgba(sigmas[row]) if used[row] else ORANGE,
+            linestyle="-" if used[row] else (0, (4, 2)),
+            linewidth=1.6 if used[row] else 2.4,
+            solid_capstyle="round",
+        )
+        line.set_gid(f"pair-{row}")
+    return colours
+
+
+def _draw_shifts(
+    ax: Axes, result: "MatchResult", places: SkyPlaces, corners: list[np.ndarray]
+) -> None:
+    """Draw shifts so enlarged that the longest is a third of a footprint, and say by how much."""
+    table = result.levels
+    shifts = np.stack([_numbers(table["shift_ra"]), _numbers(table["shift_dec"])], axis=1)
+    errors = np.hypot(_numbers(table["shift_ra_error"]), _numbers(table["shift_dec_error"]))
+    rows = [
+        row
+        for row, length in enumerate(np.hypot(*shifts.T).tolist())
+        if length > 3.0 * errors[row] and len(places.corners[row])
+    ]
+    if not rows:
+        return
+    size = float(np.median([np.ptp(c, axis=0).max() for c in corners]))
+    longest = float(np.hypot(*shifts[rows].T).max())
+    centres = np.array([places.corners[row].mean(axis=0) for row in rows])
+    arrows = ax.quiver(
+        *centres.T,
+        *(shifts[rows].T * (0.35 * size / longest)),
+        angles="xy",
+        scale_units="xy",
+        scale=1.0,
+        width=0.006,
+        color=GREEN,
+        zorder=4,
+    )
+    arrows.set_gid("shifts")
+    ax.set_title(f"arrows: shifts, the longest {longest:.3g} arcsec", fontsize="small", loc="left")
+
+
+def _frame(ax: Axes, points: np.ndarray, centre: tuple[float, float]) -> None:
+    """Show all points, east to the left, with a net of right ascension and declination."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.04 * float((high - low).max())
+    edges = high[0] + margin, low[0] - margin, low[1] - margin, high[1] + margin
+    _label_sky(ax, edges, centre, GREY)
+    ax.set_aspect("equal")
+
+
+def _label_sky(
+    ax: Axes,
+    edges: tuple[float, float, float, float],
+    centre: tuple[float, float],
+    colour: str,
+) -> None:
+    net = draw_graticule(*edges, centre)
+    for line in net.lines:
+        ax.plot(*line.T, color=colour, linewidth=0.5, alpha=0.5, zorder=1.5)
+    ax.set_xlim(*edges[:2])
+    ax.set_ylim(*edges[2:])
+    ax.set_xticks([at for at, _ in net.ra_ticks], [name for _, name in net.ra_ticks])
+    ax.set_yticks(
+        [at for at, _ in net.dec_ticks],
+        [name for _, name in net.dec_ticks],
+        rotation=90,
+        va="center",
+    )
+    ax.tick_params(labelsize="x-small")
+    ax.set_xlabel("right ascension", fontsize="small")
+    ax.set_ylabel("declination", fontsize="small")
+
+
+def draw_mosaic(ax: Axes, mosaic: MosaicPicture, which: str, unit: str) -> Axes:
+    """Draw a mosaic.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to.
+    mosaic : MosaicPicture
+        The mosaic.
+    which : {'after', 'before', 'residual'}
+        Which of its images.
+    unit : str
+        Unit of the data.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The same. Before and after have one stretch, about the median of each.
+    """
+    image = getattr(mosaic, which)
+    finite = image[np.isfinite(image)]
+    if which == "residual":
+        largest = float(np.percentile(finite, 99.0)) if finite.size else 1.0
+        norm, cmap, label = Normalize(0.0, max(largest, 1e-30)), "magma", "rms difference"
+    else:
+        image = image - np.median(finite)
+        norm, cmap, label = _stretch(mosaic.after), IMAGE, "brightness about the median"
+    shown = ax.imshow(
+        image, origin="lower", extent=mosaic.extent, norm=norm, cmap=cmap, interpolation="none"
+    )
+    _label_sky(ax, mosaic.extent, mosaic.centre, GREY)
+    bar = ax.figure.colorbar(
+        shown, ax=ax, label=_with_unit(label, unit), extend="both", fraction=0.045, pad=0.02
+    )
+    bar.ax.tick_params(labelsize="x-small")
+    return ax
+
+
+def _stretch(after: np.ndarray) -> AsinhNorm:
+    """Stretch the image with levels gone: linear about the sky, logarithmic in what is bright."""
+    values = after[np.isfinite(after)] - np.median(after[np.isfinite(after)])
+    low, quarter, three_quarters, high = np.percentile(values, [0.5, 25.0, 75.0, 99.5])
+    width = max(float(three_quarters - quarter), 1e-30)
+    return AsinhNorm(linear_width=width, vmin=min(low, -2.0 * width), vmax=max(high, 2.0 * width))
+
+
+def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
+    """Draw the differences of a pair less the difference of its levels.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to.
+    picture : DifferencePicture
+        The differences.
+    pair : `~astropy.table.Row`
+        Row of the table of pairs.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The same, along the axes of the grid.
+    """
+    residual = float(_numbers(pair["residual"]))
+    image = picture.image + residual
+    largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
+    ny, nx = np.array(image.shape) * picture.block
+    shown = ax.imshow(
+        image,
+        origin="lower",
+        extent=(picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny),
+        vmin=-largest,
+        vmax=largest,
+        cmap=DIFFERENCE,
+        interpolation="none",
+    )
+    ax.set_facecolor("0.75")
+    ax.set_xlabel("x on the grid, cells", fontsize="small")
+    ax.set_ylabel("y on the grid, cells", fontsize="small")
+    ax.tick_params(labelsize="x-small")
+    unit = str(getattr(pair["residual"], "unit", "") or "")
+    bar = ax.figure.colorbar(
+        shown,
+        ax=ax,
+        label=_with_unit("first − second, less levels", unit),
+        fraction=0.045,
+        pad=0.02,
+    )
+    bar.ax.tick_params(labelsize="x-small")
+    return ax
+
+
+def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
+    """Draw how the cells of a pair scatter about the difference of its levels.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to.
+    picture : DifferencePicture
+        The differences.
+    pair : `~astropy.table.Row`
+        Row of the table of pairs.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The same. A broken line is where the levels are equal, a full one the measured offset.
+    """
+    residual = float(_numbers(pair["residual"]))
+    ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
+    ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
+    ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
+    unit = str(getattr(pair["residual"], "unit", "") or "")
+    ax.set_xlabel(_with_unit("difference of a cell, less levels", unit), fontsize="small")
+    ax.set_ylabel("cells", fontsize="small")
+    ax.tick_params(labelsize="x-small")
+    ax.legend(fontsize="x-small", frameon=False)
+    return ax
+
+
+def _numbers(column: Any) -> np.ndarray:
+    column = column.filled(np.nan) if hasattr(column, "filled") else column
+    return np.asarray(getattr(column, "value", column), dtype=float)
+
+
+def _with_unit(label: str, unit: str) -> str:
+    return f"{label}, {unit.replace(' ', '')}" if unit else label
