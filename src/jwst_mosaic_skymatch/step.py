@@ -31,6 +31,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     check_exposures,
     check_rerun,
     describe_differences,
+    family_names,
     group_labels,
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
@@ -437,10 +438,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 settings,
                 workers,
                 directory=directory,
-                families=[
-                    f"{e.visit_id} {e.detector}" if e.visit_id else label
-                    for e, label in zip(exposures, labels, strict=True)
-                ],
+                families=family_names(exposures),
                 whole_stacks=from_files and workers.distant,
             )
         self._watch.lap("drizzling, comparing, solving")
@@ -565,7 +563,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         )
         if grid and self.save_diagnostics:
             self._save_report(self.result)
-        for line in summary_lines(table, self.result.verdict):
+        for line in summary_lines(table, self.result.verdict, self._findings):
             log.info(line)
 
     def _save_tables(

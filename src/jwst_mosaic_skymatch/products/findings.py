@@ -24,7 +24,9 @@ class Finding:
     remedy : str
         What to do about it.
     exposures : tuple of str
-        Names of the exposures, or stacks, that it concerns.
+        Names of the exposures, or groups, that it concerns.
+    kind : str
+        One or two words, for a table; empty where none needs it.
     details : tuple of str
         Further lines for the log.
     """
@@ -33,6 +35,7 @@ class Finding:
     brief: str = ""
     remedy: str = ""
     exposures: tuple[str, ...] = ()
+    kind: str = ""
     details: tuple[str, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, family_names
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.levels.ties import TiedLevels
 from jwst_mosaic_skymatch.offsets.quality import find_rough
@@ -100,7 +100,7 @@ def findings_of_match(
         *_single_exposure(exposures),
         *_separate_components(match, exposures),
         *_spoiled_exposures(match, exposures),
-        *_uneven_backgrounds(match, grid),
+        *_uneven_backgrounds(match, exposures, grid),
         *_open_loops(match),
         *_unused_pairs(match, exposures),
         *_rough_pairs(match, exposures),
@@ -180,7 +180,7 @@ def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[Find
     return found
 
 
-def _uneven_backgrounds(match: Match, grid: Grid) -> list[Finding]:
+def _uneven_backgrounds(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[Finding]:
     """Say how large gradients and gains are, whose they are, and what they do to levels."""
     backgrounds = match.backgrounds
     errors = match.level_errors[np.isfinite(match.level_errors)]
@@ -197,7 +197,7 @@ def _uneven_backgrounds(match: Match, grid: Grid) -> list[Finding]:
                 f"(rms). A level describes them badly: levels are uncertain by {typical:.2g} "
                 "(level_error), and steps remain at the edges of overlaps."
             )
-            found.append(_gradient(sentence, what, named))
+            found.append(_gradient(sentence, what, named, exposures))
     if backgrounds.gain:
         remedy = "check the flat fields and photometric keywords"
         sentence = (
@@ -210,8 +210,13 @@ def _uneven_backgrounds(match: Match, grid: Grid) -> list[Finding]:
     return found
 
 
-def _gradient(sentence: str, what: str, named: dict[str, float]) -> Finding:
+def _gradient(
+    sentence: str, what: str, sizes: dict[str, float], exposures: Sequence[Exposure]
+) -> Finding:
     """Say of gradients which visits have the largest."""
+    families = family_names(exposures)
+    several = len({exposure.detector for exposure in exposures}) > 1
+    named = {f"visit {f if several else f.split()[0]}": size for f, size in sizes.items()}
     brief = f"backgrounds of {what} have gradients"
     if named:
         first, *others = named
@@ -221,20 +226,21 @@ def _gradient(sentence: str, what: str, named: dict[str, float]) -> Finding:
         sentence,
         brief,
         "subtract a background image in calwebb_image2, or leave its steep part out (exclude)",
-        tuple(named),
+        tuple(e.name for e, family in zip(exposures, families, strict=True) if family in sizes),
+        "gradient",
         tuple(f"{name}: gradient of {size:.2g} per arcmin" for name, size in named.items()),
     )
 
 
 def _steep_families(match: Match, per_arcmin: float) -> dict[str, float]:
-    """Name visits with a significant gradient, the largest first, and give its size."""
+    """Find families with a significant gradient, the largest first, and give its size."""
     found = match.slopes
     if not found.names or not np.isfinite(found.sizes).any():
         return {}
     steep = found.significances > GRADIENT_SIGNIFICANCE
     steep &= found.sizes > GRADIENT_SHARE * np.nanmax(found.sizes)
     order = [k for k in np.argsort(-np.nan_to_num(found.sizes)).tolist() if steep[k]]
-    return {f"visit {found.names[k]}": float(found.sizes[k] * per_arcmin) for k in order[:LISTED]}
+    return {found.names[k]: float(found.sizes[k] * per_arcmin) for k in order[:LISTED]}
 
 
 def _open_loops(match: Match) -> list[Finding]:
@@ -291,7 +297,13 @@ def _spoiled_overlap(names: Sequence[str], pair: PairResult, how: str) -> Findin
     ends = names[pair.offset.first], names[pair.offset.second]
     where, remedy = f"overlap of {ends[0]} and {ends[1]}", "look for persistence, scattered light"
     remedy += " or a moving object in it"
-    return Finding(f"The {where} {how}: {remedy}.", f"the {where} is spoiled", remedy, ends)
+    return Finding(
+        f"The {where} {how}: {remedy}.",
+        f"the {where} is spoiled",
+        remedy,
+        ends,
+        "spoiled overlap",
+    )
 
 
 def _misaligned_exposures(
@@ -321,7 +333,12 @@ def _misaligned_exposures(
     brief = f"{who} {'are' if plural else 'is'} displaced by {length[far[0]] * pixels:.2f} pixels"
     return [
         Finding(
-            sentence, brief, "run tweakreg again", _names(far.tolist(), exposures), tuple(details)
+            sentence,
+            brief,
+            "run tweakreg again",
+            _names(far.tolist(), exposures),
+            "displaced",
+            tuple(details),
         )
     ]
 

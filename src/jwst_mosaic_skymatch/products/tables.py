@@ -14,7 +14,14 @@ from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["details_of_levels", "levels_table", "pairs_table", "read_levels", "sky_shifts"]
+__all__ = [
+    "details_of_levels",
+    "levels_table",
+    "pairs_table",
+    "read_levels",
+    "sky_shifts",
+    "values_of",
+]
 
 
 # Of a table of levels, what another run needs of it.
@@ -94,7 +101,8 @@ def pairs_table(
         One row for each pair: names of exposures (stage ``in-stack``) or of
         stacks (stage ``between stacks``), number of common cells, offset, its error and the
         part of that by noise, and what is left of it after the solution, shift of the first relative to the
-        second along the axes of the grid.
+        second along the axes of the grid, and slopes of the differences along these, with
+        errors by noise.
     """
     filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
@@ -122,6 +130,10 @@ def pairs_table(
     for axis, name in enumerate("xy"):
         table[f"shift_{name}"] = shifts[:, axis] * cell
         table[f"shift_{name}_error"] = np.sqrt(variances[:, axis]) * cell
+    slopes, slope_errors = _slopes(offsets, cell.to_value(u.arcmin))
+    for axis, name in enumerate("xy"):
+        table[f"slope_{name}"] = slopes[:, axis] * brightness / u.arcmin
+        table[f"slope_{name}_error"] = slope_errors[:, axis] * brightness / u.arcmin
     table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
     return _printed_short(table)
 
@@ -238,6 +250,12 @@ def _read_columns(path: Path, unit: str | None) -> tuple[list[str], np.ndarray, 
     return [str(name) for name in table["filename"]], levels, errors
 
 
+def values_of(column: Any) -> np.ndarray:  # numpydoc ignore=PR01,RT01
+    """Take the numbers of a column, or of a cell, without unit; NaN where there is none."""
+    column = _filled(column)
+    return np.asarray(getattr(column, "value", column), dtype=float)
+
+
 def _filled(column: Any) -> Any:
     """Put NaN where a column of a table has no value."""
     return column.filled(np.nan) if hasattr(column, "filled") else column
@@ -271,6 +289,16 @@ def _count_pairs(match: Match, n: int) -> np.ndarray:
         for end in (pair.offset.first, pair.offset.second):
             count[list(match.stacks[end].members)] += 1
     return count
+
+
+def _slopes(offsets: Sequence[PairOffset], cell: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give slopes of differences and their errors by noise, (n, 2) each, with cells in arcmin."""
+    slopes, errors = np.full((2, len(offsets), 2), np.nan)
+    for k, offset in enumerate(offsets):
+        if offset.trends is not None:
+            slopes[k] = offset.trends.slopes[:2] / cell
+            errors[k] = np.sqrt(np.diag(offset.trends.covariance)[:2]) / cell
+    return slopes, errors
 
 
 def _noise(offset: PairOffset) -> float:

@@ -9,6 +9,7 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
 from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
 from jwst_mosaic_skymatch.report.verdict import Closure
@@ -43,10 +44,7 @@ def pairs_of_interest(result: MatchResult) -> list[int]:
     pairs = result.pairs
     if not len(pairs):
         return []
-    residual, noise = (
-        np.asarray(getattr(pairs[name], "value", pairs[name]), dtype=float)
-        for name in ("residual", "offset_error_noise")
-    )
+    residual, noise = (values_of(pairs[name]) for name in ("residual", "offset_error_noise"))
     sigmas = np.abs(residual) / np.maximum(noise, 1e-30)
     used = np.asarray(pairs["used"], dtype=bool)
     return np.lexsort((-sigmas, used)).tolist()

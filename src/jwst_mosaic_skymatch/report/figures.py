@@ -10,6 +10,7 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.patches import Polygon
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
 from jwst_mosaic_skymatch.report.sky import draw_graticule, find_centre, plane_of_sky
 
@@ -114,8 +115,8 @@ def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
         The same. Broad bars are 1-sigma errors by noise, thin ones all.
     """
     table = result.levels
-    level = _numbers(table["level"])
-    total, noise = _numbers(table["level_error"]), _numbers(table["level_error_noise"])
+    level = values_of(table["level"])
+    total, noise = values_of(table["level_error"]), values_of(table["level_error_noise"])
     visits = np.array([str(v) or "no visit" for v in table["visit_id"]])
     order = np.lexsort((np.asarray(table["filename"]), visits))
     place = np.empty(len(table))
@@ -200,7 +201,7 @@ def draw_sky(ax: Axes, result: "MatchResult") -> Axes:
 
 
 def _draw_footprints(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMappable:
-    level = _numbers(result.levels["level"])
+    level = values_of(result.levels["level"])
     found = level[np.isfinite(level)]
     limits = (found.min(), found.max()) if found.size else (0.0, 1.0)
     colours = ScalarMappable(Normalize(*limits), LEVELS)
@@ -226,8 +227,8 @@ def _draw_pairs(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMap
     pairs = result.pairs
     if not len(pairs):
         return colours
-    sigmas = np.abs(_numbers(pairs["residual"])) / np.maximum(
-        _numbers(pairs["offset_error"]), 1e-30
+    sigmas = np.abs(values_of(pairs["residual"])) / np.maximum(
+        values_of(pairs["offset_error"]), 1e-30
     )
     used = np.asarray(pairs["used"], dtype=bool)
     for row in np.argsort(np.where(used, sigmas, np.inf))[-MOST_PAIRS:].tolist():
@@ -250,8 +251,8 @@ def _draw_shifts(
 ) -> None:
     """Draw shifts so enlarged that the longest is a third of a footprint, and say by how much."""
     table = result.levels
-    shifts = np.stack([_numbers(table["shift_ra"]), _numbers(table["shift_dec"])], axis=1)
-    errors = np.hypot(_numbers(table["shift_ra_error"]), _numbers(table["shift_dec_error"]))
+    shifts = np.stack([values_of(table["shift_ra"]), values_of(table["shift_dec"])], axis=1)
+    errors = np.hypot(values_of(table["shift_ra_error"]), values_of(table["shift_dec_error"]))
     rows = [
         row
         for row, length in enumerate(np.hypot(*shifts.T).tolist())
@@ -371,7 +372,7 @@ def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     `~matplotlib.axes.Axes`
         The same, along the axes of the grid.
     """
-    residual = float(_numbers(pair["residual"]))
+    residual = float(values_of(pair["residual"]))
     image = picture.image + residual
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
@@ -392,7 +393,7 @@ def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     bar = ax.figure.colorbar(
         shown,
         ax=ax,
-        label=_with_unit("first − second, less levels", unit),
+        label=_with_unit("first minus second, less levels", unit),
         fraction=0.045,
         pad=0.02,
     )
@@ -417,7 +418,7 @@ def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     `~matplotlib.axes.Axes`
         The same. A broken line is where the levels are equal, a full one the measured offset.
     """
-    residual = float(_numbers(pair["residual"]))
+    residual = float(values_of(pair["residual"]))
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
@@ -427,11 +428,6 @@ def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     ax.tick_params(labelsize="x-small")
     ax.legend(fontsize="x-small", frameon=False)
     return ax
-
-
-def _numbers(column: Any) -> np.ndarray:
-    column = column.filled(np.nan) if hasattr(column, "filled") else column
-    return np.asarray(getattr(column, "value", column), dtype=float)
 
 
 def _with_unit(label: str, unit: str) -> str:

@@ -242,7 +242,7 @@ class MatchResult:
 
 def _notebook_parts(result: MatchResult) -> Sequence[str]:
     heads = ("group", "exposures", f"level {result.unit}".strip(), "error", "status", "remark")
-    rows = group_rows(result.levels)
+    rows = group_rows(result.levels, result.findings)
     shown = rows[:40]
     cells = [
         (r.name, str(r.n), f"{r.level:.5g}", f"{r.error:.2g}", r.status, r.remark) for r in shown

@@ -157,7 +157,7 @@ def draw_graticule(
         lines.append(line)
         where = float(np.interp(left, line[:, 0], line[:, 1]))
         if low < where < high:
-            dec_ticks.append((where, _sexagesimal(value, dec_step, "°′″")))
+            dec_ticks.append((where, _sexagesimal(value, dec_step, "dms")))
     return Graticule(tuple(lines), tuple(ra_ticks), tuple(dec_ticks))
 
 
@@ -174,6 +174,6 @@ def _sexagesimal(value: float, step: float, marks: str) -> str:
     first, rest = divmod(units, 3600 * 10**digits)
     minutes, last = divmod(rest, 60 * 10**digits)
     seconds = f"{last / 10**digits:0{2 + digits + bool(digits)}.{digits}f}"
-    sign = "−" if value < 0 else "+" if marks[0] == "°" else ""
+    sign = "-" if value < 0 else "+" if marks[0] == "d" else ""
     text = f"{sign}{first:02d}{marks[0]}{minutes:02d}{marks[1]}"
     return text if step >= 60 else f"{text}{seconds}{marks[2]}"

@@ -8,8 +8,18 @@ import numpy as np
 from astropy.table import QTable
 
 from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.products.tables import values_of
 
-__all__ = ["Closure", "GroupRow", "Seam", "group_rows", "judge", "summary_lines", "worst_seams"]
+__all__ = [
+    "Closure",
+    "GroupRow",
+    "Seam",
+    "group_rows",
+    "judge",
+    "round_sigmas",
+    "summary_lines",
+    "worst_seams",
+]
 
 # Findings that a verdict names, and lines that a table of groups has at most.
 NAMED = 8
@@ -103,12 +113,12 @@ def worst_seams(pairs: QTable) -> tuple[Seam, Seam] | None:
     used = pairs[np.asarray(pairs["used"], dtype=bool)] if len(pairs) else pairs
     if not len(used):
         return None
-    noise = _values(used["offset_error_noise"])
+    noise = values_of(used["offset_error_noise"])
 
     def worst(column: str) -> Seam:
-        steps = np.abs(_values(used[column]))
+        steps = np.abs(values_of(used[column]))
         k = int(np.argmax(steps))
-        sigmas = float(steps[k] / noise[k]) if noise[k] > 0 else np.nan
+        sigmas = float(steps[k] / noise[k]) if noise[k] > 0 else np.inf * steps[k]
         return Seam(float(steps[k]), sigmas, str(used["first"][k]), str(used["second"][k]))
 
     return worst("offset"), worst("residual")
@@ -150,28 +160,34 @@ def judge(
     else:
         components = np.asarray(levels["component"])
         text = (
-            f"{word}{', with doubts' * bool(named and n_found == n)}: {n_found} of {n} exposures in "
-            f"{_count(int(components.max(initial=-1)) + 1, 'component')}, "
+            f"{word}{', with doubts' * bool(named and n_found == n)}: {n_found} of {n} exposures "
+            f"in {_count(int(components.max(initial=-1)) + 1, 'component')}, "
             f"{_count(n_ties, 'tie') if n_ties else 'no ties'}; closure {closure}"
         )
     seams = worst_seams(pairs)
     if seams:
         unit = _unit(pairs["offset"])
-        before, after = (f"{s.size:.3g}{unit} ({s.sigmas:.3g} sigma)" for s in seams)
+        before, after = (f"{s.size:.3g}{unit} ({round_sigmas(s.sigmas)} sigma)" for s in seams)
         text += f"; worst seam {before} before, {after} after"
-    briefs = [f"{f.brief} ({f.remedy})" if f.remedy else f.brief for f in named[:NAMED]]
+    briefs = []
+    for finding, following in zip(named[:NAMED], [*named[1:NAMED], None], strict=False):
+        # What several have in common is said once.
+        again = following is not None and following.remedy == finding.remedy
+        briefs.append(finding.brief + f" ({finding.remedy})" * bool(finding.remedy and not again))
     more = len(named) - NAMED
     briefs += [f"and {more} more"] * (more > 0)
     return f"{text}{'; look at: ' * bool(briefs)}{'; '.join(briefs)}."
 
 
-def group_rows(levels: QTable) -> list[GroupRow]:
+def group_rows(levels: QTable, findings: Sequence[Finding] = ()) -> list[GroupRow]:
     """Summarize the exposures of each group.
 
     Parameters
     ----------
     levels : `~astropy.table.QTable`
         Table of levels.
+    findings : sequence of Finding, optional
+        What is wrong, for the remarks.
 
     Returns
     -------
@@ -180,13 +196,15 @@ def group_rows(levels: QTable) -> list[GroupRow]:
     """
     names = np.array([_group_of(row) for row in levels["group", "visit_id", "filename"]])
     order = dict.fromkeys(names.tolist())
-    values, errors = _values(levels["level"]), _values(levels["level_error"])
+    values, errors = values_of(levels["level"]), values_of(levels["level_error"])
     remarks = np.asarray(levels["remark"])
     rows = []
     for name in order:
         own = np.flatnonzero(names == name)
         found = own[np.isfinite(values[own])]
-        said = list(dict.fromkeys(r for r in remarks[own].tolist() if r))
+        concerned = {name, *(str(filename) for filename in levels["filename"][own])}
+        kinds = [f.kind for f in findings if f.kind and concerned & set(f.exposures)]
+        said = list(dict.fromkeys([*kinds, *(r for r in remarks[own].tolist() if r)]))
         rows.append(
             GroupRow(
                 name=name,
@@ -200,7 +218,7 @@ def group_rows(levels: QTable) -> list[GroupRow]:
     return rows
 
 
-def summary_lines(levels: QTable, verdict: str) -> list[str]:
+def summary_lines(levels: QTable, verdict: str, findings: Sequence[Finding] = ()) -> list[str]:
     """Write a short table of groups, and the verdict below it.
 
     Parameters
@@ -209,6 +227,8 @@ def summary_lines(levels: QTable, verdict: str) -> list[str]:
         Table of levels.
     verdict : str
         The verdict.
+    findings : sequence of Finding, optional
+        What is wrong, for the remarks.
 
     Returns
     -------
@@ -216,7 +236,7 @@ def summary_lines(levels: QTable, verdict: str) -> list[str]:
         At most 40 lines, whatever the number of exposures: of more groups those that have a remark
         or lack levels come first.
     """
-    rows = group_rows(levels)
+    rows = group_rows(levels, findings)
     shown = rows
     if len(rows) > LONGEST:
         wrong = [row for row in rows if row.remark or row.n_matched < row.n]
@@ -245,15 +265,14 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def _values(column: Any) -> np.ndarray:
-    """Take the numbers of a column with or without a unit; NaN where one is missing."""
-    column = column.filled(np.nan) if hasattr(column, "filled") else column
-    return np.asarray(getattr(column, "value", column), dtype=float)
-
-
 def _unit(column: Any) -> str:
     unit = getattr(column, "unit", None)
-    return f" {unit}" if unit is not None and str(unit) else ""
+    return f" {unit}".replace(" / ", "/") if unit is not None and str(unit) else ""
+
+
+def round_sigmas(sigmas: float) -> str:  # numpydoc ignore=PR01,RT01
+    """Write a number of sigmas with two digits, or those before the point."""
+    return f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
 
 
 def _count(number: int, what: str) -> str:
