@@ -6,10 +6,10 @@ import numpy as np
 
 __all__ = ["DifferencePicture", "draw_differences"]
 
-# Pixels to a side that a picture has at most: an overlap of two MIRI exposures has 58.
+# Pixels to a side that a picture has at most, and cells to a side of these at least: those of an
+# overlap of two whole MIRI exposures have 8.
 LARGEST_SIDE = 64
-# Cells to a side of its pixels at least, those over which trends are measured.
-LEAST_BLOCK = 8
+LEAST_BLOCK = 4
 # Values that a histogram is made of, its bins, and its half width in robust standard deviations.
 N_SAMPLE = 20_000
 N_BINS = 60
@@ -61,7 +61,7 @@ def draw_differences(
     DifferencePicture
         Picture and histogram.
     """
-    block = LEAST_BLOCK * max(-(-max(valid.shape) // (LEAST_BLOCK * LARGEST_SIDE)), 1)
+    block = max(-(-max(valid.shape) // LARGEST_SIDE), LEAST_BLOCK)
     image = np.zeros(valid.shape, dtype=np.float32)
     image[valid] = difference
     number = _sums(valid.astype(np.float32), block)

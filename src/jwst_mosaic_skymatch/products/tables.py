@@ -100,9 +100,9 @@ def pairs_table(
     `~astropy.table.QTable`
         One row for each pair: names of exposures (stage ``in-stack``) or of
         stacks (stage ``between stacks``), number of common cells, offset, its error and the
-        part of that by noise, and what is left of it after the solution, shift of the first relative to the
-        second along the axes of the grid, and slopes of the differences along these, with
-        errors by noise.
+        part of that by noise, what is left of it after the solution, shift of the first relative
+        to the second along the axes of the grid, and slopes of the differences along these,
+        with errors by noise.
     """
     filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]

@@ -38,16 +38,15 @@ def pairs_of_interest(result: MatchResult) -> list[int]:
     Returns
     -------
     list of int
-        Rows of its pairs by what is left of their offsets, in units of their noise, the worst
-        first; those that are left out come before all others.
+        Rows of its pairs by what is left of their offsets, the worst first; those that the
+        solution leaves out come before all others.
     """
     pairs = result.pairs
     if not len(pairs):
         return []
-    residual, noise = (values_of(pairs[name]) for name in ("residual", "offset_error_noise"))
-    sigmas = np.abs(residual) / np.maximum(noise, 1e-30)
+    left = np.abs(values_of(pairs["residual"]))
     used = np.asarray(pairs["used"], dtype=bool)
-    return np.lexsort((-sigmas, used)).tolist()
+    return np.lexsort((-left, used)).tolist()
 
 
 def write_material(path: Path, result: MatchResult) -> None:

@@ -15,10 +15,12 @@ from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
 from jwst_mosaic_skymatch.report.sky import draw_graticule, find_centre, plane_of_sky
 
 if TYPE_CHECKING:
+    from jwst_mosaic_skymatch.report.compare import Comparison
     from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = [
     "SkyPlaces",
+    "draw_changes",
     "draw_difference",
     "draw_histogram",
     "draw_levels",
@@ -38,6 +40,10 @@ GREY = "#8a8a8a"
 MOST_PAIRS = 600
 # Residual, in sigma, at the end of its colours.
 LARGEST_SIGMA = 5.0
+# Ticks of a bar that is not linear.
+N_TICKS = 7
+# Background of images, where they have nothing; unlike any brightness.
+NOTHING = "#6d83a3"
 # Points from which on a figure of levels is a picture inside: an SVG element each would be large.
 MOST_POINTS = 400
 # Names of visits that fit below an axis.
@@ -115,8 +121,40 @@ def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
         The same. Broad bars are 1-sigma errors by noise, thin ones all.
     """
     table = result.levels
-    level = values_of(table["level"])
     total, noise = values_of(table["level_error"]), values_of(table["level_error_noise"])
+    _draw_by_visit(ax, table, values_of(table["level"]), (total, noise))
+    ax.set_ylabel(_with_unit("level", result.unit))
+    return ax
+
+
+def draw_changes(ax: Axes, comparison: "Comparison") -> Axes:
+    """Draw by how much levels of two runs differ, visit by visit.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes`
+        Where to.
+    comparison : Comparison
+        The comparison.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        The same.
+    """
+    errors = [values_of(result.levels["level_error"]) for result in comparison.results]
+    error = np.sqrt(np.nansum(np.square(errors), axis=0))
+    table = comparison.results[0].levels
+    _draw_by_visit(ax, table, comparison.differences, (error,))
+    ax.axhline(0.0, color=GREY, linewidth=1.0, linestyle="--")
+    ax.set_ylabel(_with_unit("difference of levels", comparison.results[0].unit))
+    return ax
+
+
+def _draw_by_visit(
+    ax: Axes, table: Any, values: np.ndarray, errors: tuple[np.ndarray, ...]
+) -> None:
+    """Draw a value of each exposure with one or more errors, the thinner bars first."""
     visits = np.array([str(v) or "no visit" for v in table["visit_id"]])
     order = np.lexsort((np.asarray(table["filename"]), visits))
     place = np.empty(len(table))
@@ -125,24 +163,16 @@ def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
     many = len(table) > MOST_POINTS
     colours = colormaps["viridis"](np.linspace(0.0, 0.85, max(len(names), 2)))
     for number, visit in enumerate(names):
-        own = (visits == visit) & np.isfinite(level)
-        style = {"color": colours[number], "fmt": "none", "rasterized": many}
-        ax.errorbar(place[own], level[own], np.nan_to_num(total[own]), elinewidth=1.0, **style)
-        ax.errorbar(place[own], level[own], np.nan_to_num(noise[own]), elinewidth=3.5, **style)
-        ax.plot(
-            place[own],
-            level[own],
-            linestyle="none",
-            marker=MARKS[number % len(MARKS)],
-            markersize=4,
-            color=colours[number],
-            rasterized=many,
-        )
+        own = (visits == visit) & np.isfinite(values)
+        style = {"color": colours[number], "rasterized": many}
+        for width, error in zip((1.0, 3.5), errors, strict=False):
+            bars = np.nan_to_num(error[own])
+            ax.errorbar(place[own], values[own], bars, fmt="none", elinewidth=width, **style)
+        mark = MARKS[number % len(MARKS)]
+        ax.plot(place[own], values[own], linestyle="none", marker=mark, markersize=4, **style)
     _name_visits(ax, [(visit, place[visits == visit]) for visit in names])
-    ax.set_ylabel(_with_unit("level", result.unit))
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
-    return ax
 
 
 def _name_visits(ax: Axes, places: list[tuple[str, np.ndarray]]) -> None:
@@ -186,18 +216,19 @@ def draw_sky(ax: Axes, result: "MatchResult") -> Axes:
     lines = _draw_pairs(ax, result, places)
     _draw_shifts(ax, result, places, corners)
     _frame(ax, np.concatenate(corners), places.centre)
-    bars = {"fraction": 0.045, "pad": 0.02, "shrink": 0.85}
-    figure = ax.figure
-    figure.colorbar(colours, ax=ax, label=_with_unit("level", result.unit), **bars)
+    _add_bar(ax, colours, _with_unit("level", result.unit), location="top")
     if len(result.pairs):
-        figure.colorbar(
-            lines,
-            ax=ax,
-            orientation="horizontal",
-            label="residual of pairs, sigma",
-            **{**bars, "pad": 0.01},
-        )
+        _add_bar(ax, lines, "residual of pairs, sigma", extend="max")
     return ax
+
+
+def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> Any:
+    """Add a bar of colours below, where it is as wide as an image of any shape."""
+    options = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35} | options
+    bar = ax.figure.colorbar(colours, ax=ax, **options)
+    bar.set_label(label, fontsize="small")
+    bar.ax.tick_params(labelsize="x-small")
+    return bar
 
 
 def _draw_footprints(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMappable:
@@ -232,9 +263,10 @@ def _draw_pairs(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMap
     )
     used = np.asarray(pairs["used"], dtype=bool)
     for row in np.argsort(np.where(used, sigmas, np.inf))[-MOST_PAIRS:].tolist():
-        ends = [places.ends.get(str(pairs[name][row])) for name in ("first", "second")]
-        if any(end is None for end in ends):
+        names = [str(pairs[name][row]) for name in ("first", "second")]
+        if not all(name in places.ends for name in names):
             continue
+        ends = [places.ends[name] for name in names]
         (line,) = ax.plot(
             *np.transpose(ends),
             color=colours.to_rgba(sigmas[row]) if used[row] else ORANGE,
@@ -274,7 +306,14 @@ def _draw_shifts(
         zorder=4,
     )
     arrows.set_gid("shifts")
-    ax.set_title(f"arrows: shifts, the longest {longest:.3g} arcsec", fontsize="small", loc="left")
+    ax.annotate(
+        f"arrows: shifts, the longest {longest:.3g} arcsec",
+        (0.01, 0.99),
+        xycoords="axes fraction",
+        va="top",
+        fontsize="small",
+        color=GREEN,
+    )
 
 
 def _frame(ax: Axes, points: np.ndarray, centre: tuple[float, float]) -> None:
@@ -340,10 +379,11 @@ def draw_mosaic(ax: Axes, mosaic: MosaicPicture, which: str, unit: str) -> Axes:
         image, origin="lower", extent=mosaic.extent, norm=norm, cmap=cmap, interpolation="none"
     )
     _label_sky(ax, mosaic.extent, mosaic.centre, GREY)
-    bar = ax.figure.colorbar(
-        shown, ax=ax, label=_with_unit(label, unit), extend="both", fraction=0.045, pad=0.02
-    )
-    bar.ax.tick_params(labelsize="x-small")
+    bar = _add_bar(ax, shown, _with_unit(label, unit), extend="max")
+    if which != "residual":
+        ticks = norm.inverse(np.linspace(0.0, 1.0, N_TICKS))
+        bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
+    ax.set_facecolor(NOTHING)
     return ax
 
 
@@ -385,19 +425,12 @@ def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
         cmap=DIFFERENCE,
         interpolation="none",
     )
-    ax.set_facecolor("0.75")
+    ax.set_facecolor(NOTHING)
     ax.set_xlabel("x on the grid, cells", fontsize="small")
     ax.set_ylabel("y on the grid, cells", fontsize="small")
     ax.tick_params(labelsize="x-small")
     unit = str(getattr(pair["residual"], "unit", "") or "")
-    bar = ax.figure.colorbar(
-        shown,
-        ax=ax,
-        label=_with_unit("first minus second, less levels", unit),
-        fraction=0.045,
-        pad=0.02,
-    )
-    bar.ax.tick_params(labelsize="x-small")
+    _add_bar(ax, shown, _with_unit("first minus second, less levels", unit), extend="both")
     return ax
 
 

@@ -1,8 +1,8 @@
 """The report: one page with everything in it, that asks for nothing from elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,21 @@ from jwst_mosaic_skymatch.report.result import MatchResult
 from jwst_mosaic_skymatch.report.svg import draw_svg
 from jwst_mosaic_skymatch.report.verdict import round_sigmas, worst_seams
 
-__all__ = ["Cell", "Column", "Figure", "Table", "environment", "make_table", "render_report"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Figure",
+    "Table",
+    "environment",
+    "make_figure",
+    "make_table",
+    "render_report",
+]
 
 # Rows of the table of pairs in a page; files have all. A row takes 0.4 kB.
 MOST_PAIRS = 2000
+# For a number that is not known.
+MISSING = "n/a"
 # Inches; small, so that text can be read when a figure is as wide as a phone.
 SMALL, WIDE, SKY = (4.6, 3.9), (9.2, 3.6), (6.4, 6.4)
 
@@ -147,7 +158,7 @@ def _state(result: MatchResult) -> str:
     """Tell in one word how it went, for the colour of the verdict."""
     if not np.any(result.levels["status"] == "COMPLETE"):
         return "bad"
-    return "doubt" if any(finding.brief for finding in result.findings) else "good"
+    return "doubt" if result.verdict.doubts else "good"
 
 
 def _mosaic_figures(result: MatchResult) -> list[Figure]:
@@ -163,8 +174,11 @@ def _mosaic_figures(result: MatchResult) -> list[Figure]:
         ),
     }
     return [
-        Figure(
-            _svg(lambda ax, w=which: result.plot_mosaic(ax, which=w), SMALL, caption, number),
+        make_figure(
+            partial(result.plot_mosaic, which=which),
+            SMALL,
+            f"The mosaic: {title.lower()}",
+            number,
             f"{title}. {caption}",
         )
         for number, (which, (title, caption)) in enumerate(captions.items())
@@ -184,18 +198,24 @@ def _sky_figure(result: MatchResult) -> Figure | None:
         labels[f"pair-{row}"] = (
             f"{pair['first']} and {pair['second']}, residual {_short(values_of(pair['residual']))}"
         )
-    svg = _svg(result.plot_pairs, SKY, "Footprints and pairs on the sky", 10, labels)
-    return Figure(
-        svg,
+    return make_figure(
+        result.plot_pairs,
+        SKY,
+        "Footprints and pairs on the sky",
+        10,
         "Footprints by level, hatched without one; lines are pairs by what is left of them, broken "
         "if left out; arrows are shifts. Point at a footprint or a line to find its row below, or "
         "use the arrow keys; Enter goes there.",
+        labels,
     )
 
 
 def _levels_figure(result: MatchResult) -> Figure:
-    return Figure(
-        _svg(result.plot_levels, WIDE, "Levels of all exposures, visit by visit", 11),
+    return make_figure(
+        result.plot_levels,
+        WIDE,
+        "Levels of all exposures, visit by visit",
+        11,
         "Thick bars are errors by noise alone, thin ones all: with what gradients, gains and "
         "stripes do.",
     )
@@ -226,13 +246,11 @@ def _pair_figures(result: MatchResult) -> list[dict[str, Any]]:
                 "ends": ends,
                 "fitted": _fitted(pair, result),
                 "figures": [
-                    Figure(
-                        _svg(
-                            lambda ax, e=ends, w=what: result.plot_pair(*e, ax, what=w),
-                            SMALL,
-                            f"{name}: {what}",
-                            20 + 2 * number + (what == "histogram"),
-                        ),
+                    make_figure(
+                        partial(result.plot_pair, *ends, what=what),
+                        SMALL,
+                        f"{name}: {what}",
+                        20 + 2 * number + (what == "histogram"),
                         caption,
                     )
                     for what, caption in (
@@ -274,7 +292,7 @@ def _fitted(pair: Any, result: MatchResult) -> str:
 def make_table(
     kind: str,
     title: str,
-    columns: dict[str, Sequence[Any]],
+    columns: dict[str, Any],
     rows: Iterable[int],
     note: str = "",
 ) -> Table:
@@ -315,7 +333,7 @@ def make_table(
 
 def _levels_of(result: MatchResult) -> Table:
     table = result.levels
-    columns: dict[str, Sequence[Any]] = {"exposure": table["filename"]}
+    columns: dict[str, Any] = {"exposure": table["filename"]}
     for head, name in (
         ("level", "level"),
         ("error", "level_error"),
@@ -340,7 +358,7 @@ def _pairs_of(result: MatchResult) -> list[Table]:
     if not len(table):
         return []
     residual, error = values_of(table["residual"]), values_of(table["offset_error"])
-    columns: dict[str, Sequence[Any]] = {
+    columns: dict[str, Any] = {
         "first": table["first"],
         "second": table["second"],
         "stage": table["stage"],
@@ -361,19 +379,43 @@ def _pairs_of(result: MatchResult) -> list[Table]:
     ]
 
 
-def _svg(
-    draw: Any,
+def make_figure(
+    draw: Callable[[Any], Any],
     size: tuple[float, float],
     name: str,
     number: int,
-    labels: dict[str, str] | None = None,
-) -> Markup:
-    return Markup(draw_svg(draw, size, name=name, number=number, labels=labels))
+    caption: str,
+    labels: Mapping[str, str] | None = None,
+) -> Figure:
+    """Make a figure of a page.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes Axes.
+    size : tuple of float
+        Width and height, inches.
+    name : str
+        What it shows, for those who do not see it.
+    number : int
+        Its number in the page.
+    caption : str
+        What to look for.
+    labels : mapping of str to str, optional
+        Names of its parts that can be pointed at, see `draw_svg`.
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
+    svg = draw_svg(draw, size, name=name, number=number, labels=labels)
+    return Figure(Markup(svg), caption)
 
 
 def _short(value: Any) -> str:
     """Write a number with as many digits as one reads."""
     number = float(value)
     if not np.isfinite(number):
-        return "–"
+        return MISSING
     return f"{number:.0f}" if number == int(number) and abs(number) < 1e6 else f"{number:.4g}"

@@ -11,7 +11,7 @@ from astropy.table import QTable
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.verdict import Closure, group_rows, judge
+from jwst_mosaic_skymatch.report.verdict import Closure, Verdict, group_rows, judge
 
 __all__ = ["MatchResult", "Provenance"]
 
@@ -90,7 +90,7 @@ class MatchResult:
     provenance: Provenance = field(default_factory=Provenance)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """Whether the run worked and what is to be looked at, in one sentence."""
         return judge(self.method, self.levels, self.pairs, self.closure, self.n_ties, self.findings)
 
@@ -252,7 +252,7 @@ def _notebook_parts(result: MatchResult) -> Sequence[str]:
     )
     more = f"<p>and {len(rows) - len(shown)} more groups</p>" if len(rows) > len(shown) else ""
     return (
-        f"<p><strong>{escape(result.product)}</strong>: {escape(result.verdict)}</p>",
+        f"<p><strong>{escape(result.product)}</strong>: {escape(str(result.verdict))}</p>",
         f"<table><thead><tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr></thead>",
         f"<tbody>{table}</tbody></table>{more}",
     )

@@ -63,7 +63,14 @@ def draw_svg(
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
         file = StringIO()
-        figure.savefig(file, format="svg", dpi=100, metadata={"Date": None})
+        figure.savefig(
+            file,
+            format="svg",
+            dpi=100,
+            bbox_inches="tight",
+            pad_inches=0.05,
+            metadata={"Date": None},
+        )
     return _inline(file.getvalue(), name, number, labels or {})
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "Closure",
     "GroupRow",
     "Seam",
+    "Verdict",
     "group_rows",
     "judge",
     "round_sigmas",
@@ -63,6 +64,25 @@ class Seam:
     sigmas: float
     first: str
     second: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run worked; its text is one sentence.
+
+    Attributes
+    ----------
+    headline : str
+        How many exposures, components and ties; closure, and the worst seam before and after.
+    doubts : tuple of str
+        What is to be looked at, and what to do about it.
+    """
+
+    headline: str
+    doubts: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.headline}{'; look at: ' * bool(self.doubts)}{'; '.join(self.doubts)}."
 
 
 @dataclass(frozen=True)
@@ -131,8 +151,8 @@ def judge(
     closure: Closure,
     n_ties: int,
     findings: Sequence[Finding],
-) -> str:
-    """Say in one sentence whether a run worked, and what is to be looked at.
+) -> Verdict:
+    """Say whether a run worked, and what is to be looked at.
 
     Parameters
     ----------
@@ -149,8 +169,8 @@ def judge(
 
     Returns
     -------
-    str
-        The verdict, in one line.
+    Verdict
+        The verdict.
     """
     n, n_found = len(levels), int(np.count_nonzero(levels["status"] == "COMPLETE"))
     named = [finding for finding in findings if finding.brief]
@@ -176,7 +196,7 @@ def judge(
         briefs.append(finding.brief + f" ({finding.remedy})" * bool(finding.remedy and not again))
     more = len(named) - NAMED
     briefs += [f"and {more} more"] * (more > 0)
-    return f"{text}{'; look at: ' * bool(briefs)}{'; '.join(briefs)}."
+    return Verdict(text, tuple(briefs))
 
 
 def group_rows(levels: QTable, findings: Sequence[Finding] = ()) -> list[GroupRow]:
@@ -218,14 +238,14 @@ def group_rows(levels: QTable, findings: Sequence[Finding] = ()) -> list[GroupRo
     return rows
 
 
-def summary_lines(levels: QTable, verdict: str, findings: Sequence[Finding] = ()) -> list[str]:
+def summary_lines(levels: QTable, verdict: Verdict, findings: Sequence[Finding] = ()) -> list[str]:
     """Write a short table of groups, and the verdict below it.
 
     Parameters
     ----------
     levels : `~astropy.table.QTable`
         Table of levels.
-    verdict : str
+    verdict : Verdict
         The verdict.
     findings : sequence of Finding, optional
         What is wrong, for the remarks.
@@ -253,7 +273,7 @@ def summary_lines(levels: QTable, verdict: str, findings: Sequence[Finding] = ()
     ]
     if len(shown) < len(rows):
         lines.append(f"... and {len(rows) - len(shown)} more groups without remarks")
-    return [*lines, verdict]
+    return [*lines, str(verdict)]
 
 
 def _group_of(row: Any) -> str:

@@ -3,7 +3,7 @@
   // Rows of a table: sorted by the head that is pressed, filtered by the words that are typed.
   const number = (row, column) => {
     const text = row.cells[column].textContent.trim();
-    return text === "–" ? NaN : Number(text);
+    return text === "n/a" ? NaN : Number(text);
   };
   const sortRows = (table, head) => {
     const column = head.cellIndex;
