@@ -126,12 +126,15 @@ def find_rough(offsets: Sequence[PairOffset]) -> list[int]:
     known = [k for k, offset in enumerate(offsets) if offset.trends is not None]
     if not known:
         return []
-    variances = np.array([_scatter_beyond_trends(offsets[k]) for k in known])
-    usual = float(np.median(variances))
-    order = np.argsort(-variances, kind="stable").tolist()
-    return [known[k] for k in order if variances[k] > ROUGH**2 * usual > 0.0]
+    ratios = np.array([_ratio_beyond_trends(offsets[k]) for k in known])
+    usual = float(np.median(ratios))
+    order = np.argsort(-ratios, kind="stable").tolist()
+    return [known[k] for k in order if ratios[k] > ROUGH**2 * usual > 0.0]
 
 
-def _scatter_beyond_trends(offset: PairOffset) -> float:
+def _ratio_beyond_trends(offset: PairOffset) -> float:
+    """Compare the variance that an overlap shows with that by quoted errors, whatever its size."""
     assert offset.trends is not None
-    return offset.noise_variance + offset.trends.excess(offset.noise_variance, with_trends=False)
+    noise = offset.noise_variance
+    excess = offset.trends.excess(noise, with_trends=False)
+    return (noise + excess) / max(offset.quoted_variance, 1e-30)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
 from matplotlib.patches import Polygon
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
@@ -33,7 +33,10 @@ __all__ = [
 
 # Okabe and Ito's colours, which all eyes tell apart; marks differ too.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-LEVELS, RESIDUALS, IMAGE, DIFFERENCE = "cividis", "plasma_r", "gray", "RdBu_r"
+VISITS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
+LEVELS, IMAGE, DIFFERENCE = "cividis", "gray", "RdBu_r"
+# Without the ends of the map, which are not seen on white or on black.
+RESIDUALS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)))
 MARKS = "osD^vP"
 GREY = "#8a8a8a"
 # Lines of pairs that a figure has; the worst are drawn.
@@ -43,7 +46,7 @@ LARGEST_SIGMA = 5.0
 # Ticks of a bar that is not linear.
 N_TICKS = 7
 # Background of images, where they have nothing; unlike any brightness.
-NOTHING = "#6d83a3"
+NOTHING = "#94a3b8"
 # Points from which on a figure of levels is a picture inside: an SVG element each would be large.
 MOST_POINTS = 400
 # Names of visits that fit below an axis.
@@ -71,7 +74,7 @@ class SkyPlaces:
     def __init__(self, result: "MatchResult") -> None:
         self.centre = result.mosaic.centre if result.mosaic else find_centre(result.footprints)
         self.corners = [
-            plane_of_sky(*np.asarray(c, dtype=float).T, self.centre) if len(c) else np.zeros((0, 2))
+            plane_of_sky(c[:, 0], c[:, 1], self.centre) if len(c) else np.zeros((0, 2))
             for c in result.footprints
         ]
         self.ends: dict[str, np.ndarray] = {}
@@ -97,7 +100,7 @@ def own_axes(ax: Axes | None) -> Axes:  # numpydoc ignore=PR01,RT01
         return ax
     from matplotlib import pyplot
 
-    return pyplot.subplots(layout="constrained")[1]
+    return pyplot.subplots(layout="compressed")[1]
 
 
 def plain(text: Any) -> str:  # numpydoc ignore=PR01,RT01
@@ -161,10 +164,9 @@ def _draw_by_visit(
     place[order] = np.arange(len(table))
     names = list(dict.fromkeys(visits[order].tolist()))
     many = len(table) > MOST_POINTS
-    colours = colormaps["viridis"](np.linspace(0.0, 0.85, max(len(names), 2)))
     for number, visit in enumerate(names):
         own = (visits == visit) & np.isfinite(values)
-        style = {"color": colours[number], "rasterized": many}
+        style: dict[str, Any] = {"color": VISITS[number % len(VISITS)], "rasterized": many}
         for width, error in zip((1.0, 3.5), errors, strict=False):
             bars = np.nan_to_num(error[own])
             ax.errorbar(place[own], values[own], bars, fmt="none", elinewidth=width, **style)
@@ -224,8 +226,8 @@ def draw_sky(ax: Axes, result: "MatchResult") -> Axes:
 
 def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> Any:
     """Add a bar of colours below, where it is as wide as an image of any shape."""
-    options = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35} | options
-    bar = ax.figure.colorbar(colours, ax=ax, **options)
+    place: dict[str, Any] = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
+    bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
     bar.set_label(label, fontsize="small")
     bar.ax.tick_params(labelsize="x-small")
     return bar

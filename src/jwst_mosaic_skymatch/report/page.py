@@ -31,7 +31,7 @@ MOST_PAIRS = 2000
 # For a number that is not known.
 MISSING = "n/a"
 # Inches; small, so that text can be read when a figure is as wide as a phone.
-SMALL, WIDE, SKY = (4.6, 3.9), (9.2, 3.6), (6.4, 6.4)
+SMALL, WIDE, SKY = (4.6, 3.9), (5.6, 3.2), (5.2, 5.2)
 
 
 @dataclass(frozen=True)

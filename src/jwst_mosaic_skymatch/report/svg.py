@@ -60,7 +60,7 @@ def draw_svg(
         The element, in which all text is escaped.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout="compressed")
         draw(figure.add_subplot())
         file = StringIO()
         figure.savefig(
