@@ -17,9 +17,10 @@ STRUCTURE = 4.0
 # as well, which then scatter more by this; usual is 0.002.
 LARGEST_SHARE = 0.03
 RATIO_OF_HITS = 1.5
-# Scatter of a pair over that of the median pair, from which on its overlap is rough. Stripes,
-# glow and gradients of simulated mosaics reach 3, light scattered over half of an overlap 60.
-ROUGH = 10.0
+# Scatter of a pair over what quoted errors say, in units of that of the median pair, from which on
+# its overlap is rough. Stripes, glow and gradients of simulated mosaics reach 9, light scattered
+# over half of an overlap 70.
+ROUGH = 20.0
 # By how much the errors of a spoiled exposure are made larger.
 DOUBT = 10.0
 

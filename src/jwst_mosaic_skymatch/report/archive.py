@@ -191,9 +191,14 @@ def _read_table(path: Path) -> QTable:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such table; run with save_diagnostics=True again.")
     try:
-        return QTable.read(path, format="ascii.ecsv")
+        table = QTable.read(path, format="ascii.ecsv")
     except Exception as error:  # whatever a broken table leads to
         raise _unreadable(path, error) from None
+    for name in table.colnames:
+        # Empty texts come back as missing ones.
+        if table[name].dtype.kind == "U" and hasattr(table[name], "filled"):
+            table[name] = table[name].filled("")
+    return table
 
 
 def _read_material(path: Path) -> dict[str, Any]:

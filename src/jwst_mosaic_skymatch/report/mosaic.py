@@ -13,8 +13,8 @@ from jwst_mosaic_skymatch.tiles.windows import Bounds, bounding_window, window_i
 
 __all__ = ["MosaicPicture", "condense_mosaic"]
 
-# Pixels to a side of a picture. Noise does not compress: 600 make 0.4 MB of each in a page.
-LARGEST_SIDE = 600
+# Pixels to a side of a picture. Noise does not compress: 480 make up to 0.9 MB of each in a page.
+LARGEST_SIDE = 480
 
 
 @dataclass(frozen=True)
