@@ -13,9 +13,9 @@ __all__ = ["family_slopes"]
 
 # More families than this make no matrix that is solved in passing.
 MOST_FAMILIES = 3000
-# Misfit of a pair, in its errors, from which on it counts less.
+# Misfit of a pair, in its errors, from which on it counts less, as the square.
 CUTOFF = 3.0
-N_ITERATIONS = 10
+N_ITERATIONS = 30
 
 
 def family_slopes(
@@ -81,12 +81,18 @@ def _fit(
     design: np.ndarray, measured: np.ndarray, variances: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Solve for the gradients along one axis, with errors; zero mean over each component."""
+
+    def solve(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        weighted = weights / variances
+        inverse = np.linalg.pinv(design.T @ (design * weighted[:, None]), rcond=1e-9)
+        slopes = inverse @ (design.T @ (weighted * measured))
+        return slopes, inverse, np.abs(measured - design @ slopes) / np.sqrt(variances)
+
     weights = np.ones(measured.size)
-    for _ in range(N_ITERATIONS):
-        normal = design.T @ (design * (weights / variances)[:, None])
-        inverse = np.linalg.pinv(normal, rcond=1e-9, hermitian=True)
-        slopes = inverse @ (design.T @ (weights * measured / variances))
-        misfits = np.abs(measured - design @ slopes) / np.sqrt(variances)
-        # Where all misfit, the errors are too small, and no pair is worse than the others.
-        weights = 1.0 / np.maximum(misfits / (CUTOFF * max(float(np.median(misfits)), 1.0)), 1.0)
-    return slopes, np.sqrt(np.maximum(np.diag(inverse), 0.0)) * max(float(np.median(misfits)), 1.0)
+    for _ in range(N_ITERATIONS):  # least absolute deviations, which one bad pair does not move
+        _, _, misfits = solve(weights)
+        weights = 1.0 / np.maximum(misfits, 1.0)
+    # Where all misfit, the errors are too small, and no pair is worse than the others.
+    scale = max(float(np.median(misfits)), 1.0)
+    slopes, inverse, _ = solve(1.0 / np.maximum(misfits / (CUTOFF * scale), 1.0) ** 2)
+    return slopes, scale * np.sqrt(np.maximum(np.diag(inverse), 0.0))

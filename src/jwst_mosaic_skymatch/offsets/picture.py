@@ -23,7 +23,7 @@ class DifferencePicture:
     Attributes
     ----------
     x0, y0 : int
-        Cell of the grid that is cell (0, 0) of the overlap.
+        Cell of the grid that is the first of the picture.
     block : int
         Cells to a side of a pixel.
     image : ndarray of float32, shape (ny, nx)
@@ -67,13 +67,22 @@ def draw_differences(
     number = _sums(valid.astype(np.float32), block)
     with np.errstate(invalid="ignore"):
         image = _sums(image, block) / number  # 0 / 0 is NaN
-    sample = difference[:: max(difference.size // N_SAMPLE, 1)]
+    sample = difference[:: max(difference.size // N_SAMPLE, 1)].astype(float)
     quartiles = np.percentile(sample, [25.0, 75.0])
     half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
     edges = np.linspace(-half_width, half_width, N_BINS + 1)
     counts, _ = np.histogram(np.clip(sample, -half_width, half_width), edges)
+    filled = np.isfinite(image)
+    (top, bottom), (left, right) = (
+        np.flatnonzero(filled.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
+    )
     return DifferencePicture(
-        x0=corner[0], y0=corner[1], block=block, image=image, edges=edges, counts=counts
+        x0=corner[0] + block * left,
+        y0=corner[1] + block * top,
+        block=block,
+        image=image[top : bottom + 1, left : right + 1],
+        edges=edges,
+        counts=counts,
     )
 
 

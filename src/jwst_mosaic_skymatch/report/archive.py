@@ -68,7 +68,7 @@ def write_material(path: Path, result: MatchResult) -> None:
         "n_ties": result.n_ties,
         "findings": [_plain(vars(finding)) for finding in result.findings],
         "footprints": [np.asarray(corners, dtype=float).tolist() for corners in result.footprints],
-        "provenance": _plain(vars(result.provenance)),
+        "provenance": _in_order(result.provenance),
         "mosaic": dict(vars(result.mosaic)) if result.mosaic else None,
         "pictures": [
             {"first": first, "second": second, **vars(result.pictures[first, second])}
@@ -175,8 +175,23 @@ def _make_result(name: str, levels: QTable, pairs: QTable, tree: dict[str, Any])
             (one["first"], one["second"]): DifferencePicture(**{key: one[key] for key in keys})
             for one in tree.get("pictures", ())
         },
-        provenance=Provenance(**tree.get("provenance", {})),
+        provenance=_read_provenance(tree.get("provenance", {})),
     )
+
+
+def _in_order(provenance: Provenance) -> dict[str, Any]:
+    """Write mappings as lists: YAML would sort them."""
+    return {
+        name: value if isinstance(value, str) else [[key, item] for key, item in value.items()]
+        for name, value in vars(provenance).items()
+    }
+
+
+def _read_provenance(tree: dict[str, Any]) -> Provenance:
+    values: dict[str, Any] = {
+        name: value if isinstance(value, str) else dict(value) for name, value in tree.items()
+    }
+    return Provenance(**values)
 
 
 def _frozen(value: Any) -> Any:
