@@ -62,6 +62,9 @@ def write_material(path: Path, result: MatchResult) -> None:
     rows = pairs_of_interest(result)
     rows = list(dict.fromkeys([*rows[:KEPT], *rows[len(rows) // 2 :][:1]]))
     names = [(str(result.pairs["first"][k]), str(result.pairs["second"][k])) for k in rows]
+    mosaic = dict(vars(result.mosaic)) if result.mosaic else None
+    if mosaic:
+        mosaic |= {name: list(mosaic[name]) for name in ("extent", "centre")}
     tree = {
         "product": result.product,
         "method": result.method,
@@ -69,15 +72,13 @@ def write_material(path: Path, result: MatchResult) -> None:
         "findings": [_plain(vars(finding)) for finding in result.findings],
         "footprints": [np.asarray(corners, dtype=float).tolist() for corners in result.footprints],
         "provenance": _in_order(result.provenance),
-        "mosaic": dict(vars(result.mosaic)) if result.mosaic else None,
+        "mosaic": mosaic,
         "pictures": [
             {"first": first, "second": second, **vars(result.pictures[first, second])}
             for first, second in names
             if (first, second) in result.pictures
         ],
     }
-    if tree["mosaic"]:
-        tree["mosaic"] |= {name: list(tree["mosaic"][name]) for name in ("extent", "centre")}
     asdf.AsdfFile(tree).write_to(path, all_array_compression="zlib")
 
 
