@@ -356,8 +356,8 @@ def _offset(
 
 def _picture(overlap: _Overlap, offset: float) -> DifferencePicture:
     """Draw all differences, those that the regression leaves out as well."""
-    difference = overlap.difference() - np.float32(offset)
-    return draw_differences(difference, overlap.valid, (overlap.x0, overlap.y0))
+    difference = overlap.data[0] - overlap.data[1] - np.float32(offset)
+    return draw_differences(difference, (overlap.x0, overlap.y0))
 
 
 def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:

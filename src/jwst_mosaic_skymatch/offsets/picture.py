@@ -42,40 +42,30 @@ class DifferencePicture:
     counts: np.ndarray
 
 
-def draw_differences(
-    difference: np.ndarray, valid: np.ndarray, corner: tuple[int, int]
-) -> DifferencePicture:
+def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> DifferencePicture:
     """Condense the differences of two tiles.
 
     Parameters
     ----------
-    difference : ndarray, shape (n,)
-        Differences less their offset in the valid cells, MJy/sr.
-    valid : ndarray of bool, shape (ny, nx)
-        Cells that have one.
+    difference : ndarray of float32, shape (ny, nx)
+        Differences less their offset, MJy/sr; NaN where there is none, but not all of them.
     corner : tuple of int
-        Cell (x, y) of the grid that is cell (0, 0) of ``valid``.
+        Cell (x, y) of the grid that is cell (0, 0) of these.
 
     Returns
     -------
     DifferencePicture
         Picture and histogram.
     """
-    block = max(-(-max(valid.shape) // LARGEST_SIDE), LEAST_BLOCK)
-    image = np.zeros(valid.shape, dtype=np.float32)
-    image[valid] = difference
+    block = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
+    valid = np.isfinite(difference)
     number = _sums(valid.astype(np.float32), block)
     with np.errstate(invalid="ignore"):
-        image = _sums(image, block) / number  # 0 / 0 is NaN
-    sample = difference[:: max(difference.size // N_SAMPLE, 1)].astype(float)
-    quartiles = np.percentile(sample, [25.0, 75.0])
-    half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
-    edges = np.linspace(-half_width, half_width, N_BINS + 1)
-    counts, _ = np.histogram(np.clip(sample, -half_width, half_width), edges)
-    filled = np.isfinite(image)
+        image = _sums(np.where(valid, difference, np.float32(0)), block) / number  # 0 / 0 is NaN
     (top, bottom), (left, right) = (
-        np.flatnonzero(filled.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
+        np.flatnonzero(number.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
     )
+    edges, counts = _histogram(difference.ravel()[np.flatnonzero(valid)[:: _step(valid)]])
     return DifferencePicture(
         x0=corner[0] + block * left,
         y0=corner[1] + block * top,
@@ -84,6 +74,19 @@ def draw_differences(
         edges=edges,
         counts=counts,
     )
+
+
+def _step(valid: np.ndarray) -> int:
+    return max(int(np.count_nonzero(valid)) // N_SAMPLE, 1)
+
+
+def _histogram(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count values in bins about zero, as wide as they scatter."""
+    sample = sample.astype(float)
+    quartiles = np.percentile(sample, [25.0, 75.0])
+    half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
+    edges = np.linspace(-half_width, half_width, N_BINS + 1)
+    return edges, np.histogram(np.clip(sample, -half_width, half_width), edges)[0]
 
 
 def _sums(values: np.ndarray, block: int) -> np.ndarray:
