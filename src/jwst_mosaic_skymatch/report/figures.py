@@ -244,7 +244,7 @@ def _draw_footprints(ax: Axes, result: "MatchResult", places: SkyPlaces) -> Scal
         known = np.isfinite(level[row])
         patch = Polygon(
             corners,
-            facecolor=colours.to_rgba(level[row], alpha=0.45) if known else "none",
+            facecolor=colours.to_rgba(level[row], alpha=0.25) if known else "none",
             edgecolor=colours.to_rgba(level[row]) if known else ORANGE,
             hatch=None if known else "////",
             linewidth=0.8,
@@ -264,6 +264,7 @@ def _draw_pairs(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMap
         values_of(pairs["offset_error"]), 1e-30
     )
     used = np.asarray(pairs["used"], dtype=bool)
+    widths = {"in-stack": 0.8, "between stacks": 1.8}
     for row in np.argsort(np.where(used, sigmas, np.inf))[-MOST_PAIRS:].tolist():
         names = [str(pairs[name][row]) for name in ("first", "second")]
         if not all(name in places.ends for name in names):
@@ -273,7 +274,7 @@ def _draw_pairs(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMap
             *np.transpose(ends),
             color=colours.to_rgba(sigmas[row]) if used[row] else ORANGE,
             linestyle="-" if used[row] else (0, (4, 2)),
-            linewidth=1.6 if used[row] else 2.4,
+            linewidth=widths[str(pairs["stage"][row])] * (1.0 if used[row] else 1.5),
             solid_capstyle="round",
         )
         line.set_gid(f"pair-{row}")
