@@ -88,10 +88,6 @@ def describe_comparison(comparison: Comparison) -> list[str]:
 def _side(comparison: Comparison, k: int) -> dict[str, Any]:
     """Draw one of the two."""
     result, name, figures = comparison.results[k], comparison.names[k], []
-    if result.mosaic:
-        figures.append(
-            make_figure(result.plot_mosaic, SMALL, f"{name}: mosaic", 10 * k + 10, "After.")
-        )
     if any(len(corners) for corners in result.footprints):
         figures.append(
             make_figure(
@@ -101,6 +97,10 @@ def _side(comparison: Comparison, k: int) -> dict[str, Any]:
                 10 * k + 11,
                 "Footprints by level, pairs by residual.",
             )
+        )
+    if result.mosaic:
+        figures.append(
+            make_figure(result.plot_mosaic, SMALL, f"{name}: mosaic", 10 * k + 10, "After.")
         )
     return {"name": name, "figures": figures}
 
