@@ -135,7 +135,7 @@ def test_says_what_to_install_without_matplotlib(result, monkeypatch):
     import jwst_mosaic_skymatch.report as package
 
     monkeypatch.delattr(package, "figures", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
     with pytest.raises(ImportError, match=r'pip install "jwst-mosaic-skymatch\[plots\]"'):
         result.plot_levels()
 

@@ -3,46 +3,38 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
-from matplotlib.patches import Polygon
+from matplotlib.colors import AsinhNorm, Normalize
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.sky import draw_graticule, find_centre, plane_of_sky
+from jwst_mosaic_skymatch.report.sky import draw_graticule
 
 if TYPE_CHECKING:
     from jwst_mosaic_skymatch.report.compare import Comparison
     from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = [
-    "SkyPlaces",
+    "add_bar",
     "draw_changes",
     "draw_difference",
     "draw_histogram",
     "draw_levels",
     "draw_mosaic",
-    "draw_sky",
+    "label_sky",
     "own_axes",
     "plain",
-    "sky_places",
+    "with_unit",
 ]
 
 # Okabe and Ito's colours, which all eyes tell apart; marks differ too.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 VISITS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
-LEVELS, IMAGE, DIFFERENCE = "cividis", "gray", "RdBu_r"
-# Without the ends of the map, which are not seen on white or on black.
-RESIDUALS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)))
+IMAGE, DIFFERENCE = "gray", "RdBu_r"
 MARKS = "osD^vP"
 GREY = "#8a8a8a"
-# Lines of pairs that a figure has; the worst are drawn.
-MOST_PAIRS = 600
-# Residual, in sigma, at the end of its colours.
-LARGEST_SIGMA = 5.0
 # Ticks of a bar that is not linear.
 N_TICKS = 7
 # Background of images, where they have nothing; unlike any brightness.
@@ -51,47 +43,6 @@ NOTHING = "#94a3b8"
 MOST_POINTS = 400
 # Names of visits that fit below an axis.
 MOST_NAMES = 12
-
-
-class SkyPlaces:
-    """Where footprints and pairs of a result lie, as offsets on a tangent plane.
-
-    Parameters
-    ----------
-    result : MatchResult
-        The result.
-
-    Attributes
-    ----------
-    centre : tuple of float
-        RA and Dec of the tangent point, degrees.
-    corners : list of ndarray, shape (n_corners, 2)
-        Corners of each exposure, arcsec east and north; none where they are not known.
-    ends : dict of str to ndarray, shape (2,)
-        Centre of each exposure and of each group, by name.
-    """
-
-    def __init__(self, result: "MatchResult") -> None:
-        self.centre = result.mosaic.centre if result.mosaic else find_centre(result.footprints)
-        self.corners = [
-            plane_of_sky(c[:, 0], c[:, 1], self.centre) if len(c) else np.zeros((0, 2))
-            for c in result.footprints
-        ]
-        self.ends: dict[str, np.ndarray] = {}
-        groups: dict[str, list[np.ndarray]] = {}
-        for name, group, corners in zip(
-            result.levels["filename"], result.levels["group"], self.corners, strict=False
-        ):
-            if len(corners):
-                self.ends[str(name)] = corners.mean(axis=0)
-                groups.setdefault(str(group), []).append(corners.mean(axis=0))
-        for group, centres in groups.items():
-            self.ends.setdefault(group, np.mean(centres, axis=0))
-
-
-def sky_places(result: "MatchResult") -> SkyPlaces:  # numpydoc ignore=PR01,RT01
-    """Find out where footprints and pairs lie; see `SkyPlaces`."""
-    return SkyPlaces(result)
 
 
 def own_axes(ax: Axes | None) -> Axes:  # numpydoc ignore=PR01,RT01
@@ -126,7 +77,7 @@ def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
     table = result.levels
     total, noise = values_of(table["level_error"]), values_of(table["level_error_noise"])
     _draw_by_visit(ax, table, values_of(table["level"]), (total, noise))
-    ax.set_ylabel(_with_unit("level", result.unit))
+    ax.set_ylabel(with_unit("level", result.unit))
     return ax
 
 
@@ -150,7 +101,7 @@ def draw_changes(ax: Axes, comparison: "Comparison") -> Axes:
     table = comparison.results[0].levels
     _draw_by_visit(ax, table, comparison.differences, (error,))
     ax.axhline(0.0, color=GREY, linewidth=1.0, linestyle="--")
-    ax.set_ylabel(_with_unit("difference of levels", comparison.results[0].unit))
+    ax.set_ylabel(with_unit("difference of levels", comparison.results[0].unit))
     return ax
 
 
@@ -193,38 +144,9 @@ def _name_visits(ax: Axes, places: list[tuple[str, np.ndarray]]) -> None:
     ax.set_xlabel("visit, exposure by exposure")
 
 
-def draw_sky(ax: Axes, result: "MatchResult") -> Axes:
-    """Draw footprints coloured by level, pairs by residual, and shifts as arrows.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    result : MatchResult
-        The result.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same. Footprints have the gid ``exposure-<row>``, pairs ``pair-<row>``; exposures
-        without a level are hatched, pairs that are left out dashed.
-    """
-    places = sky_places(result)
-    corners = [c for c in places.corners if len(c) and np.isfinite(c).all()]
-    if not corners:
-        ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
-        return ax
-    colours = _draw_footprints(ax, result, places)
-    lines = _draw_pairs(ax, result, places)
-    _draw_shifts(ax, result, places, corners)
-    _frame(ax, np.concatenate(corners), places.centre)
-    _add_bar(ax, colours, _with_unit("level", result.unit), location="top")
-    if len(result.pairs):
-        _add_bar(ax, lines, "residual of pairs, sigma", extend="max")
-    return ax
-
-
-def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> Any:
+def add_bar(  # numpydoc ignore=PR01,RT01
+    ax: Axes, colours: ScalarMappable, label: str, **options: Any
+) -> Any:
     """Add a bar of colours below, where it is as wide as an image of any shape."""
     place: dict[str, Any] = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
     bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
@@ -233,110 +155,13 @@ def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> A
     return bar
 
 
-def _draw_footprints(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMappable:
-    level = values_of(result.levels["level"])
-    found = level[np.isfinite(level)]
-    limits = (found.min(), found.max()) if found.size else (0.0, 1.0)
-    colours = ScalarMappable(Normalize(*limits), LEVELS)
-    for row, corners in enumerate(places.corners):
-        if not len(corners):
-            continue
-        known = np.isfinite(level[row])
-        patch = Polygon(
-            corners,
-            facecolor=colours.to_rgba(level[row], alpha=0.25) if known else "none",
-            edgecolor=colours.to_rgba(level[row]) if known else ORANGE,
-            hatch=None if known else "////",
-            linewidth=0.8,
-        )
-        patch.set_gid(f"exposure-{row}")
-        ax.add_patch(patch)
-    return colours
-
-
-def _draw_pairs(ax: Axes, result: "MatchResult", places: SkyPlaces) -> ScalarMappable:
-    """Draw the worst pairs, these on top."""
-    colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUALS)
-    pairs = result.pairs
-    if not len(pairs):
-        return colours
-    sigmas = np.abs(values_of(pairs["residual"])) / np.maximum(
-        values_of(pairs["offset_error"]), 1e-30
-    )
-    used = np.asarray(pairs["used"], dtype=bool)
-    widths = {"in-stack": 0.8, "between stacks": 1.8}
-    for row in np.argsort(np.where(used, sigmas, np.inf))[-MOST_PAIRS:].tolist():
-        names = [str(pairs[name][row]) for name in ("first", "second")]
-        if not all(name in places.ends for name in names):
-            continue
-        ends = [places.ends[name] for name in names]
-        (line,) = ax.plot(
-            *np.transpose(ends),
-            color=colours.to_rgba(sigmas[row]) if used[row] else ORANGE,
-            linestyle="-" if used[row] else (0, (4, 2)),
-            linewidth=widths[str(pairs["stage"][row])] * (1.0 if used[row] else 1.5),
-            solid_capstyle="round",
-        )
-        line.set_gid(f"pair-{row}")
-    return colours
-
-
-def _draw_shifts(
-    ax: Axes, result: "MatchResult", places: SkyPlaces, corners: list[np.ndarray]
+def label_sky(  # numpydoc ignore=PR01
+    ax: Axes, edges: tuple[float, float, float, float], centre: tuple[float, float]
 ) -> None:
-    """Draw shifts so enlarged that the longest is a third of a footprint, and say by how much."""
-    table = result.levels
-    shifts = np.stack([values_of(table["shift_ra"]), values_of(table["shift_dec"])], axis=1)
-    errors = np.hypot(values_of(table["shift_ra_error"]), values_of(table["shift_dec_error"]))
-    rows = [
-        row
-        for row, length in enumerate(np.hypot(*shifts.T).tolist())
-        if length > 3.0 * errors[row] and len(places.corners[row])
-    ]
-    if not rows:
-        return
-    size = float(np.median([np.ptp(c, axis=0).max() for c in corners]))
-    longest = float(np.hypot(*shifts[rows].T).max())
-    centres = np.array([places.corners[row].mean(axis=0) for row in rows])
-    arrows = ax.quiver(
-        *centres.T,
-        *(shifts[rows].T * (0.35 * size / longest)),
-        angles="xy",
-        scale_units="xy",
-        scale=1.0,
-        width=0.006,
-        color=GREEN,
-        zorder=4,
-    )
-    arrows.set_gid("shifts")
-    ax.annotate(
-        f"arrows: shifts, the longest {longest:.3g} arcsec",
-        (0.01, 0.99),
-        xycoords="axes fraction",
-        va="top",
-        fontsize="small",
-        color=GREEN,
-    )
-
-
-def _frame(ax: Axes, points: np.ndarray, centre: tuple[float, float]) -> None:
-    """Show all points, east to the left, with a net of right ascension and declination."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.04 * float((high - low).max())
-    edges = high[0] + margin, low[0] - margin, low[1] - margin, high[1] + margin
-    _label_sky(ax, edges, centre, GREY)
-    ax.set_aspect("equal")
-
-
-def _label_sky(
-    ax: Axes,
-    edges: tuple[float, float, float, float],
-    centre: tuple[float, float],
-    colour: str,
-) -> None:
+    """Label axes by right ascension and declination, and draw a net of these."""
     net = draw_graticule(*edges, centre)
     for line in net.lines:
-        ax.plot(*line.T, color=colour, linewidth=0.5, alpha=0.5, zorder=1.5)
+        ax.plot(*line.T, color=GREY, linewidth=0.5, alpha=0.5, zorder=1.5)
     ax.set_xlim(*edges[:2])
     ax.set_ylim(*edges[2:])
     ax.set_xticks([at for at, _ in net.ra_ticks], [name for _, name in net.ra_ticks])
@@ -381,8 +206,8 @@ def draw_mosaic(ax: Axes, mosaic: MosaicPicture, which: str, unit: str) -> Axes:
     shown = ax.imshow(
         image, origin="lower", extent=mosaic.extent, norm=norm, cmap=cmap, interpolation="none"
     )
-    _label_sky(ax, mosaic.extent, mosaic.centre, GREY)
-    bar = _add_bar(ax, shown, _with_unit(label, unit), extend="max")
+    label_sky(ax, mosaic.extent, mosaic.centre)
+    bar = add_bar(ax, shown, with_unit(label, unit), extend="max")
     if which != "residual":
         ticks = norm.inverse(np.linspace(0.0, 1.0, N_TICKS))
         bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
@@ -433,7 +258,7 @@ def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     ax.set_ylabel("y on the grid, cells", fontsize="small")
     ax.tick_params(labelsize="x-small")
     unit = str(getattr(pair["residual"], "unit", "") or "")
-    _add_bar(ax, shown, _with_unit("first minus second, less levels", unit), extend="both")
+    add_bar(ax, shown, with_unit("first minus second, less levels", unit), extend="both")
     return ax
 
 
@@ -459,12 +284,13 @@ def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
     unit = str(getattr(pair["residual"], "unit", "") or "")
-    ax.set_xlabel(_with_unit("difference of a cell, less levels", unit), fontsize="small")
+    ax.set_xlabel(with_unit("difference of a cell, less levels", unit), fontsize="small")
     ax.set_ylabel("cells", fontsize="small")
     ax.tick_params(labelsize="x-small")
     ax.legend(fontsize="x-small", frameon=False)
     return ax
 
 
-def _with_unit(label: str, unit: str) -> str:
+def with_unit(label: str, unit: str) -> str:  # numpydoc ignore=PR01,RT01
+    """Write a label with the unit, if there is one."""
     return f"{label}, {unit.replace(' ', '')}" if unit else label

@@ -124,7 +124,9 @@ class MatchResult:
             The same.
         """
         figures = _figures()
-        return figures.draw_sky(figures.own_axes(ax), self)
+        from jwst_mosaic_skymatch.report.sky_figure import draw_sky
+
+        return draw_sky(figures.own_axes(ax), self)
 
     def plot_mosaic(self, ax: Any = None, *, which: str = "after") -> Any:
         """Draw the mosaic.
