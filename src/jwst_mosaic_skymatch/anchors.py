@@ -18,6 +18,7 @@ from jwst_mosaic_skymatch.levels.gauge import (
 )
 from jwst_mosaic_skymatch.levels.image import ImageConstants, anchor_to_image
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.messages import name_components
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
@@ -37,14 +38,16 @@ class Anchored:
         The match; an anchor may give levels to exposures that had none.
     levels : ndarray, shape (n,)
         Levels, MJy/sr; NaN for none.
-    news, warnings : tuple of str
+    news : tuple of str
         What to say of it.
+    warnings : tuple of Finding
+        What users should know of it.
     """
 
     match: Match
     levels: np.ndarray
     news: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 class Anchor(Protocol):
@@ -96,16 +99,18 @@ class ExposureAnchor:
         constants = constants_of_exposures(match.levels, match.components, self.positions)
         if not np.isfinite(constants).any():
             reason = match.reasons[self.positions[0]]
+            brief, remedy = f"the reference {self.name} has no level", "choose another reference"
             sentence = (
                 f"The reference {self.name} has no level ({reason}), so that the smallest or "
-                "largest level is zero as usual (match_down); choose another reference."
+                f"largest level is zero as usual (match_down); {remedy}."
             )
-            return Anchored(match, usual, warnings=(sentence,))
-        remedy = (
+            names = tuple(self.exposures[k].name for k in self.positions)
+            return Anchored(match, usual, warnings=(Finding(sentence, brief, remedy, names),))
+        what = (
             f"does not overlap the reference {self.name}, and is not relative to it: its levels "
-            "are as usual (match_down); give an image that covers all as reference, or exposures "
-            "in between."
+            "are as usual (match_down)"
         )
+        remedy = "give an image that covers all as reference, or exposures in between"
         return Anchored(
             match,
             apply_constants(match.levels, match.components, constants, usual),
@@ -113,7 +118,7 @@ class ExposureAnchor:
                 f"Levels are relative to the mean level of the reference {self.name} "
                 f"({_exposures(len(self.positions))})",
             ),
-            warnings=_without(constants, match, self.exposures, remedy),
+            warnings=_without(constants, match, self.exposures, what, remedy),
         )
 
 
@@ -141,17 +146,18 @@ class ImageAnchor:
             return self.image.sample(*grid.wcs(x, y, with_bounding_box=False))
 
         found = anchor_to_image(match, sample, min_cells=min_cells)
-        remedy = (
+        what = (
             f"has fewer than {min_cells} cells in common with the reference image "
             f"{self.image.path.name}, and is not anchored to it: its levels are as usual "
-            "(match_down); give an image that covers it."
+            "(match_down)"
         )
+        remedy = "give an image that covers it"
         match = found.match
         return Anchored(
             match,
             apply_constants(match.levels, match.components, found.constants, usual),
             news=self._news(found),
-            warnings=_without(found.constants, match, self.exposures, remedy),
+            warnings=_without(found.constants, match, self.exposures, what, remedy),
         )
 
     def _news(self, found: ImageConstants) -> tuple[str, ...]:
@@ -199,15 +205,18 @@ class TableAnchor:
             sentence += (
                 f"; the match agrees with these to {found.rms:.3g} rms ({found.sigmas:.2g} sigma)"
             )
-        remedy = (
+        what = (
             f"has no exposure of {self.name}, and is not relative to it: its levels are as usual "
-            "(match_down); add exposures of the earlier run that overlap it."
+            "(match_down)"
         )
-        warnings = _without(found.constants, match, self.exposures, remedy)
+        remedy = "add exposures of the earlier run that overlap it"
+        warnings = _without(found.constants, match, self.exposures, what, remedy)
         agrees = not found.sigmas > SIGMAS
-        contradiction = (
-            f"{sentence}. Some of the earlier levels contradict the match: match all anew without "
-            "fixed, or leave those out of the table."
+        remedy = "match all anew without fixed, or leave those out of the table"
+        contradiction = Finding(
+            f"{sentence}. Some of the earlier levels contradict the match: {remedy}.",
+            f"levels of {self.name} contradict the match",
+            remedy,
         )
         reasons = [
             "" if keeps else reason for keeps, reason in zip(kept, match.reasons, strict=True)
@@ -221,12 +230,17 @@ class TableAnchor:
 
 
 def _without(
-    constants: np.ndarray, match: Match, exposures: Sequence[Exposure], sentence: str
-) -> tuple[str, ...]:
+    constants: np.ndarray, match: Match, exposures: Sequence[Exposure], what: str, remedy: str
+) -> tuple[Finding, ...]:
     """Say of each component that an anchor does not reach what is done with it."""
     names = name_components(match, exposures)
     return tuple(
-        f"The component of visits {names[k]} {sentence}"
+        Finding(
+            f"The component of visits {names[k]} {what}; {remedy}.",
+            f"the component of visits {names[k]} has no anchor",
+            remedy,
+            tuple(exposures[m].name for m in np.flatnonzero(match.components == k).tolist()),
+        )
         for k in np.flatnonzero(np.isnan(constants)).tolist()
     )
 

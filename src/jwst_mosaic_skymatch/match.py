@@ -35,6 +35,7 @@ from jwst_mosaic_skymatch.levels.results import (
     closes,
     closure_factor,
 )
+from jwst_mosaic_skymatch.levels.slopes import family_slopes
 from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
 from jwst_mosaic_skymatch.levels.trends import (
     BackgroundStructure,
@@ -307,6 +308,9 @@ def _solve_stacks(
             gain=float(np.sqrt(found.of_exposures.gain)),
         ),
         closure_factor=factor,
+        slopes=family_slopes(
+            (*inside, *between_pairs), _all_shares(n, inside, stacks, offsets), families
+        ),
         **(_planes_of(n, stacks) if settings.plane_per else {}),
     )
 

@@ -88,6 +88,8 @@ class MatchSettings:
         exposure. None not to.
     sky_statistic : SkyStatistic or None
         How to measure the level of each exposure's own pixels; None not to.
+    keep_pictures : bool
+        Keep a small picture of the differences of each pair.
     """
 
     statistic: Statistic
@@ -101,6 +103,7 @@ class MatchSettings:
     fit_shift: bool = True
     plane_per: str | None = None
     sky_statistic: SkyStatistic | None = None
+    keep_pictures: bool = False
 
 
 def match_stack(
@@ -336,6 +339,7 @@ def measure_pair(
         fit_plane=settings.plane_per is not None,
         quoted=quoted,
         keep_outliers=keep_outliers,
+        keep_picture=settings.keep_pictures,
     )
     if offset is None or contrast is None or not is_raised:
         return offset

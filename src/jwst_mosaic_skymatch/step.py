@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +30,11 @@ from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
     LYOT_MARK,
+    Exposure,
     check_exposures,
     check_rerun,
     describe_differences,
+    family_names,
     group_labels,
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
@@ -48,26 +51,38 @@ from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack, unmatched
 from jwst_mosaic_skymatch.levels.ties import tie_match
 from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
-from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, warn_of_lyot_ties
+from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, findings_of_lyot
 from jwst_mosaic_skymatch.products.messages import (
     describe_planes,
     describe_ties,
+    findings_of_match,
     summarize_match,
-    warnings_of_match,
 )
 from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
-    describe_unmatched,
+    findings_of_unmatched,
     levels_before,
     record_levels,
 )
+from jwst_mosaic_skymatch.products.stopwatch import Stopwatch
+from jwst_mosaic_skymatch.report.archive import write_material
+from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
+from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
+from jwst_mosaic_skymatch.report.sources import (
+    describe_grid,
+    library_versions,
+    pictures_of,
+    sky_footprints,
+)
+from jwst_mosaic_skymatch.report.verdict import Closure, summary_lines
 from jwst_mosaic_skymatch.stack import MatchSettings
 from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
@@ -93,8 +108,15 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     levels_table: QTable | None = None
     pairs_table: QTable | None = None
 
+    #: `~jwst_mosaic_skymatch.report.result.MatchResult` of the last run, whatever its method; None
+    #: before, and after a run that ended with an error.
+    result: MatchResult | None = None
+
     # Members of the last association that are no science exposures.
     _others: Sequence[Mapping[str, Any]] = ()
+    # What users should know of this run.
+    _findings: tuple[Finding, ...] = ()
+    _n_ties = 0
 
     spec = f"""
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
@@ -114,7 +136,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
         maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
         dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
-        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), and a skylist
+        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), a skylist, and a report (HTML)
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
         output_use_model = boolean(default=True) # name output files after the exposures
@@ -179,6 +201,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             If the exposures or parameters do not fit together.
         """
         log.info("jwst-mosaic-skymatch %s", __version__)
+        self.result, self._findings, self._n_ties = None, (), 0
+        self._watch = Stopwatch()
         self.get_pars()  # refuses values that the spec does not allow
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
@@ -194,6 +218,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             levels = self._absolute_levels(step_input)
             reasons = ["" if np.isfinite(level) else NO_PIXEL for level in levels.tolist()]
         self._record_levels(step_input, levels, reasons)
+        self._conclude(step_input, step_input.exposures, unmatched(levels, reasons), levels)
         return step_input.library
 
     @classmethod
@@ -267,20 +292,30 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         check_rerun(exposures, subtract=self.subtract)
         n_subtracted = sum(exposure.subtracted is True for exposure in exposures)
         if n_subtracted:
-            log.warning(
-                "Levels were subtracted from %d of %d exposures before; what is found now is "
-                "subtracted too, and meta.background.level is the sum. If the stock skymatch has "
-                "done so, of which this step is a hook, skip it (skip=True).",
-                n_subtracted,
-                len(exposures),
+            remedy = "if the stock skymatch has done so, of which this step is a hook, skip it"
+            self._warn(
+                Finding(
+                    f"Levels were subtracted from {n_subtracted} of {len(exposures)} exposures "
+                    "before; what is found now is subtracted too, and meta.background.level is the "
+                    f"sum. {remedy.capitalize()} (skip=True).",
+                    remedy=remedy,
+                    exposures=tuple(e.name for e in exposures if e.subtracted is True),
+                )
             )
         for sentence in describe_differences(exposures):
-            log.warning(sentence)
+            self._warn(Finding(sentence, remedy="make one association for each kind of exposures"))
         if self.save_results:
             outputs = [(e.name, self.make_output_path(basepath=e.filename)) for e in exposures]
             files.check_outputs(outputs, step_input.files)
         self._others = step_input.others
+        self._watch.lap("opening, metadata")
         return step_input
+
+    def _warn(self, finding: Finding) -> None:
+        """Say something in the log, and keep it for the report."""
+        for line in finding.lines:
+            log.warning(line)
+        self._findings += (finding,)
 
     # --- levels ----------------------------------------------------------
 
@@ -330,6 +365,9 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 anchored = anchor.apply(match, levels, grid, settings.min_cells)
                 match, levels = self._report(anchored)
             levels = offsets.complete(levels)
+            self._watch.lap("levels")
+            mosaic = condense_mosaic(match, levels, grid) if self.save_diagnostics else None
+            self._watch.lap("pictures")
         self._record_levels(
             step_input,
             levels,
@@ -338,7 +376,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             match.planes,
             pieces,
         )
-        self._make_tables(step_input, pieces, match, levels, grid)
+        self._conclude(step_input, pieces.images, match, levels, grid, mosaic)
         return step_input.library
 
     def _usual_levels(self, match: Match, n_exposures: int) -> np.ndarray:
@@ -414,14 +452,14 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 raise unknown_reference(self.reference, exposures)
         image = open_image(path)
         for sentence in check_unit(image, exposures[0].unit):
-            log.warning(sentence)
+            self._warn(Finding(sentence, remedy="set BUNIT"))
         return ImageAnchor(image, images)
 
     def _report(self, anchored: Anchored) -> tuple[Match, np.ndarray]:
         for line in anchored.news:
             log.info(line)
-        for sentence in anchored.warnings:
-            log.warning(sentence)
+        for finding in anchored.warnings:
+            self._warn(finding)
         return anchored.match, anchored.levels
 
     def _match_exposures(
@@ -467,26 +505,28 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 settings,
                 workers,
                 directory=directory,
-                families=[
-                    f"{e.visit_id} {e.detector}" if e.visit_id else label
-                    for e, label in zip(images, pieces.with_pieces(labels), strict=True)
-                ],
+                families=family_names(images),
                 pieces=dict(zip(pieces.positions, pieces.owners, strict=True)),
                 whole_stacks=from_files and workers.distant,
             )
+        self._watch.lap("drizzling, comparing, solving")
         for line in [*summarize_match(match, labels, self.grouping), *describe_lyot(match)]:
             log.info(line)
         match, offsets = self._tie_and_place(match, pieces)
         for line in describe_planes(match, images, grid):
             log.info(line)
-        warnings = warnings_of_match(match, images, grid, self.shift_threshold)
-        for sentence in [*warnings, *warn_of_lyot_ties(match)]:
-            log.warning(sentence)
+        found = findings_of_match(match, images, grid, self.shift_threshold)
+        for finding in [*found, *findings_of_lyot(match)]:
+            self._warn(finding)
         if exclusion.area is not None and not in_area:
-            log.warning(
-                "exclude=%s: no exposure has a pixel there, so that nothing is left out; are its "
-                "coordinates those of this field?",
-                self.exclude,
+            brief, remedy = f"exclude={self.exclude}: no exposure has a pixel there", "check it"
+            self._warn(
+                Finding(
+                    f"{brief}, so that nothing is left out; are its coordinates those of this "
+                    "field?",
+                    brief,
+                    remedy,
+                )
             )
         return match, offsets, grid
 
@@ -497,6 +537,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             # Pieces see no level in common with the rest of their exposure: they tie nothing.
             labels = group_labels(pieces.images[: pieces.n_exposures], "exposure")
             match, tied = tie_match(match, pieces.with_pieces(labels, LYOT_MARK))
+            self._n_ties = tied.n_ties
             for line in describe_ties(tied, n_components):
                 log.info(line)
         match, offsets = place_pieces(match, pieces.owners)
@@ -515,6 +556,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             fit_shift=self.fit_shift,
             plane_per=self.plane_per if self.background == "plane" else None,
             sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
+            keep_pictures=self.save_diagnostics,
         )
 
     def _exclusion(self) -> Exclusion:
@@ -570,30 +612,58 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         )
         for line in describe_levels(images, levels, subtract=self.subtract):
             log.info(line)
-        for sentence in describe_unmatched(exposures, levels[:n], reasons[:n]):
-            log.warning(sentence)
+        for finding in findings_of_unmatched(exposures, levels[:n], reasons[:n]):
+            self._warn(finding)
+        self._watch.lap("recording levels")
 
-    def _make_tables(
+    def _conclude(
         self,
         step_input: StepInput,
-        pieces: Pieces,
+        images: Sequence[Exposure],
         match: Match,
         levels: np.ndarray,
-        grid: Grid,
+        grid: Grid | None = None,
+        mosaic: MosaicPicture | None = None,
     ) -> None:
-        """Make tables for users in Python, and save them if that was asked for."""
-        images = pieces.images
+        """Make the result, save it if that was asked for, and say how the run went.
+
+        Without a grid nothing was matched.
+        """
         unit = images[0].unit
         totals = levels + levels_before(images, subtract=self.subtract)
-        self.levels_table = tables.levels_table(images, match, totals, grid, unit)
-        self.pairs_table = tables.pairs_table(images, match, grid, unit)
-        if not self.save_diagnostics:
-            return
         filenames = [exposure.filename for exposure in step_input.exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
+        table = tables.levels_table(images, match, totals, grid, unit)
+        pairs = tables.pairs_table(images, match, grid, unit)
+        if grid:
+            self.levels_table, self.pairs_table = table, pairs
+            if self.save_diagnostics:
+                self._save_tables(name, step_input, match, levels)
+        self.result = MatchResult(
+            product=name,
+            method=self.skymethod,
+            levels=table,
+            pairs=pairs,
+            closure=Closure(*match.closure),
+            findings=self._findings,
+            n_ties=self._n_ties,
+            footprints=sky_footprints(images),
+            mosaic=mosaic,
+            pictures=pictures_of(match, images),
+            provenance=self._provenance(grid),
+        )
+        if grid and self.save_diagnostics:
+            self._save_report(self.result)
+        for line in summary_lines(table, self.result.verdict, self._findings):
+            log.info(line)
+
+    def _save_tables(
+        self, name: str, step_input: StepInput, match: Match, levels: np.ndarray
+    ) -> None:
         for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
-        if pieces.owners:
+        filenames = [exposure.filename for exposure in step_input.exposures]
+        if len(levels) > len(filenames):
             log.warning("No skylist is saved. Lyot fields have levels of their own (miri_lyot).")
             return
         if any(match.planes):
@@ -602,9 +672,40 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         try:
             text = skylist_of(filenames, levels, match.reasons, self._stem)
         except ValueError as error:
-            log.warning("No skylist is saved. %s", error)
+            remedy = "give exposures file names that differ"
+            self._warn(Finding(f"No skylist is saved. {error}", remedy=remedy))
         else:
             files.save_text(self._product_path(name, "skylist", "txt"), text)
+
+    def _save_report(self, result: MatchResult) -> None:
+        """Save what a report is made of, and the report if there is what it takes."""
+        with files.whole_files() as draft:
+            path = self._product_path(result.product, "skymatch_report", "asdf")
+            write_material(draft(path), result)
+            try:
+                from jwst_mosaic_skymatch.report.page import render_report
+            except ImportError as error:
+                log.info(
+                    "No report is saved, as %s is missing. pip install "
+                    '"jwst-mosaic-skymatch[plots]", and make it from the saved files: '
+                    "python -m jwst_mosaic_skymatch.report %s",
+                    error.name,
+                    path,
+                )
+                return
+            path = self._product_path(result.product, "skymatch_report", "html")
+            draft(path).write_text(render_report(result), encoding="utf-8")
+
+    def _provenance(self, grid: Grid | None) -> Provenance:
+        skipped = ("pre_hooks", "post_hooks")
+        parameters = {k: str(v) for k, v in self.get_pars().items() if k not in skipped}
+        return Provenance(
+            date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+            versions={"jwst-mosaic-skymatch": __version__, **library_versions()},
+            parameters=parameters,
+            grid=describe_grid(grid),
+            seconds=dict(self._watch.seconds),
+        )
 
     def _save_tiles(self, stacks: Sequence[Stack], grid: Grid, unit: str | None) -> None:
         for stack in stacks:

@@ -1,10 +1,12 @@
 """Which member of a stack is spoiled, and what becomes of its pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
-from jwst_mosaic_skymatch.offsets.quality import doubt, find_spoiled, find_unlike
+from jwst_mosaic_skymatch.offsets.quality import doubt, find_rough, find_spoiled, find_unlike
 from jwst_mosaic_skymatch.offsets.trends import StripScatter, Trends
 
 NONE = (0.0, 0.0, 0.0, 0.0)
@@ -106,3 +108,15 @@ def test_a_stack_unlike_all_others_is_named():
 def test_of_two_stacks_none_is_unlike():
     assert find_unlike(2, [stack_pair(0, 1, 1.0)]) == {}
     assert find_unlike(0, []) == {}
+
+
+def test_rough_overlaps_are_told_from_small_ones():
+    """An overlap of a tenth of the others has ten times their noise."""
+    offsets = [offset(0, k) for k in range(1, 8)]
+    small = offset(0, 8, noise=10.0)
+    rough, rougher = offset(1, 2, excess=500.0), offset(2, 3, excess=900.0)
+    offsets += [replace(small, quoted_variance=10.0), rough, rougher]
+    assert find_rough(offsets) == [9, 8]
+    # What is alike in all is no one's fault, as stripes.
+    assert find_rough([offset(0, k, excess=500.0) for k in range(1, 8)]) == []
+    assert find_rough([replace(one, trends=None) for one in offsets]) == []

@@ -6,7 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets
 from jwst_mosaic_skymatch.offsets.lyot import LyotOffset
-from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, warn_of_lyot_ties
+from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, findings_of_lyot
 
 
 def test_offset_that_is_taken_out(match):
@@ -19,11 +19,13 @@ def test_offset_that_is_taken_out(match):
 
 
 def test_pairs_that_hang_on_a_field(match):
-    assert warn_of_lyot_ties(match) == []
-    (warning,) = warn_of_lyot_ties(replace(match, lyot_pairs=(0,)))
+    assert findings_of_lyot(match) == []
+    (found,) = findings_of_lyot(replace(match, lyot_pairs=(0,)))
+    warning = found.sentence
     assert "jw001 and jw002. If its" in warning
     assert "miri_lyot='mask'" in warning
-    (warning,) = warn_of_lyot_ties(replace(match, lyot_pairs=(0,) * 20))
+    (found,) = findings_of_lyot(replace(match, lyot_pairs=(0,) * 20))
+    warning = found.sentence
     assert "and jw002, and 16 more pairs. If its" in warning
 
 

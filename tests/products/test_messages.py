@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.levels.results import BackgroundScatter
+from jwst_mosaic_skymatch.levels.results import BackgroundScatter, FamilySlopes
 from jwst_mosaic_skymatch.levels.ties import TiedLevels
 from jwst_mosaic_skymatch.products.messages import (
     describe_ties,
+    findings_of_match,
     summarize_match,
     warnings_of_match,
 )
@@ -45,12 +46,19 @@ def test_nothing_to_say(no_match, exposures, grid):
 
 
 def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
-    n = 30
-    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(n)]
-    shifts = np.stack([0.1 + 0.01 * np.arange(n), np.zeros(n)], axis=1)
-    moved = replace(match, shifts=shifts, shift_variances=np.full((n, 2), 1e-6), stack_pairs=())
+    n, n_good = 30, 31
+    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(n + n_good)]
+    shifts = np.zeros((n + n_good, 2))
+    shifts[:n, 0] = 0.1 + 0.01 * np.arange(n)
+    moved = replace(
+        match,
+        shifts=shifts,
+        shift_variances=np.full(shifts.shape, 1e-6),
+        components=np.zeros(n + n_good, dtype=int),
+        stack_pairs=(),
+    )
     first, *rest = warnings_of_match(moved, many, grid, threshold=0.1)
-    assert first.startswith("30 of 30")
+    assert first.startswith("30 of 61")
     assert first.endswith("The 10 farthest:")
     assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
 
@@ -92,6 +100,56 @@ def test_backgrounds(match, exposures, grid):
     assert "background='plane' with subtract=True" in slopes
     assert "plane_per='exposure'" in slopes
     assert "gains of exposures differ by 0.50% (rms)" in gains
+
+
+def test_visits_with_a_gradient_are_named(match, exposures, grid):
+    """Those that are far from noise, and not far below the steepest."""
+    slopes = FamilySlopes(
+        names=("001 MIRI", "002 MIRI", "003 MIRI", "004 MIRI"),
+        slopes=np.array([(1e-6, 0.0), (3e-4, 4e-4), (1e-4, 0.0), (np.nan, np.nan)]),
+        errors=np.array([(1e-8, 1e-8), (1e-5, 1e-5), (1e-4, 1e-4), (np.nan, np.nan)]),
+    )
+    uneven = replace(
+        match, stack_pairs=(), backgrounds=BackgroundScatter(visit_slope=1e-4), slopes=slopes
+    )
+    seen = [replace(e, detector="MIRI") for e in exposures]
+    (finding,) = findings_of_match(uneven, seen, grid, threshold=1.0)
+    assert finding.brief == "visit 002 has a gradient of 0.06 per arcmin"
+    assert finding.exposures == ("2_cal.fits",)
+    assert finding.details == ("visit 002: gradient of 0.06 per arcmin",)
+    seen[0] = replace(seen[0], detector="MIRI2")
+    (finding,) = findings_of_match(uneven, seen, grid, threshold=1.0)
+    assert finding.brief.startswith("visit 002 MIRI has")
+    nothing = replace(uneven, slopes=FamilySlopes())
+    (finding,) = findings_of_match(nothing, seen, grid, threshold=1.0)
+    assert finding.brief == "backgrounds of visits have gradients"
+
+
+def test_one_visit_aside_is_named_alone(exposures, match, grid):
+    """It moves the mean of all, but not their median."""
+    many = [replace(exposures[0], filename=f"{k}_cal.fits", visit_id=str(k // 2)) for k in range(8)]
+    shifts = np.zeros((8, 2))
+    shifts[:2] = 0.5
+    moved = replace(
+        match,
+        shifts=shifts - shifts.mean(axis=0),
+        shift_variances=np.full((8, 2), 1e-6),
+        components=np.zeros(8, dtype=int),
+        stack_pairs=(),
+    )
+    (finding,) = findings_of_match(moved, many, grid, threshold=0.1)
+    assert finding.exposures == ("0_cal.fits", "1_cal.fits")
+    assert finding.brief == "visit 0 is displaced by 1.41 pixels"
+    assert finding.remedy == "run tweakreg again"
+
+
+def test_findings_say_whom_they_concern_and_what_to_do(match, exposures, grid):
+    found = findings_of_match(match, exposures, grid, threshold=0.1)
+    assert [finding.kind for finding in found] == ["spoiled overlap", "displaced"]
+    assert found[0].exposures == ("jw001", "jw002")
+    assert found[0].brief == "the overlap of jw001 and jw002 is spoiled"
+    for finding in found:
+        assert finding.remedy in finding.sentence
 
 
 def test_open_loops(match, exposures, grid):

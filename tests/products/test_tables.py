@@ -1,13 +1,18 @@
 """Tables of levels and pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.offsets.trends import Trends
 from jwst_mosaic_skymatch.products.files import save_table
 from jwst_mosaic_skymatch.products.tables import levels_table, pairs_table, read_levels
+
+SLOPE = u.Unit("MJy/sr") / u.arcmin
 
 
 def test_levels(match, exposures, grid):
@@ -34,8 +39,28 @@ def test_pairs(match, exposures, grid):
     assert list(table["used"]) == [True, False]
     assert list(table["n_cells"]) == [99, 99]
     np.testing.assert_allclose(table["offset_error"].to_value("MJy/sr"), 0.1)
+    # A plain statistic knows no other error than that by noise, and no slopes.
+    np.testing.assert_allclose(table["offset_error_noise"].to_value("MJy/sr"), 0.1)
+    assert np.isnan(table["slope_x"].to_value(SLOPE)).all()
     assert table["weight"].unit == u.Unit("MJy/sr") ** -2
     assert np.isnan(table["shift_x"].to_value("arcsec")).all()  # not fitted
+
+
+def test_slopes_of_pairs(match, exposures, grid):
+    """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
+    trends = Trends(
+        position=np.zeros(3),
+        slopes=np.array([1e-4, -2e-4, 0.0]),
+        covariance=np.diag([1e-10, 4e-10, 1.0]),
+        strips=(),
+    )
+    (pair,) = match.exposure_pairs
+    pair = replace(pair, offset=replace(pair.offset, trends=trends, noise_variance=0.0025))
+    table = pairs_table(exposures, replace(match, exposure_pairs=(pair,)), grid, "MJy/sr")
+    assert table["slope_x"][0].to_value(SLOPE) == pytest.approx(0.012)
+    assert table["slope_y"][0].to_value(SLOPE) == pytest.approx(-0.024)
+    assert table["slope_y_error"][0].to_value(SLOPE) == pytest.approx(0.0024)
+    assert table["offset_error_noise"][0].to_value("MJy/sr") == pytest.approx(0.05)
 
 
 def test_nothing_to_tabulate(match, no_match, exposures, grid):

@@ -15,6 +15,7 @@ __all__ = [
     "check_exposures",
     "check_rerun",
     "describe_differences",
+    "family_names",
     "group_labels",
     "lyot_piece",
     "name_apart",
@@ -298,3 +299,19 @@ def group_labels(exposures: Sequence[Exposure], grouping: str) -> list[str]:
                 f"by {grouping}; set it, or use grouping='none'."
             )
     return [f"{prefix}{getattr(exposure, attribute)}" for exposure in exposures]
+
+
+def family_names(exposures: Sequence[Exposure]) -> list[str]:
+    """Name those exposures alike whose backgrounds may have one gradient.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of str
+        Visit and detector of each; its own name where it has no visit.
+    """
+    return [f"{e.visit_id} {e.detector}" if e.visit_id else e.name for e in exposures]

@@ -20,6 +20,7 @@ __all__ = [
     "NO_PIXEL",
     "SCATTERED",
     "BackgroundScatter",
+    "FamilySlopes",
     "Match",
     "MatchedStack",
     "PairResult",
@@ -27,6 +28,7 @@ __all__ = [
     "closes",
     "closure_factor",
     "closure_of",
+    "unmatched",
 ]
 
 # Residual, in its errors, that a pair counts at most in the factor on errors.
@@ -183,6 +185,34 @@ class BackgroundScatter:
 
 
 @dataclass(frozen=True)
+class FamilySlopes:
+    """Gradients that exposures of a family have in common.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The families.
+    slopes, errors : ndarray, shape (n_families, 2)
+        Gradient (x, y) relative to the median of all families, and its 1-sigma error, MJy/sr
+        per cell; NaN where no pair tells.
+    """
+
+    names: tuple[str, ...] = ()
+    slopes: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    errors: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Length of each gradient, MJy/sr per cell, shape (n_families,)."""
+        return np.hypot(*self.slopes.T)
+
+    @property
+    def significances(self) -> np.ndarray:
+        """Length of each gradient in units of its error, shape (n_families,)."""
+        return np.sqrt(np.sum((self.slopes / np.maximum(self.errors, 1e-30)) ** 2, axis=1))
+
+
+@dataclass(frozen=True)
 class Match:
     """Matched levels and what they rest on.
 
@@ -230,6 +260,8 @@ class Match:
     lyot_pairs : tuple of int
         Positions in ``stack_pairs`` of those that compare next to nothing but Lyot fields with
         an imager, if nothing tells how these differ.
+    slopes : FamilySlopes
+        Gradients that pairs show.
     """
 
     levels: np.ndarray
@@ -252,6 +284,7 @@ class Match:
     placed: frozenset[int] = frozenset()
     lyot: LyotOffset = field(default_factory=lambda: LyotOffset())
     lyot_pairs: tuple[int, ...] = ()
+    slopes: FamilySlopes = field(default_factory=lambda: FamilySlopes())
 
     @property
     def n_components(self) -> int:
@@ -295,3 +328,34 @@ def closure_factor(pairs: Sequence[PairResult]) -> float:  # numpydoc ignore=PR0
     if dof < 1e-3 or chi2 < dof or chdtrc(dof, chi2) > LEAST_PROBABILITY:
         return 1.0
     return float(np.sqrt(chi2 / dof))
+
+
+def unmatched(levels: np.ndarray, reasons: Sequence[str]) -> Match:
+    """Describe levels that no matching has found.
+
+    Parameters
+    ----------
+    levels : ndarray, shape (n,)
+        Levels, MJy/sr; NaN for none.
+    reasons : sequence of str
+        Why exposures have none; empty for those that have one.
+
+    Returns
+    -------
+    Match
+        A match without pairs, errors, or shifts.
+    """
+    unknown = np.full(len(levels), np.nan)
+    return Match(
+        levels=levels,
+        level_errors=unknown,
+        level_noise=unknown,
+        components=np.full(len(levels), -1),
+        shifts=np.full((len(levels), 2), np.nan),
+        shift_variances=np.full((len(levels), 2), np.nan),
+        stacks=(),
+        exposure_pairs=(),
+        stack_pairs=(),
+        skies=unknown,
+        reasons=tuple(reasons),
+    )

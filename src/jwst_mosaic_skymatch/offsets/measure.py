@@ -10,6 +10,7 @@ from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
+from jwst_mosaic_skymatch.offsets.picture import DifferencePicture, draw_differences
 from jwst_mosaic_skymatch.offsets.planes import measure_planes
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
@@ -89,6 +90,8 @@ class PairOffset:
         gradients and gains of the two.
     outliers : Outliers or None
         Cells that the regression left out, if they were asked for.
+    picture : DifferencePicture or None
+        The differences less ``value`` for a look at them, if that was asked for.
     """
 
     first: int
@@ -103,6 +106,7 @@ class PairOffset:
     structure_variance: float = 0.0
     trend_variance: float = 0.0
     outliers: Outliers | None = None
+    picture: DifferencePicture | None = None
 
     def with_variance(
         self, *, structure: float = 0.0, trend: float = 0.0
@@ -150,6 +154,7 @@ def measure_offset(
     fit_plane: bool = False,
     quoted: bool = True,
     keep_outliers: bool = False,
+    keep_picture: bool = False,
 ) -> PairOffset | None:
     """Measure the offset of one tile from another.
 
@@ -174,6 +179,8 @@ def measure_offset(
         them.
     keep_outliers : bool, optional
         Record the cells that the regression leaves out.
+    keep_picture : bool, optional
+        Keep a picture of the differences.
 
     Returns
     -------
@@ -185,15 +192,15 @@ def measure_offset(
     if np.count_nonzero(overlap.valid) < min_cells:
         return None
     if statistic.name != "biweight":
-        return _plain_offset(overlap, statistic)
-    terms = _Terms(shift=fit_shift, plane=fit_plane)
-    kept = _kept_overlap(overlap, min_cells, terms)
-    if fit_shift and _is_shifted(kept):
-        shift = _smoothed_shift(kept)
-        moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
-        kept = _kept_overlap(moved, min_cells, terms)
-        return _offset(kept, moved, keep_outliers, shift)
-    return _offset(kept, overlap, keep_outliers)
+        offset, compared = _plain_offset(overlap, statistic), overlap
+    else:
+        terms = _Terms(shift=fit_shift, plane=fit_plane)
+        offset, compared = _regressed_offset(
+            first, second, overlap, min_cells, terms, keep_outliers
+        )
+    if offset is None or not keep_picture:
+        return offset
+    return replace(offset, picture=_picture(compared, offset.value))
 
 
 @dataclass(frozen=True)
@@ -209,6 +216,24 @@ class _Terms:
         return 3 if self.shift else 1
 
 
+def _regressed_offset(
+    first: Tile,
+    second: Tile,
+    overlap: "_Overlap",
+    min_cells: int,
+    terms: _Terms,
+    keep_outliers: bool,
+) -> tuple[PairOffset, "_Overlap"]:
+    """Measure by regression; with it the overlap that was compared in the end."""
+    kept = _kept_overlap(overlap, min_cells, terms)
+    if terms.shift and _is_shifted(kept):
+        shift = _smoothed_shift(kept)
+        moved = _Overlap.of(first, shift_tile(second, *(-shift)), overlap.quoted)
+        kept = _kept_overlap(moved, min_cells, terms)
+        return _offset(kept, moved, keep_outliers, shift), moved
+    return _offset(kept, overlap, keep_outliers), overlap
+
+
 @dataclass(frozen=True)
 class _Overlap:
     """The part of the grid that two tiles share."""
@@ -222,6 +247,7 @@ class _Overlap:
     correlation: float  # variance of a mean, over that of independent cells
     angles: tuple[float, ...]  # of the detectors' rows on the grid
     frames: tuple[tuple[DetectorFrame, ...], ...]  # of the exposures in both
+    quoted: bool  # whether the variance of cells is from the exposures' errors
 
     @classmethod
     def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
@@ -241,6 +267,7 @@ class _Overlap:
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
             angles=tuple({first.angle, second.angle}),
             frames=(first.frames, second.frames),
+            quoted=quoted,
         )
 
     @cached_property
@@ -423,6 +450,12 @@ def _offset(
         trends=trends,
         outliers=_outliers(overlap, kept) if keep_outliers else None,
     )
+
+
+def _picture(overlap: _Overlap, offset: float) -> DifferencePicture:
+    """Draw all differences, those that the regression leaves out as well."""
+    difference = overlap.data[0] - overlap.data[1] - np.float32(offset)
+    return draw_differences(difference, (overlap.x0, overlap.y0))
 
 
 def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:

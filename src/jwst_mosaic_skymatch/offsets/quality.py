@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
 
-__all__ = ["doubt", "find_spoiled", "find_unlike"]
+__all__ = ["doubt", "find_rough", "find_spoiled", "find_unlike"]
 
 # Scatter of an exposure's best pair over that of the stack's best, from which on it is spoiled.
 LARGEST_RATIO = 4.0
@@ -20,6 +20,10 @@ RATIO_OF_HITS = 1.5
 # Scatter of a stack's best pair over the median of all best ones, from which on it is no image of
 # this sky; where overlaps of galaxies and of empty sky are compared it is a few.
 UNLIKE_RATIO = 50.0
+# Scatter of a pair over what quoted errors say, in units of that of the median pair, from which on
+# its overlap is rough. Stripes, glow and gradients of simulated mosaics reach 9, light scattered
+# over half of an overlap 70.
+ROUGH = 20.0
 # By how much the errors of a spoiled exposure are made larger.
 DOUBT = 10.0
 
@@ -143,3 +147,33 @@ def _doubted(offset: PairOffset) -> PairOffset:
         fit=fit,
         trends=None,
     )
+
+
+def find_rough(offsets: Sequence[PairOffset]) -> list[int]:
+    """Find pairs in whose overlap far more disagrees than noise and gradients explain.
+
+    Parameters
+    ----------
+    offsets : sequence of PairOffset
+        Pairs of one kind: inside stacks, or between them.
+
+    Returns
+    -------
+    list of int
+        Positions of such pairs, the worst first.
+    """
+    known = [k for k, offset in enumerate(offsets) if offset.trends is not None]
+    if not known:
+        return []
+    ratios = np.array([_ratio_beyond_trends(offsets[k]) for k in known])
+    usual = float(np.median(ratios))
+    order = np.argsort(-ratios, kind="stable").tolist()
+    return [known[k] for k in order if ratios[k] > ROUGH**2 * usual > 0.0]
+
+
+def _ratio_beyond_trends(offset: PairOffset) -> float:
+    """Compare the variance that an overlap shows with that by quoted errors, whatever its size."""
+    assert offset.trends is not None
+    noise = offset.noise_variance
+    excess = offset.trends.excess(noise, with_trends=False)
+    return (noise + excess) / max(offset.quoted_variance, 1e-30)

@@ -2,8 +2,9 @@
 
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.products.findings import Finding
 
-__all__ = ["describe_lyot", "describe_pieces", "warn_of_lyot_ties"]
+__all__ = ["describe_lyot", "describe_pieces", "findings_of_lyot"]
 
 # Pairs that are listed.
 LISTED = 4
@@ -32,7 +33,7 @@ def describe_lyot(match: Match) -> list[str]:
     ]
 
 
-def warn_of_lyot_ties(match: Match) -> list[str]:
+def findings_of_lyot(match: Match) -> list[Finding]:
     """Say which levels are as good as the assumption that Lyot fields lie as high as the imager.
 
     Parameters
@@ -42,19 +43,27 @@ def warn_of_lyot_ties(match: Match) -> list[str]:
 
     Returns
     -------
-    list of str
-        A warning, or none.
+    list of Finding
+        One, or none.
     """
     if not match.lyot_pairs:
         return []
     pairs = [match.stack_pairs[k].offset for k in match.lyot_pairs]
     names = [f"{match.stacks[p.first].label} and {match.stacks[p.second].label}" for p in pairs]
     more = f", and {len(names) - LISTED} more pairs" if len(names) > LISTED else ""
+    what = f"{', '.join(names[:LISTED])}{more}"
+    sentence = (
+        f"Next to nothing but MIRI's Lyot field overlaps between {what}. If its background differs "
+        "from the imager's, which no overlap tells, their levels are off by that, and level_error "
+        "does not contain it; miri_lyot='mask' leaves it out."
+    )
     return [
-        "Next to nothing but MIRI's Lyot field overlaps between "
-        f"{', '.join(names[:LISTED])}{more}. If its background differs from the imager's, which "
-        "no overlap tells, their levels are off by that, and level_error does not contain it; "
-        "miri_lyot='mask' leaves it out."
+        Finding(
+            sentence,
+            "only the Lyot field ties some visits",
+            "miri_lyot='mask' leaves it out",
+            tuple(dict.fromkeys(match.stacks[k].label for p in pairs for k in (p.first, p.second))),
+        )
     ]
 
 

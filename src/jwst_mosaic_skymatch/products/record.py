@@ -10,10 +10,17 @@ from stpipe.library import AbstractModelLibrary
 from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, lyot_piece
+from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
-__all__ = ["describe_levels", "describe_unmatched", "levels_before", "record_levels"]
+__all__ = [
+    "describe_levels",
+    "describe_unmatched",
+    "findings_of_unmatched",
+    "levels_before",
+    "record_levels",
+]
 
 # Levels of so many exposures are listed in the log.
 LISTED = 100
@@ -140,30 +147,45 @@ def describe_levels(  # numpydoc ignore=PR01,RT01
     ]
 
 
-def describe_unmatched(  # numpydoc ignore=PR01,RT01
+def findings_of_unmatched(  # numpydoc ignore=PR01,RT01
     exposures: Sequence[Exposure], levels: np.ndarray, reasons: Sequence[str]
-) -> list[str]:
-    """Say in words which exposures could not be matched, and why, if any.
+) -> list[Finding]:
+    """Say which exposures could not be matched, and why, if any.
 
     ``reasons`` has a text for each exposure, which is empty where all went well.
     """
-    named: dict[bool, list[str]] = {True: [], False: []}
+    named: dict[bool, dict[str, str]] = {True: {}, False: {}}
     for exposure, level, reason in zip(exposures, levels.tolist(), reasons, strict=True):
         if reason:
-            named[bool(np.isfinite(level))].append(f"{exposure.name} ({reason})")
+            named[bool(np.isfinite(level))][exposure.name] = reason
     count = f"of {len(exposures)} exposures"
-    sentences = []
-    if named[False]:
-        sentences.append(
-            f"No level could be found for {len(named[False])} {count}; SKIPPED: "
-            f"{', '.join(named[False])}"
+    sentences = {
+        False: f"No level could be found for {len(named[False])} {count}; SKIPPED: ",
+        True: f"{len(named[True])} {count} could not be matched and got the common sky level "
+        "alone: ",
+    }
+    return [
+        Finding(
+            sentence + ", ".join(f"{name} ({reason})" for name, reason in named[kind].items()),
+            _unmatched_in_brief(named[kind]),
+            "check pointing and data quality, add exposures in between, or leave it out",
+            tuple(named[kind]),
         )
-    if named[True]:
-        sentences.append(
-            f"{len(named[True])} {count} could not be matched and got the common sky level alone: "
-            f"{', '.join(named[True])}"
-        )
-    return sentences
+        for kind, sentence in sentences.items()
+        if named[kind]
+    ]
+
+
+def describe_unmatched(  # numpydoc ignore=PR01,RT01
+    exposures: Sequence[Exposure], levels: np.ndarray, reasons: Sequence[str]
+) -> list[str]:
+    """Say the same in sentences, see `findings_of_unmatched`."""
+    return [finding.sentence for finding in findings_of_unmatched(exposures, levels, reasons)]
+
+
+def _unmatched_in_brief(reasons: Mapping[str, str]) -> str:
+    name, *others = reasons
+    return f"{name} has {reasons[name]}" + f", and {len(others)} more are unmatched" * bool(others)
 
 
 def levels_before(  # numpydoc ignore=PR01,RT01

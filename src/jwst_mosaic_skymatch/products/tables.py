@@ -11,6 +11,7 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "read_levels",
     "sky_gradients",
     "sky_shifts",
+    "values_of",
 ]
 
 
@@ -28,7 +30,11 @@ HELD_COLUMNS = ("filename", "level", "level_error")
 
 
 def levels_table(
-    exposures: Sequence[Exposure], match: Match, levels: np.ndarray, grid: Grid, unit: str | None
+    exposures: Sequence[Exposure],
+    match: Match,
+    levels: np.ndarray,
+    grid: Grid | None,
+    unit: str | None,
 ) -> QTable:
     """Tabulate the level of each exposure.
 
@@ -40,8 +46,8 @@ def levels_table(
         Their match, in the same order.
     levels : ndarray, shape (n,)
         Levels as they are recorded in the exposures: with what earlier runs have subtracted.
-    grid : Grid
-        The grid, to express shifts on the sky.
+    grid : Grid or None
+        The grid, to express shifts on the sky; None where there are no shifts.
     unit : str or None
         Unit of the data.
 
@@ -84,7 +90,7 @@ def levels_table(
 
 
 def pairs_table(
-    exposures: Sequence[Exposure], match: Match, grid: Grid, unit: str | None
+    exposures: Sequence[Exposure], match: Match, grid: Grid | None, unit: str | None
 ) -> QTable:
     """Tabulate all pairs that were compared.
 
@@ -97,9 +103,10 @@ def pairs_table(
     -------
     `~astropy.table.QTable`
         One row for each pair: names of exposures (stage ``in-stack``) or of
-        stacks (stage ``between stacks``), number of common cells, offset and
-        what is left of it after the solution, shift of the first relative to the
-        second along the axes of the grid.
+        stacks (stage ``between stacks``), number of common cells, offset, its error and the
+        part of that by noise, what is left of it after the solution, shift of the first relative
+        to the second along the axes of the grid, and slopes of the differences along these,
+        with errors by noise.
     """
     filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
@@ -107,7 +114,7 @@ def pairs_table(
     rows += [("between stacks", labels, pair) for pair in match.stack_pairs]
     pairs = [pair for _, _, pair in rows]
     offsets = [pair.offset for pair in pairs]
-    brightness, cell = _unit(unit), grid.cell_scale * u.arcsec
+    brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
     shifts = np.array([offset.shift for offset in offsets], dtype=float).reshape(-1, 2)
     variances = np.array([offset.shift_variance for offset in offsets], dtype=float).reshape(-1, 2)
     table = QTable(
@@ -118,6 +125,7 @@ def pairs_table(
             "n_cells": np.array([offset.n_cells for offset in offsets], dtype=int),
             "offset": _numbers(offset.value for offset in offsets) * brightness,
             "offset_error": _numbers(offset.variance**0.5 for offset in offsets) * brightness,
+            "offset_error_noise": _numbers(_noise(offset) for offset in offsets) * brightness,
             "residual": _numbers(pair.residual for pair in pairs) * brightness,
             "weight": _numbers(pair.weight for pair in pairs) * brightness**-2,
         },
@@ -126,6 +134,10 @@ def pairs_table(
     for axis, name in enumerate("xy"):
         table[f"shift_{name}"] = shifts[:, axis] * cell
         table[f"shift_{name}_error"] = np.sqrt(variances[:, axis]) * cell
+    slopes, slope_errors = _slopes(offsets, cell.to_value(u.arcmin))
+    for axis, name in enumerate("xy"):
+        table[f"slope_{name}"] = slopes[:, axis] * brightness / u.arcmin
+        table[f"slope_{name}_error"] = slope_errors[:, axis] * brightness / u.arcmin
     table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
     return _printed_short(table)
 
@@ -242,6 +254,12 @@ def _read_columns(path: Path, unit: str | None) -> tuple[list[str], np.ndarray, 
     return [str(name) for name in table["filename"]], levels, errors
 
 
+def values_of(column: Any) -> np.ndarray:  # numpydoc ignore=PR01,RT01
+    """Take the numbers of a column, or of a cell, without unit; NaN where there is none."""
+    column = _filled(column)
+    return np.asarray(getattr(column, "value", column), dtype=float)
+
+
 def _filled(column: Any) -> Any:
     """Put NaN where a column of a table has no value."""
     return column.filled(np.nan) if hasattr(column, "filled") else column
@@ -256,10 +274,13 @@ def _printed_short(table: QTable) -> QTable:
 
 
 def sky_shifts(  # numpydoc ignore=PR01,RT01
-    match: Match, grid: Grid
+    match: Match, grid: Grid | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each."""
-    axes = grid.sky_axes
+    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each.
+
+    NaN without a grid.
+    """
+    axes = grid.sky_axes if grid else np.full((2, 2), np.nan)
     return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
 
 
@@ -271,8 +292,10 @@ def sky_gradients(  # numpydoc ignore=PR01,RT01
     return match.gradients @ to_sky, np.sqrt(match.gradient_errors**2 @ to_sky**2)
 
 
-def _gradient_columns(match: Match, grid: Grid, brightness: u.UnitBase) -> dict[str, u.Quantity]:
-    if not match.planes:
+def _gradient_columns(
+    match: Match, grid: Grid | None, brightness: u.UnitBase
+) -> dict[str, u.Quantity]:
+    if not match.planes or grid is None:
         return {}
     columns = {}
     for suffix, values in zip(("", "_error"), sky_gradients(match, grid), strict=True):
@@ -290,6 +313,21 @@ def _count_pairs(match: Match, n: int) -> np.ndarray:
         for end in (pair.offset.first, pair.offset.second):
             count[list(match.stacks[end].members)] += 1
     return count
+
+
+def _slopes(offsets: Sequence[PairOffset], cell: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give slopes of differences and their errors by noise, (n, 2) each, with cells in arcmin."""
+    slopes, errors = np.full((2, len(offsets), 2), np.nan)
+    for k, offset in enumerate(offsets):
+        if offset.trends is not None:
+            slopes[k] = offset.trends.slopes[:2] / cell
+            errors[k] = np.sqrt(np.diag(offset.trends.covariance)[:2]) / cell
+    return slopes, errors
+
+
+def _noise(offset: PairOffset) -> float:
+    """Error of an offset by noise alone; a plain statistic knows no other."""
+    return float((offset.noise_variance or offset.variance) ** 0.5)
 
 
 def _closure(match: Match) -> dict[str, float]:
