@@ -43,6 +43,7 @@ from jwst_mosaic_skymatch.levels.trends import (
     find_structure,
     include_structure,
 )
+from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.lyot import (
     LyotContrast,
     LyotOffset,
@@ -236,7 +237,16 @@ def _compare_stacks(
         if shown and not lyot.n_pairs and abs(shown.share) > MOSTLY:
             lyot_pairs.append(len(offsets))
         offsets.append(replace(offset, first=i, second=j))
-    return _ComparedStacks(tuple(offsets), failed, lyot, tuple(lyot_pairs))
+    return _ComparedStacks(
+        tuple(offsets), failed, lyot, _that_tie(lyot_pairs, len(stacks), offsets)
+    )
+
+
+def _that_tie(pairs: Sequence[int], n: int, offsets: Sequence[PairOffset]) -> tuple[int, ...]:
+    """Choose of some pairs those without which their stacks would not be connected."""
+    others = [offset for k, offset in enumerate(offsets) if k not in pairs]
+    parts = connected_parts(n, *pair_ends(others))
+    return tuple(k for k in pairs if parts[offsets[k].first] != parts[offsets[k].second])
 
 
 def _measure_contrasts(
