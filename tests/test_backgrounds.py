@@ -48,8 +48,8 @@ def pulls(scenes):
         ({}, 1.4),
         ({"visit_gradient_rms": 0.05}, 1.8),
         ({"exposure_gradient_rms": 0.05}, 1.8),
-        ({"gain_rms": 0.005}, 2.0),
-        ({"row_rms": 0.02}, 2.4),
+        pytest.param({"gain_rms": 0.005}, 2.0, marks=pytest.mark.slow),
+        pytest.param({"row_rms": 0.02}, 2.4, marks=pytest.mark.slow),
     ],
     ids=lambda value: "-".join(value) or "constants" if isinstance(value, dict) else "",
 )
@@ -100,8 +100,8 @@ def half_raised(model, rng):
     ("spoil", "what"),
     [
         (zeros, "scatter"),
-        (noise, "scatter"),
-        (hits, "stick out|scatter"),
+        pytest.param(noise, "scatter", marks=pytest.mark.slow),
+        pytest.param(hits, "stick out|scatter", marks=pytest.mark.slow),
         (half_raised, "a part of it"),
     ],
 )

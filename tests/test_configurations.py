@@ -104,7 +104,14 @@ def run_hooked(mosaic, **skymatch):
     return pipeline.result
 
 
-@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("in_memory", "subtract"),
+    [
+        (True, True),
+        pytest.param(True, False, marks=pytest.mark.slow),
+        pytest.param(False, True, marks=pytest.mark.slow),
+    ],
+)
 def test_hooked_step_that_is_not_skipped_has_no_effect(
     mosaic, matched, caplog, in_memory, subtract
 ):

@@ -650,7 +650,7 @@ PIXELS = {
     "checkerboard": (mask(lambda y, x: (x + y) % 2 == 0), SCATTERED),
     "every other column": (mask(lambda y, x: x % 2 == 0), SCATTERED),
     "every other row": (mask(lambda y, x: y % 2 == 0), SCATTERED),
-    "half at random": (mask(at_random(0.5)), RIGHT),
+    "half at random": (mask(at_random(0.5)), Matched(warned=(ONLY_LYOT,))),
     "most at random": (mask(at_random(0.95)), SCATTERED),
 }
 

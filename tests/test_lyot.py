@@ -72,7 +72,7 @@ def run(scene, **parameters):
     return errors(scene, step.levels_table)
 
 
-@pytest.mark.parametrize("grouping", ["visit", "none"])
+@pytest.mark.parametrize("grouping", ["visit", pytest.param("none", marks=pytest.mark.slow)])
 def test_default_is_as_good_as_without_the_field(grouping):
     default, masked = (
         np.concatenate(
@@ -87,7 +87,13 @@ def test_default_is_as_good_as_without_the_field(grouping):
 
 
 @pytest.mark.parametrize(
-    "imperfections", [{}, {"visit_gradient_rms": 0.05}, {"pointing_rms": 0.05}], ids=str
+    "imperfections",
+    [
+        {},
+        {"visit_gradient_rms": 0.05},
+        pytest.param({"pointing_rms": 0.05}, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_no_offset_is_made_up(imperfections, caplog, monkeypatch):
     """Neither stars and galaxies nor gradients and misalignment look like one."""
@@ -100,7 +106,9 @@ def test_no_offset_is_made_up(imperfections, caplog, monkeypatch):
     np.testing.assert_array_equal(found, run(scene))
 
 
-@pytest.mark.parametrize("parameters", [{"miri_lyot": "mask"}, {}])
+@pytest.mark.parametrize(
+    "parameters", [pytest.param({"miri_lyot": "mask"}, marks=pytest.mark.slow), {}]
+)
 def test_imager_is_within_its_errors(parameters):
     pulls = [np.divide(*run(make_scene(OFFSET, seed), **parameters)) for seed in (1, 2, 3)]
     assert 0.5 < np.std(pulls) < 1.5
@@ -174,12 +182,12 @@ def test_second_run_adds_up(models):
 @pytest.mark.parametrize(
     ("parameters", "tolerance"),
     [
-        ({"maximum_cores": 2}, 0.0),
+        pytest.param({"maximum_cores": 2}, 0.0, marks=pytest.mark.slow),
         ({"in_memory": False, "maximum_cores": 2}, 0.0),
         ({"grouping": "exposure"}, 0.01),
         ({"grouping": "none"}, 0.01),
-        ({"skymethod": "global+match"}, 1e-6),
-        ({"match_down": False}, 1e-6),
+        pytest.param({"skymethod": "global+match"}, 1e-6, marks=pytest.mark.slow),
+        pytest.param({"match_down": False}, 1e-6, marks=pytest.mark.slow),
         ({"reference": "02732002001"}, 1e-6),
     ],
     ids=str,

@@ -42,7 +42,7 @@ def what_is_left(scene, **parameters):
 @pytest.mark.parametrize(
     ("imperfections", "parameters", "largest"),
     [
-        ({"visit_gradient_rms": 0.05}, {}, 0.006),
+        pytest.param({"visit_gradient_rms": 0.05}, {}, 0.006, marks=pytest.mark.slow),
         ({"visit_gradient_rms": 0.2}, {"grouping": "none"}, 0.008),
         ({"exposure_gradient_rms": 0.05}, {"plane_per": "exposure"}, 0.006),
     ],
@@ -63,6 +63,7 @@ def test_constants_stay_constants():
     assert not any(model.meta.background.polynomial_info for model in models)
 
 
+@pytest.mark.slow
 def test_errors_of_levels_contain_those_of_gradients():
     pulls = []
     for seed in range(4):

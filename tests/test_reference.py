@@ -359,7 +359,7 @@ def test_file_that_is_there_twice_is_not_held(near, tmp_path):
         run([*near, near[0].copy()], fixed=table)
 
 
-@pytest.mark.parametrize("subtract", [False, True])
+@pytest.mark.parametrize("subtract", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch, subtract):
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
     near[5].dq[...] = dqflags.pixel["DO_NOT_USE"]

@@ -286,6 +286,7 @@ def test_print_shows_all_rows(browser, path, tmp_path):
     page.context.close()
 
 
+@pytest.mark.slow
 def test_thousand_exposures_open(browser, tmp_path):
     path = tmp_path / "large.html"
     path.write_text(render_report(make_result(1000)))
