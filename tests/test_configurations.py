@@ -381,6 +381,7 @@ def test_stock_pipeline_by_the_parameter_file(mosaic):
     assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
 
 
+@pytest.mark.slow
 def test_visits_first_and_then_the_mosaic(mosaic):
     visits = defaultdict(list)
     for path in mosaic.files:

@@ -72,7 +72,8 @@ def run(scene, **parameters):
     return errors(scene, step.levels_table)
 
 
-@pytest.mark.parametrize("grouping", ["visit", pytest.param("none", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("grouping", ["visit", "none"])
 def test_default_is_as_good_as_without_the_field(grouping):
     default, masked = (
         np.concatenate(
@@ -114,6 +115,7 @@ def test_imager_is_within_its_errors(parameters):
     assert 0.5 < np.std(pulls) < 1.5
 
 
+@pytest.mark.slow
 def test_separate_levels_are_within_their_errors():
     """So are the offsets of fields, except of those that nothing has measured."""
     pulls, offsets = [], []

@@ -359,6 +359,7 @@ WAYS = ("association", "files", "mapping", "library", "library on disk", "models
 @example(way="files", seed=2, in_memory=False, grouping="visit")
 @example(way="models", seed=3, in_memory=True, grouping="exposure")
 @RUNS
+@pytest.mark.slow
 def test_order_and_memory_and_way_in_change_nothing(
     small, models, reference, tmp_path_factory, way, seed, in_memory, grouping
 ):

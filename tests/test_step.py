@@ -252,6 +252,7 @@ def test_match_without_any_overlap_skips_all(models, caplog, case):
     assert models[0].meta.filename in caplog.text
 
 
+@pytest.mark.slow
 def test_grouping_by_exposure_gives_all_detectors_one_level():
     scene = nircam_mosaic(binning=16, detector_scatter=0.0)
     models = simulate_models(scene)

@@ -76,6 +76,7 @@ def test_names_are_harmless():
     assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in text
 
 
+@pytest.mark.slow
 def test_thousand_exposures_take_five_megabytes_at_most():
     result = make_result(1000)
     text = render_report(result)
