@@ -1,5 +1,6 @@
 """Areas on the sky or the detector that a user names in a file: regions of DS9, or a mask."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS
+from astropy.wcs import WCS, FITSFixedWarning
 
 __all__ = ["Area", "MaskArea", "Plane", "RegionArea", "RegionPlane", "read_area"]
 
@@ -143,7 +144,10 @@ def _first_image(path: Path) -> tuple[np.ndarray, WCS]:
     with fits.open(path, memmap=False) as hdus:
         for hdu in hdus:
             if hdu.is_image and hdu.data is not None:
-                return np.squeeze(hdu.data), WCS(hdu.header, hdus)
+                with warnings.catch_warnings():
+                    # Obsolete keywords are mended, which is nobody's concern here.
+                    warnings.simplefilter("ignore", FITSFixedWarning)
+                    return np.squeeze(hdu.data), WCS(hdu.header, hdus)
     return np.zeros(0), WCS()
 
 
