@@ -7,7 +7,9 @@ import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
 from jwst_mosaic_skymatch.exposures.pixels import Pixels
-from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.match import match_exposures
+from jwst_mosaic_skymatch.stack import MatchSettings
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
@@ -47,6 +49,19 @@ def punch(tile, cells):
 def as_exposures(tiles):
     """Make exposures that are drizzled already; None stands for one without a good pixel."""
     return [TiledExposure(tile=tile, sky=np.nan) for tile in tiles]
+
+
+def flat_frame(x, y):
+    """Make the frame of a detector without distortion that has its centre at x, y."""
+    coefficients = np.zeros((2, 21))
+    coefficients[:, 1:3] = np.eye(2)
+    return DetectorFrame(
+        pixel=np.zeros(2),
+        centre=np.array([x, y], dtype=float),
+        derivative=np.eye(2),
+        size=1.0,
+        coefficients=coefficients,
+    )
 
 
 def outline(tile):

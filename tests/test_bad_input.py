@@ -117,6 +117,18 @@ CASES = {
     "two versions": (second_version, {}, ValueError, "remove one"),
     "cube": (edit_model(make_cube), {}, ValueError, "2-D"),
     "WCS not on the sky": (edit_model(stop_wcs_at_v2v3), {}, ValueError, "assign_wcs"),
+    "excluded area missing": (
+        None,
+        {"exclude": "nowhere.reg"},
+        FileNotFoundError,
+        "nowhere.reg: no such file",
+    ),
+    "excluded area empty": (
+        lambda w: (w / "empty.reg").touch(),
+        {"exclude": "empty.reg"},
+        ValueError,
+        "empty.reg: has no region to leave out",
+    ),
     "skylist not given": (None, {"skymethod": "user"}, ValueError, "set skylist"),
     "skylist missing": (
         None,
@@ -171,6 +183,8 @@ def test_skylist(work, text, message):
         ("grouping", "night"),
         ("pixel_scale_ratio", 0.0),
         ("nclip", -1),
+        ("edge_trim", -1),
+        ("miri_lyot", "drop"),
         ("weight", "heavy"),
     ],
 )

@@ -104,7 +104,14 @@ def run_hooked(mosaic, **skymatch):
     return pipeline.result
 
 
-@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("in_memory", "subtract"),
+    [
+        (True, True),
+        pytest.param(True, False, marks=pytest.mark.slow),
+        pytest.param(False, True, marks=pytest.mark.slow),
+    ],
+)
 def test_hooked_step_that_is_not_skipped_has_no_effect(
     mosaic, matched, caplog, in_memory, subtract
 ):
@@ -374,6 +381,7 @@ def test_stock_pipeline_by_the_parameter_file(mosaic):
     assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
 
 
+@pytest.mark.slow
 def test_visits_first_and_then_the_mosaic(mosaic):
     visits = defaultdict(list)
     for path in mosaic.files:
@@ -476,7 +484,9 @@ def minimal(path):
 
 @pytest.mark.parametrize("skymethod", ["local", "global", "match", "global+match"])
 def test_models_with_hardly_any_metadata(mosaic, skymethod):
+    # Of no instrument, exposures have no Lyot field that could be left out.
     parameters = {"skymethod": skymethod, "grouping": "none", "fit_shift": False}
+    parameters["miri_lyot"] = "keep"
     models = [minimal(path) for path in mosaic.files]
     expected = read_levels(PixelSkyMatchStep(**parameters).run(mosaic.association))
     library = PixelSkyMatchStep(**parameters).run(models)

@@ -71,7 +71,12 @@ def test_writes_files_and_one_picture(finished):
     assert names == [
         "skymatch-demo.png",
         "stephans-quintet_asn.json",
+        "stephans-quintet_skylist.txt",
         "stephans-quintet_skymatch_asn.json",
+        "stephans-quintet_skymatch_levels.ecsv",
+        "stephans-quintet_skymatch_pairs.ecsv",
+        "stephans-quintet_skymatch_report.asdf",
+        "stephans-quintet_skymatch_report.html",
     ]
     assert len(list(directory.glob("*_skymatch.fits"))) == 8
     picture = matplotlib.image.imread(directory / "skymatch-demo.png")[..., :3]
@@ -82,9 +87,17 @@ def test_writes_files_and_one_picture(finished):
     assert colours.size > 300
 
 
-def test_says_what_to_install_without_matplotlib(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(SystemExit, match="pip install matplotlib"):
+def test_ends_with_the_report(finished):
+    directory, text = finished
+    path = directory / "stephans-quintet_skymatch_report.html"
+    assert text.splitlines()[-1] == f"The report, to be opened in a browser: {path}"
+    assert "Matched: 8 of 8 exposures" in path.read_text()
+
+
+@pytest.mark.parametrize("missing", ["matplotlib.figure", "jinja2"])
+def test_says_what_to_install(tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SystemExit, match=f"{missing} is missing: pip install matplotlib jinja2"):
         demo.main([str(tmp_path / "none")])
     assert not (tmp_path / "none").exists()
 

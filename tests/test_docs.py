@@ -12,7 +12,16 @@ import jwst_mosaic_skymatch
 
 PACKAGE = Path(jwst_mosaic_skymatch.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
-SUBPACKAGES = ("exposures", "tiles", "offsets", "levels", "compute", "products", "simulation")
+SUBPACKAGES = (
+    "exposures",
+    "tiles",
+    "offsets",
+    "levels",
+    "compute",
+    "products",
+    "report",
+    "simulation",
+)
 ORDER = ("compat", *SUBPACKAGES)
 WITH_JWST = {"step", "pipeline", "hooks", "demo", "exposures/library"}
 

@@ -23,8 +23,9 @@ from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
-from jwst_mosaic_skymatch.match import MatchSettings, match_exposures, match_stack
+from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
+from jwst_mosaic_skymatch.stack import MatchSettings, match_stack
 from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 
 STATISTIC = Statistic()
@@ -173,7 +174,9 @@ def test_spoiled_overlap_moves_no_level():
 
 
 def matched_stack(tiles, settings=SETTINGS):
-    return match_stack("v", tuple(range(len(tiles))), as_exposures(tiles), settings)
+    return match_stack(
+        "v", tuple(range(len(tiles))), as_exposures(tiles), ["v"] * len(tiles), settings
+    )
 
 
 def noisy_tiles(n=5, **options):
@@ -245,7 +248,7 @@ def test_members_and_skies_keep_their_positions():
         TiledExposure(tile=make_tile(0, 0, (30, 30), level=level) if level else None, sky=sky)
         for level, sky in ((1.0, 7.0), (None, np.nan), (4.0, 9.0))
     ]
-    matched = match_stack("v", (5, 3, 2), exposures, SETTINGS)
+    matched = match_stack("v", (5, 3, 2), exposures, ["v"] * 3, SETTINGS)
     assert (matched.members, matched.stacks[0].members) == ((5, 3, 2), (5, 2))
     np.testing.assert_array_equal(matched.skies, [7.0, np.nan, 9.0])
     (pair,) = matched.pairs
@@ -293,7 +296,7 @@ def test_means_wait_in_the_directory(tmp_path):
     match = match_exposures(LABELS, FOOTPRINTS, observe, SETTINGS, SERIAL, directory=tmp_path)
     assert len(list(tmp_path.iterdir())) == len(match.stacks)
     exposures = [observe(k) for k in (0, 1)]
-    (alone,) = match_stack("a", (0, 1), exposures, SETTINGS).stacks
+    (alone,) = match_stack("a", (0, 1), exposures, ["a"] * 2, SETTINGS).stacks
     np.testing.assert_array_equal(match.stacks[0].mean.read().data, alone.mean.data)
     assert {path.parent for path in (s.mean.path for s in match.stacks)} == {Path(tmp_path)}
 

@@ -261,7 +261,11 @@ def test_constants_come_back(mosaic, data, offset_stat, weighted):
     # float32 knows a number to 1e-7, and a mean of a stack is rounded again.
     largest = max(np.abs(tile.data).max() for tile in raised)
     np.testing.assert_allclose(after.levels, expected, atol=1e-6 * largest)
-    np.testing.assert_allclose(after.level_errors, before.level_errors, rtol=1e-3, atol=1e-6)
+    # Of images without noise what is rounded is the noise.
+    atol = 1e-7 * largest
+    np.testing.assert_allclose(after.level_noise, before.level_noise, rtol=1e-3, atol=atol)
+    # Where pairs do not close, the factor on errors follows what is rounded of the residuals.
+    np.testing.assert_allclose(after.level_errors, before.level_errors, rtol=0.02, atol=atol)
 
 
 def mirrored(tile):
@@ -355,6 +359,7 @@ WAYS = ("association", "files", "mapping", "library", "library on disk", "models
 @example(way="files", seed=2, in_memory=False, grouping="visit")
 @example(way="models", seed=3, in_memory=True, grouping="exposure")
 @RUNS
+@pytest.mark.slow
 def test_order_and_memory_and_way_in_change_nothing(
     small, models, reference, tmp_path_factory, way, seed, in_memory, grouping
 ):

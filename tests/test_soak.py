@@ -115,6 +115,7 @@ def soak(work, n):
     return before, (open_files(), large_objects()), np.array(memory)
 
 
+@pytest.mark.slow
 def test_runs_leave_nothing(work):
     before, after, memory = soak(work, 8)
     assert after == before

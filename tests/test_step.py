@@ -5,6 +5,8 @@ import hashlib
 import json
 import logging
 import shutil
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
 
@@ -17,11 +19,13 @@ from astropy.table import QTable
 from astropy.wcs import WCS
 from helpers import level_errors, read_levels, rms, rootname
 from jwst.datamodels import ModelContainer, ModelLibrary
+from matplotlib.figure import Figure
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.report.command import main as report_again
 from jwst_mosaic_skymatch.simulation import (
     FILTERS,
     Imperfections,
@@ -155,10 +159,12 @@ def test_subtraction_and_rerun_add_up(models):
             # Something changes between the runs: one image lies lower by 3.
             model.data = model.data - (3.0 if k == 2 else 0.0)
             library.shelve(model, k)
-    again = run(library, subtract=True)
+    step = PixelSkyMatchStep(subtract=True)
+    again = step.run(library)
     expected = SKIES - 100.0 + 3.0
     expected[2] -= 3.0
     np.testing.assert_allclose(levels_of(again), expected, atol=1e-4)
+    assert step.levels_table["level"].value.tolist() == levels_of(again)
 
 
 def test_rerun_without_subtraction_gives_the_same(models):
@@ -246,6 +252,7 @@ def test_match_without_any_overlap_skips_all(models, caplog, case):
     assert models[0].meta.filename in caplog.text
 
 
+@pytest.mark.slow
 def test_grouping_by_exposure_gives_all_detectors_one_level():
     scene = nircam_mosaic(binning=16, detector_scatter=0.0)
     models = simulate_models(scene)
@@ -534,6 +541,9 @@ def test_saved_tables(mosaic, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {
         "stephans-quintet_skymatch_levels.ecsv",
         "stephans-quintet_skymatch_pairs.ecsv",
+        "stephans-quintet_skylist.txt",
+        "stephans-quintet_skymatch_report.asdf",
+        "stephans-quintet_skymatch_report.html",
     }
     levels = QTable.read(tmp_path / "stephans-quintet_skymatch_levels.ecsv")
     truth = np.array([mosaic.levels[rootname(name)] for name in levels["filename"]])
@@ -542,6 +552,88 @@ def test_saved_tables(mosaic, tmp_path):
     assert levels.meta["dof"] > 0
     pairs = QTable.read(tmp_path / "stephans-quintet_skymatch_pairs.ecsv")
     assert np.all(pairs["offset_error"] > 0 * u.MJy / u.sr)
+
+
+def test_result(mosaic):
+    step = PixelSkyMatchStep()
+    assert step.result is None
+    step.run(str(mosaic.association))
+    result = step.result
+    assert result.levels is step.levels_table
+    assert result.pairs is step.pairs_table
+    assert result.verdict.headline.startswith("Matched: 8 of 8 exposures in 1 component")
+    assert result.closure.dof == step.levels_table.meta["dof"]
+    assert [corners.shape for corners in result.footprints] == [(4, 2)] * 8
+    assert result.provenance.versions["jwst"]
+    assert sum(result.provenance.seconds.values()) > 0
+    # What takes room is kept only for the report.
+    assert result.mosaic is None
+    assert result.pictures == {}
+    with pytest.raises(FileNotFoundError):
+        step.run("no_such_asn.json")
+    assert step.result is None
+
+
+@pytest.mark.parametrize("skymethod", ["local", "global", "user"])
+def test_result_where_nothing_is_matched(mosaic, tmp_path, skymethod, caplog):
+    """Levels without errors and no pairs; tables of the last match stay."""
+    skylist = tmp_path / "levels.txt"
+    names = [path.name for path in mosaic.files]
+    skylist.write_text("".join(f"{name} {k}\n" for k, name in enumerate(names)))
+    step = PixelSkyMatchStep(
+        skymethod=skymethod, skylist=str(skylist), save_diagnostics=True, output_dir=str(tmp_path)
+    )
+    caplog.set_level("INFO", "stpipe")
+    step.run(str(mosaic.association))
+    result = step.result
+    assert step.levels_table is None
+    assert np.isfinite(result.levels["level"].value).all()
+    assert np.isnan(result.levels["level_error"].value).all()
+    assert len(result.pairs) == 0
+    assert result.closure.dof == 0
+    assert str(result.verdict) == (
+        f"Not matched (skymethod={skymethod}): 8 of 8 exposures have a level."
+    )
+    assert str(result.verdict) in caplog.messages
+    assert len({row for row in result.levels["visit_id"]}) == 4
+    result.plot_levels(Figure().add_subplot())
+    result.plot_pairs(Figure().add_subplot())
+    assert {path.name for path in tmp_path.iterdir()} == {"levels.txt"}
+
+
+def test_nothing_is_imported_without_a_report(mosaic):
+    code = (
+        "import sys\n"
+        "import jwst.datamodels, jwst.skymatch\n"
+        "before = set(sys.modules)\n"
+        "from jwst_mosaic_skymatch import PixelSkyMatchStep\n"
+        f"PixelSkyMatchStep().run({str(mosaic.association)!r})\n"
+        "heavy = {'matplotlib', 'jinja2', 'PIL', 'markupsafe'}\n"
+        "print(sorted(heavy & (set(sys.modules) - before)))\n"
+        "print(sorted(n for n in sys.modules if n.endswith(('report.page', 'report.figures'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "jinja2"])
+def test_without_plots_all_else_is_saved(mosaic, tmp_path, monkeypatch, caplog, missing):
+    for name in [n for n in sys.modules if n.startswith("jwst_mosaic_skymatch.report.")]:
+        if name.endswith(("figures", "svg", "page")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    caplog.set_level("INFO", "stpipe")
+    run(str(mosaic.association), save_diagnostics=True, output_dir=str(tmp_path))
+    (line,) = [text for text in caplog.messages if text.startswith("No report is saved")]
+    assert f"as {missing} is missing" in line
+    assert 'pip install "jwst-mosaic-skymatch[plots]"' in line
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "stephans-quintet_skymatch_report.asdf" in names
+    assert "stephans-quintet_skymatch_report.html" not in names
+    assert line.endswith("stephans-quintet_skymatch_report.asdf")
+    monkeypatch.undo()
+    assert report_again([str(tmp_path / "stephans-quintet")]) == 0
+    assert (tmp_path / "stephans-quintet_skymatch_report.html").is_file()
 
 
 def test_errors_do_not_need_quoted_ones():

@@ -204,6 +204,7 @@ def test_strun_parameters_and_parameter_file(work, mosaic):
         assert model.meta.background.subtracted is True
 
 
+@pytest.mark.slow
 def test_rerun_on_own_output_adds_up(work, mosaic):
     first = strun("pixel_skymatch", mosaic.association.name, "--subtract=true", cwd=work)
     assert first.returncode == 0, first.stderr
@@ -334,6 +335,7 @@ def test_instance_in_a_pipeline(mosaic, tmp_path, monkeypatch, assert_no_seams):
 
 # gwcs says so when it writes the corrected WCS as SIP keywords, which nothing reads.
 @pytest.mark.filterwarnings("ignore:Failed to achieve requested SIP approximation accuracy")
+@pytest.mark.slow
 def test_with_tweakreg(tmp_path, monkeypatch):
     """The WCS that tweakreg has put into the library is the one that counts."""
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")

@@ -82,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     picture = directory / "skymatch-demo.png"
     _draw_picture(picture, masked, results)
     print(f"\nThe mosaic before and after: {picture}")
+    print(f"The report, to be opened in a browser: {_report(masked)}")
     return 0
 
 
@@ -165,7 +166,10 @@ def _run_ours(simulation: Simulation) -> _Result:
     # The strun of this Python, whatever else is on the path.
     strun = shutil.which("strun", path=sysconfig.get_path("scripts")) or "strun"
     directory = simulation.association.parent
-    _run(strun, "pixel_skymatch", simulation.association, "--output_dir", directory)
+    _run(
+        *(strun, "pixel_skymatch", simulation.association, "--output_dir", directory),
+        "--save_diagnostics=true",
+    )
     levels = {}
     for name in simulation.levels:
         with ImageModel(directory / f"{name}_skymatch.fits") as model:
@@ -230,11 +234,20 @@ def _short(value: float) -> str:
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
+def _report(simulation: Simulation) -> Path:
+    """Find the report that our step has made of the exposures."""
+    (report,) = simulation.association.parent.glob("*_skymatch_report.html")
+    return report
+
+
 def _figure_class() -> Any:
     try:
+        import jinja2  # noqa: F401, the report is made with it
         from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit("The demo draws with matplotlib: pip install matplotlib") from None
+    except ImportError as error:
+        raise SystemExit(
+            f"The demo draws, and {error.name} is missing: pip install matplotlib jinja2"
+        ) from None
     return Figure
 
 

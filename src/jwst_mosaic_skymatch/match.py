@@ -8,7 +8,7 @@ jwst, so that processes that run `match_stack` start quickly.
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count
@@ -16,85 +16,67 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from scipy import sparse
 
 from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, Workers, run_jobs
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.combine import combine_levels
-from jwst_mosaic_skymatch.levels.errors import level_errors
+from jwst_mosaic_skymatch.levels.errors import level_errors, offset_shares
 from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
+from jwst_mosaic_skymatch.levels.operator import OffsetSolver, level_operator
+from jwst_mosaic_skymatch.levels.planes import GradientEquations, fit_gradients
 from jwst_mosaic_skymatch.levels.results import (
     FEW_CELLS,
     NO_OVERLAP,
-    NO_PIXEL,
-    SCATTERED,
+    BackgroundScatter,
     Match,
     MatchedStack,
+    PairResult,
     Stack,
+    closes,
+    closure_factor,
 )
-from jwst_mosaic_skymatch.offsets.measure import PairOffset, measure_offset
-from jwst_mosaic_skymatch.offsets.outliers import OutlierVotes
+from jwst_mosaic_skymatch.levels.slopes import family_slopes
+from jwst_mosaic_skymatch.levels.solution import incidence_matrix, pair_ends
+from jwst_mosaic_skymatch.levels.trends import (
+    BackgroundStructure,
+    family_matrix,
+    find_structure,
+    include_structure,
+)
+from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.offsets.lyot import (
+    LyotContrast,
+    LyotOffset,
+    common_offset,
+    measure_contrast,
+)
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
+from jwst_mosaic_skymatch.offsets.quality import doubt, find_unlike
 from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.tiles.blocks import TileSummary, footprint_blocks, summarize
-from jwst_mosaic_skymatch.tiles.mean import robust_mean
-from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
-from jwst_mosaic_skymatch.tiles.tile import (
-    StoredTile,
-    Tile,
-    crop_to_overlap,
-    shift_tile,
-    store_tile,
+from jwst_mosaic_skymatch.stack import (
+    MatchSettings,
+    all_quoted,
+    make_exposure_tile,
+    match_stack,
+    measure_pair,
+    outside_shares,
 )
+from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.lyot import has_lyot
+from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
+from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, crop_to_overlap, store_tile
 
-__all__ = ["MatchSettings", "match_exposures", "match_stack"]
+__all__ = ["match_exposures"]
 
-# A shift below this many sigma, or this many cells, is left alone: moving an image adds noise.
-SIGNIFICANCE = 4.0
-LEAST_SHIFT = 0.02
+# How often gradients may be doubled until loops close.
+GRADIENT_STEPS = 4
+
+# A pair with a larger share of Lyot fields on an imager hangs on these.
+MOSTLY = 0.5
 
 # An exposure, or the tile that is being made of it.
 _Started = Observation | Future[TiledExposure]
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """How exposures are matched.
-
-    Attributes
-    ----------
-    statistic : Statistic
-        Location of the differences of two tiles.
-    good_bits : int or None
-        Data quality flags that do not make a pixel bad; None ignores all.
-    lower, upper : float or None
-        Limits of usable pixels, MJy/sr.
-    min_coverage : float
-        Least fraction of a cell to be covered by good pixels. Two exposures that cover
-        different parts of a cell see different sky in it; at the default cell size one
-        bad pixel may be missing.
-    min_cells : int
-        Least number of common cells of a pair: fewer say nothing robust.
-    weighted : bool
-        Weigh pairs by the inverse variance of their offset.
-    rigid : bool
-        One level for all members of a group, whether they overlap or not (the
-        detectors of one exposure).
-    fit_shift : bool
-        Fit the shift of each pair along with its offset.
-    sky_statistic : SkyStatistic or None
-        How to measure the level of each exposure's own pixels; None not to.
-    """
-
-    statistic: Statistic
-    good_bits: int | None = None
-    lower: float | None = None
-    upper: float | None = None
-    min_coverage: float = 0.75
-    min_cells: int = 25
-    weighted: bool = True
-    rigid: bool = False
-    fit_shift: bool = True
-    sky_statistic: SkyStatistic | None = None
 
 
 def match_exposures(
@@ -105,6 +87,8 @@ def match_exposures(
     workers: Workers,
     *,
     directory: str | Path,
+    families: Sequence[str] | None = None,
+    pieces: Mapping[int, int] | None = None,
     whole_stacks: bool = False,
 ) -> Match:
     """Find the level of each exposure.
@@ -124,6 +108,12 @@ def match_exposures(
         Where to.
     directory : str or Path
         Where means of stacks wait in files until these are compared.
+    families : sequence of str, optional
+        Name that exposures have in common whose backgrounds may have one gradient; by default
+        their groups.
+    pieces : mapping of int to int, optional
+        Positions of those that are pieces of others, and of these: the mean level of a component
+        is without them, and a group's gradient is theirs.
     whole_stacks : bool, optional
         Whether a whole stack is one task, so that no tile travels; else there is one for each
         exposure before it, and workers are busy sooner.
@@ -140,28 +130,33 @@ def match_exposures(
             waiting.append((label, members, [start(observe(k)) for k in members]))
             # While the tiles of a stack are made elsewhere, those of the next are submitted.
             if len(waiting) > workers.remote:
-                yield match_stack, *_finished(*waiting.popleft()), settings
+                yield job(*waiting.popleft())
         while waiting:
-            yield match_stack, *_finished(*waiting.popleft()), settings
+            yield job(*waiting.popleft())
+
+    def job(label: str, members: tuple[int, ...], started: Sequence[_Started]) -> tuple[Any, ...]:
+        exposures = [e.result() if isinstance(e, Future) else e for e in started]
+        return match_stack, label, members, exposures, [kin[k] for k in members], settings
 
     def start(observation: Observation) -> _Started:
-        return observation if whole_stacks else tiles.submit(_make_tile, observation, settings)
+        return (
+            observation if whole_stacks else tiles.submit(make_exposure_tile, observation, settings)
+        )
 
     tiles = BoundedSubmitter(workers.executor, workers.n_ahead)
+    kin = families or labels
     paths = (Path(directory) / f"{number}.npy" for number in count())
     matched = [
         replace(found, stacks=tuple(_set_mean_aside(s, next(paths)) for s in found.stacks))
         for found in run_jobs(workers.executor, stack_jobs(), workers.n_ahead)
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
-    offsets, failed = _compare_stacks(stacks, settings, workers)
-    return _solve_stacks(len(labels), matched, stacks, offsets, failed, settings)
-
-
-def _finished(
-    label: str, members: tuple[int, ...], exposures: Sequence[_Started]
-) -> tuple[Any, ...]:
-    return label, members, [e.result() if isinstance(e, Future) else e for e in exposures]
+    contrasts = [contrast for found in matched for contrast in found.contrasts]
+    compared = _compare_stacks(stacks, settings, workers, contrasts)
+    owners = pieces or {}
+    groups = [labels[owners.get(k, k)] for k in range(len(labels))]
+    match = _solve_stacks(groups, kin, matched, stacks, compared, owners, settings)
+    return replace(match, lyot=compared.lyot, lyot_pairs=compared.lyot_pairs)
 
 
 def _plan_stacks(
@@ -176,161 +171,6 @@ def _plan_stacks(
         stack = find_stacks([blocks[k] for k in members]) * (not rigid)
         for number in range(stack.max() + 1):
             yield label, tuple(np.array(members)[stack == number].tolist())
-
-
-def _make_tile(observation: Observation, settings: MatchSettings) -> TiledExposure:
-    return make_tile(
-        observation,
-        good_bits=settings.good_bits,
-        lower=settings.lower,
-        upper=settings.upper,
-        min_coverage=settings.min_coverage,
-        sky_statistic=settings.sky_statistic,
-    )
-
-
-# --- inside a stack ----------------------------------------------------------
-
-
-def match_stack(
-    label: str,
-    members: tuple[int, ...],
-    exposures: Sequence[Observation | TiledExposure],
-    settings: MatchSettings,
-) -> MatchedStack:
-    """Match exposures that lie upon each other, and average them.
-
-    Parameters
-    ----------
-    label : str
-        Name of their group.
-    members : tuple of int
-        Position of each among all exposures.
-    exposures : sequence of Observation or TiledExposure
-        The exposures.
-    settings : MatchSettings
-        How to match them.
-
-    Returns
-    -------
-    MatchedStack
-        Levels inside the stack, and its mean.
-    """
-    tiled = [e if isinstance(e, TiledExposure) else _make_tile(e, settings) for e in exposures]
-    skies = tuple(exposure.sky for exposure in tiled)
-    obstacles = {
-        k: SCATTERED if exposure.has_good_pixel else NO_PIXEL
-        for k, exposure in zip(members, tiled, strict=True)
-        if not exposure.tile
-    }
-    positions = [k for k, exposure in zip(members, tiled, strict=True) if exposure.tile]
-    tiles = [exposure.tile for exposure in tiled if exposure.tile]
-    if not tiles:
-        return MatchedStack(stacks=(), pairs=(), members=members, skies=skies, obstacles=obstacles)
-    summaries = [summarize(tile) for tile in tiles]
-    del tiled, exposures  # tiles are replaced by clean ones
-    offsets, failed, votes = _compare_members(tiles, summaries, settings)
-    obstacles |= {positions[k]: FEW_CELLS for k in failed}
-    joint = solve_jointly(summaries, offsets, weighted=settings.weighted, rigid=settings.rigid)
-    _clean(tiles, votes, joint)
-    return MatchedStack(
-        stacks=tuple(
-            _average(label, part, tiles, positions, summaries, joint) for part in joint.members
-        ),
-        pairs=pair_results(offsets, joint, positions),
-        members=members,
-        skies=skies,
-        obstacles=obstacles,
-    )
-
-
-def _compare_members(
-    tiles: Sequence[Tile], summaries: Sequence[TileSummary], settings: MatchSettings
-) -> tuple[list[PairOffset], set[int], list[OutlierVotes]]:
-    """Measure the pairs of a stack, and collect what they say of cells.
-
-    The second result are the members of pairs with too few common cells.
-    """
-    offsets: list[PairOffset] = []
-    failed: set[int] = set()
-    votes = [OutlierVotes(tile) for tile in tiles]
-    if settings.rigid:
-        return offsets, failed, votes
-    for i, j in choose_pairs([summary.coverage for summary in summaries]):
-        offset = _measure_pair(tiles[i], tiles[j], settings, _quoted(summaries), True)
-        if offset is None:
-            failed |= {i, j}
-            continue
-        if offset.outliers:
-            votes[i].add(offset.outliers, offset.outliers.first)
-            votes[j].add(offset.outliers, offset.outliers.second)
-        offsets.append(replace(offset, first=i, second=j, outliers=None))
-    return offsets, failed, votes
-
-
-def _measure_pair(
-    first: Tile, second: Tile, settings: MatchSettings, quoted: bool, keep_outliers: bool
-) -> PairOffset | None:
-    return measure_offset(
-        first,
-        second,
-        settings.statistic,
-        min_cells=settings.min_cells,
-        fit_shift=settings.fit_shift,
-        quoted=quoted,
-        keep_outliers=keep_outliers,
-    )
-
-
-def _quoted(summaries: Sequence[TileSummary]) -> bool:
-    return all(summary.quoted for summary in summaries)
-
-
-def _clean(tiles: list[Tile], votes: Sequence[OutlierVotes], joint: JointSolution) -> None:
-    """Take outliers out of tiles, and move those back that lie beside the others.
-
-    In place, so that no more than one tile is held twice.
-    """
-    for k in range(len(tiles)):
-        tiles[k] = _aligned(
-            votes[k].reject(tiles[k]), joint.solution.shifts[k], joint.shift_variances[k]
-        )
-
-
-def _aligned(tile: Tile, shift: np.ndarray, variance: np.ndarray) -> Tile:
-    """Move a member that lies significantly beside the others of its stack.
-
-    Left where they are, members would give different parts of the stack's mean
-    different shifts, of which a pair of stacks can fit only one.
-    """
-    if np.sum(shift**2) > max(SIGNIFICANCE**2 * np.sum(variance), LEAST_SHIFT**2):
-        return shift_tile(tile, *shift)
-    return tile
-
-
-def _average(
-    label: str,
-    part: np.ndarray,
-    tiles: Sequence[Tile],
-    positions: Sequence[int],
-    summaries: Sequence[TileSummary],
-    joint: JointSolution,
-) -> Stack:
-    """Make the stack of some connected tiles."""
-    # A member that overlaps no other is a part of its own, at level zero.
-    levels = np.nan_to_num(joint.solution.levels[part])
-    mean = robust_mean([tiles[k] for k in part], levels)
-    return Stack(
-        label=label,
-        members=tuple(positions[k] for k in part),
-        levels=levels,
-        covariance=joint.covariance_of(part),
-        shifts=joint.solution.shifts[part],
-        shift_variances=joint.shift_variances[part],
-        coverage=tuple(summaries[k].coverage for k in part),
-        summary=summarize(mean),
-        mean=mean,
-    )
 
 
 # --- between stacks ----------------------------------------------------------
@@ -352,60 +192,287 @@ def _number_stacks(stacks: Sequence[Stack]) -> tuple[Stack, ...]:
     return tuple(numbered)
 
 
-def _compare_stacks(
-    stacks: Sequence[Stack], settings: MatchSettings, workers: Workers
-) -> tuple[tuple[PairOffset, ...], set[int]]:
-    """Measure the pairs of all stacks.
+@dataclass(frozen=True)
+class _ComparedStacks:
+    """Stacks after all pairs of them have been measured."""
 
-    The second result are the stacks in pairs with too few common cells.
-    """
+    offsets: tuple[PairOffset, ...]
+    failed: Collection[int]  # stacks in pairs with too few common cells
+    lyot: LyotOffset
+    lyot_pairs: tuple[int, ...]  # see `Match`
+
+
+def _compare_stacks(
+    stacks: Sequence[Stack],
+    settings: MatchSettings,
+    workers: Workers,
+    contrasts: Sequence[LyotContrast],
+) -> _ComparedStacks:
+    """Measure the pairs of all stacks; ``contrasts`` is what pairs inside them show."""
     pairs = choose_pairs([stack.summary.coverage for stack in stacks])
-    quoted = _quoted([stack.summary for stack in stacks])
+    quoted = all_quoted([stack.summary for stack in stacks])
     means = [cast(StoredTile, stack.mean) for stack in stacks]
+    between = _measure_contrasts(means, pairs, workers)
+    lyot = common_offset([*contrasts, *between])
     jobs = (
-        (_measure_pair, *crop_to_overlap(means[i], means[j]), settings, quoted, False)
-        for i, j in pairs
+        (
+            measure_pair,
+            *crop_to_overlap(means[i], means[j]),
+            settings,
+            quoted,
+            False,
+            contrast,
+            lyot,
+        )
+        for (i, j), contrast in zip(pairs, between, strict=True)
     )
     offsets: list[PairOffset] = []
     failed: set[int] = set()
+    lyot_pairs: list[int] = []
     measured = run_jobs(workers.executor, jobs, workers.n_ahead)
-    for (i, j), offset in zip(pairs, measured, strict=True):
+    for (i, j), shown, offset in zip(pairs, between, measured, strict=True):
         if offset is None:
             failed |= {i, j}
-        else:
-            offsets.append(replace(offset, first=i, second=j))
-    return tuple(offsets), failed
+            continue
+        if shown and not lyot.n_pairs and abs(shown.share) > MOSTLY:
+            lyot_pairs.append(len(offsets))
+        offsets.append(replace(offset, first=i, second=j))
+    return _ComparedStacks(
+        tuple(offsets), failed, lyot, _that_tie(lyot_pairs, len(stacks), offsets)
+    )
+
+
+def _that_tie(pairs: Sequence[int], n: int, offsets: Sequence[PairOffset]) -> tuple[int, ...]:
+    """Choose of some pairs those without which their stacks would not be connected."""
+    others = [offset for k, offset in enumerate(offsets) if k not in pairs]
+    parts = connected_parts(n, *pair_ends(others))
+    return tuple(k for k in pairs if parts[offsets[k].first] != parts[offsets[k].second])
+
+
+def _measure_contrasts(
+    means: Sequence[StoredTile], pairs: Sequence[tuple[int, int]], workers: Workers
+) -> list[LyotContrast | None]:
+    """See what pairs show of Lyot fields."""
+    if not any(has_lyot(mean.outline) for mean in means):
+        return [None] * len(pairs)
+    jobs = ((measure_contrast, *crop_to_overlap(means[i], means[j])) for i, j in pairs)
+    return list(run_jobs(workers.executor, jobs, workers.n_ahead))
 
 
 def _solve_stacks(
-    n: int,
+    labels: Sequence[str],
+    families: Sequence[str],
     matched: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
-    offsets: Sequence[PairOffset],
-    failed: set[int],
+    compared: _ComparedStacks,
+    pieces: Collection[int],
     settings: MatchSettings,
 ) -> Match:
     """Solve for the levels of stacks, and add them up with those inside."""
-    joint = solve_jointly([s.summary for s in stacks], offsets, weighted=settings.weighted)
-    combined = combine_levels(n, stacks, joint, rigid=settings.rigid)
+    n = len(labels)
+    inside = tuple(pair for part in matched for pair in part.pairs)
+    unlike = find_unlike(len(stacks), compared.offsets)
+    remarks = {k: remark for part in matched for k, remark in part.remarks.items()}
+    remarks |= {k: remark for number, remark in unlike.items() for k in stacks[number].members}
+    planes = _Planes(inside, stacks, doubt(compared.offsets, unlike), np.zeros((n, 2)))
+    if settings.plane_per:
+        groups = labels if settings.plane_per == "group" else _stack_labels(n, stacks)
+        planes = _fit_planes(groups, planes, settings.weighted)
+    inside, stacks, offsets = planes.inside, planes.stacks, planes.offsets
+    found, offsets, joint = _solve_levels(families, inside, stacks, offsets, settings.weighted)
+    combined = combine_levels(n, stacks, joint, rigid=settings.rigid, uncounted={*remarks, *pieces})
+    operator = level_operator(inside, stacks, offsets, joint, combined)
+    noise = np.hypot(
+        level_errors(stacks, offsets, joint, combined),
+        np.sqrt(operator.variances(planes.changes)),
+    )
+    structure = np.array([o.structure_variance for o in (*(p.offset for p in inside), *offsets)])
+    between_pairs = pair_results(offsets, joint, range(len(stacks)))
+    factor = closure_factor((*inside, *between_pairs))
+    errors = factor * np.sqrt(noise**2 + operator.variances(found.changes(structure)))
     skies = np.full(n, np.nan)
     obstacles: dict[int, str] = {}
-    for found in matched:
-        skies[list(found.members)] = found.skies
-        obstacles |= found.obstacles
-    obstacles |= {k: FEW_CELLS for number in failed for k in stacks[number].members}
+    for stack in matched:
+        skies[list(stack.members)] = stack.skies
+        obstacles |= stack.obstacles
+    obstacles |= {k: FEW_CELLS for number in compared.failed for k in stacks[number].members}
     return Match(
-        levels=combined.levels,
-        level_errors=level_errors(stacks, offsets, joint, combined),
+        levels=combined.without(planes.common, _frames(n, stacks)),
+        level_errors=errors,
+        level_noise=noise,
         components=combined.components,
         shifts=combined.shifts,
         shift_variances=combined.shift_variances,
         stacks=stacks,
-        exposure_pairs=tuple(pair for found in matched for pair in found.pairs),
-        stack_pairs=pair_results(offsets, joint, range(len(stacks))),
+        exposure_pairs=inside,
+        stack_pairs=between_pairs,
         skies=skies,
         reasons=tuple(
             "" if np.isfinite(level) else obstacles.get(k, NO_OVERLAP)
             for k, level in enumerate(combined.levels)
         ),
+        remarks=remarks,
+        backgrounds=BackgroundScatter(
+            visit_slope=float(np.sqrt(found.of_families.slope)),
+            exposure_slope=float(np.sqrt(found.of_exposures.slope)),
+            gain=float(np.sqrt(found.of_exposures.gain)),
+        ),
+        closure_factor=factor,
+        slopes=family_slopes(
+            (*inside, *between_pairs), _all_shares(n, inside, stacks, offsets), families
+        ),
+        **(_planes_of(n, stacks) if settings.plane_per else {}),
     )
+
+
+def _solve_levels(
+    families: Sequence[str],
+    inside: Sequence[PairResult],
+    stacks: Sequence[Stack],
+    measured: Sequence[PairOffset],
+    weighted: bool,
+) -> tuple[BackgroundStructure, list[PairOffset], JointSolution]:
+    """Solve for the levels of stacks; what backgrounds have beside them enters errors of pairs."""
+    numbers, between = range(len(stacks)), slice(len(inside), None)
+
+    def solve(found: BackgroundStructure) -> tuple[list[PairOffset], JointSolution, bool]:
+        offsets = include_structure(
+            measured, found.structure_variances[between], found.trend_variances[between]
+        )
+        joint = solve_jointly([s.summary for s in stacks], offsets, weighted=weighted)
+        return offsets, joint, closes((*inside, *pair_results(offsets, joint, numbers)))
+
+    found = _find_structure(families, inside, stacks, measured)
+    offsets, joint, is_closed = solve(found)
+    if is_closed or found.has_gradients:
+        return found, offsets, joint
+    # Gradients too small to stand out in single overlaps add up around loops. They may be as large
+    # as is most likely or, where several pairs disagree, as it takes for loops to close.
+    n_steps = GRADIENT_STEPS if np.count_nonzero(joint.solution.robust_weights < 0.5) > 1 else 1
+    found = _find_structure(families, inside, stacks, measured, gradients_likely=True)
+    for step in range(n_steps):
+        found = found.with_gradients(2.0 if step else 1.0)
+        offsets, joint, is_closed = solve(found)
+        if is_closed or not found.has_gradients:
+            break
+    return found, offsets, joint
+
+
+def _planes_of(n: int, stacks: Sequence[Stack]) -> dict[str, Any]:
+    """Collect what was fitted besides levels."""
+    gradients = _of_members(n, stacks, "gradients")
+    return {
+        "planes": tuple(
+            frame.plane(gradient) if frame and gradient.any() else None
+            for frame, gradient in zip(_frames(n, stacks), gradients, strict=True)
+        ),
+        "gradients": gradients,
+        "gradient_errors": _of_members(n, stacks, "gradient_errors"),
+    }
+
+
+def _find_structure(
+    families: Sequence[str],
+    inside: Sequence[PairResult],
+    stacks: Sequence[Stack],
+    offsets: Sequence[PairOffset],
+    *,
+    gradients_likely: bool = False,
+) -> BackgroundStructure:
+    """Find what backgrounds have beside their levels, from all pairs."""
+    return find_structure(
+        [*(pair.offset for pair in inside), *offsets],
+        _all_shares(len(families), inside, stacks, offsets),
+        _frames(len(families), stacks),
+        families,
+        np.concatenate(
+            [np.zeros(len(inside)), outside_shares(offsets, [s.summary for s in stacks])]
+        ),
+        gradients_likely=gradients_likely,
+    )
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """Pairs and stacks without the gradients of groups."""
+
+    inside: tuple[PairResult, ...]
+    stacks: tuple[Stack, ...]
+    offsets: Sequence[PairOffset]
+    common: np.ndarray  # gradient that is to stay in the data, of each exposure, (n, 2)
+    changes: Iterable[np.ndarray] = ()  # of all offsets, by errors of the gradients
+
+
+def _fit_planes(groups: Sequence[str], measured: _Planes, weighted: bool) -> _Planes:
+    """Fit the gradients that the exposures of a group share, and take them out."""
+    inside, stacks, offsets = measured.inside, measured.stacks, measured.offsets
+    n, n_inside = len(groups), len(inside)
+    found = _find_structure(groups, inside, stacks, offsets)
+    if not found.of_families.slope:
+        return measured
+    membership = family_matrix(groups)
+    family = membership.indices  # of each exposure
+    of_stacks = family[[stack.members[0] for stack in stacks]]
+    measured_inside = [pair.offset for pair in inside]
+    first, second = np.concatenate(
+        [family[pair_ends(measured_inside)], of_stacks[pair_ends(offsets)]], axis=1
+    )
+    measured_pairs = [*measured_inside, *offsets]
+    equations = GradientEquations.of(measured_pairs, first, second, membership.shape[1])
+    within, between = equations.part(slice(n_inside)), equations.part(slice(n_inside, None))
+    gradients = fit_gradients(
+        len(stacks), measured_inside, offsets, found, equations, weighted=weighted
+    )
+    # Levels inside stacks have followed the gradients already.
+    followed = within.levels(OffsetSolver.inside(n, inside))
+    levels = -followed @ gradients.values.T.ravel()
+    own, errors = membership @ gradients.own, membership @ gradients.errors
+    corrected = within.corrected(measured_inside, gradients.values)
+    carried = offset_shares(n, stacks, offsets) @ followed
+    changes = sparse.vstack([within.effects[0], between.effects[0] + carried]).tocsr()
+    return _Planes(
+        inside=tuple(replace(p, offset=o) for p, o in zip(inside, corrected, strict=True)),
+        stacks=tuple(
+            stack.with_gradient(
+                own[stack.members[0]], errors[stack.members[0]], levels[list(stack.members)]
+            )
+            for stack in stacks
+        ),
+        offsets=between.corrected(offsets, gradients.values),
+        common=membership @ gradients.common,
+        changes=gradients.changes(changes),
+    )
+
+
+def _all_shares(
+    n: int, inside: Sequence[PairResult], stacks: Sequence[Stack], offsets: Sequence[PairOffset]
+) -> sparse.csr_array:
+    """Share of each exposure in each offset, inside stacks and then between them."""
+    within = incidence_matrix(n, [pair.offset for pair in inside])
+    return sparse.vstack([within, offset_shares(n, stacks, offsets)], format="csr")
+
+
+def _frames(n: int, stacks: Sequence[Stack]) -> list[DetectorFrame | None]:
+    """Collect the frames of the exposures; None for those without a good pixel."""
+    frames: list[DetectorFrame | None] = [None] * n
+    for stack in stacks:
+        for k, frame in zip(stack.members, stack.frames, strict=True):
+            frames[k] = frame
+    return frames
+
+
+def _of_members(n: int, stacks: Sequence[Stack], name: str) -> np.ndarray:
+    """Collect a pair of numbers of each exposure, (n, 2); zero for those in no stack."""
+    values = np.zeros((n, 2))
+    for stack in stacks:
+        values[list(stack.members)] = getattr(stack, name)
+    return values
+
+
+def _stack_labels(n: int, stacks: Sequence[Stack]) -> list[str]:
+    """Name the stack of each exposure; empty for none."""
+    labels = [""] * n
+    for stack in stacks:
+        for k in stack.members:
+            labels[k] = stack.label
+    return labels

@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -15,36 +17,78 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.anchors import (
+    Anchor,
+    Anchored,
+    ExposureAnchor,
+    ImageAnchor,
+    TableAnchor,
+)
 from jwst_mosaic_skymatch.compute.executors import Workers, open_workers
+from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
+    LYOT_MARK,
+    Exposure,
     check_exposures,
     check_rerun,
     describe_differences,
+    family_names,
     group_labels,
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
+from jwst_mosaic_skymatch.exposures.reference import (
+    check_unit,
+    named_exposures,
+    open_image,
+    unknown_reference,
+)
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.exposures.skylist import user_levels
+from jwst_mosaic_skymatch.exposures.skylist import skylist_of, user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack
-from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack, unmatched
+from jwst_mosaic_skymatch.levels.ties import tie_match
+from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.products import files, tables
-from jwst_mosaic_skymatch.products.messages import summarize_match, warnings_of_match
+from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, findings_of_lyot
+from jwst_mosaic_skymatch.products.messages import (
+    describe_planes,
+    describe_ties,
+    findings_of_match,
+    summarize_match,
+)
 from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
-    describe_unmatched,
+    findings_of_unmatched,
+    levels_before,
     record_levels,
 )
+from jwst_mosaic_skymatch.products.stopwatch import Stopwatch
+from jwst_mosaic_skymatch.report.archive import write_material
+from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
+from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
+from jwst_mosaic_skymatch.report.sources import (
+    describe_grid,
+    library_versions,
+    pictures_of,
+    sky_footprints,
+)
+from jwst_mosaic_skymatch.report.verdict import Closure, summary_lines
+from jwst_mosaic_skymatch.stack import MatchSettings
+from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.pieces import Pieces, find_pieces
 from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
 __all__ = ["PixelSkyMatchStep"]
@@ -64,20 +108,35 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     levels_table: QTable | None = None
     pairs_table: QTable | None = None
 
+    #: `~jwst_mosaic_skymatch.report.result.MatchResult` of the last run, whatever its method; None
+    #: before, and after a run that ended with an error.
+    result: MatchResult | None = None
+
     # Members of the last association that are no science exposures.
     _others: Sequence[Mapping[str, Any]] = ()
+    # What users should know of this run.
+    _findings: tuple[Finding, ...] = ()
+    _n_ties = 0
 
     spec = f"""
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
+        background = option('constant', 'plane', default='constant') # what to match: a level of each exposure, or a level and a gradient; 'plane' needs subtract=True
+        plane_per = option('group', 'exposure', default='group') # what has a gradient of its own, with background='plane'
+        edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
+        exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
+        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, without an offset that overlaps show; leave out; or give a level of its own
+        reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
+        fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
         weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
         fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
+        tie_detectors = boolean(default=True) # choose the constants of components that do not overlap so that detectors of one exposure agree?
         shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
         maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
         dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
-        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV)
+        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), a skylist, and a report (HTML)
         save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
         output_use_model = boolean(default=True) # name output files after the exposures
@@ -142,9 +201,14 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             If the exposures or parameters do not fit together.
         """
         log.info("jwst-mosaic-skymatch %s", __version__)
+        self.result, self._findings, self._n_ties = None, (), 0
+        self._watch = Stopwatch()
         self.get_pars()  # refuses values that the spec does not allow
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
+        self._check_background()
+        self._check_anchors()
+        self._check_lyot()
         if "match" in self.skymethod:
             return self._match(input_models)
         step_input = self._open(input_models)
@@ -154,6 +218,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             levels = self._absolute_levels(step_input)
             reasons = ["" if np.isfinite(level) else NO_PIXEL for level in levels.tolist()]
         self._record_levels(step_input, levels, reasons)
+        self._conclude(step_input, step_input.exposures, unmatched(levels, reasons), levels)
         return step_input.library
 
     @classmethod
@@ -227,20 +292,30 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         check_rerun(exposures, subtract=self.subtract)
         n_subtracted = sum(exposure.subtracted is True for exposure in exposures)
         if n_subtracted:
-            log.warning(
-                "Levels were subtracted from %d of %d exposures before; what is found now is "
-                "subtracted too, and meta.background.level is the sum. If the stock skymatch has "
-                "done so, of which this step is a hook, skip it (skip=True).",
-                n_subtracted,
-                len(exposures),
+            remedy = "if the stock skymatch has done so, of which this step is a hook, skip it"
+            self._warn(
+                Finding(
+                    f"Levels were subtracted from {n_subtracted} of {len(exposures)} exposures "
+                    "before; what is found now is subtracted too, and meta.background.level is the "
+                    f"sum. {remedy.capitalize()} (skip=True).",
+                    remedy=remedy,
+                    exposures=tuple(e.name for e in exposures if e.subtracted is True),
+                )
             )
         for sentence in describe_differences(exposures):
-            log.warning(sentence)
+            self._warn(Finding(sentence, remedy="make one association for each kind of exposures"))
         if self.save_results:
             outputs = [(e.name, self.make_output_path(basepath=e.filename)) for e in exposures]
             files.check_outputs(outputs, step_input.files)
         self._others = step_input.others
+        self._watch.lap("opening, metadata")
         return step_input
+
+    def _warn(self, finding: Finding) -> None:
+        """Say something in the log, and keep it for the report."""
+        for line in finding.lines:
+            log.warning(line)
+        self._findings += (finding,)
 
     # --- levels ----------------------------------------------------------
 
@@ -249,9 +324,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
         log.info("Sky levels from the skylist %s", self.skylist)
         filenames = [exposure.filename for exposure in step_input.exposures]
-        return user_levels(
-            expand(self.skylist), filenames, lambda name: self.remove_suffix(Path(name).stem)[0]
-        )
+        return user_levels(expand(self.skylist), filenames, self._stem)
+
+    def _stem(self, filename: str) -> str:
+        """Take extension and suffix of a pipeline product from a file name."""
+        of_file = filename.removesuffix(LYOT_MARK)
+        return str(self.remove_suffix(Path(of_file).stem)[0]) + filename[len(of_file) :]
 
     def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
@@ -262,7 +340,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         return local_levels(skies, group_labels(step_input.exposures, grouping))
 
     def _match(self, input_models: Any) -> ModelLibrary:
-        settings = self._match_settings()
+        settings, exclusion = self._match_settings(), self._exclusion()
         if self.skymethod == "match" and self.skystat != SkyStatistic.skystat:
             log.info(
                 "skystat=%s is for the sky of single images; offsets use offset_stat=%s",
@@ -275,22 +353,132 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
-            match, grid = self._match_exposures(step_input, settings, workers, directory)
+            pieces = find_pieces(step_input.library, step_input.exposures, exclusion)
+            anchor = self._read_anchor(step_input, pieces)
+            match, offsets, grid = self._match_exposures(
+                step_input, pieces, settings, exclusion, workers, directory
+            )
             if self.save_tiles:
                 self._save_tiles(match.stacks, grid, step_input.exposures[0].unit)
-        levels = apply_gauge(match.levels, match_down=self.match_down)
-        if self.skymethod == "global+match":
-            levels = add_global_level(levels, match.skies)
-        self._record_levels(step_input, levels, match.reasons, tables.details_of_levels(match))
-        self._make_tables(step_input, match, levels, grid)
+            levels = offsets.follow(self._usual_levels(match, pieces.n_exposures))
+            if anchor:
+                anchored = anchor.apply(match, levels, grid, settings.min_cells)
+                match, levels = self._report(anchored)
+            levels = offsets.complete(levels)
+            self._watch.lap("levels")
+            mosaic = condense_mosaic(match, levels, grid) if self.save_diagnostics else None
+            self._watch.lap("pictures")
+        self._record_levels(
+            step_input,
+            levels,
+            match.reasons,
+            tables.details_of_levels(match),
+            match.planes,
+            pieces,
+        )
+        self._conclude(step_input, pieces.images, match, levels, grid, mosaic)
         return step_input.library
 
+    def _usual_levels(self, match: Match, n_exposures: int) -> np.ndarray:
+        """Fix the constant of exposures' levels as the parameters say, if there is no anchor."""
+        levels = apply_gauge(match.levels[:n_exposures], match_down=self.match_down)
+        if self.skymethod == "global+match":
+            levels = add_global_level(levels, match.skies[:n_exposures])
+        return levels
+
+    def _check_background(self) -> None:
+        """Refuse a plane that could not be subtracted, before any work."""
+        if self.background != "plane":
+            return
+        if "match" not in self.skymethod:
+            log.info("background=plane has no effect on skymethod=%s", self.skymethod)
+            return
+        if not self.subtract:
+            raise ValueError(
+                "background='plane' needs subtract=True: later steps subtract one number of each "
+                "exposure, no plane."
+            )
+        if self.fixed:
+            raise ValueError(
+                f"background='plane' and fixed={self.fixed!r}: a table holds levels, no planes; "
+                "give one of them."
+            )
+        if self.offset_stat != "biweight":
+            raise ValueError(
+                f"background='plane' and offset_stat={self.offset_stat!r}: only 'biweight' fits "
+                "gradients."
+            )
+
+    # --- the free constant -----------------------------------------------
+
+    def _check_lyot(self) -> None:
+        """Refuse levels of Lyot fields that no model could hold."""
+        if self.miri_lyot == "separate" and "match" in self.skymethod and not self.subtract:
+            raise ValueError(
+                "miri_lyot='separate' gives exposures a second level, in the Lyot field, which "
+                "only subtract=True can take into account; set it, or use miri_lyot='mask'."
+            )
+
+    def _check_anchors(self) -> None:
+        """Refuse parameters that contradict each other; tell of those without effect."""
+        if self.reference and self.fixed:
+            raise ValueError(
+                f"reference={self.reference!r} and fixed={self.fixed!r}: both fix the zero point "
+                "of levels; give one of them."
+            )
+        if self.reference and self.skymethod != "match":
+            log.info("reference has no effect on skymethod=%s, only on match", self.skymethod)
+        if self.fixed and "match" not in self.skymethod:
+            log.info("fixed has no effect on skymethod=%s", self.skymethod)
+
+    def _read_anchor(self, step_input: StepInput, pieces: Pieces) -> Anchor | None:
+        """Find out what levels are to be relative to, before any pixel is read."""
+        exposures, images = step_input.exposures, pieces.images
+        if self.fixed:
+            levels, errors = tables.read_levels(expand(self.fixed), images, self._stem)
+            # What was subtracted is gone from the data, and not to be subtracted again.
+            levels = levels - levels_before(images, subtract=self.subtract)
+            return TableAnchor(self.fixed, levels, errors, images)
+        if not self.reference or self.skymethod != "match":
+            return None
+        path = expand(self.reference)
+        is_image = path.is_file() and path.resolve() not in step_input.files
+        if not is_image or path.name in {exposure.filename for exposure in exposures}:
+            labels = group_labels(exposures, self.grouping)
+            positions = named_exposures(self.reference, exposures, labels, self._stem)
+            if positions:
+                return ExposureAnchor(self.reference, positions, images)
+            if not path.is_file():
+                raise unknown_reference(self.reference, exposures)
+        image = open_image(path)
+        for sentence in check_unit(image, exposures[0].unit):
+            self._warn(Finding(sentence, remedy="set BUNIT"))
+        return ImageAnchor(image, images)
+
+    def _report(self, anchored: Anchored) -> tuple[Match, np.ndarray]:
+        for line in anchored.news:
+            log.info(line)
+        for finding in anchored.warnings:
+            self._warn(finding)
+        return anchored.match, anchored.levels
+
     def _match_exposures(
-        self, step_input: StepInput, settings: MatchSettings, workers: Workers, directory: str
-    ) -> tuple[Match, Grid]:
-        library, exposures = step_input.library, step_input.exposures
+        self,
+        step_input: StepInput,
+        pieces: Pieces,
+        settings: MatchSettings,
+        exclusion: Exclusion,
+        workers: Workers,
+        directory: str,
+    ) -> tuple[Match, PieceOffsets, Grid]:
+        library, exposures, images = step_input.library, step_input.exposures, pieces.images
         labels = group_labels(exposures, self.grouping)
         grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
+        exclusions = [
+            replace(exclusion, lyot_alone=k in pieces.positions) for k in range(len(images))
+        ]
+        if pieces.owners:
+            footprints += grid.locate(pieces.footprints)
         log.info(
             "Sky method %s, offset statistic %s, grid of %d x %d cells of %.4f arcsec",
             self.skymethod,
@@ -298,28 +486,64 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             *grid.shape[::-1],
             grid.cell_scale,
         )
+        in_area: set[int] = set()
         from_files = workers.remote and len(step_input.unchanged) == len(exposures)
-        with progress(len(exposures), "Drizzling exposures", log) as advance:
+        with progress(len(images), "Drizzling exposures", log) as advance:
 
             def look(k: int) -> Observation:
                 advance()
-                path = step_input.unchanged[exposures[k].expname] if from_files else None
-                return observe(library, exposures[k], grid, path)
+                path = step_input.unchanged[images[k].expname] if from_files else None
+                observation = observe(library, images[k], grid, path, exclusions[k])
+                if observation.excluded is not None and observation.excluded.in_area:
+                    in_area.add(k)
+                return observation
 
             match = match_exposures(
-                labels,
+                pieces.with_pieces(labels, "_lyot"),
                 footprints,
                 look,
                 settings,
                 workers,
                 directory=directory,
+                families=family_names(images),
+                pieces=dict(zip(pieces.positions, pieces.owners, strict=True)),
                 whole_stacks=from_files and workers.distant,
             )
-        for line in summarize_match(match, labels, self.grouping):
+        self._watch.lap("drizzling, comparing, solving")
+        for line in [*summarize_match(match, labels, self.grouping), *describe_lyot(match)]:
             log.info(line)
-        for sentence in warnings_of_match(match, exposures, grid, self.shift_threshold):
-            log.warning(sentence)
-        return match, grid
+        match, offsets = self._tie_and_place(match, pieces)
+        for line in describe_planes(match, images, grid):
+            log.info(line)
+        found = findings_of_match(match, images, grid, self.shift_threshold)
+        for finding in [*found, *findings_of_lyot(match)]:
+            self._warn(finding)
+        if exclusion.area is not None and not in_area:
+            brief, remedy = f"exclude={self.exclude}: no exposure has a pixel there", "check it"
+            self._warn(
+                Finding(
+                    f"{brief}, so that nothing is left out; are its coordinates those of this "
+                    "field?",
+                    brief,
+                    remedy,
+                )
+            )
+        return match, offsets, grid
+
+    def _tie_and_place(self, match: Match, pieces: Pieces) -> tuple[Match, PieceOffsets]:
+        """Relate to each other what overlaps do not: components, and pieces to their exposures."""
+        if self.tie_detectors:
+            n_components = match.n_components
+            # Pieces see no level in common with the rest of their exposure: they tie nothing.
+            labels = group_labels(pieces.images[: pieces.n_exposures], "exposure")
+            match, tied = tie_match(match, pieces.with_pieces(labels, LYOT_MARK))
+            self._n_ties = tied.n_ties
+            for line in describe_ties(tied, n_components):
+                log.info(line)
+        match, offsets = place_pieces(match, pieces.owners)
+        for line in describe_pieces(offsets):
+            log.info(line)
+        return match, offsets
 
     def _match_settings(self) -> MatchSettings:
         return MatchSettings(
@@ -330,7 +554,17 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             weighted=self.weight,
             rigid=self.grouping == "exposure",
             fit_shift=self.fit_shift,
+            plane_per=self.plane_per if self.background == "plane" else None,
             sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
+            keep_pictures=self.save_diagnostics,
+        )
+
+    def _exclusion(self) -> Exclusion:
+        """Say what is left out of the matching."""
+        return Exclusion(
+            edge_trim=self.edge_trim,
+            miri_lyot=self.miri_lyot,
+            area=None if self.exclude is None else read_area(expand(self.exclude)),
         )
 
     def _offset_statistic(self) -> Statistic:
@@ -356,36 +590,122 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         levels: np.ndarray,
         reasons: Sequence[str],
         details: Sequence[Mapping[str, Any]] | None = None,
+        planes: Sequence[PixelPlane | None] | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
         exposures = step_input.exposures
+        images, owners = (pieces.images, pieces.owners) if pieces else (exposures, ())
+        n = len(exposures)
+        planes = planes or [None] * len(levels)
+        of_pieces = zip(levels[n:].tolist(), planes[n:], strict=True)
+        lyot = dict(zip(owners, of_pieces, strict=True))
         record_levels(
             step_input.library,
             exposures,
-            levels,
+            levels[:n],
             method=self.skymethod,
             subtract=self.subtract,
             version=__version__,
-            details=details,
+            details=details and details[:n],
+            planes=planes[:n],
+            lyot=lyot,
         )
-        for line in describe_levels(exposures, levels, subtract=self.subtract):
+        for line in describe_levels(images, levels, subtract=self.subtract):
             log.info(line)
-        for sentence in describe_unmatched(exposures, levels, reasons):
-            log.warning(sentence)
+        for finding in findings_of_unmatched(exposures, levels[:n], reasons[:n]):
+            self._warn(finding)
+        self._watch.lap("recording levels")
 
-    def _make_tables(
-        self, step_input: StepInput, match: Match, levels: np.ndarray, grid: Grid
+    def _conclude(
+        self,
+        step_input: StepInput,
+        images: Sequence[Exposure],
+        match: Match,
+        levels: np.ndarray,
+        grid: Grid | None = None,
+        mosaic: MosaicPicture | None = None,
     ) -> None:
-        """Make tables for users in Python, and save them if that was asked for."""
-        exposures = step_input.exposures
-        unit = exposures[0].unit
-        self.levels_table = tables.levels_table(exposures, match, levels, grid, unit)
-        self.pairs_table = tables.pairs_table(exposures, match, grid, unit)
-        if not self.save_diagnostics:
-            return
-        filenames = [exposure.filename for exposure in exposures]
+        """Make the result, save it if that was asked for, and say how the run went.
+
+        Without a grid nothing was matched.
+        """
+        unit = images[0].unit
+        totals = levels + levels_before(images, subtract=self.subtract)
+        filenames = [exposure.filename for exposure in step_input.exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
+        table = tables.levels_table(images, match, totals, grid, unit)
+        pairs = tables.pairs_table(images, match, grid, unit)
+        if grid:
+            self.levels_table, self.pairs_table = table, pairs
+            if self.save_diagnostics:
+                self._save_tables(name, step_input, match, levels)
+        self.result = MatchResult(
+            product=name,
+            method=self.skymethod,
+            levels=table,
+            pairs=pairs,
+            closure=Closure(*match.closure),
+            findings=self._findings,
+            n_ties=self._n_ties,
+            footprints=sky_footprints(images),
+            mosaic=mosaic,
+            pictures=pictures_of(match, images),
+            provenance=self._provenance(grid),
+        )
+        if grid and self.save_diagnostics:
+            self._save_report(self.result)
+        for line in summary_lines(table, self.result.verdict, self._findings):
+            log.info(line)
+
+    def _save_tables(
+        self, name: str, step_input: StepInput, match: Match, levels: np.ndarray
+    ) -> None:
         for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
+        filenames = [exposure.filename for exposure in step_input.exposures]
+        if len(levels) > len(filenames):
+            log.warning("No skylist is saved. Lyot fields have levels of their own (miri_lyot).")
+            return
+        if any(match.planes):
+            log.warning("No skylist is saved: levels alone are not what planes need.")
+            return
+        try:
+            text = skylist_of(filenames, levels, match.reasons, self._stem)
+        except ValueError as error:
+            remedy = "give exposures file names that differ"
+            self._warn(Finding(f"No skylist is saved. {error}", remedy=remedy))
+        else:
+            files.save_text(self._product_path(name, "skylist", "txt"), text)
+
+    def _save_report(self, result: MatchResult) -> None:
+        """Save what a report is made of, and the report if there is what it takes."""
+        with files.whole_files() as draft:
+            path = self._product_path(result.product, "skymatch_report", "asdf")
+            write_material(draft(path), result)
+            try:
+                from jwst_mosaic_skymatch.report.page import render_report
+            except ImportError as error:
+                log.info(
+                    "No report is saved, as %s is missing. pip install "
+                    '"jwst-mosaic-skymatch[plots]", and make it from the saved files: '
+                    "python -m jwst_mosaic_skymatch.report %s",
+                    error.name,
+                    path,
+                )
+                return
+            path = self._product_path(result.product, "skymatch_report", "html")
+            draft(path).write_text(render_report(result), encoding="utf-8")
+
+    def _provenance(self, grid: Grid | None) -> Provenance:
+        skipped = ("pre_hooks", "post_hooks")
+        parameters = {k: str(v) for k, v in self.get_pars().items() if k not in skipped}
+        return Provenance(
+            date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+            versions={"jwst-mosaic-skymatch": __version__, **library_versions()},
+            parameters=parameters,
+            grid=describe_grid(grid),
+            seconds=dict(self._watch.seconds),
+        )
 
     def _save_tiles(self, stacks: Sequence[Stack], grid: Grid, unit: str | None) -> None:
         for stack in stacks:

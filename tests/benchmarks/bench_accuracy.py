@@ -129,6 +129,9 @@ SCENES = {
     "NIRCam": lambda seed: sim.nircam_mosaic(seed=seed, binning=4 * BINNING),
     "two rolls": lambda seed: sim.dithers(4, seed=seed, binning=BINNING, rolls=(40.0, 75.0)),
     "gain 0.5 %": lambda seed: structured(seed, imperfections=sim.Imperfections(gain_rms=0.005)),
+    "Lyot field 0.5": lambda seed: structured(
+        seed, imperfections=sim.Imperfections(lyot_offset=0.5)
+    ),
     "SUB128": small_frames,
 }
 
@@ -210,7 +213,7 @@ def measure(scene, stock):
 
 
 def _truth(scene):
-    return np.array([scene.levels[p.rootname] for p in scene.pointings])
+    return np.array([sim.true_level(scene, p) for p in scene.pointings])
 
 
 def _levels(library):

@@ -2,13 +2,15 @@
 
 ``python tests/benchmarks/bench_cost.py [--instrument miri nircam] [--sizes 12 32 96]
 [--ways floor ours stock] [--memory-modes in_memory on_disk] [--cores 1 2] [--runs 3]
-[--binning 1] [--baseline DIR]``
+[--binning 1] [--report] [--baseline DIR]``
 
 The floor opens the library and borrows data, dq and wcs of every member. All ways run
 in turn on the same simulated files, each in a process of its own, forwards and
 backwards by turns so that a drift of the machine hits all alike. Printed are medians
 over the runs, and medians of the ratios inside each run; with them the rms error of the
 levels (MJy/sr, about their mean), so that nothing becomes faster by being worse.
+
+``--report`` runs ours once more with ``save_diagnostics``: tables, pictures, and the report.
 
 ``--baseline`` is a clone of this repository at another commit, whose step runs beside ours;
 printed is also the largest difference of any level from its (MJy/sr, means removed).
@@ -58,6 +60,7 @@ def main():
     parser.add_argument("--cores", type=int, nargs="+", default=[1], help="of our step")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median is taken")
     parser.add_argument("--binning", type=int, default=1, help="1 is the full-size detector")
+    parser.add_argument("--report", action="store_true", help="ours with save_diagnostics, too")
     parser.add_argument("--baseline", type=Path, help="clone at another commit, to compare with")
     options = parser.parse_args()
     for instrument in options.instrument:
@@ -112,6 +115,8 @@ def compare(mosaic, in_memory, options):
         for cores in options.cores:
             cores_given = {"maximum_cores": str(cores)} if cores > 1 else {}
             calls["ours" if cores == 1 else f"ours x{cores}"] = ("ours", cores_given)
+        if options.report:
+            calls["ours + report"] = ("ours", {"save_diagnostics": True})
         if options.baseline:
             calls["baseline"] = ("ours", {"source": options.baseline / "src"})
     runs = []

@@ -17,8 +17,9 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers, open_workers, run_jobs
-from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.stack import MatchSettings
 
 distributed = pytest.importorskip("distributed")
 

@@ -6,7 +6,12 @@ from stdatamodels.jwst.datamodels import dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.models import pixels_of
-from jwst_mosaic_skymatch.exposures.pixels import FilePixels, good_bits, good_pixels
+from jwst_mosaic_skymatch.exposures.pixels import (
+    ExcludedPixels,
+    FilePixels,
+    good_bits,
+    good_pixels,
+)
 
 DO_NOT_USE, SATURATED = dqflags.pixel["DO_NOT_USE"], dqflags.pixel["SATURATED"]
 
@@ -53,3 +58,12 @@ def test_limits_and_values_that_are_none():
     np.testing.assert_array_equal(good_pixels(data, None), [[0, 0, 1, 1, 1, 1]])
     found = good_pixels(data, None, good_bits=0, lower=0.0, upper=5.0)
     np.testing.assert_array_equal(found, [[0, 0, 0, 1, 1, 0]])
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (8, 16), (1, 1)])
+def test_excluded_pixels_take_a_bit_each(shape):
+    excluded = np.random.default_rng(3).random(shape) < 0.5
+    packed = ExcludedPixels.pack(excluded)
+    assert packed.bits.nbytes == -(-excluded.size // 8)
+    np.testing.assert_array_equal(packed.unpack(), excluded)
+    assert packed.unpack().dtype == bool

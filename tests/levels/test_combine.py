@@ -25,6 +25,7 @@ def stack(members, levels, shifts=None):
         shifts=shifts,
         shift_variances=0.0 * shifts + 0.01,
         coverage=(summarize(tile).coverage,) * len(members),
+        frames=(),
         summary=summarize(tile),
         mean=tile,
     )

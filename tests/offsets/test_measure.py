@@ -179,3 +179,15 @@ def test_places_of_outliers_are_those_of_the_overlap(shift):
     outliers = measure(first, second, keep_outliers=True).outliers
     assert (outliers.x0, outliers.y0, outliers.valid.shape) == (7, 0, (55, 53))
     assert outliers.first[30 - 0, 40 - 7]
+
+
+@pytest.mark.parametrize("offset_stat", ["biweight", "median"])
+def test_pictures_show_what_the_regression_leaves_out(offset_stat):
+    first, second = noisy_pair(1)
+    first.data[20:40, 30:50] += 3.0
+    assert measure(first, second, Statistic(offset_stat)).picture is None
+    offset = measure(first, second, Statistic(offset_stat), keep_picture=True)
+    assert offset.value == pytest.approx(0.0, abs=0.05)
+    image = offset.picture.image
+    assert image[7, 10] == pytest.approx(3.0, abs=0.2)
+    assert abs(np.median(image)) < 0.05

@@ -45,6 +45,7 @@ def make_stack(label, *members):
         shifts=unknown,
         shift_variances=unknown,
         coverage=(),
+        frames=(),
         summary=SimpleNamespace(pixels_per_cell=4.0),
         mean=None,
     )
@@ -56,6 +57,7 @@ def match():
     return Match(
         levels=np.array([0.0, 1.0, 3.0, np.nan]),
         level_errors=np.array([0.1, 0.1, 0.2, np.nan]),
+        level_noise=np.array([0.01, 0.01, 0.02, np.nan]),
         components=np.array([0, 0, 0, -1]),
         shifts=np.array([[0.2, 0.0], [-0.01, 0.0], [0.0, 0.3], [np.nan, np.nan]]),
         shift_variances=np.array([[1e-4, 0.0], [1e-6, 1e-6], [0.1, 0.1], [np.nan, np.nan]]),
@@ -73,6 +75,7 @@ def no_match():
     return Match(
         levels=np.full(4, np.nan),
         level_errors=np.full(4, np.nan),
+        level_noise=np.full(4, np.nan),
         components=np.full(4, -1),
         shifts=np.full((4, 2), np.nan),
         shift_variances=np.full((4, 2), np.nan),

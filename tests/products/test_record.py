@@ -10,7 +10,12 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.products.record import describe_levels, describe_unmatched, record_levels
+from jwst_mosaic_skymatch.products.record import (
+    describe_levels,
+    describe_unmatched,
+    levels_before,
+    record_levels,
+)
 
 LEVELS = np.array([0.25, 1.0, np.nan])
 
@@ -71,6 +76,45 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
     assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data
 
 
+def lyot_models(library, exposures):
+    """Levels by window, and what is recorded of them."""
+    inside, outside = np.s_[100, 20], np.s_[100, 80]
+
+    def read(_, model):
+        recorded = model.meta.pixel_skymatch.instance.get("lyot_level")
+        return model.data[inside].item(), model.data[outside].item(), recorded
+
+    return each_model(library, exposures, read)
+
+
+def test_level_of_a_field(library, exposures):
+    """The first has been through such a run; the third has no level now."""
+    exposures = [
+        replace(e, instrument="MIRI", detector="MIRIMAGE", lyot_level=lyot)
+        for e, lyot in zip(exposures, (0.75, None, 1.5), strict=True)
+    ]
+    record_levels(
+        library,
+        exposures,
+        LEVELS,
+        method="match",
+        subtract=True,
+        version="1.2",
+        lyot={0: (2.0, None), 2: (2.0, None)},
+    )
+    assert lyot_models(library, exposures) == [
+        (8.0, 9.75, 2.75),
+        (9.0, 9.0, None),
+        (10.0, 10.0, 1.5),
+    ]
+
+
+def test_level_of_a_field_is_kept_by_runs_without(library, exposures):
+    exposures[0] = replace(exposures[0], lyot_level=0.75)
+    record_levels(library, exposures, LEVELS, method="user", subtract=True, version="1.2")
+    assert lyot_models(library, exposures)[0] == (9.75, 9.75, 1.0)
+
+
 def test_few_levels_are_listed_and_many_summed_up(exposures):
     assert describe_levels(exposures, LEVELS, subtract=True) == [
         "0_cal.fits: sky level 0.75",
@@ -89,3 +133,8 @@ def test_unmatched_exposures_are_named_with_their_reasons(exposures):
     assert alone.startswith("1 of 3 exposures could not be matched")
     assert alone.endswith("1_cal.fits (too few cells)")
     assert describe_unmatched(exposures[:2], LEVELS[:2], ["", ""]) == []
+
+
+def test_levels_that_are_gone_from_the_data(exposures):
+    assert levels_before(exposures, subtract=True).tolist() == [0.5, 0.0, 0.0]
+    assert levels_before(exposures, subtract=False).tolist() == [0.0] * 3

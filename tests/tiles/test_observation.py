@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.exposures.pixels import Pixels
+from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.tiles.observation import Observation, make_tile
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
@@ -22,10 +22,10 @@ def pixels():
     return Pixels(data=data, dq=dq, err=np.full(SHAPE, 0.1, dtype=np.float32))
 
 
-def tiled(pixels, **changes):
+def tiled(pixels, excluded=None, **changes):
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
     options = {"good_bits": ~BAD_FLAG, "lower": None, "upper": None, "min_coverage": 0.7}
-    return make_tile(Observation(pixels=pixels, pixel_map=pixel_map), **(options | changes))
+    return make_tile(Observation(pixels, pixel_map, excluded), **(options | changes))
 
 
 def test_only_good_pixels_count(pixels):
@@ -50,3 +50,26 @@ def test_sky_of_the_good_pixels(pixels):
         pixels, sky_statistic=SkyStatistic("mean", good_bits=0, nclip=0)
     ).sky == pytest.approx(3.0)
     assert np.isnan(tiled(pixels, sky_statistic=SkyStatistic(upper=2.0)).sky)
+
+
+def test_excluded_pixels_count_for_the_sky_alone(pixels):
+    some = np.zeros(SHAPE, dtype=bool)
+    some[:30], some[35, 35] = True, True
+    statistic = SkyStatistic("mean", good_bits=0, nclip=0)
+    pixels.data[:30][pixels.dq[:30] == 0] += 1.0
+    found = tiled(pixels, ExcludedPixels.pack(some), sky_statistic=statistic)
+    assert found.tile.weight[-3, -3] == pytest.approx(3.0)
+    assert (found.tile.y0, found.tile.shape) == (15, (5, 20))
+    np.testing.assert_allclose(found.tile.data, 3.0, rtol=1e-6)
+    assert found.sky == pytest.approx(3.75, abs=0.001)
+    assert found.has_good_pixel
+    assert not found.all_excluded
+
+
+def test_nothing_is_left(pixels):
+    found = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)))
+    assert found.tile is None
+    assert found.all_excluded
+    bad = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)), upper=0.0)
+    assert not bad.has_good_pixel
+    assert not bad.all_excluded

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "LYOT_MARK",
     "Exposure",
     "check_exposures",
     "check_rerun",
     "describe_differences",
+    "family_names",
     "group_labels",
+    "lyot_piece",
     "name_apart",
     "read_exposure",
 ]
+
+#: At the end of the name of a Lyot field that is matched as an image of its own.
+LYOT_MARK = "[Lyot]"
 
 # Pixel areas of one detector vary by far less between observations.
 AREA_TOLERANCE = 0.05
@@ -49,6 +55,14 @@ class Exposure:
         ``meta.background.level``, MJy/sr.
     subtracted : bool or None
         ``meta.background.subtracted``.
+    lyot_level : float or None
+        ``meta.pixel_skymatch.lyot_level``, MJy/sr: what earlier runs have subtracted from the
+        field of MIRI's Lyot coronagraph, if not the same as from the rest.
+    subarray : str or None
+        ``meta.subarray.name``.
+    xstart, ystart : int or None
+        Its first column and row on the detector, 1-based, ``meta.subarray.xstart`` and
+        ``.ystart``.
     """
 
     index: int
@@ -65,6 +79,10 @@ class Exposure:
     s_region: str | None = None
     level: float | None = None
     subtracted: bool | None = None
+    lyot_level: float | None = None
+    subarray: str | None = None
+    xstart: int | None = None
+    ystart: int | None = None
 
     @property
     def name(self) -> str:
@@ -94,6 +112,10 @@ def read_exposure(  # numpydoc ignore=PR01,RT01
         s_region=get("meta.wcsinfo.s_region"),
         level=get("meta.background.level"),
         subtracted=get("meta.background.subtracted"),
+        lyot_level=get("meta.pixel_skymatch.lyot_level"),
+        subarray=get("meta.subarray.name"),
+        xstart=get("meta.subarray.xstart"),
+        ystart=get("meta.subarray.ystart"),
     )
 
 
@@ -120,6 +142,27 @@ def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
         if expnames[exposure.expname] == 1
         else replace(exposure, alias=f"{exposure.name} (number {exposure.index + 1})")
         for exposure in exposures
+    )
+
+
+def lyot_piece(exposure: Exposure) -> Exposure:
+    """Describe the Lyot field of an exposure as an image of its own.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        The exposure.
+
+    Returns
+    -------
+    Exposure
+        The same with another name, and the level that was subtracted from that field.
+    """
+    return replace(
+        exposure,
+        filename=exposure.filename + LYOT_MARK,
+        alias=exposure.alias and exposure.alias + LYOT_MARK,
+        level=exposure.level if exposure.lyot_level is None else exposure.lyot_level,
     )
 
 
@@ -256,3 +299,19 @@ def group_labels(exposures: Sequence[Exposure], grouping: str) -> list[str]:
                 f"by {grouping}; set it, or use grouping='none'."
             )
     return [f"{prefix}{getattr(exposure, attribute)}" for exposure in exposures]
+
+
+def family_names(exposures: Sequence[Exposure]) -> list[str]:
+    """Name those exposures alike whose backgrounds may have one gradient.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of str
+        Visit and detector of each; its own name where it has no visit.
+    """
+    return [f"{e.visit_id} {e.detector}" if e.visit_id else e.name for e in exposures]

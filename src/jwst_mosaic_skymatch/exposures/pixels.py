@@ -7,7 +7,14 @@ from typing import Self
 import numpy as np
 from astropy.io import fits
 
-__all__ = ["FilePixels", "Pixels", "check_shapes", "good_bits", "good_pixels"]
+__all__ = [
+    "ExcludedPixels",
+    "FilePixels",
+    "Pixels",
+    "check_shapes",
+    "good_bits",
+    "good_pixels",
+]
 
 # The square of a larger value overflows in single precision.
 LARGEST = 1e18
@@ -74,6 +81,49 @@ class FilePixels:
         assert data is not None  # its model was looked at
         check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
         return Pixels(data=data, dq=dq, err=err)
+
+
+@dataclass(frozen=True)
+class ExcludedPixels:
+    """Pixels that are left out although they may be good, a bit for each.
+
+    Attributes
+    ----------
+    bits : ndarray of uint8
+        The bits, one for a pixel that is left out, row by row.
+    shape : tuple of int
+        Shape (ny, nx) of the exposure.
+    in_area : bool
+        Whether any of them is in an area that the user has named.
+    """
+
+    bits: np.ndarray
+    shape: tuple[int, int]
+    in_area: bool = False
+
+    @classmethod
+    def pack(cls, excluded: np.ndarray, *, in_area: bool = False) -> Self:
+        """Make them of an array of bool.
+
+        Parameters
+        ----------
+        excluded : ndarray of bool, shape (ny, nx)
+            True for pixels that are left out.
+        in_area : bool, optional
+            Whether any of them is in an area that the user has named.
+
+        Returns
+        -------
+        ExcludedPixels
+            The same in an eighth of the memory.
+        """
+        ny, nx = excluded.shape
+        return cls(bits=np.packbits(excluded), shape=(ny, nx), in_area=in_area)
+
+    def unpack(self) -> np.ndarray:  # numpydoc ignore=RT01
+        """Return the array of bool that they were made of."""
+        bits = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
+        return bits.view(bool).reshape(self.shape)
 
 
 def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:

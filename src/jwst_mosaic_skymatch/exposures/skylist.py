@@ -1,11 +1,15 @@
-"""User-given sky levels."""
+"""User-given sky levels: read from a list, and written into one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["user_levels"]
+__all__ = ["skylist_of", "user_levels"]
+
+# The stock step reads no longer names, and takes what follows as a comment or another column.
+LONGEST_NAME = 128
 
 
 def user_levels(
@@ -56,6 +60,48 @@ def user_levels(
         if stem(name) not in levels:
             raise ValueError(f"{name}: no entry in the skylist; add a line with its level.")
     return np.array([levels[stem(name)] for name in filenames])
+
+
+def skylist_of(
+    filenames: Sequence[str], levels: np.ndarray, reasons: Sequence[str], stem: Callable[[str], str]
+) -> str:
+    """Write levels as a list that both this and the stock step read.
+
+    Parameters
+    ----------
+    filenames : sequence of str
+        The exposures.
+    levels : ndarray, shape (n,)
+        Their levels, to all digits; NaN for none.
+    reasons : sequence of str
+        Why exposures have no level.
+    stem : callable
+        See `user_levels`.
+
+    Returns
+    -------
+    str
+        The text of the list. The stock step needs a number for each exposure: one without a level
+        has zero, with which nothing is subtracted, and a comment before it.
+
+    Raises
+    ------
+    ValueError
+        If names are equal, or cannot be told from comments or columns.
+    """
+    times = Counter(stem(name) for name in filenames)
+    for name in filenames:
+        if times[stem(name)] > 1:
+            raise ValueError(f"{name}: several exposures have this name.")
+        if len(name.split()) != 1 or "#" in name or len(name) > LONGEST_NAME:
+            raise ValueError(f"{name}: no line of a skylist can hold this name.")
+    lines = ["# Sky level of each exposure, in the units of its data; for skymethod='user'"]
+    for name, level, reason in zip(filenames, levels.tolist(), reasons, strict=True):
+        if np.isfinite(level):
+            lines.append(f"{name} {level!r}")
+        else:
+            lines += [f"# No level: {reason or 'not found'}", f"{name} 0.0"]
+    return "\n".join(lines) + "\n"
 
 
 def _read_lines(path: Path) -> Iterator[tuple[str, float]]:

@@ -1,12 +1,13 @@
 """Levels of exposures: those of their stacks and those inside them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jwst_mosaic_skymatch.levels.joint import JointSolution
 from jwst_mosaic_skymatch.levels.results import Stack
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 
 __all__ = ["CombinedLevels", "combine_levels"]
 
@@ -23,8 +24,8 @@ class CombinedLevels:
     components : ndarray of int, shape (n,)
         Component of each exposure, in the order of first members; -1 for none.
     counted : ndarray of bool, shape (n,)
-        Exposures that count in the mean of a component: those with a level of their
-        own, so that a group with one common level counts once.
+        Exposures that count in the mean of a component: those with a level of their own, so
+        that a group with one common level counts once, and none that is not to.
     shifts, shift_variances : ndarray of float64, shape (n, 2)
         Shift (x, y), cells, and its variance; NaN when not fitted.
     """
@@ -35,9 +36,22 @@ class CombinedLevels:
     shifts: np.ndarray
     shift_variances: np.ndarray
 
+    def without(self, gradient: np.ndarray, frames: Sequence[DetectorFrame | None]) -> np.ndarray:
+        """Give the levels, (n,), without gradients (n, 2) that are to stay in the data."""
+        if not gradient.any():
+            return self.levels
+        centres = np.array([frame.centre if frame else np.zeros(2) for frame in frames])
+        levels = self.levels - np.sum(gradient * centres, axis=1)
+        return _centred(levels, self.components, self.counted)
+
 
 def combine_levels(
-    n: int, stacks: Sequence[Stack], joint: JointSolution, *, rigid: bool
+    n: int,
+    stacks: Sequence[Stack],
+    joint: JointSolution,
+    *,
+    rigid: bool,
+    uncounted: Collection[int] = (),
 ) -> CombinedLevels:
     """Add up levels, and shifts, of stacks and of members inside them.
 
@@ -51,6 +65,8 @@ def combine_levels(
         The levels of stacks.
     rigid : bool
         Whether the members of a stack have one common level.
+    uncounted : collection of int, optional
+        Exposures that do not count in the mean of a component, if others do.
 
     Returns
     -------
@@ -84,6 +100,9 @@ def combine_levels(
     counted = components >= 0
     if rigid:
         counted &= np.isin(np.arange(n), [stack.members[0] for stack in stacks])
+    good = counted & ~np.isin(np.arange(n), list(uncounted))
+    with_good = np.isin(components, components[good])
+    counted = np.where(with_good, good, counted)
     components = _in_order(components)
     return CombinedLevels(
         levels=_centred(levels, components, counted),

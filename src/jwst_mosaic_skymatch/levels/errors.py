@@ -16,7 +16,7 @@ from jwst_mosaic_skymatch.levels.solution import incidence_matrix
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.blocks import mean_shares
 
-__all__ = ["level_errors"]
+__all__ = ["level_errors", "offset_shares"]
 
 
 def level_errors(
@@ -123,7 +123,7 @@ class _Tied:
     ) -> Self:
         incidence = incidence_matrix(len(stacks), offsets)
         weighted = (incidence.T @ sparse.diags_array(joint.solution.weights)).tocsr()
-        shares = _shares(len(inside.stack_of), stacks, offsets)
+        shares = offset_shares(len(inside.stack_of), stacks, offsets)
         assert joint.covariance is not None  # since there are offsets
         return cls(
             inside=inside,
@@ -160,17 +160,18 @@ class _Tied:
         return variances
 
 
-def _shares(n: int, stacks: Sequence[Stack], offsets: Sequence[PairOffset]) -> sparse.csr_array:
-    """F: what the error of each member makes in each offset, (n_pairs, n)."""
+def offset_shares(
+    n: int, stacks: Sequence[Stack], offsets: Sequence[PairOffset]
+) -> sparse.csr_array:  # numpydoc ignore=PR01,RT01
+    """Build the matrix F (n_pairs, n): what each exposure counts in each offset of stacks."""
     columns: list[int] = []
     rows, values = [], []
     for row, offset in enumerate(offsets):
         ends = stacks[offset.first], stacks[offset.second]
         for sign, stack, other in ((1.0, *ends), (-1.0, *ends[::-1])):
-            if len(stack.members) > 1:
-                rows += [row] * len(stack.members)
-                columns += stack.members
-                values += (sign * mean_shares(stack.coverage, other.coverage)).tolist()
+            rows += [row] * len(stack.members)
+            columns += stack.members
+            values += (sign * mean_shares(stack.coverage, other.coverage)).tolist()
     return _sparse((len(offsets), n), np.array(values), rows, columns)
 
 

@@ -95,7 +95,8 @@ def solve_jointly(
     parts = np.zeros(n, dtype=int) if rigid else connected_parts(n, *pair_ends(offsets))
     covariance, variances, fitted = None, np.zeros(n), np.zeros(0)
     if offsets:
-        factors = _noise_factors(summaries, offsets, solution.variances)
+        variances = solution.variances - _by_backgrounds(offsets)
+        factors = _noise_factors(summaries, offsets, variances)
         normal = joint_normal_matrix([summary.information for summary in summaries], factors)
         covariance = LevelCovariance(normal, parts)
         variances = covariance.variances
@@ -133,8 +134,9 @@ def pair_results(
     tuple of PairResult
         The pairs, in the same order.
     """
-    solution = joint.solution
-    expected = np.maximum(solution.variances - joint.fitted_variances, 0.0)
+    solution, others = joint.solution, _by_backgrounds(offsets)
+    expected = np.maximum(solution.variances - others - joint.fitted_variances, 0.0)
+    expected += others * np.clip(1.0 - solution.leverages, 0.0, 1.0)
     return tuple(
         PairResult(
             offset=replace(
@@ -154,20 +156,37 @@ def pair_results(
     )
 
 
+def _by_backgrounds(offsets: Sequence[PairOffset]) -> np.ndarray:
+    """The part of the variance of each offset that is not noise."""
+    return np.array([offset.structure_variance + offset.trend_variance for offset in offsets])
+
+
 def _noise_factors(
     summaries: Sequence[TileSummary], offsets: Sequence[PairOffset], variances: np.ndarray
 ) -> list[float]:
-    """Compare the noise that the pairs of each tile show with what was expected."""
-    ratios: list[list[float]] = [[] for _ in summaries]
-    for offset, variance in zip(offsets, variances.tolist(), strict=True):
-        for end in (offset.first, offset.second):
-            ratios[end].append(variance / offset.quoted_variance)
+    """Compare the noise that the pairs of each tile show with what was expected.
+
+    Of two tiles whose pair scatters too much either may be to blame: it is divided by what the
+    best pair of each shows, and of its pairs a tile's median counts.
+    """
+    noise = np.maximum(variances, 0.0) / [offset.quoted_variance for offset in offsets]
+    pairs: list[list[int]] = [[] for _ in summaries]
+    for number, offset in enumerate(offsets):
+        pairs[offset.first].append(number)
+        pairs[offset.second].append(number)
+    best = np.array([noise[own].min(initial=np.inf) for own in pairs])
+    factors = np.ones(len(summaries))
+    for k, own in enumerate(pairs):
+        others = np.array([offsets[p].first + offsets[p].second - k for p in own], dtype=int)
+        both = np.maximum(best[k] + best[others], 1e-30)
+        if own:
+            factors[k] = np.median(2.0 * noise[own] * best[k] / both)
     # Without any noise the errors are zero, but the matrix must stay finite.
-    factors = [max(np.median(r), 1e-20) if r else 1.0 for r in ratios]
-    if all(summary.quoted for summary in summaries):
-        return factors
-    # The pairs have taken all pixels to be alike.
-    return [f / summary.pixel_variance for f, summary in zip(factors, summaries, strict=True)]
+    factors = np.maximum(factors, 1e-20)
+    if not all(summary.quoted for summary in summaries):
+        # The pairs have taken all pixels to be alike.
+        factors /= [summary.pixel_variance for summary in summaries]
+    return factors.tolist()
 
 
 def joint_normal_matrix(

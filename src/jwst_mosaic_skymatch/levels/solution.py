@@ -59,6 +59,8 @@ class Solution:
         Factor on it, because the shifts are fitted.
     pair_inflation : ndarray of float64, shape (n_pairs,)
         The same for what the solution says of each pair.
+    leverages : ndarray of float64, shape (n_pairs,)
+        Share of the error of each offset that the solution follows.
     """
 
     levels: np.ndarray
@@ -73,6 +75,7 @@ class Solution:
     level_variances: np.ndarray
     inflation: np.ndarray
     pair_inflation: np.ndarray
+    leverages: np.ndarray
 
     @property
     def n_components(self) -> int:
@@ -148,6 +151,8 @@ def solve_levels(n: int, offsets: Sequence[PairOffset], *, weighted: bool = True
     components[in_pair] = np.unique(parts[in_pair], return_inverse=True)[1]
     levels, shifts = fit.unknowns[:, 0], _shifts_of(fit.unknowns)
     shift_variances, level_variances, inflation = equations.errors(robust_weights)
+    alone, fitted = (equations.fitted_variances(robust_weights, m) for m in (1, equations.size))
+    weights = equations.weights * robust_weights[0]
     return Solution(
         levels=np.where(in_pair, levels, np.nan),
         components=components,
@@ -156,11 +161,12 @@ def solve_levels(n: int, offsets: Sequence[PairOffset], *, weighted: bool = True
         offsets=fit.residuals + levels[first] - levels[second],
         variances=equations.variances,
         residuals=fit.residuals,
-        weights=equations.weights * robust_weights[0],
+        weights=weights,
         robust_weights=robust_weights[0],
         level_variances=level_variances,
         inflation=inflation,
-        pair_inflation=equations.pair_inflation(robust_weights),
+        pair_inflation=np.maximum(_ratio(fitted, alone), 1.0),
+        leverages=weights * alone,
     )
 
 
@@ -179,6 +185,7 @@ def _empty_solution(n: int) -> Solution:
         level_variances=none,
         inflation=np.ones(n),
         pair_inflation=no_pairs,
+        leverages=no_pairs,
     )
 
 
@@ -258,16 +265,9 @@ class _Equations:
             return np.full((n, 2), np.nan), alone, np.ones(n)
         inverse = self._inverse(robust_weights, size)
         level, *shift = (self._centred_variances(inverse, size, column) for column in range(size))
-        inflation = np.divide(level, alone, out=np.ones(n), where=alone > 0)
-        return np.stack(shift, axis=1), alone, np.maximum(inflation, 1.0)
+        return np.stack(shift, axis=1), alone, np.maximum(_ratio(level, alone), 1.0)
 
-    def pair_inflation(self, robust_weights: np.ndarray) -> np.ndarray:
-        """What fitting shifts costs what the solution says of each pair."""
-        alone, fitted = (self._fitted_variances(robust_weights, m) for m in (1, self.size))
-        inflation = np.divide(fitted, alone, out=np.ones_like(alone), where=alone > 0)
-        return np.maximum(inflation, 1.0)
-
-    def _fitted_variances(self, robust_weights: np.ndarray, size: int) -> np.ndarray:
+    def fitted_variances(self, robust_weights: np.ndarray, size: int) -> np.ndarray:
         """Variance of what the solution says of the value of each pair."""
         columns = [self.incidence.multiply(self.rows[:, a : a + 1]) for a in range(size)]
         rows = sparse.hstack(columns, format="csc")[:, _by_member(len(self.parts), size)]
@@ -283,6 +283,10 @@ class _Equations:
         with_mean = inverse.solve(mean)[numbers]
         of_mean = np.bincount(self.parts, with_mean) / counts
         return inverse.quadratic_forms(unit) - 2.0 * with_mean + of_mean[self.parts]
+
+
+def _ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.divide(first, second, out=np.ones_like(second), where=second > 0)
 
 
 def _by_member(n: int, size: int) -> np.ndarray:

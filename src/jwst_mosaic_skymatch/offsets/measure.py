@@ -10,8 +10,12 @@ from scipy.ndimage import mean as labelled_mean
 
 from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
+from jwst_mosaic_skymatch.offsets.picture import DifferencePicture, draw_differences
+from jwst_mosaic_skymatch.offsets.planes import measure_planes
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
@@ -69,8 +73,8 @@ class PairOffset:
     value : float
         Level of ``first`` minus level of ``second``, MJy/sr.
     variance : float
-        Variance of ``value``, (MJy/sr)^2, from the scatter of the differences
-        and with the correlation that drizzle leaves between cells.
+        Variance of ``value``, (MJy/sr)^2: noise, from the scatter of the differences and with
+        the correlation that drizzle leaves between cells, and what backgrounds add.
     n_cells : int
         Number of cells where both have data.
     quoted_variance : float
@@ -79,8 +83,15 @@ class PairOffset:
         unit variance.
     fit : PairFit or None
         The regression behind ``value``; None when no shift was fitted.
+    trends : Trends or None
+        How the differences change over the overlap; None where that is not known.
+    noise_variance, structure_variance, trend_variance : float
+        The parts of ``variance``, (MJy/sr)^2: by noise, by structure within the overlap, and by
+        gradients and gains of the two.
     outliers : Outliers or None
         Cells that the regression left out, if they were asked for.
+    picture : DifferencePicture or None
+        The differences less ``value`` for a look at them, if that was asked for.
     """
 
     first: int
@@ -90,7 +101,29 @@ class PairOffset:
     n_cells: int
     quoted_variance: float = 1.0
     fit: PairFit | None = None
+    trends: Trends | None = None
+    noise_variance: float = 0.0
+    structure_variance: float = 0.0
+    trend_variance: float = 0.0
     outliers: Outliers | None = None
+    picture: DifferencePicture | None = None
+
+    def with_variance(
+        self, *, structure: float = 0.0, trend: float = 0.0
+    ) -> Self:  # numpydoc ignore=PR01,RT01
+        """Add to the variance that by structure, and by gradients and gains, (MJy/sr)^2."""
+        fit = self.fit
+        if fit is not None:
+            covariance = fit.covariance.copy()
+            covariance[0, 0] += structure + trend
+            fit = replace(fit, covariance=covariance)
+        return replace(
+            self,
+            variance=self.variance + structure + trend,
+            structure_variance=self.structure_variance + structure,
+            trend_variance=self.trend_variance + trend,
+            fit=fit,
+        )
 
     @property
     def shift(self) -> np.ndarray:
@@ -118,8 +151,10 @@ def measure_offset(
     *,
     min_cells: int,
     fit_shift: bool = True,
+    fit_plane: bool = False,
     quoted: bool = True,
     keep_outliers: bool = False,
+    keep_picture: bool = False,
 ) -> PairOffset | None:
     """Measure the offset of one tile from another.
 
@@ -136,11 +171,16 @@ def measure_offset(
         of the mean image, so that a misalignment does not pass for an offset. If
         the tiles turn out to be shifted by much of a cell, one is moved, and they
         are compared again.
+    fit_plane : bool, optional
+        With the 'biweight' statistic, regress the differences on the place, too, so that the
+        slopes of `PairOffset.trends` are as good as the offset.
     quoted : bool, optional
         Take the variance of cells from the exposures' errors, if both quote
         them.
     keep_outliers : bool, optional
         Record the cells that the regression leaves out.
+    keep_picture : bool, optional
+        Keep a picture of the differences.
 
     Returns
     -------
@@ -152,14 +192,46 @@ def measure_offset(
     if np.count_nonzero(overlap.valid) < min_cells:
         return None
     if statistic.name != "biweight":
-        return _plain_offset(overlap, statistic)
-    kept = _kept_overlap(overlap, min_cells, fit_shift)
-    if fit_shift and _is_shifted(kept.fit):
+        offset, compared = _plain_offset(overlap, statistic), overlap
+    else:
+        terms = _Terms(shift=fit_shift, plane=fit_plane)
+        offset, compared = _regressed_offset(
+            first, second, overlap, min_cells, terms, keep_outliers
+        )
+    if offset is None or not keep_picture:
+        return offset
+    return replace(offset, picture=_picture(compared, offset.value))
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """What differences are regressed on, beside a constant: gradients (x, y), place (x, y)."""
+
+    shift: bool
+    plane: bool
+
+    @property
+    def n_offset(self) -> int:
+        """Number of coefficients without those of the place, which come last."""
+        return 3 if self.shift else 1
+
+
+def _regressed_offset(
+    first: Tile,
+    second: Tile,
+    overlap: "_Overlap",
+    min_cells: int,
+    terms: _Terms,
+    keep_outliers: bool,
+) -> tuple[PairOffset, "_Overlap"]:
+    """Measure by regression; with it the overlap that was compared in the end."""
+    kept = _kept_overlap(overlap, min_cells, terms)
+    if terms.shift and _is_shifted(kept):
         shift = _smoothed_shift(kept)
-        moved = _Overlap.of(first, shift_tile(second, *(-shift)), quoted)
-        kept = _kept_overlap(moved, min_cells, fit_shift)
-        return _offset(kept, moved, fit_shift, keep_outliers, shift)
-    return _offset(kept, overlap, fit_shift, keep_outliers)
+        moved = _Overlap.of(first, shift_tile(second, *(-shift)), overlap.quoted)
+        kept = _kept_overlap(moved, min_cells, terms)
+        return _offset(kept, moved, keep_outliers, shift), moved
+    return _offset(kept, overlap, keep_outliers), overlap
 
 
 @dataclass(frozen=True)
@@ -173,6 +245,9 @@ class _Overlap:
     noises: tuple[NoiseCurve, NoiseCurve]
     valid: np.ndarray
     correlation: float  # variance of a mean, over that of independent cells
+    angles: tuple[float, ...]  # of the detectors' rows on the grid
+    frames: tuple[tuple[DetectorFrame, ...], ...]  # of the exposures in both
+    quoted: bool  # whether the variance of cells is from the exposures' errors
 
     @classmethod
     def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
@@ -190,6 +265,9 @@ class _Overlap:
             noises=(first.noise, second.noise) if quoted else (UNIFORM, UNIFORM),
             valid=np.isfinite(data[0]) & np.isfinite(data[1]),
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
+            angles=tuple({first.angle, second.angle}),
+            frames=(first.frames, second.frames),
+            quoted=quoted,
         )
 
     @cached_property
@@ -199,6 +277,26 @@ class _Overlap:
     def take(self, image: np.ndarray) -> np.ndarray:
         """Values of an image in the valid cells; several times faster than by the mask."""
         return image.ravel().take(self._places)
+
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """Mean place (x, y) of the valid cells on the grid."""
+        return np.array([self.x0, self.y0]) + [axis.mean() for axis in self._columns_and_rows]
+
+    @property
+    def span(self) -> int:
+        """Larger side in cells, the unit of `positions`: regressors are to be small numbers."""
+        return max(self.valid.shape)
+
+    def positions(self) -> np.ndarray:
+        """Places (x, y) of the valid cells relative to `middle`, float32 of shape (2, n)."""
+        places = np.stack([axis - axis.mean() for axis in self._columns_and_rows])
+        return (places / self.span).astype(np.float32)
+
+    @cached_property
+    def _columns_and_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        y, x = np.divmod(self._places, self.valid.shape[1])
+        return x, y
 
     def difference(self) -> np.ndarray:
         """Difference of the images in the valid cells."""
@@ -225,6 +323,27 @@ class _Fitted:
     overlap: _Overlap
     fit: Regression
     quoted_variance: float
+    terms: _Terms
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Fitted slopes along x and y of the grid, MJy/sr per cell; zero if there are none."""
+        if not self.terms.plane:
+            return np.zeros(2)
+        return self.fit.coefficients[-2:] / self.overlap.span
+
+    def expected(self) -> np.ndarray | np.float32:
+        """Evaluate the offset, and the plane if there is one, in all cells."""
+        if not self.terms.plane:
+            return np.float32(self.fit.coefficients[0])
+        ny, nx = self.overlap.valid.shape
+        middle, corner = self.overlap.middle, (self.overlap.x0, self.overlap.y0)
+        along = [
+            slope * (np.arange(n) + first - mean)
+            for slope, n, first, mean in zip(self.slopes, (nx, ny), corner, middle, strict=True)
+        ]
+        plane = self.fit.coefficients[0] + np.add.outer(along[1], along[0])
+        return plane.astype(np.float32)
 
 
 def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
@@ -241,73 +360,109 @@ def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
     )
 
 
-def _kept_overlap(overlap: _Overlap, min_cells: int, fit_shift: bool) -> _Fitted:
+def _kept_overlap(overlap: _Overlap, min_cells: int, terms: _Terms) -> _Fitted:
     """Regress, and once more without spoiled patches if there are any."""
-    fitted = _regress(overlap, fit_shift)
+    fitted = _regress(overlap, terms)
     patches = _spoiled_patches(overlap.valid, fitted.fit.used)
     if patches is None or np.count_nonzero(overlap.valid & ~patches) < min_cells:
         return fitted
-    return _regress(replace(overlap, valid=overlap.valid & ~patches), fit_shift)
+    return _regress(replace(overlap, valid=overlap.valid & ~patches), terms)
 
 
-def _regress(overlap: _Overlap, fit_shift: bool) -> _Fitted:
+def _regress(overlap: _Overlap, terms: _Terms) -> _Fitted:
     slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean)])
     variance = overlap.variance()
+    regressors = slopes if terms.shift else slopes[:0]
+    if terms.plane:
+        regressors = np.concatenate([regressors, overlap.positions()])
     fit = robust_regression(
         overlap.difference(),
-        slopes if fit_shift else slopes[:0],
+        regressors,
         variance,
         slopes[0] ** 2 + slopes[1] ** 2,
         CellCorrelation(valid=overlap.valid, of_mean=overlap.correlation),
     )
-    return _Fitted(overlap=overlap, fit=fit, quoted_variance=_variance_of_mean(variance))
+    quoted_variance = _variance_of_mean(variance)
+    return _Fitted(overlap=overlap, fit=fit, quoted_variance=quoted_variance, terms=terms)
 
 
 def _variance_of_mean(variance: np.ndarray) -> float:
     return 1.0 / float((1.0 / variance).sum(dtype=np.float64))
 
 
-def _is_shifted(fit: Regression) -> bool:
+def _is_shifted(fitted: _Fitted) -> bool:
     """Tell whether it is worth moving an image."""
-    limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
-    return np.hypot(*fit.coefficients[1:]) > limit
+    fit = fitted.fit
+    limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:3, 1:3])))
+    return np.hypot(*fit.coefficients[1:3]) > limit
 
 
 def _offset(
-    kept: _Fitted,
-    overlap: _Overlap,
-    fit_shift: bool,
-    keep_outliers: bool,
-    shift: np.ndarray | None = None,
+    kept: _Fitted, overlap: _Overlap, keep_outliers: bool, shift: np.ndarray | None = None
 ) -> PairOffset:
     """Make the result; ``shift`` is by how much an image has been moved."""
-    fit = kept.fit
+    cells, fit = kept.overlap, kept.fit
+    trends = measure_trends(
+        cells.valid,
+        (cells.x0, cells.y0),
+        fit.residuals,
+        fit.weights,
+        cells.take(cells.mean),
+        variance=float(fit.covariance[0, 0]),
+        angles=cells.angles,
+    )
+    # The offset at the place of the trends, and what goes with it.
+    to_place = np.eye(len(fit.coefficients))
+    if kept.terms.plane:
+        to_place[0, -2:] = (trends.position[:2] - cells.middle) / cells.span
+        trends = trends.with_planes(
+            kept.slopes,
+            fit.covariance[-2:, -2:] / cells.span**2,
+            measure_planes(
+                cells.valid,
+                (cells.x0, cells.y0),
+                fit.weights,
+                cells.frames,
+                trends.position[:2],
+            ),
+        )
     # An image shifted by +s has lost s times its gradient.
-    sign = np.array([1.0, -1.0, -1.0])[: len(fit.coefficients)]
-    signs = np.outer(sign, sign)
+    sign = np.array([1.0, -1.0, -1.0])[: kept.terms.n_offset]
+    reduced = np.s_[: sign.size, : sign.size]
+    estimate = sign * (to_place @ fit.coefficients)[: sign.size]
+    covariance = np.outer(sign, sign) * (to_place @ fit.covariance @ to_place.T)[reduced]
     pair_fit = None
-    if fit_shift:
-        estimate, response = sign * fit.coefficients, fit.response * signs
-        if shift is not None:
-            estimate = estimate + response[:, 1:] @ shift
-        pair_fit = PairFit(estimate=estimate, covariance=fit.covariance * signs, response=response)
+    if kept.terms.shift:
+        response = np.outer(sign, sign) * fit.response[reduced]
+        moved = np.zeros(2) if shift is None else shift
+        pair_fit = PairFit(
+            estimate=estimate + response[:, 1:] @ moved, covariance=covariance, response=response
+        )
     return PairOffset(
         first=0,
         second=1,
-        value=float(fit.coefficients[0]),
-        variance=float(fit.covariance[0, 0]),
-        n_cells=int(np.count_nonzero(kept.overlap.valid)),
+        value=float(estimate[0]),
+        variance=float(covariance[0, 0]),
+        noise_variance=float(covariance[0, 0]),
+        n_cells=int(np.count_nonzero(cells.valid)),
         quoted_variance=kept.quoted_variance,
         fit=pair_fit,
+        trends=trends,
         outliers=_outliers(overlap, kept) if keep_outliers else None,
     )
+
+
+def _picture(overlap: _Overlap, offset: float) -> DifferencePicture:
+    """Draw all differences, those that the regression leaves out as well."""
+    difference = overlap.data[0] - overlap.data[1] - np.float32(offset)
+    return draw_differences(difference, (overlap.x0, overlap.y0))
 
 
 def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:
     """Cells that were left out, by the tile that is brighter there."""
     left_out = overlap.valid.copy()
     left_out[kept.overlap.valid] = ~kept.fit.used
-    excess = overlap.data[0] - overlap.data[1] - np.float32(kept.fit.coefficients[0])
+    excess = overlap.data[0] - overlap.data[1] - kept.expected()
     # A patch belongs to one tile as a whole: in its wings single cells are noise.
     if kept.overlap is not overlap:
         patches, n_patches = label(overlap.valid & ~kept.overlap.valid)
@@ -356,7 +511,7 @@ def _smoothed_shift(fitted: _Fitted) -> np.ndarray:
     overlap, fit = fitted.overlap, fitted.fit
     used = np.zeros(overlap.valid.shape, dtype=bool)
     used[overlap.valid] = fit.used
-    difference = overlap.data[0] - overlap.data[1] - np.float32(fit.coefficients[0])
+    difference = overlap.data[0] - overlap.data[1] - fitted.expected()
 
     def smooth(image: np.ndarray | float) -> np.ndarray:
         return gaussian_filter(np.where(used, image, 0.0), SMOOTHING_CELLS, mode="constant")

@@ -55,6 +55,12 @@ class OutlierVotes:
         votes += 2 * too_bright.astype(np.int16)
         votes -= outliers.valid
 
+    @property
+    def share(self) -> float:
+        """Share of the cells seen by any partner that most partners find too bright."""
+        seen = np.count_nonzero(self._votes)
+        return float(np.count_nonzero(self._votes > 0) / seen) if seen else 0.0
+
     def reject(self, tile: Tile) -> Tile:  # numpydoc ignore=PR01,RT01
         """Give the tile without the cells that most of its partners find too bright."""
         bad = self._votes > 0

@@ -40,12 +40,18 @@ class Regression:
     response : ndarray, shape (m, m)
         Mean coefficients for true ones: coefficients of regressors with noise
         come out too small.
+    residuals : ndarray of float32, shape (n,)
+        What is left of the values.
+    weights : ndarray of float32, shape (n,)
+        What each of them counts, an inverse variance; 0 for outliers.
     """
 
     coefficients: np.ndarray
     covariance: np.ndarray
     used: np.ndarray
     response: np.ndarray
+    residuals: np.ndarray
+    weights: np.ndarray
 
 
 def robust_regression(
@@ -106,9 +112,16 @@ def robust_regression(
     factor = variance_factor(gradient_squared)
     whitened, design = _whiten(values, regressors, variance * factor)
     if scale == 0.0:  # more than half of the values are fitted exactly
-        exact = _residual(whitened, design, start) == 0
+        residual = _residual(whitened, design, start)
         shown = design.any(axis=1)  # a regressor that is zero everywhere has no coefficient
-        fit = Regression(start, np.zeros((len(start),) * 2), exact, np.diag(shown.astype(float)))
+        fit = Regression(
+            coefficients=start,
+            covariance=np.zeros((len(start),) * 2),
+            used=residual == 0,
+            response=np.diag(shown.astype(float)),
+            residuals=residual / design[0],
+            weights=np.where(residual == 0, np.square(design[0]), 0),
+        )
     else:
         fit = _biweight_regression(whitened, design, factor, start, scale, correlation)
     fit.coefficients[0] += level
@@ -201,6 +214,8 @@ def _biweight_regression(
         covariance=inverse @ psi_products @ inverse,
         used=used,
         response=np.eye(len(design)) - inverse * gradient_noise,
+        residuals=residual / design[0],
+        weights=np.square(design[0] * inside),
     )
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "save_association",
     "save_exposures",
     "save_table",
+    "save_text",
     "save_tile",
     "whole_files",
 ]
@@ -167,13 +168,18 @@ def save_table(path: str | Path, table: QTable) -> None:  # numpydoc ignore=PR01
         table.write(draft(path), format="ascii.ecsv")
 
 
+def save_text(path: str | Path, text: str) -> None:  # numpydoc ignore=PR01
+    """Save a text, whole or not at all."""
+    with whole_files() as draft:
+        draft(path).write_text(text)
+
+
 def save_association(  # numpydoc ignore=PR01
     path: str | Path, association: Mapping[str, Any]
 ) -> None:
     """Save an association as JSON, whole or not at all."""
-    with whole_files() as draft:
-        # A library gives mappings of its association that are no dicts.
-        draft(path).write_text(json.dumps(association, indent=4, default=dict) + "\n")
+    # A library gives mappings of its association that are no dicts.
+    save_text(path, json.dumps(association, indent=4, default=dict) + "\n")
 
 
 def _save(model: JwstDataModel, path: str | Path, draft: Path) -> None:

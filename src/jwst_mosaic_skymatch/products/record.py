@@ -9,9 +9,18 @@ from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, lyot_piece
+from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
-__all__ = ["describe_levels", "describe_unmatched", "record_levels"]
+__all__ = [
+    "describe_levels",
+    "describe_unmatched",
+    "findings_of_unmatched",
+    "levels_before",
+    "record_levels",
+]
 
 # Levels of so many exposures are listed in the log.
 LISTED = 100
@@ -26,6 +35,8 @@ def record_levels(
     subtract: bool,
     version: str,
     details: Sequence[Mapping[str, Any]] | None = None,
+    planes: Sequence[PixelPlane | None] | None = None,
+    lyot: Mapping[int, tuple[float, PixelPlane | None]] | None = None,
 ) -> None:
     """Write levels into the models, and what is known of them.
 
@@ -45,19 +56,38 @@ def record_levels(
         Version of this package.
     details : sequence of dict, optional
         More about each level, for ``meta.pixel_skymatch``.
+    planes : sequence of PixelPlane or None, optional
+        What to subtract besides, of those that have a level; only with ``subtract``.
+    lyot : mapping of int to tuple of float and PixelPlane or None, optional
+        Level and plane to subtract from Lyot fields, MJy/sr, by position of the exposure, where
+        they are not those of the rest.
     """
+    lyot_of = {exposures[k]: both for k, both in (lyot or {}).items()}
     details = details or [{}] * len(exposures)
-    of_exposure = dict(zip(exposures, zip(levels.tolist(), details, strict=True), strict=True))
+    planes = planes or [None] * len(exposures)
+    found = zip(levels.tolist(), details, planes, strict=True)
+    of_exposure = dict(zip(exposures, found, strict=True))
 
     def record(exposure: Exposure, model: JwstDataModel) -> None:
-        level, detail = of_exposure[exposure]
+        level, detail, plane = of_exposure[exposure]
+        in_lyot, lyot_plane = lyot_of.get(exposure, (level, plane))
+        if subtract and (exposure in lyot_of or exposure.lyot_level is not None):
+            added = in_lyot if np.isfinite(level) else 0.0
+            detail = {**detail, "lyot_level": _total_level(lyot_piece(exposure), added, subtract)}
         model.meta.pixel_skymatch = {"version": version, **detail}
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
             return
         add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
         if subtract:
-            model.data = model.data - np.float32(level)
+            background_image = _image(level, plane, model.data.shape)
+            window = lyot_window(exposure, model.data.shape)
+            if window is not None and exposure in lyot_of:
+                of_lyot = _image(in_lyot, lyot_plane, model.data.shape)
+                background_image = np.broadcast_to(background_image, model.data.shape).copy()
+                background_image[window] = np.broadcast_to(of_lyot, model.data.shape)[window]
+            model.data = model.data - background_image
+            _record_plane(model, level, plane)
         background = model.meta.background
         background.method = method
         background.level = _total_level(exposure, level, subtract)
@@ -65,6 +95,34 @@ def record_levels(
         model.meta.cal_step.skymatch = "COMPLETE"
 
     change_models(library, exposures, record)
+
+
+def _image(
+    level: float, plane: PixelPlane | None, shape: tuple[int, int]
+) -> np.ndarray | np.float32:
+    """Give what is to be subtracted: a number, or a plane."""
+    return plane.image(shape) + np.float32(level) if plane else np.float32(level)
+
+
+def _record_plane(model: JwstDataModel, level: float, plane: PixelPlane | None) -> None:
+    """Add level and plane to what earlier runs have recorded, if either has a plane.
+
+    As the polynomial of degree 1 in x and in y, around a pixel counted from 0: coefficients of 1,
+    y, x, xy.
+    """
+    background = model.meta.background
+    earlier = [p for p in background.polynomial_info or [] if list(p.degree) == [1, 1]]
+    if not plane and not earlier:
+        return
+    plane = plane or PixelPlane(0.0, 0.0, 0.0, 0.0)
+    x, y = earlier[0].refpoint if earlier else (plane.x, plane.y)
+    added = np.array([level, plane.slope_y, plane.slope_x, 0.0])
+    added[0] += plane.slope_x * (x - plane.x) + plane.slope_y * (y - plane.y)
+    if earlier:
+        added += np.array(list(earlier[0].coefficients))
+    background.polynomial_info = [
+        {"degree": [1, 1], "refpoint": [float(x), float(y)], "coefficients": added.tolist()}
+    ]
 
 
 def describe_levels(  # numpydoc ignore=PR01,RT01
@@ -89,30 +147,55 @@ def describe_levels(  # numpydoc ignore=PR01,RT01
     ]
 
 
-def describe_unmatched(  # numpydoc ignore=PR01,RT01
+def findings_of_unmatched(  # numpydoc ignore=PR01,RT01
     exposures: Sequence[Exposure], levels: np.ndarray, reasons: Sequence[str]
-) -> list[str]:
-    """Say in words which exposures could not be matched, and why, if any.
+) -> list[Finding]:
+    """Say which exposures could not be matched, and why, if any.
 
     ``reasons`` has a text for each exposure, which is empty where all went well.
     """
-    named: dict[bool, list[str]] = {True: [], False: []}
+    named: dict[bool, dict[str, str]] = {True: {}, False: {}}
     for exposure, level, reason in zip(exposures, levels.tolist(), reasons, strict=True):
         if reason:
-            named[bool(np.isfinite(level))].append(f"{exposure.name} ({reason})")
+            named[bool(np.isfinite(level))][exposure.name] = reason
     count = f"of {len(exposures)} exposures"
-    sentences = []
-    if named[False]:
-        sentences.append(
-            f"No level could be found for {len(named[False])} {count}; SKIPPED: "
-            f"{', '.join(named[False])}"
+    sentences = {
+        False: f"No level could be found for {len(named[False])} {count}; SKIPPED: ",
+        True: f"{len(named[True])} {count} could not be matched and got the common sky level "
+        "alone: ",
+    }
+    return [
+        Finding(
+            sentence + ", ".join(f"{name} ({reason})" for name, reason in named[kind].items()),
+            _unmatched_in_brief(named[kind]),
+            "check pointing and data quality, add exposures in between, or leave it out",
+            tuple(named[kind]),
         )
-    if named[True]:
-        sentences.append(
-            f"{len(named[True])} {count} could not be matched and got the common sky level alone: "
-            f"{', '.join(named[True])}"
-        )
-    return sentences
+        for kind, sentence in sentences.items()
+        if named[kind]
+    ]
+
+
+def describe_unmatched(  # numpydoc ignore=PR01,RT01
+    exposures: Sequence[Exposure], levels: np.ndarray, reasons: Sequence[str]
+) -> list[str]:
+    """Say the same in sentences, see `findings_of_unmatched`."""
+    return [finding.sentence for finding in findings_of_unmatched(exposures, levels, reasons)]
+
+
+def _unmatched_in_brief(reasons: Mapping[str, str]) -> str:
+    name, *others = reasons
+    return f"{name} has {reasons[name]}" + f", and {len(others)} more are unmatched" * bool(others)
+
+
+def levels_before(  # numpydoc ignore=PR01,RT01
+    exposures: Sequence[Exposure], *, subtract: bool
+) -> np.ndarray:
+    """Tell what earlier runs have subtracted, MJy/sr: it is gone from the data, but recorded.
+
+    Zero if this run does not subtract, which then no other may have done.
+    """
+    return np.array([_total_level(exposure, 0.0, subtract) for exposure in exposures])
 
 
 def _total_level(exposure: Exposure, level: float, subtract: bool) -> float:

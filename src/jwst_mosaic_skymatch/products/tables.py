@@ -1,6 +1,8 @@
 """Levels and pairs as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,30 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["details_of_levels", "levels_table", "pairs_table", "sky_shifts"]
+__all__ = [
+    "details_of_levels",
+    "levels_table",
+    "pairs_table",
+    "read_levels",
+    "sky_gradients",
+    "sky_shifts",
+    "values_of",
+]
+
+
+# Of a table of levels, what another run needs of it.
+HELD_COLUMNS = ("filename", "level", "level_error")
 
 
 def levels_table(
-    exposures: Sequence[Exposure], match: Match, levels: np.ndarray, grid: Grid, unit: str | None
+    exposures: Sequence[Exposure],
+    match: Match,
+    levels: np.ndarray,
+    grid: Grid | None,
+    unit: str | None,
 ) -> QTable:
     """Tabulate the level of each exposure.
 
@@ -26,9 +45,9 @@ def levels_table(
     match : Match
         Their match, in the same order.
     levels : ndarray, shape (n,)
-        Levels as they are recorded in the exposures.
-    grid : Grid
-        The grid, to express shifts on the sky.
+        Levels as they are recorded in the exposures: with what earlier runs have subtracted.
+    grid : Grid or None
+        The grid, to express shifts on the sky; None where there are no shifts.
     unit : str or None
         Unit of the data.
 
@@ -38,6 +57,8 @@ def levels_table(
         One row for each exposure; ``group`` is the label of its stack. Errors are
         relative to the mean of the exposure's component; shifts (east, north) are
         those of the image on the sky relative to that mean. NaN where there is none.
+        Gradients of the background (towards east and north) are there if they were
+        to be fitted; zero where they are not significant.
     """
     stack = np.full(len(exposures), "", dtype=object)
     for one in match.stacks:
@@ -50,6 +71,7 @@ def levels_table(
             "filename": [exposure.name for exposure in exposures],
             "level": levels * brightness,
             "level_error": match.level_errors * brightness,
+            "level_error_noise": match.level_noise * brightness,
             "visit_id": [exposure.visit_id or "" for exposure in exposures],
             "group": stack.astype(str),
             "component": match.components,
@@ -57,9 +79,10 @@ def levels_table(
             "shift_ra_error": errors[:, 0] * u.arcsec,
             "shift_dec": shifts[:, 1] * u.arcsec,
             "shift_dec_error": errors[:, 1] * u.arcsec,
+            **_gradient_columns(match, grid, brightness),
             "n_pairs": _count_pairs(match, len(exposures)),
             "status": np.where(np.isfinite(levels), "COMPLETE", "SKIPPED"),
-            "remark": _texts(match.reasons),
+            "remark": _texts(_remarks(match)),
         },
         meta=_closure(match),
     )
@@ -67,7 +90,7 @@ def levels_table(
 
 
 def pairs_table(
-    exposures: Sequence[Exposure], match: Match, grid: Grid, unit: str | None
+    exposures: Sequence[Exposure], match: Match, grid: Grid | None, unit: str | None
 ) -> QTable:
     """Tabulate all pairs that were compared.
 
@@ -80,9 +103,10 @@ def pairs_table(
     -------
     `~astropy.table.QTable`
         One row for each pair: names of exposures (stage ``in-stack``) or of
-        stacks (stage ``between stacks``), number of common cells, offset and
-        what is left of it after the solution, shift of the first relative to the
-        second along the axes of the grid.
+        stacks (stage ``between stacks``), number of common cells, offset, its error and the
+        part of that by noise, what is left of it after the solution, shift of the first relative
+        to the second along the axes of the grid, and slopes of the differences along these,
+        with errors by noise.
     """
     filenames = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
@@ -90,7 +114,7 @@ def pairs_table(
     rows += [("between stacks", labels, pair) for pair in match.stack_pairs]
     pairs = [pair for _, _, pair in rows]
     offsets = [pair.offset for pair in pairs]
-    brightness, cell = _unit(unit), grid.cell_scale * u.arcsec
+    brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
     shifts = np.array([offset.shift for offset in offsets], dtype=float).reshape(-1, 2)
     variances = np.array([offset.shift_variance for offset in offsets], dtype=float).reshape(-1, 2)
     table = QTable(
@@ -101,6 +125,7 @@ def pairs_table(
             "n_cells": np.array([offset.n_cells for offset in offsets], dtype=int),
             "offset": _numbers(offset.value for offset in offsets) * brightness,
             "offset_error": _numbers(offset.variance**0.5 for offset in offsets) * brightness,
+            "offset_error_noise": _numbers(_noise(offset) for offset in offsets) * brightness,
             "residual": _numbers(pair.residual for pair in pairs) * brightness,
             "weight": _numbers(pair.weight for pair in pairs) * brightness**-2,
         },
@@ -109,6 +134,10 @@ def pairs_table(
     for axis, name in enumerate("xy"):
         table[f"shift_{name}"] = shifts[:, axis] * cell
         table[f"shift_{name}_error"] = np.sqrt(variances[:, axis]) * cell
+    slopes, slope_errors = _slopes(offsets, cell.to_value(u.arcmin))
+    for axis, name in enumerate("xy"):
+        table[f"slope_{name}"] = slopes[:, axis] * brightness / u.arcmin
+        table[f"slope_{name}_error"] = slope_errors[:, axis] * brightness / u.arcmin
     table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
     return _printed_short(table)
 
@@ -131,9 +160,109 @@ def details_of_levels(match: Match) -> list[dict[str, Any]]:
     return [
         {"group": groups.get(k, ""), "component": component, "level_error": error, "remark": reason}
         for k, (component, error, reason) in enumerate(
-            zip(match.components.tolist(), match.level_errors.tolist(), match.reasons, strict=True)
+            zip(
+                match.components.tolist(),
+                match.level_errors.tolist(),
+                _remarks(match),
+                strict=True,
+            )
         )
     ]
+
+
+def _remarks(match: Match) -> list[str]:
+    return [reason or match.remarks.get(k, "") for k, reason in enumerate(match.reasons)]
+
+
+def read_levels(
+    path: Path, exposures: Sequence[Exposure], stem: Callable[[str], str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the levels of exposures from the table of an earlier run.
+
+    Parameters
+    ----------
+    path : Path
+        File of a `levels_table`.
+    exposures : sequence of Exposure
+        The exposures.
+    stem : callable
+        Reduces a file name to what is compared (without extension and without
+        the suffix of a pipeline product).
+
+    Returns
+    -------
+    levels, errors : ndarray, shape (n,)
+        Level of each exposure and its error, in the unit of the exposures; NaN for one that
+        the table does not list, or lists without a level.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such table, has another unit, lists a file name twice that is wanted, or
+        has no level of any exposure.
+    """
+    names, levels, errors = _read_columns(path, exposures[0].unit)
+    wanted = [stem(exposure.filename) for exposure in exposures]
+    listed = [stem(name) for name in names]
+    times, times_listed = Counter(wanted), Counter(listed)
+    for name in sorted(times.keys() & times_listed.keys()):
+        if max(times[name], times_listed[name]) > 1:
+            where = str(path) if times_listed[name] > 1 else "the input"
+            raise ValueError(
+                f"{name}: more than once in {where}, so that its level in fixed={str(path)!r} is "
+                "not clear; leave one of them."
+            )
+    rows = {name: k for k, name in enumerate(listed)}
+    row = np.array([rows.get(name, -1) for name in wanted])
+    # One more for those that are not listed.
+    levels, errors = np.append(levels, np.nan)[row], np.append(errors, np.nan)[row]
+    if not np.isfinite(levels).any():
+        raise ValueError(
+            f"{path}: has no level of any exposure of the input; give the table of an earlier run "
+            "with some of these exposures."
+        )
+    return levels, errors
+
+
+def _read_columns(path: Path, unit: str | None) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Read names, levels and errors of all rows."""
+    remedy = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)."
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such table of levels; {remedy}")
+    try:
+        table = QTable.read(path, format="ascii.ecsv")
+    except Exception as error:  # whatever a broken table leads to
+        what = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path}: cannot be read as a table ({type(error).__name__}: {what}); {remedy}"
+        ) from None
+    missing = [name for name in HELD_COLUMNS if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: no column {' and '.join(missing)}; {remedy}")
+    try:
+        levels, errors = (
+            u.Quantity(_filled(table[name]), dtype=float).to_value(_unit(unit))
+            for name in HELD_COLUMNS[1:]
+        )
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{path}: its levels are no numbers in the unit of the exposures, {unit} (the unit "
+            f"there is {table['level'].unit}); give the table of a run on such exposures."
+        ) from None
+    return [str(name) for name in table["filename"]], levels, errors
+
+
+def values_of(column: Any) -> np.ndarray:  # numpydoc ignore=PR01,RT01
+    """Take the numbers of a column, or of a cell, without unit; NaN where there is none."""
+    column = _filled(column)
+    return np.asarray(getattr(column, "value", column), dtype=float)
+
+
+def _filled(column: Any) -> Any:
+    """Put NaN where a column of a table has no value."""
+    return column.filled(np.nan) if hasattr(column, "filled") else column
 
 
 def _printed_short(table: QTable) -> QTable:
@@ -145,11 +274,34 @@ def _printed_short(table: QTable) -> QTable:
 
 
 def sky_shifts(  # numpydoc ignore=PR01,RT01
+    match: Match, grid: Grid | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each.
+
+    NaN without a grid.
+    """
+    axes = grid.sky_axes if grid else np.full((2, 2), np.nan)
+    return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
+
+
+def sky_gradients(  # numpydoc ignore=PR01,RT01
     match: Match, grid: Grid
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each."""
-    axes = grid.sky_axes
-    return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
+    """Give gradients (towards east, north) and 1-sigma errors, MJy/sr per arcmin, (n, 2) each."""
+    to_sky = 60.0 * np.linalg.inv(grid.sky_axes)
+    return match.gradients @ to_sky, np.sqrt(match.gradient_errors**2 @ to_sky**2)
+
+
+def _gradient_columns(
+    match: Match, grid: Grid | None, brightness: u.UnitBase
+) -> dict[str, u.Quantity]:
+    if not match.planes or grid is None:
+        return {}
+    columns = {}
+    for suffix, values in zip(("", "_error"), sky_gradients(match, grid), strict=True):
+        for axis, name in enumerate(("ra", "dec")):
+            columns[f"gradient_{name}{suffix}"] = values[:, axis] * brightness / u.arcmin
+    return {name: columns[name] for name in sorted(columns, reverse=True)}
 
 
 def _count_pairs(match: Match, n: int) -> np.ndarray:
@@ -161,6 +313,21 @@ def _count_pairs(match: Match, n: int) -> np.ndarray:
         for end in (pair.offset.first, pair.offset.second):
             count[list(match.stacks[end].members)] += 1
     return count
+
+
+def _slopes(offsets: Sequence[PairOffset], cell: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give slopes of differences and their errors by noise, (n, 2) each, with cells in arcmin."""
+    slopes, errors = np.full((2, len(offsets), 2), np.nan)
+    for k, offset in enumerate(offsets):
+        if offset.trends is not None:
+            slopes[k] = offset.trends.slopes[:2] / cell
+            errors[k] = np.sqrt(np.diag(offset.trends.covariance)[:2]) / cell
+    return slopes, errors
+
+
+def _noise(offset: PairOffset) -> float:
+    """Error of an offset by noise alone; a plain statistic knows no other."""
+    return float((offset.noise_variance or offset.variance) ** 0.5)
 
 
 def _closure(match: Match) -> dict[str, float]:

@@ -9,7 +9,7 @@ from .artifacts import CosmicRays, Patch
 from .attitude import build_wcs, v2v3_to_sky
 from .detector import DetectorOptions, draw_dq
 from .diffuse import Cirrus, Galaxy
-from .exposure import Truth, pointing_error, simulate_exposure, true_exposure
+from .exposure import Truth, pointing_error, simulate_exposure, true_exposure, true_level
 from .filters import FILTERS, Filter
 from .levels import draw_levels, measured_levels
 from .mosaic import Simulation, simulate_models, simulate_mosaic
@@ -72,6 +72,7 @@ __all__ = [
     "stephans_quintet",
     "thirty_doradus",
     "true_exposure",
+    "true_level",
     "two_by_three",
     "v2v3_to_sky",
     "variances",

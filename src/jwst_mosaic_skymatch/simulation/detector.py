@@ -8,7 +8,7 @@ from stdatamodels.jwst.datamodels import dqflags
 from ._random import named_generator
 from .aperture import Aperture
 
-__all__ = ["FLAGS", "DetectorOptions", "draw_dq"]
+__all__ = ["FLAGS", "DetectorOptions", "draw_dq", "lyot_region"]
 
 FLAGS = dqflags.pixel
 _MASKED = FLAGS["DO_NOT_USE"] | FLAGS["NON_SCIENCE"]
@@ -90,8 +90,24 @@ def _reference_pixels(aperture: Aperture) -> np.ndarray:
     return in_x & np.bool_(columns) | in_y & np.bool_(rows)
 
 
-def _masked_strips(aperture: Aperture) -> np.ndarray:
+def lyot_region(aperture: Aperture) -> np.ndarray:
+    """Mark the field of MIRI's Lyot coronagraph.
+
+    Parameters
+    ----------
+    aperture : Aperture
+        An aperture of MIRI's imager.
+
+    Returns
+    -------
+    numpy.ndarray
+        Whether each pixel belongs to it.
+    """
     x, y = aperture.full_frame_grid()
     (x0, x1), (y0, y1) = _LYOT
-    lyot = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
-    return (x < _IMAGER_EDGE) & ~lyot
+    return (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+
+
+def _masked_strips(aperture: Aperture) -> np.ndarray:
+    x, _ = aperture.full_frame_grid()
+    return (x < _IMAGER_EDGE) & ~lyot_region(aperture)

@@ -8,15 +8,16 @@ from stdatamodels.jwst.datamodels import ImageModel
 
 from ._random import named_generator
 from .aperture import Aperture, load_aperture
-from .artifacts import draw_cosmic_rays, draw_patch, draw_plane
+from .artifacts import draw_cosmic_rays, draw_patch
 from .attitude import build_wcs
+from .background import draw_background
 from .detector import FLAGS, draw_dq
 from .metadata import fill_metadata
 from .noise import add_noise, variances
 from .pointing import Pointing
 from .scene import Scene
 
-__all__ = ["Truth", "pointing_error", "simulate_exposure", "true_exposure"]
+__all__ = ["Truth", "pointing_error", "simulate_exposure", "true_exposure", "true_level"]
 
 # Share of the light in MIRI's masked strips: enough below one that a method which
 # forgets to mask them is visibly wrong.
@@ -30,7 +31,7 @@ class Truth:
     Attributes
     ----------
     level : float
-        Background level, MJy/sr.
+        Mean of the background over the good pixels, MJy/sr.
     signal : numpy.ndarray
         Noiseless brightness including the level, without cosmic rays, MJy/sr.
     variance : numpy.ndarray
@@ -66,16 +67,20 @@ def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
         Signal, variance and data quality.
     """
     aperture = _aperture(scene, pointing)
-    level = scene.levels[pointing.rootname]
-    light = scene.sky.observe(_true_wcs(scene, pointing, aperture), aperture.shape)
-    light = light + level + _gradients(scene, pointing, aperture.shape)
+    background = _background(scene, pointing, aperture)
+    light = scene.sky.observe(_true_wcs(scene, pointing, aperture), aperture.shape) + background
     for patch in scene.patches.get(pointing.rootname, ()):
         light = light + draw_patch(aperture.shape, patch)
     gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
     signal = light * (1 + scene.imperfections.gain_rms * gain)
     dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
     poisson, read = variances(signal, scene.noise)
-    return Truth(level=level, signal=signal, variance=poisson + read, dq=dq)
+    return Truth(
+        level=_mean_level(background, dq),
+        signal=signal,
+        variance=poisson + read,
+        dq=dq,
+    )
 
 
 def simulate_exposure(scene: Scene, pointing: Pointing) -> ImageModel:
@@ -114,6 +119,34 @@ def simulate_exposure(scene: Scene, pointing: Pointing) -> ImageModel:
     return model
 
 
+def true_level(scene: Scene, pointing: Pointing) -> float:
+    """Find the mean of an exposure's background, as `true_exposure` does but without its sky.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    pointing : Pointing
+        One of its exposures.
+
+    Returns
+    -------
+    float
+        Mean over the good pixels, MJy/sr.
+    """
+    aperture = _aperture(scene, pointing)
+    dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
+    return _mean_level(_background(scene, pointing, aperture), dq)
+
+
+def _background(scene: Scene, pointing: Pointing, aperture: Aperture) -> np.ndarray:
+    return scene.levels[pointing.rootname] + draw_background(scene, pointing, aperture)
+
+
+def _mean_level(background: np.ndarray, dq: np.ndarray) -> float:
+    return float(background[(dq & FLAGS["DO_NOT_USE"]) == 0].mean())
+
+
 def _aperture(scene: Scene, pointing: Pointing) -> Aperture:
     return load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
 
@@ -142,15 +175,6 @@ def _true_wcs(scene: Scene, pointing: Pointing, aperture: Aperture) -> WCS:
     east, north = pointing_error(scene, pointing) / 3600
     ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
     return build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
-
-
-def _gradients(scene: Scene, pointing: Pointing, shape: tuple[int, int]) -> np.ndarray:
-    errors = scene.imperfections
-    visit = named_generator(scene.seed, "visit gradient", pointing.visit_id, pointing.detector)
-    exposure = named_generator(scene.seed, "exposure gradient", pointing.rootname)
-    return draw_plane(shape, errors.visit_gradient_rms, visit) + draw_plane(
-        shape, errors.exposure_gradient_rms, exposure
-    )
 
 
 def _add_cosmic_rays(

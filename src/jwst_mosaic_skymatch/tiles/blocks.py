@@ -8,7 +8,15 @@ import numpy as np
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import Bounds, bounding_window, window_in
 
-__all__ = ["BlockMap", "TileSummary", "block_sums", "footprint_blocks", "mean_shares", "summarize"]
+__all__ = [
+    "COVERAGE_BLOCK",
+    "BlockMap",
+    "TileSummary",
+    "block_sums",
+    "footprint_blocks",
+    "mean_shares",
+    "summarize",
+]
 
 # Cells to a side of the blocks that tell how much of an overlap each member of a stack
 # covers; one is a thirtieth of a MIRI exposure.
@@ -39,6 +47,17 @@ class BlockMap:
         """First and one-past-last block (x_min, x_max, y_min, y_max)."""
         ny, nx = self.weight.shape
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
+
+    def centre(self, block: int) -> np.ndarray:  # numpydoc ignore=PR01,RT01
+        """Find the weighted mean position (x, y), cells, for blocks of so many cells to a side."""
+        total = self.weight.sum(dtype=float)
+        sums = [self.weight.sum(axis=axis, dtype=float) for axis in (0, 1)]
+        return np.array(
+            [
+                block * (first + 0.5 + along @ np.arange(along.size) / total) - 0.5
+                for first, along in zip((self.x0, self.y0), sums, strict=True)
+            ]
+        )
 
 
 def block_sums(tile: Tile, values: np.ndarray, block: int) -> BlockMap:  # numpydoc ignore=PR01,RT01
@@ -92,6 +111,8 @@ class TileSummary:
     information : BlockMap
         Inverse variance in small blocks of cells, (MJy/sr)^-2; number of pixels
         if ``quoted`` is False.
+    n_cells : int
+        Number of cells that have data.
     quoted : bool
         Whether the exposures quote errors.
     pixels_per_cell : float
@@ -103,6 +124,7 @@ class TileSummary:
 
     coverage: BlockMap
     information: BlockMap
+    n_cells: int
     quoted: bool
     pixels_per_cell: float
     pixel_variance: float
@@ -127,6 +149,7 @@ def summarize(tile: Tile) -> TileSummary:
     return TileSummary(
         coverage=block_sums(tile, tile.weight, COVERAGE_BLOCK),
         information=block_sums(tile, information, INFORMATION_BLOCK),
+        n_cells=int(np.count_nonzero(tile.weight)),
         quoted=tile.noise.quoted,
         pixels_per_cell=tile.pixels_per_cell,
         pixel_variance=tile.noise.typical,

@@ -21,6 +21,7 @@ from jwst_mosaic_skymatch.exposures.models import (
     wcs_footprint,
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
+from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels, kept_parts
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import Cutout, PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
@@ -29,6 +30,8 @@ __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
 
 # Of meta.wcsinfo.
 ORIENTATION = ("ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity")
+
+NOTHING = Exclusion()
 
 # Degrees on the sky from one exposure to another that a tangent plane can hold.
 LARGEST_ANGLE = 80.0
@@ -218,11 +221,16 @@ def _refuse_opposite_sides(exposures: Sequence[Exposure], skies: Sequence[np.nda
 
 
 def observe(  # numpydoc ignore=PR01,RT01
-    library: AbstractModelLibrary, exposure: Exposure, grid: Grid, path: str | None = None
+    library: AbstractModelLibrary,
+    exposure: Exposure,
+    grid: Grid,
+    path: str | None = None,
+    exclusion: Exclusion = NOTHING,
 ) -> Observation:
     """Take the pixels of an exposure of a library, and their places on the grid.
 
-    With the path of the FITS file that the pixels are in, they are left there.
+    With the path of the FITS file that the pixels are in, they are left there. The
+    `~jwst_mosaic_skymatch.tiles.exclusion.Exclusion` says which are left out of the matching.
     """
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
@@ -234,7 +242,13 @@ def observe(  # numpydoc ignore=PR01,RT01
                 "(calwebb_image2) on it."
             ) from None
         pixels = pixels_of(model, exposure.name) if path is None else FilePixels(path)
-        return Observation(pixels=pixels, pixel_map=pixel_map)
+        excluded = excluded_pixels(exclusion, exposure, model.meta.wcs, pixel_map)
+        return Observation(
+            pixels=pixels,
+            pixel_map=pixel_map,
+            excluded=excluded,
+            parts=kept_parts(exclusion, exposure, pixel_map.shape),
+        )
 
     (observation,) = each_model(library, [exposure], take)
     return observation

@@ -56,7 +56,10 @@ def mean_tile(
     with np.errstate(invalid="ignore"):
         mean = (total / weight).astype(np.float32)  # 0 / 0 is NaN
     smoothing /= float(weight.sum(dtype=np.float64))
-    return replace(first, x0=x0, y0=y0, data=mean, weight=weight, smoothing=smoothing)
+    frames = tuple(frame for tile in tiles for frame in tile.frames)
+    return replace(
+        first, x0=x0, y0=y0, data=mean, weight=weight, smoothing=smoothing, frames=frames
+    )
 
 
 def robust_mean(tiles: Sequence[Tile], levels: Sequence[float] | np.ndarray) -> Tile:

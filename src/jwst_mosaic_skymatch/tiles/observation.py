@@ -4,11 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels, good_pixels
+from jwst_mosaic_skymatch.exposures.pixels import (
+    ExcludedPixels,
+    FilePixels,
+    Pixels,
+    good_pixels,
+)
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, detector_frame
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
+from jwst_mosaic_skymatch.tiles.windows import Bounds
 
 __all__ = ["Observation", "TiledExposure", "make_tile"]
 
@@ -23,10 +30,16 @@ class Observation:
         The pixels, or the file that they are in.
     pixel_map : PixelMap
         Where they fall on the grid.
+    excluded : ExcludedPixels or None
+        Those that are left out of the tile, good or not; None for none.
+    parts : tuple of tuple of int, or None
+        Where imager and Lyot field are, see `~jwst_mosaic_skymatch.tiles.frame.DetectorFrame`.
     """
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
+    excluded: ExcludedPixels | None = None
+    parts: tuple[Bounds, Bounds] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +55,14 @@ class TiledExposure:
         asked for.
     has_good_pixel : bool
         Whether any pixel is good; without a tile, whether those are too scattered.
+    all_excluded : bool
+        Whether there are good pixels, and all of them are left out.
     """
 
     tile: Tile | None
     sky: float
     has_good_pixel: bool = True
+    all_excluded: bool = False
 
 
 def make_tile(
@@ -76,16 +92,35 @@ def make_tile(
     Returns
     -------
     TiledExposure
-        The tile, and the sky if asked for.
+        The tile, and the sky if asked for, which pixels that are left out count for: it is
+        the stock step's.
     """
     pixels = observation.pixels.read()
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
+    has_good_pixel = bool(good.any())
+    frames = _frames(observation, good)
+    if observation.excluded is not None:
+        good &= ~observation.excluded.unpack()
     tile = drizzle_tile(
         pixels.data,
         good,
         observation.pixel_map,
         min_coverage=min_coverage,
         noise=measure_noise(pixels.data, pixels.err, good),
+        frames=frames,
     )
     sky = np.nan if sky_statistic is None else sky_statistic(pixels.data, pixels.dq)
-    return TiledExposure(tile=tile, sky=sky, has_good_pixel=bool(good.any()))
+    return TiledExposure(
+        tile=tile,
+        sky=sky,
+        has_good_pixel=has_good_pixel,
+        all_excluded=has_good_pixel and not good.any(),
+    )
+
+
+def _frames(observation: Observation, good: np.ndarray) -> tuple[DetectorFrame, ...]:
+    """Find the frame of an exposure, by its good pixels that the WCS holds for, if any."""
+    pixel_map = observation.pixel_map
+    inside = np.zeros_like(good)
+    inside[pixel_map.inside] = good[pixel_map.inside]
+    return (detector_frame(pixel_map, inside, observation.parts),) if inside.any() else ()

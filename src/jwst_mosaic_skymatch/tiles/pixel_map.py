@@ -80,6 +80,12 @@ class PixelMap:
         area = np.abs(along_x[..., 0] * along_y[..., 1] - along_x[..., 1] * along_y[..., 0])
         return float((self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) / np.nanmedian(area))
 
+    @property
+    def angle(self) -> float:
+        """Direction of the exposure's rows on the grid, radians."""
+        dx, dy = np.nanmean(self.cells[:, -1] - self.cells[:, 0], axis=0)
+        return float(np.arctan2(dy, dx))
+
     def coordinates(self, rows: slice) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Map all pixels of some rows to coordinates (x, y) in the cutout, (n_rows, nx, 2)."""
         return self._along_y(np.arange(self.shape[0])[rows])

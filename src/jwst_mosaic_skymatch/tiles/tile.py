@@ -8,6 +8,7 @@ from drizzle.resample import Drizzle
 from scipy.ndimage import gaussian_filter, shift
 
 from jwst_mosaic_skymatch.compat import add_image
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Window, overlap_windows
@@ -46,6 +47,10 @@ class Tile:
         Variance of a cell over what it was before the image was moved by a
         fraction of a cell (`shift_tile`); the mean of many cells keeps its
         variance.
+    angle : float
+        Direction of the detector's rows on the grid, radians.
+    frames : tuple of DetectorFrame
+        Frames of the exposures in it.
     """
 
     x0: int
@@ -55,6 +60,8 @@ class Tile:
     noise: NoiseCurve = UNIFORM
     pixels_per_cell: float = 1.0
     smoothing: float = 1.0
+    angle: float = 0.0
+    frames: tuple[DetectorFrame, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,6 +82,7 @@ def drizzle_tile(
     *,
     min_coverage: float,
     noise: NoiseCurve = UNIFORM,
+    frames: tuple[DetectorFrame, ...] = (),
 ) -> Tile | None:
     """Drizzle one exposure onto its own cutout of the grid.
 
@@ -94,6 +102,8 @@ def drizzle_tile(
         different sky in it.
     noise : NoiseCurve, optional
         Noise of the exposure's pixels.
+    frames : tuple of DetectorFrame, optional
+        The exposure's frame.
 
     Returns
     -------
@@ -128,6 +138,8 @@ def drizzle_tile(
         weight=np.where(covered, drizzle.out_wht[window], np.float32(0)),
         noise=noise,
         pixels_per_cell=pixels_per_cell,
+        angle=pixel_map.angle,
+        frames=frames,
     )
 
 

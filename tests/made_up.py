@@ -1,0 +1,125 @@
+"""Results that are made up, of any size."""
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.products.files import save_table
+from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.report.archive import ENDINGS, write_material
+from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
+from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
+from jwst_mosaic_skymatch.report.verdict import Closure
+
+UNIT = u.MJy / u.sr
+# Exposures of a group, and seconds of arc from one group to the next.
+DEPTH, PITCH = 4, 60.0
+
+
+def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, seed=1):
+    """Make up a result of n exposures in groups of four, side by side on the sky."""
+    rng = np.random.default_rng(seed)
+    groups = np.arange(n) // DEPTH
+    side = int(np.ceil(np.sqrt(groups.max() + 1)))
+    names = [name.format(k=k) for k in range(n)]
+    labels = [f"group{g:04d}" for g in groups]
+    levels = QTable(
+        {
+            "filename": names,
+            "level": rng.normal(1.0, 0.3, n) * UNIT,
+            "level_error": np.full(n, 2e-3) * UNIT,
+            "level_error_noise": np.full(n, 1e-3) * UNIT,
+            "visit_id": [f"{g:011d}" for g in groups],
+            "group": labels,
+            "component": np.zeros(n, dtype=int),
+            "shift_ra": rng.normal(0.0, 0.01, n) * u.arcsec,
+            "shift_ra_error": np.full(n, 1e-3) * u.arcsec,
+            "shift_dec": rng.normal(0.0, 0.01, n) * u.arcsec,
+            "shift_dec_error": np.full(n, 1e-3) * u.arcsec,
+            "n_pairs": np.full(n, 5),
+            "status": ["COMPLETE"] * n,
+            "remark": [""] * n,
+        },
+        meta={"chi2": 12.0, "dof": 10.0},
+    )
+    inside = [(i, j) for i in range(n) for j in range(i + 1, n) if groups[i] == groups[j]]
+    between = [(g, g + step) for g in range(groups.max() + 1) for step in (1, side)]
+    between = [(g, h) for g, h in between if h <= groups.max()]
+    ends = [(names[i], names[j], "in-stack") for i, j in inside]
+    ends += [(f"group{g:04d}", f"group{h:04d}", "between stacks") for g, h in between]
+    m = len(ends)
+    first, second, stage = zip(*ends, strict=True)
+    values = {name: np.full(m, 0.01) * u.arcsec for name in ("shift_x", "shift_y")}
+    values |= {f"{name}_error": np.full(m, 0.001) * u.arcsec for name in ("shift_x", "shift_y")}
+    slope = UNIT / u.arcmin
+    values |= {name: np.full(m, 0.02) * slope for name in ("slope_x", "slope_y")}
+    values |= {f"{name}_error": np.full(m, 0.01) * slope for name in ("slope_x", "slope_y")}
+    pairs = QTable(
+        {
+            "first": list(first),
+            "second": list(second),
+            "stage": list(stage),
+            "n_cells": np.full(m, 900),
+            "offset": rng.normal(0.0, 0.4, m) * UNIT,
+            "offset_error": np.full(m, 2e-3) * UNIT,
+            "offset_error_noise": np.full(m, 1e-3) * UNIT,
+            "residual": rng.normal(0.0, 2e-3, m) * UNIT,
+            "weight": np.full(m, 1e5) / UNIT,
+            **values,
+            "used": np.ones(m, dtype=bool),
+        }
+    )
+    centres = np.stack([groups % side, groups // side], axis=1) * PITCH / 3600.0
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * 0.6 * PITCH / 3600.0
+    centres = centres + rng.normal(0.0, 1e-4, centres.shape)
+    return MatchResult(
+        product="made-up",
+        method="match",
+        levels=levels,
+        pairs=pairs,
+        closure=Closure(12.0, 10.0),
+        findings=(
+            Finding(
+                f"{names[1]}: lies beside the others; run tweakreg again.",
+                f"{names[1]} is displaced",
+                "run tweakreg again",
+                (names[1],),
+                "displaced",
+            ),
+        ),
+        footprints=tuple(centre + corners + (150.0, 2.0) for centre in centres),
+        mosaic=_picture_of_mosaic(rng) if mosaic else None,
+        pictures={(a, b): _picture(rng) for a, b, _ in ends} if pictures else {},
+        provenance=Provenance(
+            date="2030-01-01 00:00:00 UTC",
+            versions={"jwst": "3.0.0"},
+            parameters={"skymethod": "match"},
+            grid={"cells": "600 x 600"},
+            seconds={"drizzling": 1.5},
+        ),
+    )
+
+
+def _picture(rng):
+    edges = np.linspace(-0.1, 0.1, 61)
+    sample = np.clip(rng.normal(0.0, 0.03, 2000), -0.1, 0.1)
+    image = rng.normal(0.0, 0.01, (20, 30)).astype(np.float32)
+    image[:3, :3] = np.nan
+    return DifferencePicture(10, 20, 8, image, edges, np.histogram(sample, edges)[0])
+
+
+def _picture_of_mosaic(rng):
+    """Draw noise, which nothing compresses, as large as pictures are."""
+    before, after, residual = rng.normal(0.0, 1.0, (3, 480, 480)).astype(np.float32)
+    return MosaicPicture(before, after, residual, (200.0, -200.0, -200.0, 200.0), (150.0, 2.0))
+
+
+def save_result(result, directory, *, material=True):
+    """Save a result as the step does, but for the page."""
+    prefix = directory / result.product
+    for what in ("levels", "pairs"):
+        save_table(f"{prefix}{ENDINGS[what]}", getattr(result, what))
+    if material:
+        write_material(directory / f"{result.product}{ENDINGS['material']}", result)
+    return prefix

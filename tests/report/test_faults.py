@@ -1,0 +1,80 @@
+"""From the report alone one can tell what is wrong with a run, and what to do."""
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+from four_faults import ALONE, DISPLACED, HALF, NEIGHBOUR, SPOILED, STEEP
+
+WRONG = {
+    "displaced": (rf"visit {DISPLACED} is displaced by 0\.\d+ pixels", "run tweakreg again"),
+    "alone": (rf"{ALONE} has no overlap with others", "add exposures in between"),
+    "spoiled": (
+        rf"the overlap of jw{NEIGHBOUR} and jw{SPOILED} is spoiled",
+        "look for persistence, scattered light",
+    ),
+    "steep": (rf"visit {STEEP} has a gradient of 0\.1\d per arcmin", "background='plane'"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_verdict_names_what_is_wrong_and_what_to_do(faulty, what):
+    who, remedy = WRONG[what]
+    doubts = faulty[0].verdict.doubts
+    (position,) = [k for k, doubt in enumerate(doubts) if re.search(who, doubt)]
+    # A remedy that several have in common is said with the last of them.
+    assert remedy in " ".join(doubts[position : position + 2])
+
+
+def test_verdict_names_nobody_else(faulty):
+    visits = set(re.findall(r"09999\d{6}", " ".join(faulty[0].verdict.doubts)))
+    assert visits - {"09999001007"} == {DISPLACED, SPOILED, NEIGHBOUR, STEEP, "09999009001"}
+    displaced = [d for d in faulty[0].verdict.doubts if "displaced" in d]
+    pixels = float(re.search(r"by ([\d.]+) pixels", displaced[0])[1])
+    assert pixels == pytest.approx(HALF, abs=0.1)
+
+
+def test_log_ends_with_groups_and_verdict(faulty):
+    result, log, _ = faulty
+    assert log[-1] == str(result.verdict)
+    start = max(k for k, line in enumerate(log) if line.startswith("Levels by group"))
+    rows = {line.split()[0]: line for line in log[start + 2 : -1]}
+    assert rows[f"jw{DISPLACED}"].endswith("displaced")
+    assert rows[f"jw{STEEP}"].endswith("gradient")
+    assert rows[f"jw{SPOILED}"].endswith("spoiled overlap")
+    assert "SKIPPED" in rows["jw09999009001"]
+    assert rows["jw09999001002"].endswith("COMPLETE")
+
+
+def test_page_has_each_warning_with_whom_it_concerns(faulty):
+    result, _, directory = faulty
+    (path,) = directory.glob("*_skymatch_report.html")
+    text = unescape(path.read_text())
+    assert str(result.verdict.headline) in text
+    for finding in result.findings:
+        assert finding.sentence in text
+        assert finding.remedy in text
+        for name in finding.exposures:
+            assert name in text
+    (alone,) = np.flatnonzero(result.levels["filename"] == ALONE)
+    assert f'href="#exposure-row-{alone}"' in text
+
+
+def test_worst_pair_is_the_spoiled_one(faulty):
+    text = next(faulty[2].glob("*_report.html")).read_text()
+    assert f"The worst pair: jw{NEIGHBOUR} minus jw{SPOILED}" in text
+
+
+def test_seams_are_those_of_the_tables(faulty):
+    result = faulty[0]
+    before = np.abs(result.pairs["offset"].value).max()
+    assert f"worst seam {before:.3g} MJy/sr" in result.verdict.headline
+
+
+def test_mosaic_shows_what_is_left(faulty):
+    """Levels gone, the scatter is that of sky and faults; the spoiled overlap stays."""
+    mosaic = faulty[0].mosaic
+    assert np.nanstd(mosaic.after) < np.nanstd(mosaic.before)
+    assert np.nanmax(mosaic.residual) > 0.3
+    assert np.nanmedian(mosaic.residual) < 0.02

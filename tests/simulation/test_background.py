@@ -1,0 +1,75 @@
+"""Backgrounds that are no constants: their sizes and places."""
+
+import numpy as np
+import pytest
+
+from jwst_mosaic_skymatch import simulation as sim
+from jwst_mosaic_skymatch.simulation.aperture import load_aperture
+from jwst_mosaic_skymatch.simulation.background import draw_background, draw_stripes
+from jwst_mosaic_skymatch.simulation.detector import lyot_region
+
+
+def background(pointing=0, binning=8, nircam=False, **imperfections):
+    make = sim.nircam_mosaic if nircam else sim.blank_field
+    scene = make(2, binning=binning, imperfections=sim.Imperfections(**imperfections))
+    pointing = scene.pointings[pointing]
+    return draw_background(scene, pointing, load_aperture(pointing.aperture, binning))
+
+
+def test_constant_without_imperfections():
+    np.testing.assert_array_equal(background(), 0.0)
+
+
+def test_stripes_have_zero_mean_unit_rms_and_power_as_one_over_frequency():
+    stripes = np.array([draw_stripes(256, np.random.default_rng(seed)) for seed in range(400)])
+    np.testing.assert_allclose(stripes.mean(axis=1), 0.0, atol=1e-12)
+    assert stripes.std() == pytest.approx(1.0, rel=0.05)
+    power = np.mean(np.abs(np.fft.rfft(stripes, axis=1)) ** 2, axis=0)
+    assert power[4:8].mean() / power[64:128].mean() == pytest.approx(16.0, rel=0.2)
+
+
+def test_rows_and_columns():
+    rows, columns = background(row_rms=0.02), background(column_rms=0.02)
+    assert np.ptp(rows, axis=1).max() == 0.0
+    assert np.ptp(columns, axis=0).max() == 0.0
+    assert rows.std() == pytest.approx(0.02, rel=0.5)
+    # Each exposure has its own.
+    assert not np.allclose(rows, background(1, row_rms=0.02))
+
+
+def test_glow():
+    """Nothing but the last 40 of 1032 columns, up to the height."""
+    glow = background(glow=0.1)
+    dark = (1032 - 40) // 8
+    np.testing.assert_array_equal(glow[:, :dark], 0.0)
+    assert 0.0 < glow[0, -1] <= 0.1
+    assert np.all(np.diff(glow[0, dark - 1 :]) > 0)
+
+
+def test_amplifiers():
+    """Four pedestals in the 2048 columns of a NIRCam detector."""
+    pedestals = background(nircam=True, amplifier_rms=0.01)
+    assert np.unique(pedestals).size == 4
+    assert np.ptp(pedestals[:, :64]) == 0.0
+
+
+def test_lyot_field():
+    lyot = background(lyot_offset=0.5)
+    aperture = load_aperture("MIRIM_FULL", 8)
+    np.testing.assert_array_equal(lyot, 0.5 * lyot_region(aperture))
+    assert 0.04 < lyot_region(aperture).mean() < 0.1
+    np.testing.assert_array_equal(background(nircam=True, lyot_offset=0.5), 0.0)
+
+
+def test_true_level_is_the_mean_over_good_pixels():
+    scene = sim.blank_field(
+        1, binning=8, imperfections=sim.Imperfections(visit_gradient_rms=0.2, glow=0.1)
+    )
+    (pointing,) = scene.pointings
+    truth = sim.true_exposure(scene, pointing)
+    aperture = load_aperture(pointing.aperture, 8)
+    added = draw_background(scene, pointing, aperture)[truth.good].mean()
+    assert truth.level == pytest.approx(scene.levels[pointing.rootname] + added)
+    assert sim.true_level(scene, pointing) == truth.level
+    # MIRI's masked columns lie on one side.
+    assert abs(added) > 0.001
