@@ -664,10 +664,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
         filenames = [exposure.filename for exposure in step_input.exposures]
         if len(levels) > len(filenames):
-            log.warning("No skylist is saved. Lyot fields have levels of their own (miri_lyot).")
+            sentence = "No skylist is saved. Lyot fields have levels of their own (miri_lyot)."
+            self._warn(Finding(sentence, remedy="use miri_lyot='keep' or 'mask'"))
             return
         if any(match.planes):
-            log.warning("No skylist is saved: levels alone are not what planes need.")
+            sentence = "No skylist is saved: levels alone are not what planes need."
+            self._warn(Finding(sentence, remedy="use background='constant'"))
             return
         try:
             text = skylist_of(filenames, levels, match.reasons, self._stem)

@@ -10,8 +10,12 @@ from jwst_mosaic_skymatch.products.messages import (
     describe_ties,
     findings_of_match,
     summarize_match,
-    warnings_of_match,
 )
+
+
+def lines_of(*args, **options):
+    """Give what the log says of all findings."""
+    return [line for found in findings_of_match(*args, **options) for line in found.lines]
 
 
 def test_summary(match):
@@ -25,24 +29,24 @@ def test_summary(match):
 
 
 def test_warnings(match, exposures, grid):
-    pair, shift, which = warnings_of_match(match, exposures, grid, threshold=0.1)
+    pair, shift, which = lines_of(match, exposures, grid, threshold=0.1)
     assert pair.startswith("The overlap of jw001 and jw002 disagrees with all others by 2 (20 ")
     # The second is too near, the third is not significant.
     assert shift.startswith("1 of 4 exposures are displaced by more than 0.1 pixels")
     assert shift.endswith("run tweakreg again.")
     assert which == ("0_cal.fits: displaced by 0.40 pixels, -0.100 arcsec east and +0.000 north")
-    assert len(warnings_of_match(match, exposures, grid, threshold=1.0)) == 1
+    assert len(lines_of(match, exposures, grid, threshold=1.0)) == 1
 
 
 def test_components_are_told_by_their_visits(match, exposures, grid):
     apart = replace(match, stack_pairs=(), components=np.array([0, 0, 1, 2]))
-    sentence = warnings_of_match(apart, exposures, grid, threshold=1.0)[0]
+    sentence = lines_of(apart, exposures, grid, threshold=1.0)[0]
     assert "3 components that do not overlap each other" in sentence
     assert sentence.endswith("Visits by component: 001; 002; 3_cal.fits")
 
 
 def test_nothing_to_say(no_match, exposures, grid):
-    assert warnings_of_match(no_match, exposures, grid, threshold=0.1) == []
+    assert lines_of(no_match, exposures, grid, threshold=0.1) == []
 
 
 def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
@@ -57,7 +61,7 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
         components=np.zeros(n + n_good, dtype=int),
         stack_pairs=(),
     )
-    first, *rest = warnings_of_match(moved, many, grid, threshold=0.1)
+    first, *rest = lines_of(moved, many, grid, threshold=0.1)
     assert first.startswith("30 of 61")
     assert first.endswith("The 10 farthest:")
     assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
@@ -66,23 +70,23 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
 def test_detectors_tell_the_parts_of_a_visit_apart(match, exposures, grid):
     detectors = [replace(e, detector=f"NRCA{k}") for k, e in enumerate(exposures)]
     apart = replace(match, stack_pairs=(), components=np.array([0, 1, 1, -1]))
-    sentence = warnings_of_match(apart, detectors, grid, threshold=1.0)[0]
+    sentence = lines_of(apart, detectors, grid, threshold=1.0)[0]
     assert sentence.endswith("Visits by component: 001 NRCA0; 001 NRCA1, 002")
 
 
 def test_single_exposure(no_match, exposures, grid):
-    (sentence,) = warnings_of_match(no_match, exposures[:1], grid, threshold=0.1)
+    (sentence,) = lines_of(no_match, exposures[:1], grid, threshold=0.1)
     assert sentence.startswith("0_cal.fits: a single exposure has nothing to be matched with")
 
 
 def test_spoiled_exposures(match, exposures, grid):
     spoiled = replace(match, stack_pairs=(), remarks={1: "half of it is raised: flag it"})
-    sentence = warnings_of_match(spoiled, exposures, grid, threshold=1.0)[0]
+    sentence = lines_of(spoiled, exposures, grid, threshold=1.0)[0]
     assert sentence == "1_cal.fits: half of it is raised: flag it."
     many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]
     remarks = dict.fromkeys(range(30), "wrong")
     spoiled = replace(match, stack_pairs=(), remarks=remarks)
-    sentences = warnings_of_match(spoiled, many, grid, threshold=1.0)
+    sentences = lines_of(spoiled, many, grid, threshold=1.0)
     assert len(sentences) == 11
     assert "20 more exposures" in sentences[-1]
 
@@ -91,7 +95,7 @@ def test_backgrounds(match, exposures, grid):
     """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
     scatter = BackgroundScatter(visit_slope=1e-4, exposure_slope=2e-4, gain=0.005)
     uneven = replace(match, stack_pairs=(), backgrounds=scatter)
-    slopes, gains = warnings_of_match(uneven, exposures, grid, threshold=1.0)
+    slopes, gains = lines_of(uneven, exposures, grid, threshold=1.0)
     assert slopes.startswith(
         "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin "
         "(rms, of single exposures)."
@@ -154,7 +158,7 @@ def test_findings_say_whom_they_concern_and_what_to_do(match, exposures, grid):
 
 def test_open_loops(match, exposures, grid):
     scaled = replace(match, closure_factor=3.0)
-    sentence = warnings_of_match(scaled, exposures, grid, threshold=1.0)[0]
+    sentence = lines_of(scaled, exposures, grid, threshold=1.0)[0]
     assert sentence.startswith("Differences do not close: chi2 is 400 for 1 degrees of freedom.")
     assert "multiplied by 3;" in sentence
 

@@ -12,7 +12,7 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
-    describe_unmatched,
+    findings_of_unmatched,
     levels_before,
     record_levels,
 )
@@ -128,11 +128,12 @@ def test_few_levels_are_listed_and_many_summed_up(exposures):
 
 def test_unmatched_exposures_are_named_with_their_reasons(exposures):
     reasons = ["", "too few cells", "no good pixel"]
-    skipped, alone = describe_unmatched(exposures, LEVELS, reasons)
+    found = findings_of_unmatched(exposures, LEVELS, reasons)
+    skipped, alone = (finding.sentence for finding in found)
     assert "1 of 3 exposures; SKIPPED: 2_cal.fits (no good pixel)" in skipped
     assert alone.startswith("1 of 3 exposures could not be matched")
     assert alone.endswith("1_cal.fits (too few cells)")
-    assert describe_unmatched(exposures[:2], LEVELS[:2], ["", ""]) == []
+    assert findings_of_unmatched(exposures[:2], LEVELS[:2], ["", ""]) == []
 
 
 def test_levels_that_are_gone_from_the_data(exposures):

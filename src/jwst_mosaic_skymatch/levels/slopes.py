@@ -7,6 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.results import FamilySlopes, PairResult
+from jwst_mosaic_skymatch.levels.trends import family_matrix
 from jwst_mosaic_skymatch.offsets.trends import Trends
 
 __all__ = ["family_slopes"]
@@ -46,9 +47,8 @@ def family_slopes(
     that pairs which misfit count less, and those that the levels have left out count nothing. The
     two axes are solved for by themselves.
     """
-    names, family = np.unique(list(families), return_inverse=True)
-    membership = sparse.coo_array((np.ones(family.size), (np.arange(family.size), family)))
-    of_family = (shares @ membership.tocsr()).tocsr()
+    names = np.unique(list(families))
+    of_family = (shares @ family_matrix(families)).tocsr()
     # What a family shares drops out of pairs of its own.
     crossing = abs(of_family).sum(axis=1) > 1e-3
     told = [k for k, pair in enumerate(pairs) if crossing[k] and pair.used and pair.offset.trends]

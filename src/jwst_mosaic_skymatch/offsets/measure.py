@@ -1,25 +1,22 @@
 """Offset of two overlapping tiles, from their differences cell by cell."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Self
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_filter, uniform_filter
 from scipy.ndimage import mean as labelled_mean
 
-from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation, drizzle_correlation
+from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation
 from jwst_mosaic_skymatch.offsets.outliers import Outliers
+from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture, draw_differences
 from jwst_mosaic_skymatch.offsets.planes import measure_planes
 from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.offsets.trends import Trends, measure_trends
-from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.gradient import gradient
-from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
-from jwst_mosaic_skymatch.tiles.windows import overlap_windows
 
 __all__ = ["PairFit", "PairOffset", "measure_offset"]
 
@@ -188,7 +185,7 @@ def measure_offset(
         The offset, between positions 0 and 1; None when there are fewer than
         ``min_cells`` common cells or no offset can be found.
     """
-    overlap = _Overlap.of(first, second, quoted)
+    overlap = Overlap.of(first, second, quoted)
     if np.count_nonzero(overlap.valid) < min_cells:
         return None
     if statistic.name != "biweight":
@@ -219,108 +216,26 @@ class _Terms:
 def _regressed_offset(
     first: Tile,
     second: Tile,
-    overlap: "_Overlap",
+    overlap: Overlap,
     min_cells: int,
     terms: _Terms,
     keep_outliers: bool,
-) -> tuple[PairOffset, "_Overlap"]:
+) -> tuple[PairOffset, Overlap]:
     """Measure by regression; with it the overlap that was compared in the end."""
     kept = _kept_overlap(overlap, min_cells, terms)
     if terms.shift and _is_shifted(kept):
         shift = _smoothed_shift(kept)
-        moved = _Overlap.of(first, shift_tile(second, *(-shift)), overlap.quoted)
+        moved = Overlap.of(first, shift_tile(second, *(-shift)), overlap.quoted)
         kept = _kept_overlap(moved, min_cells, terms)
         return _offset(kept, moved, keep_outliers, shift), moved
     return _offset(kept, overlap, keep_outliers), overlap
 
 
 @dataclass(frozen=True)
-class _Overlap:
-    """The part of the grid that two tiles share."""
-
-    x0: int
-    y0: int
-    data: tuple[np.ndarray, ...]
-    weights: tuple[np.ndarray, ...]
-    noises: tuple[NoiseCurve, NoiseCurve]
-    valid: np.ndarray
-    correlation: float  # variance of a mean, over that of independent cells
-    angles: tuple[float, ...]  # of the detectors' rows on the grid
-    frames: tuple[tuple[DetectorFrame, ...], ...]  # of the exposures in both
-    quoted: bool  # whether the variance of cells is from the exposures' errors
-
-    @classmethod
-    def of(cls, first: Tile, second: Tile, quoted: bool) -> Self:
-        windows = overlap_windows(first, second)
-        tiles = list(zip((first, second), windows, strict=True))
-        data = tuple(t.data[w] for t, w in tiles)
-        quoted = quoted and first.noise.quoted and second.noise.quoted
-        # What drizzle, and moving an image, hide of the variance of a mean.
-        correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
-        return cls(
-            x0=max(first.x0, second.x0),
-            y0=max(first.y0, second.y0),
-            data=data,
-            weights=tuple(t.weight[w] for t, w in tiles),
-            noises=(first.noise, second.noise) if quoted else (UNIFORM, UNIFORM),
-            valid=np.isfinite(data[0]) & np.isfinite(data[1]),
-            correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
-            angles=tuple({first.angle, second.angle}),
-            frames=(first.frames, second.frames),
-            quoted=quoted,
-        )
-
-    @cached_property
-    def _places(self) -> np.ndarray:
-        return np.flatnonzero(self.valid)
-
-    def take(self, image: np.ndarray) -> np.ndarray:
-        """Values of an image in the valid cells; several times faster than by the mask."""
-        return image.ravel().take(self._places)
-
-    @cached_property
-    def middle(self) -> np.ndarray:
-        """Mean place (x, y) of the valid cells on the grid."""
-        return np.array([self.x0, self.y0]) + [axis.mean() for axis in self._columns_and_rows]
-
-    @property
-    def span(self) -> int:
-        """Larger side in cells, the unit of `positions`: regressors are to be small numbers."""
-        return max(self.valid.shape)
-
-    def positions(self) -> np.ndarray:
-        """Places (x, y) of the valid cells relative to `middle`, float32 of shape (2, n)."""
-        places = np.stack([axis - axis.mean() for axis in self._columns_and_rows])
-        return (places / self.span).astype(np.float32)
-
-    @cached_property
-    def _columns_and_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        y, x = np.divmod(self._places, self.valid.shape[1])
-        return x, y
-
-    def difference(self) -> np.ndarray:
-        """Difference of the images in the valid cells."""
-        return self.take(self.data[0]) - self.take(self.data[1])
-
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """Mean image; NaN in holes of either, beside which gradients are one-sided."""
-        return np.float32(0.5) * (self.data[0] + self.data[1])
-
-    def variance(self) -> np.ndarray:
-        """Variance of the difference in the valid cells."""
-        brightness = self.take(self.mean)
-        return sum(
-            noise(brightness) / self.take(weight)
-            for noise, weight in zip(self.noises, self.weights, strict=True)
-        )
-
-
-@dataclass(frozen=True)
 class _Fitted:
     """An overlap, or a part of it, with the regression of its differences."""
 
-    overlap: _Overlap
+    overlap: Overlap
     fit: Regression
     quoted_variance: float
     terms: _Terms
@@ -346,7 +261,7 @@ class _Fitted:
         return plane.astype(np.float32)
 
 
-def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
+def _plain_offset(overlap: Overlap, statistic: Statistic) -> PairOffset | None:
     location = statistic(overlap.difference().astype(np.float64))
     if not np.isfinite(location.value):
         return None
@@ -360,7 +275,7 @@ def _plain_offset(overlap: _Overlap, statistic: Statistic) -> PairOffset | None:
     )
 
 
-def _kept_overlap(overlap: _Overlap, min_cells: int, terms: _Terms) -> _Fitted:
+def _kept_overlap(overlap: Overlap, min_cells: int, terms: _Terms) -> _Fitted:
     """Regress, and once more without spoiled patches if there are any."""
     fitted = _regress(overlap, terms)
     patches = _spoiled_patches(overlap.valid, fitted.fit.used)
@@ -369,7 +284,7 @@ def _kept_overlap(overlap: _Overlap, min_cells: int, terms: _Terms) -> _Fitted:
     return _regress(replace(overlap, valid=overlap.valid & ~patches), terms)
 
 
-def _regress(overlap: _Overlap, terms: _Terms) -> _Fitted:
+def _regress(overlap: Overlap, terms: _Terms) -> _Fitted:
     slopes = np.stack([overlap.take(slope) for slope in gradient(overlap.mean)])
     variance = overlap.variance()
     regressors = slopes if terms.shift else slopes[:0]
@@ -398,7 +313,7 @@ def _is_shifted(fitted: _Fitted) -> bool:
 
 
 def _offset(
-    kept: _Fitted, overlap: _Overlap, keep_outliers: bool, shift: np.ndarray | None = None
+    kept: _Fitted, overlap: Overlap, keep_outliers: bool, shift: np.ndarray | None = None
 ) -> PairOffset:
     """Make the result; ``shift`` is by how much an image has been moved."""
     cells, fit = kept.overlap, kept.fit
@@ -452,13 +367,13 @@ def _offset(
     )
 
 
-def _picture(overlap: _Overlap, offset: float) -> DifferencePicture:
+def _picture(overlap: Overlap, offset: float) -> DifferencePicture:
     """Draw all differences, those that the regression leaves out as well."""
     difference = overlap.data[0] - overlap.data[1] - np.float32(offset)
     return draw_differences(difference, (overlap.x0, overlap.y0))
 
 
-def _outliers(overlap: _Overlap, kept: _Fitted) -> Outliers:
+def _outliers(overlap: Overlap, kept: _Fitted) -> Outliers:
     """Cells that were left out, by the tile that is brighter there."""
     left_out = overlap.valid.copy()
     left_out[kept.overlap.valid] = ~kept.fit.used

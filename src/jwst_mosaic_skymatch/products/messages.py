@@ -19,7 +19,6 @@ __all__ = [
     "findings_of_match",
     "name_components",
     "summarize_match",
-    "warnings_of_match",
 ]
 
 # A shift below this many sigma is not significant.
@@ -140,14 +139,6 @@ def findings_of_match(
         *_rough_pairs(match, exposures),
         *_misaligned_exposures(match, exposures, grid, threshold),
     ]
-
-
-def warnings_of_match(  # numpydoc ignore=PR01,RT01
-    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
-) -> list[str]:
-    """Say the same in lines for the log, see `findings_of_match`."""
-    found = findings_of_match(match, exposures, grid, threshold)
-    return [line for finding in found for line in finding.lines]
 
 
 def _single_exposure(exposures: Sequence[Exposure]) -> list[Finding]:

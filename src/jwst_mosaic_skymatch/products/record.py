@@ -16,7 +16,6 @@ from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
 __all__ = [
     "describe_levels",
-    "describe_unmatched",
     "findings_of_unmatched",
     "levels_before",
     "record_levels",
@@ -174,13 +173,6 @@ def findings_of_unmatched(  # numpydoc ignore=PR01,RT01
         for kind, sentence in sentences.items()
         if named[kind]
     ]
-
-
-def describe_unmatched(  # numpydoc ignore=PR01,RT01
-    exposures: Sequence[Exposure], levels: np.ndarray, reasons: Sequence[str]
-) -> list[str]:
-    """Say the same in sentences, see `findings_of_unmatched`."""
-    return [finding.sentence for finding in findings_of_unmatched(exposures, levels, reasons)]
 
 
 def _unmatched_in_brief(reasons: Mapping[str, str]) -> str:

@@ -257,8 +257,8 @@ def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     ax.set_xlabel("x on the grid, cells", fontsize="small")
     ax.set_ylabel("y on the grid, cells", fontsize="small")
     ax.tick_params(labelsize="x-small")
-    unit = str(getattr(pair["residual"], "unit", "") or "")
-    add_bar(ax, shown, with_unit("first minus second, less levels", unit), extend="both")
+    label = with_unit("first minus second, less levels", _unit_of(pair))
+    add_bar(ax, shown, label, extend="both")
     return ax
 
 
@@ -283,12 +283,16 @@ def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    unit = str(getattr(pair["residual"], "unit", "") or "")
-    ax.set_xlabel(with_unit("difference of a cell, less levels", unit), fontsize="small")
+    label = with_unit("difference of a cell, less levels", _unit_of(pair))
+    ax.set_xlabel(label, fontsize="small")
     ax.set_ylabel("cells", fontsize="small")
     ax.tick_params(labelsize="x-small")
     ax.legend(fontsize="x-small", frameon=False)
     return ax
+
+
+def _unit_of(pair: Any) -> str:
+    return str(getattr(pair["residual"], "unit", "") or "")
 
 
 def with_unit(label: str, unit: str) -> str:  # numpydoc ignore=PR01,RT01

@@ -48,17 +48,6 @@ class BlockMap:
         ny, nx = self.weight.shape
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
-    def centre(self, block: int) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-        """Find the weighted mean position (x, y), cells, for blocks of so many cells to a side."""
-        total = self.weight.sum(dtype=float)
-        sums = [self.weight.sum(axis=axis, dtype=float) for axis in (0, 1)]
-        return np.array(
-            [
-                block * (first + 0.5 + along @ np.arange(along.size) / total) - 0.5
-                for first, along in zip((self.x0, self.y0), sums, strict=True)
-            ]
-        )
-
 
 def block_sums(tile: Tile, values: np.ndarray, block: int) -> BlockMap:  # numpydoc ignore=PR01,RT01
     """Add up one value of each cell of a tile over blocks of so many cells to a side."""
