@@ -20,6 +20,7 @@ extensions = [
     # Equations without a script, and without fonts from elsewhere.
     "mathml",
     "short_names",
+    "citations",
 ]
 default_role = "py:obj"
 exclude_patterns = ["_build"]
@@ -59,12 +60,16 @@ plot_include_source = False
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = project
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "header_links_before_dropdown": 5,
+    # Buttons that unfold parts of the navigation have no name to be read aloud.
+    "collapse_navigation": True,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,

@@ -35,7 +35,8 @@ def visit_block(translator, node):
     environment = pick_math_environment(text)
     if "align" in environment:
         text = rf"\begin{{{environment}}}{text}\end{{{environment}}}"
-    translator.body.append(translator.starttag(node, "div", CLASS="math-block"))
+    # On a narrow screen a long one scrolls, and has to be reached by keys for that.
+    translator.body.append(translator.starttag(node, "div", CLASS="math-block", tabindex="0"))
     if node.get("number"):
         number = get_node_equation_number(translator, node)
         translator.body.append(f'<span class="eqno">({number})</span>')
