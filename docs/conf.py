@@ -68,8 +68,6 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "header_links_before_dropdown": 5,
-    # Buttons that unfold parts of the navigation have no name to be read aloud.
-    "collapse_navigation": True,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,
