@@ -41,7 +41,6 @@ if os.environ.get("READTHEDOCS"):
         "numpy": ("https://numpy.org/doc/stable", None),
         "astropy": ("https://docs.astropy.org/en/stable", None),
         "matplotlib": ("https://matplotlib.org/stable", None),
-        "gwcs": ("https://gwcs.readthedocs.io/en/stable", None),
     }
 nitpick_ignore_regex = [
     (

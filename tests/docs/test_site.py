@@ -122,27 +122,53 @@ def in_words(look):
     return f"{width}-{scheme}"
 
 
+def look_at(page, address, name, axe):
+    """Open a page and give all that is wrong with it."""
+    page.said.clear()
+    page.asked.clear()
+    page.goto(address + name)
+    page.add_script_tag(content=axe)
+    found = {
+        "axe": page.evaluate(AXE),
+        "no alternative text": page.evaluate(WITHOUT_ALT),
+        "wider than the window": page.evaluate(TOO_WIDE),
+        "on the console": list(page.said),
+        "from elsewhere": [url for url in page.asked if not url.startswith(address)],
+    }
+    return {what: values for what, values in found.items() if values}
+
+
 @pytest.mark.parametrize("page", LOOKS, indirect=True, ids=in_words)
 def test_pages(page, site, address, axe):
     wrong = {}
     for name in names_of_pages(site):
-        page.goto(address + name)
+        if found := look_at(page, address, name, axe):
+            wrong[name] = found
         assert page.evaluate("document.documentElement.dataset.theme") == page.scheme
-        page.add_script_tag(content=axe)
-        found = {
-            "axe": page.evaluate(AXE),
-            "no alternative text": page.evaluate(WITHOUT_ALT),
-            "wider than the window": page.evaluate(TOO_WIDE),
-            "on the console": list(page.said),
-            "from elsewhere": [url for url in page.asked if not url.startswith(address)],
-        }
-        wrong |= {(name, what): values for what, values in found.items() if values}
-        page.said.clear()
-        page.asked.clear()
         if SCREENSHOTS:
-            look = f"{page.viewport_size['width']}-{page.scheme}"
-            page.screenshot(path=f"{SCREENSHOTS}/{Path(name).stem}-{look}.png", full_page=False)
+            window = f"{page.viewport_size['width']}-{page.scheme}"
+            page.screenshot(path=f"{SCREENSHOTS}/{name.replace('/', '-')}-{window}.png")
     assert wrong == {}
+
+
+@pytest.mark.parametrize("page", LOOKS[2:3], indirect=True, ids=in_words)
+def test_what_is_wrong_would_be_found(page, axe, tmp_path):
+    (tmp_path / "page.html").write_text(
+        """<!doctype html><html lang="en"><title>A page</title><body><main>
+        <h1>A page</h1><p style="color: #ccc; background: #fff; width: 600px">Pale and wide.</p>
+        <img src="http://127.0.0.1:9/elsewhere.png"></main>
+        <script>console.error("broken")</script></body></html>"""
+    )
+    found = look_at(page, tmp_path.as_uri(), "/page.html", axe)
+    assert {name for name, *_ in found["axe"]} == {"color-contrast", "image-alt"}
+    assert "broken" in found["on the console"]
+    assert set(found) == {
+        "axe",
+        "no alternative text",
+        "wider than the window",
+        "on the console",
+        "from elsewhere",
+    }
 
 
 @pytest.mark.parametrize("page", LOOKS[:1], indirect=True, ids=in_words)
