@@ -325,7 +325,7 @@ def measure_pair(
 
     Notes
     -----
-    Where imagers alone overlap, too, Lyot fields are left out at first (see `with_lyot`). The
+    Where imagers alone overlap, too, Lyot fields are left out at first (see `compare_stacks`). The
     joint covariance of levels counts all common cells: what is lost with these is a variance of
     this pair.
     """
