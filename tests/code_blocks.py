@@ -84,8 +84,11 @@ def _reason(lines, number):
     while above >= 0 and lines[above].strip():
         paragraph.insert(0, lines[above])
         above -= 1
-    comment = _REASON.match(paragraph[0]) if paragraph else None
-    return comment and " ".join([comment["reason"], *map(str.strip, paragraph[1:])]).strip()
+    for first, line in reversed(list(enumerate(paragraph))):
+        comment = _REASON.match(line)
+        if comment:
+            return " ".join([comment["reason"], *map(str.strip, paragraph[first + 1 :])]).strip()
+    return None
 
 
 def execute(block, namespace, *, page):
@@ -121,7 +124,9 @@ def _run_commands(block, where):
         code = "\n".join(re.findall(r"^\$ (.*)$", code, re.MULTILINE))
     # Reference files and a network are what these two steps want; exposures are aligned.
     skip = " --steps.tweakreg.skip=true --steps.source_catalog.skip=true"
-    code = re.sub(r"^(strun .*(calwebb_image3|IMAGE3_PARAMETERS).*)$", rf"\1{skip}", code, flags=re.M)
+    code = re.sub(
+        r"^(strun .*(calwebb_image3|IMAGE3_PARAMETERS).*)$", rf"\1{skip}", code, flags=re.M
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],

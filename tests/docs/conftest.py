@@ -112,9 +112,7 @@ def simulated_examples(tmp_path_factory):
     write_association(directory / "more_asn.json", simulation, simulation.files[3:])
     simulation.association.unlink()
     draw_mosaic(scene, directory / "trusted_i2d.fits")
-    lyot = galaxy(
-        "lyot", 2, program="09996", imperfections=sim.Imperfections(lyot_offset=0.5)
-    )
+    lyot = galaxy("lyot", 2, program="09996", imperfections=sim.Imperfections(lyot_offset=0.5))
     stars = galaxy("misaligned", 2, program="09997", binning=BINNING_OF_STARS, stars=1500)
     for name, made in (
         ("nircam", sim.simulate_mosaic(sim.nircam_mosaic(1, binning=2 * BINNING), directory)),

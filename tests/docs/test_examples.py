@@ -3,6 +3,7 @@
 import logging
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from code_blocks import EXECUTED, SHOWN, CodeBlock, execute, find_blocks
@@ -17,8 +18,8 @@ PAGES = sorted(
     path for path in (ROOT / "docs").rglob("*.rst") if "_build" not in path.relative_to(ROOT).parts
 )
 PAGES.append(ROOT / "README.rst")
-# Whole pipelines, again and again: more than twenty seconds.
-SLOW = {"docs/howto/pipeline.rst"}
+# Whole pipelines, command after command, or processes that start: more than twenty seconds.
+SLOW = {f"docs/howto/{name}.rst" for name in ("cluster", "pipeline", "report")} | {"README.rst"}
 
 
 def name_of(page):
@@ -49,6 +50,8 @@ class _Aligned(TweakRegStep):
 class _NoCatalog(SourceCatalogStep):
     """It would need reference files."""
 
+    reference_file_types: ClassVar = []
+
     def process(self, model):
         return None
 
@@ -78,7 +81,7 @@ def test_code_is_executed_or_says_why_not(page):
         if block.reason is None:
             assert block.language in (*EXECUTED, *SHOWN), f"{where}: what is {block.language!r}?"
         else:
-            assert len(block.reason.split()) > 2, f"{where}: '.. not executed:' needs a reason"
+            assert block.reason, f"{where}: '.. not executed:' needs a reason"
 
 
 @pytest.mark.usefixtures("examples", "pipelines_without_crds", "logging_as_before")
