@@ -1,0 +1,168 @@
+"""Every piece of code in the documentation is executed, or says why not."""
+
+import logging
+import re
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from code_blocks import EXECUTED, SHOWN, CodeBlock, execute, find_blocks
+from jwst.pipeline import Image3Pipeline
+from jwst.source_catalog import SourceCatalogStep
+from jwst.tweakreg import TweakRegStep
+
+from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path for path in (ROOT / "docs").rglob("*.rst") if "_build" not in path.relative_to(ROOT).parts
+)
+PAGES.append(ROOT / "README.rst")
+# Whole pipelines, command after command, or processes that start: more than twenty seconds.
+SLOW = {f"docs/howto/{name}.rst" for name in ("cluster", "pipeline", "report")} | {"README.rst"}
+
+
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks_of(page):
+    return find_blocks(page.read_text(), literal=page.name == "README.rst")
+
+
+def pages_to_execute():
+    return [
+        pytest.param(
+            page, id=name_of(page), marks=[pytest.mark.slow] if name_of(page) in SLOW else []
+        )
+        for page in PAGES
+        if any(block.language in EXECUTED and block.reason is None for block in blocks_of(page))
+    ]
+
+
+class _Aligned(TweakRegStep):
+    """Simulated exposures are, and have too few pixels for its defaults."""
+
+    def process(self, library):
+        return library
+
+
+class _NoCatalog(SourceCatalogStep):
+    """It would need reference files."""
+
+    reference_file_types: ClassVar = []
+
+    def process(self, model):
+        return None
+
+
+@pytest.fixture
+def pipelines_without_crds(monkeypatch):
+    """Run pipelines in this process without what needs reference files."""
+    for pipeline in (Image3Pipeline, PixelSkyMatchImage3Pipeline):
+        monkeypatch.setitem(pipeline.step_defs, "tweakreg", _Aligned)
+        monkeypatch.setitem(pipeline.step_defs, "source_catalog", _NoCatalog)
+
+
+@pytest.fixture
+def logging_as_before():
+    """Take back what ``Step.call`` does to the loggers."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers = handlers
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_is_executed_or_says_why_not(page):
+    for block in blocks_of(page):
+        where = f"{name_of(page)}, line {block.line}"
+        if block.reason is None:
+            assert block.language in (*EXECUTED, *SHOWN), f"{where}: what is {block.language!r}?"
+        else:
+            assert block.reason, f"{where}: '.. not executed:' needs a reason"
+
+
+@pytest.mark.usefixtures("examples", "pipelines_without_crds", "logging_as_before")
+@pytest.mark.parametrize("page", pages_to_execute())
+def test_page(page):
+    namespace = {"__name__": "__main__"}
+    for block in blocks_of(page):
+        if block.language in EXECUTED and block.reason is None:
+            execute(block, namespace, page=page)
+
+
+def test_how_tos_say_what_to_see():
+    """Each has its four parts, and an example that is executed."""
+    pages = [page for page in PAGES if page.parent.name == "howto" and page.stem != "index"]
+    assert len(pages) > 9
+    for page in pages:
+        titles = re.findall(r"^([^\n]+)\n-+$", page.read_text(), re.MULTILINE)
+        assert {"When you need it", "What you see", "What can go wrong"} <= set(titles), page
+        assert any(b.reason is None and b.language in EXECUTED for b in blocks_of(page)), page
+
+
+PAGE = """
+Title
+=====
+
+.. not executed: there is no network
+   in a test
+
+.. code-block:: sh
+
+   pip install that
+
+Words.
+
+.. code-block:: python
+   :caption: it
+
+   a = 1
+
+   b = 2
+
+.. not executed:
+
+.. code-block:: yaml
+
+   a: 1
+
+As it is::
+
+    strun it
+"""
+
+
+def test_blocks_are_found():
+    found = find_blocks(PAGE)
+    assert found == [
+        CodeBlock(10, "sh", "pip install that\n", "there is no network in a test"),
+        CodeBlock(17, "python", "a = 1\n\nb = 2\n", None),
+        CodeBlock(25, "yaml", "a: 1\n", ""),
+    ]
+    assert find_blocks(PAGE, literal=True)[3:] == [CodeBlock(29, "sh", "strun it\n", None)]
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "assert 1 == 2"),
+        ("pycon", ">>> 1 + 1\n3\n"),
+        ("sh", "true\nfalse\ntrue\n"),
+        ("console", "$ false\nsaid\n"),
+    ],
+)
+def test_block_that_fails_is_an_error(language, code):
+    with pytest.raises(AssertionError):
+        execute(CodeBlock(1, language, code, None), {}, page="page")
+
+
+def test_blocks_of_a_page_share_names(capsys):
+    namespace = {}
+    execute(CodeBlock(1, "python", "a = 1.5\n", None), namespace, page="page")
+    execute(CodeBlock(3, "pycon", ">>> b = 2 * a\n>>> b\n3...\n", None), namespace, page="page")
+    execute(CodeBlock(5, "console", "$ echo said\nsaid\n", None), namespace, page="page")
+    assert namespace["b"] == 3.0
+    assert capsys.readouterr().out == "said\n\n"

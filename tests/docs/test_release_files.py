@@ -1,0 +1,40 @@
+"""Files for a release agree with each other and with the package."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+RECIPE = yaml.safe_load((ROOT / "conda/recipe.yaml").read_text())
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+# On conda-forge without matplotlib's windows, and without what astropy only recommends.
+NAMES = {"astropy": "astropy-base", "matplotlib": "matplotlib-base"}
+
+
+def as_conda(requirements):
+    pairs = (re.fullmatch(r"([\w-]+)(\W.*)", text).groups() for text in requirements)
+    return {f"{NAMES.get(name, name)} {versions}" for name, versions in pairs}
+
+
+def test_versions_are_the_last_of_the_changes():
+    changes = (ROOT / "CHANGES.rst").read_text()
+    version, state = re.search(r"^([\d.]+) \((.+)\)\n-+$", changes, re.MULTILINE).groups()
+    assert state == "unreleased" or re.fullmatch(r"\d{4}-\d\d-\d\d", state)
+    assert str(CITATION["version"]) == str(RECIPE["context"]["version"]) == version
+
+
+def test_recipe_requires_what_the_package_does():
+    run = set(RECIPE["requirements"]["run"])
+    (python,) = (text for text in run if text.startswith("python "))
+    assert run - {python} == as_conda(PROJECT["dependencies"])
+    extras = PROJECT["optional-dependencies"]
+    optional = as_conda([*extras["plots"], *extras["dask"], *extras["regions"]])
+    assert set(RECIPE["requirements"]["run_constraints"]) == optional
+    assert PROJECT["requires-python"] == f">={RECIPE['context']['python_min']}"
+
+
+def test_licence_is_one():
+    assert CITATION["license"] == RECIPE["about"]["license"] == PROJECT["license"]
