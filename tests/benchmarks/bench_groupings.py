@@ -76,7 +76,8 @@ def noisier(make, factor=9.0):
 
     def simulate(seed, binning):
         scene, models = simple(make)(seed, binning)
-        noise = replace(scene.noise, exposure_time=scene.noise.exposure_time / factor)
+        time = scene.noise.exposure_time / factor
+        noise = sim.filter_noise(scene.filter_name, exposure_time=time)
         short = sim.simulate_models(replace(scene, noise=noise))
         visit = [(p.observation, p.visit) for p in scene.pointings]
         models = [

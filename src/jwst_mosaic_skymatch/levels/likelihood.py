@@ -16,18 +16,19 @@ from jwst_mosaic_skymatch.offsets.measure import PairOffset
 __all__ = ["likely_slope_variance"]
 
 # Twice the logarithm of the likelihood ratio from which on gradients are more than zero. Of twenty
-# mosaics without any none reaches 0.1.
+# mosaics without any none reaches 1.5.
 SIGNIFICANCE = 4.0
 # An offset that is off by this, in sigma, or by more costs the same.
 CUTOFF = 6.0
-# Share of offsets, and least number, of which the worst cost nothing: spoiled ones are no gradient.
+# Share of offsets, and least number, without the worst of which gradients are measured: spoiled
+# ones are none.
 SPOILED, LEAST_SPOILED = 0.05, 1
 # Solutions until the weights of offsets are settled: first with least absolute deviations.
 N_ABSOLUTE, N_SOLUTIONS = 4, 8
 # Ratio of the standard deviations that are looked at.
-STEP = 2.0
+STEP = 1.5
 # Beyond what slopes and offsets show, by this factor, none is looked for.
-MARGIN = 8.0
+MARGIN = 4.0
 
 
 def likely_slope_variance(
@@ -49,7 +50,8 @@ def likely_slope_variance(
     Returns
     -------
     float
-        Variance along each axis, (MJy/sr per cell)^2; zero where it is not significant.
+        Variance along each axis, (MJy/sr per cell)^2, the mean over its likelihood with a flat
+        prior for the logarithm of the standard deviation; zero where it is not significant.
 
     Notes
     -----
@@ -63,22 +65,23 @@ def likely_slope_variance(
               + \frac{g^T g}{\sigma^2} \right]
 
     with the normal matrix M of what is minimized, and the :math:`\rho` of the biweight in place
-    of the square; the worst offsets do not count. Slopes of narrow overlaps tell little, and
-    loops show what they add up to.
+    of the square. Whether gradients are significant all offsets tell together; how large they are
+    is told without the worst, and is zero if nothing else shows any. Slopes of narrow overlaps
+    tell little, and loops show what they add up to.
     """
     told = _shown(structure)
     if not told.any():
         return 0.0
     equations = _Equations.of(n, offsets, solution, structure)
-    without = equations.without_gradients().doubled()
     sigmas = _sigmas(offsets, structure, told)
-    gains = [without - equations.doubled(sigma**2) for sigma in sigmas]
-    best = int(np.argmax(gains))
-    if gains[best] < SIGNIFICANCE:
+    without = equations.without_gradients().doubled()
+    gains = np.array([without - equations.doubled(sigma**2) for sigma in sigmas])
+    of_all, without_worst = gains.T
+    if of_all.max() < SIGNIFICANCE or without_worst.max() <= 0.0:
         return 0.0
-    # Few families tell their variance badly.
-    n_free = max(np.unique(structure.family_effects.shares.tocsr()[told].indices).size - 1, 1)
-    return float(sigmas[best] * STEP ** _vertex(gains, best)) ** 2 * (n_free + 1) / n_free
+    # Few families tell it badly, and a mean over what is likely contains that.
+    likelihoods = np.exp(0.5 * (without_worst - without_worst.max()))
+    return float(np.average(sigmas**2, weights=likelihoods))
 
 
 def _shown(structure: BackgroundStructure) -> np.ndarray:
@@ -106,14 +109,6 @@ def _sigmas(
 def _slopes(offsets: Sequence[PairOffset]) -> np.ndarray:
     """Collect slopes along x and y, (n_pairs, 2); zero where there are none."""
     return np.array([o.trends.slopes[:2] if o.trends else np.zeros(2) for o in offsets])
-
-
-def _vertex(gains: Sequence[float], best: int) -> float:
-    """Find the vertex of the parabola through the best value and its neighbours, in steps."""
-    if not 0 < best < len(gains) - 1:
-        return 0.0
-    before, here, after = gains[best - 1 : best + 2]
-    return 0.5 * (after - before) / max(2.0 * here - before - after, 1e-30)
 
 
 @dataclass(frozen=True)
@@ -170,8 +165,11 @@ class _Equations:
             self.n,
         )
 
-    def doubled(self, variance: float = 1.0) -> float:
-        """Twice the negative logarithm of the likelihood, for gradients of this variance."""
+    def doubled(self, variance: float = 1.0) -> np.ndarray:
+        """Twice the negative logarithm of the likelihood, for gradients of this variance.
+
+        And the same without the worst offsets.
+        """
         prior = np.zeros(self.offsets.shape[1])
         prior[self.n :] = 1.0 / variance
         fixed = self.slopes.T @ self.slopes + sparse.diags_array(prior)
@@ -187,7 +185,8 @@ class _Equations:
             misfits = np.abs(self.offset_values - self.offsets @ unknowns)
             inside = np.maximum(1.0 - (misfits / CUTOFF) ** 2, 0.0)
             weights = 1.0 / np.maximum(misfits, 1.0) if k < N_ABSOLUTE else inside**2 + 1e-6
+        others = volume + np.sum((self.slope_values - self.slopes @ unknowns) ** 2)
+        others += np.sum(prior * unknowns**2)
+        costs = CUTOFF**2 / 3.0 * np.sort(1.0 - inside**3)
         n_spoiled = max(int(SPOILED * len(weights)), LEAST_SPOILED)
-        of_offsets = CUTOFF**2 / 3.0 * np.sum(np.sort(1.0 - inside**3)[:-n_spoiled])
-        of_slopes = np.sum((self.slope_values - self.slopes @ unknowns) ** 2)
-        return float(volume + of_offsets + of_slopes + np.sum(prior * unknowns**2))
+        return others + np.array([np.sum(costs), np.sum(costs[:-n_spoiled])])
