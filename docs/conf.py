@@ -1,13 +1,18 @@
 """Configuration of the documentation."""
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+# Extensions of our own.
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "jwst-mosaic-skymatch"
 author = "jwst-mosaic-skymatch developers"
 project_copyright = author
 version = release = installed_version(project)
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "measured"]
 default_role = "py:obj"
 exclude_patterns = ["_build"]
 

@@ -1,7 +1,7 @@
 """Levels and their errors where backgrounds are no constants, and what planes leave of these.
 
 ``python tests/benchmarks/bench_backgrounds.py [--seeds 20] [--first-seed 1] [--binning 2]
-[--cases NAME ...] [--plane group|exposure] [--grouping visit|exposure|none]``
+[--cases NAME ...] [--plane group|exposure] [--grouping visit|exposure|none] [--json FILE]``
 
 2 x 3 visits of two dithers. For each kind of background, over the seeds: rms error of the levels
 about the mean, rms of ``level_error``, standard deviation of their ratio, and the number of pairs
@@ -14,6 +14,7 @@ import logging
 import os
 
 import numpy as np
+from records import add_json_option, write_record
 
 from jwst_mosaic_skymatch import simulation as sim
 from jwst_mosaic_skymatch.simulation.aperture import load_aperture
@@ -33,6 +34,14 @@ CASES = {
 }
 # Pixels between those at which backgrounds are compared.
 STEP = 8
+COLUMNS = {
+    "backgrounds": "kind of backgrounds, sizes in MJy/sr",
+    "rms": "rms error of the levels, MJy/sr",
+    "quoted": "rms of level_error, MJy/sr",
+    "pull": "standard deviation of error over level_error",
+    "unused": "pairs left out, mean over the seeds",
+    "left": "what is left of backgrounds in all pixels, rms, MJy/sr",
+}
 
 
 def mosaic(seed, binning, imperfections):
@@ -93,6 +102,7 @@ def main():
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--plane", choices=("group", "exposure"))
     parser.add_argument("--grouping", default="visit", choices=("visit", "exposure", "none"))
+    add_json_option(parser)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
@@ -100,6 +110,7 @@ def main():
     if options.plane:
         parameters |= {"background": "plane", "plane_per": options.plane}
     print(f"{'backgrounds':18}{'rms':>9}{'quoted':>9}{'pull':>7}{'unused':>8}{'left':>9}")
+    rows = []
     for name in options.cases:
         results = [
             measure(
@@ -111,10 +122,13 @@ def main():
         rms, sigma = (np.sqrt(np.mean(values**2)) for values in (error, quoted))
         left = np.sqrt(np.mean([r[3] ** 2 for r in results]))
         unused = np.mean([r[2] for r in results])
+        pull = np.std(error / quoted)
         print(
-            f"{name:18}{rms:9.5f}{sigma:9.5f}{np.std(error / quoted):7.2f}{unused:8.1f}{left:9.5f}",
+            f"{name:18}{rms:9.5f}{sigma:9.5f}{pull:7.2f}{unused:8.1f}{left:9.5f}",
             flush=True,
         )
+        rows.append(dict(zip(COLUMNS, (name, rms, sigma, pull, unused, left), strict=True)))
+    write_record(options.json, rows, COLUMNS)
 
 
 if __name__ == "__main__":
