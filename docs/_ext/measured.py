@@ -1,8 +1,8 @@
 """Tables of the documentation from the records that benchmarks write.
 
-``.. measured:: NAME`` is a table of ``docs/validation/NAME.json``, with the command that made it, its
-date, and the versions. ``:compare: COLUMN`` adds what that column is beside the others in each row:
-better, level, or worse. Where there is no record yet the page says so.
+``.. measured:: NAME`` is a table of ``docs/validation/NAME.json``, with the command that made it,
+its date, and the versions. ``:compare: COLUMN`` adds what that column is beside the others in each
+row: better, level, or worse. Where there is no record yet the page says so.
 """
 
 import json
