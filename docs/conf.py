@@ -21,6 +21,7 @@ extensions = [
     "mathml",
     "short_names",
     "citations",
+    "measured",
 ]
 default_role = "py:obj"
 exclude_patterns = ["_build"]

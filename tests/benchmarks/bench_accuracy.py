@@ -1,7 +1,7 @@
 """Error of the levels against the information bound, and how honest the errors are.
 
 ``python tests/benchmarks/bench_accuracy.py [--seeds 10] [--first-seed 1] [--binning 1]
-[--scenes NAME ...] [--stock-seeds N]``
+[--scenes NAME ...] [--stock-seeds N] [--json FILE]``
 
 For each scene, over the seeds: rms and largest error of the levels (MJy/sr, mean of
 each component removed), rms over the information bound, over that with fit_shift=False,
@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 from information_bound import level_covariance
+from records import add_json_option, write_record
 
 from jwst_mosaic_skymatch import simulation as sim
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
@@ -25,6 +26,20 @@ from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 MIRI_PIXEL = 0.11
 # 1 is the full-size detector; at 2, structure is twice as sharp, in pixels, as in reality.
 BINNING = 1
+COLUMNS = {
+    "scene": "scene",
+    "rms": "rms error of the levels, MJy/sr",
+    "max": "largest error, MJy/sr",
+    "/bound": "rms over the information bound",
+    "/fixed": "rms over that with fit_shift=False",
+    "/median": "rms over that of a clipped median with equal weights",
+    "/stock": "rms over SkyMatchStep's",
+    "chi2/dof": "closure of the pairs",
+    "dof": "its degrees of freedom",
+    "pull": "mean of error over level_error",
+    "+-": "standard deviation of that",
+    "shift": "rms error of the shifts, native pixels",
+}
 
 
 def pointing_error(pixels):
@@ -147,6 +162,7 @@ def main():
     parser.add_argument(
         "--stock-seeds", type=int, default=0, help="run the stock step on that many (slow)"
     )
+    add_json_option(parser)
     options = parser.parse_args()
     BINNING = options.binning
     logging.disable(logging.WARNING)
@@ -155,14 +171,16 @@ def main():
         f"{'scene':16}{'rms':>9}{'max':>9}{'/bound':>8}{'/fixed':>8}{'/median':>8}{'/stock':>8}{'chi2/dof':>9}{'dof':>6}"
         f"{'pull':>7}{'+-':>8}{'shift':>7}"
     )
+    rows = []
     for name in options.scenes:
         seeds = range(options.first_seed, options.first_seed + options.seeds)
         stock = seeds[: options.stock_seeds]
-        report(name, [measure(SCENES[name](seed), seed in stock) for seed in seeds])
+        rows.append(report(name, [measure(SCENES[name](seed), seed in stock) for seed in seeds]))
+    write_record(options.json, rows, COLUMNS)
 
 
 def report(name, results):
-    """Print one line over all seeds."""
+    """Print one line over all seeds, and give its figures."""
 
     def total(key, results=results):
         values = [r[key] for r in results]
@@ -174,13 +192,17 @@ def report(name, results):
     chi2, dof = (sum(r[k] for r in results) for k in ("chi2", "dof"))
     ratios = [rms / total(key) for key in ("bound", "fixed", "median")]
     ratios.append(total("error", with_stock) / total("stock", with_stock))
+    largest = max(np.abs(r["error"]).max() for r in results)
+    closure, shift = chi2 / dof if dof else np.nan, total("shift")
     print(
-        f"{name:16}{rms:9.6f}{max(np.abs(r['error']).max() for r in results):9.6f}"
+        f"{name:16}{rms:9.6f}{largest:9.6f}"
         + "".join(f"{ratio:8.2f}" for ratio in ratios[:3])
-        + f"{ratios[3]:8.4f}{chi2 / dof if dof else np.nan:9.2f}{dof:6.0f}{pulls.mean():7.2f}"
-        f"{pulls.std():8.2f}{total('shift'):7.3f}",
+        + f"{ratios[3]:8.4f}{closure:9.2f}{dof:6.0f}{pulls.mean():7.2f}"
+        f"{pulls.std():8.2f}{shift:7.3f}",
         flush=True,
     )
+    figures = (rms, largest, *ratios, closure, dof, pulls.mean(), pulls.std(), shift)
+    return dict(zip(COLUMNS, (name, *figures), strict=True))
 
 
 def measure(scene, stock):

@@ -1,7 +1,7 @@
 """Levels and their errors where backgrounds are no constants, and what planes leave of these.
 
 ``python tests/benchmarks/bench_backgrounds.py [--seeds 20] [--first-seed 1] [--binning 2]
-[--cases NAME ...] [--plane group|exposure] [--grouping visit|exposure|none]``
+[--cases NAME ...] [--plane group|exposure] [--grouping visit|exposure|none] [--json FILE]``
 
 2 x 3 visits of two dithers. For each kind of background, over the seeds: rms error of the levels
 about the mean, rms of ``level_error``, standard deviation of their ratio, and the number of pairs
@@ -15,6 +15,7 @@ import os
 
 import numpy as np
 from information_bound import plane_bound
+from records import add_json_option, write_record
 
 from jwst_mosaic_skymatch import simulation as sim
 from jwst_mosaic_skymatch.simulation.aperture import load_aperture
@@ -34,6 +35,15 @@ CASES = {
 }
 # Pixels between those at which backgrounds are compared.
 STEP = 8
+COLUMNS = {
+    "backgrounds": "kind of backgrounds, sizes in MJy/sr",
+    "rms": "rms error of the levels, MJy/sr",
+    "quoted": "rms of level_error, MJy/sr",
+    "pull": "standard deviation of error over level_error",
+    "unused": "pairs left out, mean over the seeds",
+    "left": "what is left of backgrounds in all pixels, rms, MJy/sr",
+    "bound": "information bound of left, MJy/sr",
+}
 
 
 def mosaic(seed, binning, imperfections):
@@ -104,6 +114,7 @@ def main():
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--plane", choices=("group", "exposure"))
     parser.add_argument("--grouping", default="visit", choices=("visit", "exposure", "none"))
+    add_json_option(parser)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
@@ -113,6 +124,7 @@ def main():
     print(
         f"{'backgrounds':18}{'rms':>9}{'quoted':>9}{'pull':>7}{'unused':>8}{'left':>9}{'bound':>9}"
     )
+    rows = []
     for name in options.cases:
         results = [
             measure(
@@ -124,11 +136,13 @@ def main():
         rms, sigma = (np.sqrt(np.mean(values**2)) for values in (error, quoted))
         left = np.sqrt(np.mean([r[3] ** 2 for r in results]))
         unused = np.mean([r[2] for r in results])
+        pull, least = np.std(error / quoted), bound(name, options)
         print(
-            f"{name:18}{rms:9.5f}{sigma:9.5f}{np.std(error / quoted):7.2f}{unused:8.1f}{left:9.5f}"
-            f"{bound(name, options):9.5f}",
+            f"{name:18}{rms:9.5f}{sigma:9.5f}{pull:7.2f}{unused:8.1f}{left:9.5f}{least:9.5f}",
             flush=True,
         )
+        rows.append(dict(zip(COLUMNS, (name, rms, sigma, pull, unused, left, least), strict=True)))
+    write_record(options.json, rows, COLUMNS)
 
 
 if __name__ == "__main__":

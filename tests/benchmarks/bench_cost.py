@@ -2,7 +2,7 @@
 
 ``python tests/benchmarks/bench_cost.py [--instrument miri nircam] [--sizes 12 32 96]
 [--ways floor ours stock] [--memory-modes in_memory on_disk] [--cores 1 2] [--runs 3]
-[--binning 1] [--report] [--baseline DIR]``
+[--binning 1] [--report] [--baseline DIR] [--json FILE]``
 
 The floor opens the library and borrows data, dq and wcs of every member. All ways run
 in turn on the same simulated files, each in a process of its own, forwards and
@@ -27,6 +27,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from records import add_json_option, write_record
+
 from jwst_mosaic_skymatch import simulation as sim
 
 RUNNER = Path(__file__).with_name("run_step.py")
@@ -40,6 +42,17 @@ ROWS = {
     "workers_mb": ("workers, MB", ".2f", ".3f"),
     "rms": ("error, MJy/sr", ".6f", ".6f"),
     "moved": ("moved, MJy/sr", ".1e", ".1e"),
+}
+COLUMNS = {
+    "mosaic": "exposures, and where they are kept",
+    "way": "what runs, or the ratio of two inside each run",
+    "wall": "wall time, s",
+    "cpu": "CPU time, s",
+    "peak_mb": "peak resident memory, MB",
+    "own_mb": "the same beyond that before the step, MB",
+    "workers_mb": "peaks of worker processes, MB",
+    "rms": "rms error of the levels, MJy/sr",
+    "moved": "largest difference of a level from the baseline's, MJy/sr",
 }
 # What Stephan's Quintet has, and the distance of its copies: depth stays the same.
 FIELD_EXPOSURES = 32
@@ -62,7 +75,9 @@ def main():
     parser.add_argument("--binning", type=int, default=1, help="1 is the full-size detector")
     parser.add_argument("--report", action="store_true", help="ours with save_diagnostics, too")
     parser.add_argument("--baseline", type=Path, help="clone at another commit, to compare with")
+    add_json_option(parser)
     options = parser.parse_args()
+    rows = []
     for instrument in options.instrument:
         for size in options.sizes if instrument == "miri" else [32]:
             with tempfile.TemporaryDirectory() as directory:
@@ -70,7 +85,8 @@ def main():
                 mosaic = sim.simulate_mosaic(make(size, options.binning), directory)
                 for mode in options.memory_modes:
                     costs = compare(mosaic, mode == "in_memory", options)
-                    report(f"{size} {instrument} exposures, {mode}", costs)
+                    rows += report(f"{size} {instrument} exposures, {mode}", costs)
+    write_record(options.json, rows, COLUMNS)
 
 
 def miri_scene(size, binning):
@@ -135,11 +151,12 @@ def compare(mosaic, in_memory, options):
 
 
 def report(title, runs):
-    """Print medians of the costs and of their ratios inside each run."""
+    """Print medians of the costs and of their ratios inside each run, and give them as rows."""
     ratios = _ratios(list(runs[0]))
     print(f"\n{title}, medians of {len(runs)}")
     heads = [*runs[0], *(f"{first}/{second}" for first, second in ratios)]
     widths = [max(len(head) + 2, 10) for head in heads]
+    rows = [{"mosaic": title, "way": head} for head in heads]
     print(" " * 14 + "".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True)))
     for key, (label, digits, of_ratios) in ROWS.items():
         if not any(cost[key] for costs in runs for cost in costs.values()):
@@ -149,6 +166,8 @@ def report(title, runs):
             statistics.median(_ratio(costs[first][key], costs[second][key]) for costs in runs)
             for first, second in ratios
         ]
+        for row, value in zip(rows, values, strict=True):
+            row[key] = value
         every = [digits] * len(runs[0]) + [of_ratios] * len(ratios)
         print(
             f"{label:14}"
@@ -158,6 +177,7 @@ def report(title, runs):
             ),
             flush=True,
         )
+    return rows
 
 
 def _ratios(names):

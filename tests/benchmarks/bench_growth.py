@@ -1,7 +1,8 @@
 """How time and memory grow with the number of exposures.
 
 ``python tests/benchmarks/bench_growth.py [--mosaic 50 125 320 800 2000]
-[--dithers 10 30 90 200] [--binning 8] [--full-size 12 48] [--runs 1] [--in-memory]``
+[--dithers 10 30 90 200] [--binning 8] [--full-size 12 48] [--runs 1] [--in-memory]
+[--json FILE]``
 
 --mosaic is a mosaic that grows at constant depth (four dithers in each visit, visits
 overlapping by a fifth), --dithers repeats one pointing, both on binned detectors;
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_cost import run
+from records import add_json_option, write_record
 
 from jwst_mosaic_skymatch import simulation as sim
 
@@ -31,6 +33,16 @@ DITHERS = 4  # of each visit of the mosaic
 STARS = 800  # of each field on the full-size detector
 WAYS = ("floor", "ours")
 COSTS = ("wall", "cpu", "peak_mb", "own_mb")
+COLUMNS = {
+    "part": "what grows",
+    "n": "number of exposures",
+    "floor_wall": "wall time of only loading the files, s",
+    "floor_cpu": "CPU time of that, s",
+    "wall": "wall time of the step, s",
+    "cpu": "CPU time of the step, s",
+    "peak_mb": "its peak resident memory, MB",
+    "own_mb": "the same beyond that before the step, MB",
+}
 
 
 def main():
@@ -42,7 +54,9 @@ def main():
     parser.add_argument("--binning", type=int, default=8, help="8 makes MIRI 128 x 129 pixels")
     parser.add_argument("--runs", type=int, default=1, help="runs of which the median is taken")
     parser.add_argument("--in-memory", action="store_true")
+    add_json_option(parser)
     options = parser.parse_args()
+    rows = []
     for title, make, sizes, binning in (
         ("Growing mosaic", mosaic_scene, options.mosaic, options.binning),
         ("Dithers of one pointing", dither_scene, options.dithers, options.binning),
@@ -52,7 +66,10 @@ def main():
             mode = "in memory" if options.in_memory else "on disk"
             print(f"\n{title}, binning {binning}, {mode}", flush=True)
             with tempfile.TemporaryDirectory() as directory:
-                grow(simulate(make(max(sizes), binning), directory), sorted(sizes), options)
+                largest = simulate(make(max(sizes), binning), directory)
+                found = grow(largest, sorted(sizes), options)
+                rows += [{"part": f"{title}, {mode}", **row} for row in found]
+    write_record(options.json, rows, COLUMNS)
 
 
 def mosaic_scene(n, binning):
@@ -102,7 +119,7 @@ def simulate(scene, directory):
 
 
 def grow(association, sizes, options):
-    """Run all sizes, print their costs and how these grow."""
+    """Run all sizes, print their costs and how these grow, and give the costs as rows."""
     print(
         f"{'':6}{'floor':^16}{'ours':^35}{'ours, each exposure':^26}\n"
         f"{'n':>6}{'wall, s':>8}{'CPU, s':>8}{'wall, s':>8}{'CPU, s':>8}{'peak, MB':>10}"
@@ -120,6 +137,10 @@ def grow(association, sizes, options):
         _print_costs(n, *(costs[way][-1] for way in WAYS))
     if len(sizes) > 1:
         _print_growth(np.array(sizes), {way: _columns(costs[way]) for way in WAYS})
+    return [
+        {"n": n, "floor_wall": floor["wall"], "floor_cpu": floor["cpu"], **ours}
+        for n, floor, ours in zip(sizes, costs["floor"], costs["ours"], strict=True)
+    ]
 
 
 def first_exposures(association, n):

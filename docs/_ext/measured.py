@@ -1,0 +1,124 @@
+"""Tables of the documentation from the records that benchmarks write.
+
+``.. measured:: NAME`` is a table of ``docs/validation/NAME.json``, with the command that made it,
+its date, and the versions. ``:compare: COLUMN`` adds what that column is beside the others in each
+row: better, level, or worse. Where there is no record yet the page says so.
+"""
+
+import json
+import math
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective
+
+# Figures that differ by less than this factor are level: few seeds tell no more.
+LEVEL = 1.25
+# Never compared with others: not a tool.
+BOUND = "bound"
+
+
+def write_number(value):
+    """Write a figure short; nothing was measured where it is None."""
+    if value is None:
+        return "..."
+    if isinstance(value, str):
+        return value
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(digits, 7)}f}"
+
+
+def compare(record, own):
+    """Say of each row how a column stands to the best of the others.
+
+    Returns
+    -------
+    list of str
+        One sentence for each row.
+    """
+    first, *columns = record["columns"]
+    sentences = []
+    for row in record["rows"]:
+        others = {
+            name: row[name]
+            for name in columns
+            if name not in (own, BOUND) and row.get(name) is not None
+        }
+        if not others or row.get(own) is None:
+            continue
+        best = min(others, key=others.get)
+        ratio = others[best] / row[own]
+        where = f"**{row[first]}**: "
+        if ratio > LEVEL:
+            said = f"better, by {ratio:.1f} times, than the best other, {best}"
+        elif ratio < 1 / LEVEL:
+            said = f"worse, by {1 / ratio:.1f} times, than {best}"
+        else:
+            level = [name for name in others if others[name] < row[own] * LEVEL]
+            said = f"level with {', '.join(level)} (within {LEVEL - 1:.0%})"
+        sentences.append(f"{where}{said}.")
+    return sentences
+
+
+def write_table(record):
+    """Write a record as reStructuredText.
+
+    Returns
+    -------
+    list of str
+        Lines.
+    """
+    used = [name for name in record["columns"] if any(name in row for row in record["rows"])]
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
+    for number, row in enumerate([dict(zip(used, used, strict=True)), *record["rows"]]):
+        cells = [write_number(row.get(name)) for name in used]
+        if number == 0:
+            cells = [f"``{cell}``" for cell in cells]
+        lines += [f"   {'*' if k == 0 else ' '} - {cell}" for k, cell in enumerate(cells)]
+    lines += ["", "Columns:", ""]
+    lines += [f"- ``{name}``: {record['columns'][name]}" for name in used]
+    lines += ["", *(f"- {note}" for note in record["notes"])]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return [
+        *lines,
+        "",
+        f"Made on {record['date']} by",
+        "",
+        ".. code-block:: sh",
+        "",
+        f"   {record['command']}",
+        "",
+        f"({record['machine']}; {versions}).",
+    ]
+
+
+class Measured(SphinxDirective):
+    """A table from a record."""
+
+    required_arguments = 1
+    option_spec = {"compare": directives.unchanged, "command": directives.unchanged}  # noqa: RUF012
+
+    def run(self):
+        """Give the table as nodes."""
+        path = Path(self.env.srcdir) / "validation" / f"{self.arguments[0]}.json"
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            text = "Not measured yet with this version."
+            if "command" in self.options:
+                command = f"{self.options['command']} --json docs/validation/{path.name}"
+                text += f" ``{command}`` measures it."
+            return self.parse_text_to_nodes(text)
+        record = json.loads(path.read_text())
+        lines = write_table(record)
+        if "compare" in self.options:
+            lines = [*(f"- {s}" for s in compare(record, self.options["compare"])), "", *lines]
+        return self.parse_text_to_nodes("\n".join(lines)) or [nodes.paragraph()]
+
+
+def setup(app):
+    """Give Sphinx the directive."""
+    app.add_directive("measured", Measured)
+    return {"version": "1", "parallel_read_safe": True}

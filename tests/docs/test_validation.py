@@ -1,0 +1,87 @@
+"""Records of benchmarks, and the tables that are made of them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/validation.rst").read_text()
+RECORDS = sorted((ROOT / "docs/validation").glob("*.json"))
+RECORD = {
+    "command": "python tests/benchmarks/some.py",
+    "date": "2030-01-01",
+    "machine": "one",
+    "versions": {"jwst": "3.0.0"},
+    "columns": {"scene": "scene", "bound": "least", "ours": "of ours", "theirs": "of theirs"},
+    "rows": [
+        {"scene": "one", "bound": 0.0001, "ours": 0.001, "theirs": 0.02},
+        {"scene": "two", "bound": 0.0001, "ours": 0.001, "theirs": 0.0011},
+        {"scene": "three", "bound": 0.0001, "ours": 0.001, "theirs": 0.0005},
+        {"scene": "four", "bound": 0.0001, "ours": 0.001, "theirs": None},
+    ],
+    "notes": ["theirs failed once"],
+}
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Import the extension of Sphinx."""
+    pytest.importorskip("sphinx", reason='needs pip install ".[docs]"')
+    monkeypatch.syspath_prepend(str(ROOT / "docs/_ext"))
+    return pytest.importorskip("measured")
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_record_is_complete(path):
+    record = json.loads(path.read_text())
+    assert set(record) == set(RECORD)
+    assert path.stat().st_size < 50_000
+    assert f".. measured:: {path.stem}\n" in PAGE
+    script = record["command"].split()[1]
+    assert (ROOT / script).exists()
+    assert "/tmp" not in record["command"]
+    assert record["rows"]
+    for row in record["rows"]:
+        assert set(row) <= set(record["columns"])
+
+
+def test_comparison_says_where_we_lose(measured):
+    assert measured.compare(RECORD, "ours") == [
+        "**one**: better, by 20.0 times, than the best other, theirs.",
+        "**two**: level with theirs (within 25%).",
+        "**three**: worse, by 2.0 times, than theirs.",
+    ]
+
+
+def test_table(measured):
+    lines = measured.write_table(RECORD)
+    assert "   * - one" in lines
+    assert "     - 0.00110" in lines
+    assert "     - ..." in lines
+    assert "- theirs failed once" in lines
+    assert "   python tests/benchmarks/some.py" in lines
+
+
+@pytest.mark.slow
+def test_benchmark_writes_a_record(tmp_path):
+    path = tmp_path / "record.json"
+    subprocess.run(
+        [
+            *(sys.executable, ROOT / "tests/benchmarks/bench_accuracy.py", "--binning", "8"),
+            *("--seeds", "1", "--scenes", "blank", "--json", path),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    record = json.loads(path.read_text())
+    assert set(record) == set(RECORD)
+    assert record["command"] == (
+        "python tests/benchmarks/bench_accuracy.py --binning 8 --seeds 1 --scenes blank"
+    )
+    (row,) = record["rows"]
+    assert row["scene"] == "blank"
+    assert 0 < row["rms"] < 0.01
+    assert set(row) == set(record["columns"])
