@@ -27,6 +27,8 @@ SPOILED, LEAST_SPOILED = 0.05, 1
 N_ABSOLUTE, N_SOLUTIONS = 4, 8
 # Ratio of the standard deviations that are looked at.
 STEP = 1.5
+# What has no noise is known to rounding, (MJy/sr)^2.
+LEAST_VARIANCE = 1e-24
 # Beyond what slopes and offsets show, by this factor, none is looked for.
 MARGIN = 4.0
 
@@ -96,9 +98,11 @@ def _sigmas(
     """Choose the standard deviations to look at, from one that hardly changes any pair."""
     x, y, _ = structure.family_effects.by_axis
     lever = np.sqrt(np.asarray((x.power(2) + y.power(2)).sum(axis=1)).ravel())
-    noise = np.sqrt([max(offset.noise_variance, 1e-30) for offset in offsets])
+    noise = np.sqrt([max(offset.noise_variance, LEAST_VARIANCE) for offset in offsets])
     finest = min(
-        np.sqrt(np.linalg.eigvalsh(structure.slope_covariances[told])).min(),
+        np.sqrt(
+            np.maximum(np.linalg.eigvalsh(structure.slope_covariances[told]), LEAST_VARIANCE)
+        ).min(),
         1.0 / max((lever / noise).max(), 1e-30),
     )
     largest = max(np.abs(_slopes(offsets)[told]).max(), finest)
@@ -136,9 +140,11 @@ class _Equations:
             structure.of_exposures
         )
         variances += [pair.noise_variance for pair in pairs]
-        precision = 1.0 / np.sqrt(np.maximum(variances, 1e-30))
+        precision = 1.0 / np.sqrt(np.maximum(variances, LEAST_VARIANCE))
         design = sparse.hstack([incidence_matrix(n, pairs), *families.by_axis[:2]])
-        to_errors = np.linalg.inv(np.linalg.cholesky(structure.slope_covariances))
+        # Without any noise slopes are known to rounding.
+        covariances = structure.slope_covariances + LEAST_VARIANCE * np.eye(2)
+        to_errors = np.linalg.inv(np.linalg.cholesky(covariances))
         nothing = sparse.csr_array((len(pairs), n))
         rows = [
             sparse.hstack([nothing, *(sparse.diags_array(a) @ families.shares for a in row.T)])

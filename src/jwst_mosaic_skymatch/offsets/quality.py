@@ -126,7 +126,7 @@ def find_unlike(n: int, offsets: Sequence[PairOffset]) -> Mapping[int, str]:
 
 def _share_of_gradient(offset: PairOffset) -> float:
     """Compare the variance of a fitted plane over an overlap with that of all cells."""
-    if offset.trends is None:
+    if offset.trends is None or offset.noise_variance <= 0.0:
         return 0.0
     slopes = offset.trends.slopes[:2]
     size = slopes @ np.linalg.solve(offset.trends.covariance[:2, :2], slopes)
