@@ -1,4 +1,4 @@
-"""Parameters in the types in which people give them."""
+"""Parameters in the types in which people give them, and those that contradict each other."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from stpipe import config_parser
 
-__all__ = ["PlainParameters"]
+__all__ = ["PlainParameters", "check_combination"]
 
 
 class PlainParameters:
@@ -55,3 +55,68 @@ def _is_plain_dict(value: Any) -> bool:
 
 def _make_plain(section: config_parser.Section, name: str) -> None:
     section[name] = _as_text(name, section[name])
+
+
+def check_combination(parameters: Mapping[str, Any]) -> list[str]:
+    """Refuse parameters that contradict each other, before any work.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of all parameters of the step, by name.
+
+    Returns
+    -------
+    list of str
+        What to say of parameters that have no effect together.
+
+    Raises
+    ------
+    ValueError
+        If parameters contradict each other; the message says which, and what to do.
+    """
+    lower, upper, skymethod = (parameters[name] for name in ("lower", "upper", "skymethod"))
+    if None not in (lower, upper) and lower >= upper:
+        raise ValueError(f"lower={lower} is not below upper={upper}.")
+    matched = "match" in skymethod
+    lines = []
+    if parameters["background"] == "plane":
+        if matched:
+            _check_plane(parameters)
+        else:
+            lines.append(f"background=plane has no effect on skymethod={skymethod}")
+    if parameters["miri_lyot"] == "separate" and matched and not parameters["subtract"]:
+        raise ValueError(
+            "miri_lyot='separate' gives exposures a second level, in the Lyot field, which "
+            "only subtract=True can take into account; set it, or use miri_lyot='mask'."
+        )
+    reference, fixed = parameters["reference"], parameters["fixed"]
+    if reference and fixed:
+        raise ValueError(
+            f"reference={reference!r} and fixed={fixed!r}: both fix the zero point of levels; "
+            "give one of them."
+        )
+    if reference and skymethod != "match":
+        lines.append(f"reference has no effect on skymethod={skymethod}, only on match")
+    if fixed and not matched:
+        lines.append(f"fixed has no effect on skymethod={skymethod}")
+    return lines
+
+
+def _check_plane(parameters: Mapping[str, Any]) -> None:
+    """Refuse a plane that could not be fitted or subtracted."""
+    if not parameters["subtract"]:
+        raise ValueError(
+            "background='plane' needs subtract=True: later steps subtract one number of each "
+            "exposure, no plane."
+        )
+    if parameters["fixed"]:
+        raise ValueError(
+            f"background='plane' and fixed={parameters['fixed']!r}: a table holds levels, no "
+            "planes; give one of them."
+        )
+    if parameters["offset_stat"] != "biweight":
+        raise ValueError(
+            f"background='plane' and offset_stat={parameters['offset_stat']!r}: only 'biweight' "
+            "fits gradients."
+        )

@@ -55,7 +55,7 @@ from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack, unmatche
 from jwst_mosaic_skymatch.levels.ties import tie_match
 from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
-from jwst_mosaic_skymatch.parameters import PlainParameters
+from jwst_mosaic_skymatch.parameters import PlainParameters, check_combination
 from jwst_mosaic_skymatch.products import files, tables
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, findings_of_lyot
@@ -203,12 +203,9 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         log.info("jwst-mosaic-skymatch %s", __version__)
         self.result, self._findings, self._n_ties = None, (), 0
         self._watch = Stopwatch()
-        self.get_pars()  # refuses values that the spec does not allow
-        if None not in (self.lower, self.upper) and self.lower >= self.upper:
-            raise ValueError(f"lower={self.lower} is not below upper={self.upper}.")
-        self._check_background()
-        self._check_anchors()
-        self._check_lyot()
+        # get_pars refuses values that the spec does not allow.
+        for line in check_combination(self.get_pars()):
+            log.info(line)
         if "match" in self.skymethod:
             return self._match(input_models)
         step_input = self._open(input_models)
@@ -386,50 +383,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             levels = add_global_level(levels, match.skies[:n_exposures])
         return levels
 
-    def _check_background(self) -> None:
-        """Refuse a plane that could not be subtracted, before any work."""
-        if self.background != "plane":
-            return
-        if "match" not in self.skymethod:
-            log.info("background=plane has no effect on skymethod=%s", self.skymethod)
-            return
-        if not self.subtract:
-            raise ValueError(
-                "background='plane' needs subtract=True: later steps subtract one number of each "
-                "exposure, no plane."
-            )
-        if self.fixed:
-            raise ValueError(
-                f"background='plane' and fixed={self.fixed!r}: a table holds levels, no planes; "
-                "give one of them."
-            )
-        if self.offset_stat != "biweight":
-            raise ValueError(
-                f"background='plane' and offset_stat={self.offset_stat!r}: only 'biweight' fits "
-                "gradients."
-            )
-
     # --- the free constant -----------------------------------------------
-
-    def _check_lyot(self) -> None:
-        """Refuse levels of Lyot fields that no model could hold."""
-        if self.miri_lyot == "separate" and "match" in self.skymethod and not self.subtract:
-            raise ValueError(
-                "miri_lyot='separate' gives exposures a second level, in the Lyot field, which "
-                "only subtract=True can take into account; set it, or use miri_lyot='mask'."
-            )
-
-    def _check_anchors(self) -> None:
-        """Refuse parameters that contradict each other; tell of those without effect."""
-        if self.reference and self.fixed:
-            raise ValueError(
-                f"reference={self.reference!r} and fixed={self.fixed!r}: both fix the zero point "
-                "of levels; give one of them."
-            )
-        if self.reference and self.skymethod != "match":
-            log.info("reference has no effect on skymethod=%s, only on match", self.skymethod)
-        if self.fixed and "match" not in self.skymethod:
-            log.info("fixed has no effect on skymethod=%s", self.skymethod)
 
     def _read_anchor(self, step_input: StepInput, pieces: Pieces) -> Anchor | None:
         """Find out what levels are to be relative to, before any pixel is read."""
