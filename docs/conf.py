@@ -1,10 +1,10 @@
 """Configuration of the documentation."""
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-# Extensions of our own.
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "jwst-mosaic-skymatch"
@@ -12,7 +12,17 @@ author = "jwst-mosaic-skymatch developers"
 project_copyright = author
 version = release = installed_version(project)
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.mathjax", "numpydoc", "measured"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "sphinx_design",
+    "matplotlib.sphinxext.plot_directive",
+    # Equations without a script, and without fonts from elsewhere.
+    "mathml",
+    "short_names",
+    "citations",
+    "measured",
+]
 default_role = "py:obj"
 exclude_patterns = ["_build"]
 
@@ -22,10 +32,51 @@ autodoc_member_order = "bysource"
 # Docstrings say more of types than annotations do.
 autodoc_typehints = "none"
 
-html_theme = "alabaster"
+# Every name that is marked as one has to lead somewhere. Those of other packages do on Read the
+# Docs; elsewhere the documentation is built without a network, and they stay plain names.
+nitpicky = True
+if os.environ.get("READTHEDOCS"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "astropy": ("https://docs.astropy.org/en/stable", None),
+        "matplotlib": ("https://matplotlib.org/stable", None),
+    }
+nitpick_ignore_regex = [
+    (
+        r"py:.*",
+        r"(argparse|astropy|concurrent|contextlib|distributed|numpy|matplotlib|pathlib)(\..*)?",
+    ),
+    # No inventory of these has all names that are inherited or returned here.
+    (r"py:.*", r"(asdf|gwcs|jwst|regions|stdatamodels|stpipe)\..*"),
+]
+
+plot_formats = [("png", 160)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_include_source = False
+
+html_math_renderer = "mathml"
+html_theme = "pydata_sphinx_theme"
+html_title = project
+html_favicon = "_static/icon.svg"
+html_context = {"default_mode": "auto"}
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_show_sourcelink = False
+html_copy_source = False
 html_theme_options = {
-    "description": "Pixel-by-pixel sky matching for JWST mosaics",
-    "page_width": "1080px",
-    "fixed_sidebar": True,
+    "header_links_before_dropdown": 5,
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+    # Colours of code that can be told apart and read.
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_sidebars = {"index": []}

@@ -11,10 +11,10 @@ BINNING = 4
 BAD = 2
 
 
-def mosaic(seed, *, dithers=2, nx=2, ny=2, **imperfections):
+def mosaic(seed, *, dithers=2, nx=2, ny=2, overlap=0.25, **imperfections):
     return sim.compose_scene(
         "mosaic",
-        sim.mosaic_pointings(nx, ny, overlap=0.25, dithers=dithers, visit_per_tile=True),
+        sim.mosaic_pointings(nx, ny, overlap=overlap, dithers=dithers, visit_per_tile=True),
         components=(sim.Galaxy(6.0, 15.0), sim.Cirrus(0.5, 0.8)),
         seed=seed,
         binning=BINNING,
@@ -92,6 +92,11 @@ def hits(model, rng):
     model.data[hit] += rng.exponential(scale, np.count_nonzero(hit)).astype(np.float32)
 
 
+def plane(model, rng):
+    ny, nx = model.data.shape
+    model.data += np.add.outer(np.linspace(-0.5, 0.5, ny), np.linspace(-0.5, 0.5, nx)).astype("f4")
+
+
 def half_raised(model, rng):
     model.data[: len(model.data) // 2] += 0.1
 
@@ -122,6 +127,20 @@ def test_bad_exposure_harms_only_itself(spoil, what, caplog):
     (message,) = [text for text in caplog.messages if text.startswith(f"{name}: ")]
     assert any(part in message for part in what.split("|"))
     assert not any("displaced" in text for text in caplog.messages)
+
+
+@pytest.mark.parametrize(("spoil", "is_named"), [(zeros, True), (plane, False)])
+def test_visit_with_a_gradient_is_an_image_of_this_sky(spoil, is_named):
+    """Both scatter as much around the two other visits."""
+    scene = mosaic(1, nx=3, ny=1, dithers=1, overlap=0.8)
+    models = sim.simulate_models(scene)
+    spoil(models[1], None)
+    _, table = run(scene, models)
+    assert ["no image of this sky" in remark for remark in table["remark"]] == [
+        False,
+        is_named,
+        False,
+    ]
 
 
 def test_modules_are_tied_by_exposures_they_share(caplog):

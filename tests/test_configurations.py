@@ -267,7 +267,8 @@ def iterables(mosaic):
 
 
 @pytest.mark.parametrize(
-    ("kind", "in_memory"), [("generator", True), ("generator", False), ("glob", True)]
+    ("kind", "in_memory"),
+    [("generator", True), pytest.param("generator", False, marks=pytest.mark.slow), ("glob", True)],
 )
 def test_iterables_of_files(mosaic, matched, kind, in_memory):
     step = PixelSkyMatchStep(subtract=True, in_memory=in_memory)
@@ -286,7 +287,15 @@ def test_models_of_a_tuple_are_copied(mosaic):
     assert {model.meta.background.level for model in models} == {None}
 
 
-@pytest.mark.parametrize("kind", ["generator", "models", "association", "path"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("generator", marks=pytest.mark.slow),
+        "models",
+        pytest.param("association", marks=pytest.mark.slow),
+        "path",
+    ],
+)
 def test_inputs_of_the_pipeline(mosaic, absolute, kind):
     inputs = iterables(mosaic) | {"association": absolute, "path": mosaic.association}
     PixelSkyMatchImage3Pipeline.call(
@@ -495,7 +504,7 @@ def test_models_with_hardly_any_metadata(mosaic, skymethod):
     np.testing.assert_allclose(found, [expected[rootname(p.name)] for p in mosaic.files], atol=2e-3)
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_files_with_hardly_any_metadata(mosaic, in_memory):
     for path in mosaic.files:
         minimal(path).save(path.name)
@@ -571,7 +580,7 @@ def test_matched_levels_are_those_of_the_stock_step_on_a_plain_sky(skymethod):
 # --- A second run ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_second_run_adds_to_what_was_subtracted(mosaic, matched, in_memory, caplog):
     step = PixelSkyMatchStep(in_memory=in_memory)
     step.subtract = True
@@ -597,7 +606,10 @@ def test_nothing_is_left_to_match_after_subtraction(mosaic, matched):
     np.testing.assert_allclose(found, matched, atol=1e-4)
 
 
-@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize(
+    ("in_memory", "subtract"),
+    [(True, True), (True, False), pytest.param(False, True, marks=pytest.mark.slow)],
+)
 def test_second_run_cannot_change_its_mind(mosaic, in_memory, subtract):
     step = PixelSkyMatchStep(subtract=subtract, in_memory=in_memory)
     first = step.run(mosaic.association)

@@ -60,7 +60,7 @@ def test_module_map_names_every_module_and_no_other():
 
 
 def test_api_documents_every_module():
-    text = (DOCS / "api.rst").read_text()
+    text = "".join(path.read_text() for path in sorted(DOCS.glob("api*.rst")))
     documented = re.findall(r":: jwst_mosaic_skymatch\.([\w.]+)", text)
     documented = {re.sub(r"\.[A-Z]\w+$", "", name).replace(".", "/") for name in documented}
     assert public_modules() - documented == set()

@@ -128,7 +128,8 @@ def test_level_of_the_coronagraph(mosaic_scene):
     assert rms(kept) > 2 * rms(masked)
 
 
-@pytest.mark.parametrize("in_memory", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("in_memory", [True, False])
 def test_other_processes_leave_out_the_same(
     mosaic, centre, tmp_path, monkeypatch, caplog, in_memory
 ):

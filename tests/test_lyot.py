@@ -205,6 +205,7 @@ def test_ways_to_separate_levels(exposures, tmp_path, monkeypatch, parameters, t
     assert np.ptp([others[name] - level for name, level in levels.items()]) <= tolerance
 
 
+@pytest.mark.slow
 def test_separate_levels_can_be_fixed(exposures, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     _, table = separate(str(exposures.association), save_diagnostics=True, save_tiles=True)

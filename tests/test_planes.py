@@ -44,7 +44,12 @@ def what_is_left(scene, **parameters):
     [
         pytest.param({"visit_gradient_rms": 0.05}, {}, 0.006, marks=pytest.mark.slow),
         ({"visit_gradient_rms": 0.2}, {"grouping": "none"}, 0.008),
-        ({"exposure_gradient_rms": 0.05}, {"plane_per": "exposure"}, 0.006),
+        pytest.param(
+            {"exposure_gradient_rms": 0.05},
+            {"plane_per": "exposure"},
+            0.006,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_planes_are_subtracted(imperfections, parameters, largest):

@@ -340,7 +340,16 @@ def make_inputs(kind, mosaic):
 
 @pytest.mark.parametrize(
     "kind",
-    ["association", "dict", "library", "library on disk", "container", "files", "models", "mixed"],
+    [
+        "association",
+        "dict",
+        "library",
+        pytest.param("library on disk", marks=pytest.mark.slow),
+        pytest.param("container", marks=pytest.mark.slow),
+        "files",
+        "models",
+        pytest.param("mixed", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize(
     ("way", "in_memory"),
@@ -390,7 +399,7 @@ def test_nothing_is_kept_after_a_run(mosaic, tmp_path, monkeypatch):
     assert step.levels_table is not None
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_renamed_files_get_their_levels(mosaic, tmp_path, monkeypatch, in_memory):
     """Their headers hold the names from before."""
     monkeypatch.chdir(tmp_path)

@@ -178,6 +178,7 @@ def test_user_goes_straight_on_with_image3(work, mosaic, assert_no_seams):
     assert_no_seams(work / I2D)
 
 
+@pytest.mark.slow
 def test_strun_parameters_and_parameter_file(work, mosaic):
     done = strun(
         "pixel_skymatch",
@@ -220,6 +221,7 @@ def test_rerun_on_own_output_adds_up(work, mosaic):
     assert np.abs(difference - difference.mean()).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_stock_pipeline_with_shipped_parameter_file(work, mosaic, assert_no_seams):
     done = strun(
         IMAGE3_PARAMETERS,
@@ -237,6 +239,7 @@ def test_stock_pipeline_with_shipped_parameter_file(work, mosaic, assert_no_seam
     assert not list(work.glob("*_skymatch*"))
 
 
+@pytest.mark.slow
 def test_stock_pipeline_from_the_command_line(work, mosaic, assert_no_seams):
     done = strun(
         "calwebb_image3",
@@ -262,11 +265,13 @@ HOOKS = {"class": PixelSkyMatchStep, "name": HOOK, "call": f"{HOOK}(grouping='no
 @pytest.mark.parametrize(
     ("hook", "in_memory"),
     [
-        *(pytest.param(HOOKS[kind], kind != "name", id=kind) for kind in HOOKS),
+        pytest.param(HOOKS["name"], False, id="name"),
         # Those that are left run the whole pipeline for the same two paths again.
         *(
-            pytest.param(HOOKS[kind], kind == "name", id=f"{kind}-other", marks=pytest.mark.slow)
+            pytest.param(HOOKS[kind], in_memory, id=f"{kind}-{in_memory}", marks=pytest.mark.slow)
             for kind in HOOKS
+            for in_memory in (True, False)
+            if (kind, in_memory) != ("name", False)
         ),
     ],
 )
@@ -321,6 +326,7 @@ def test_own_pipeline_skips_by_the_stock_name(mosaic, tmp_path, monkeypatch):
         assert i2d.meta.background.level is None
 
 
+@pytest.mark.slow
 def test_instance_in_a_pipeline(mosaic, tmp_path, monkeypatch, assert_no_seams):
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
     monkeypatch.chdir(tmp_path)
@@ -362,6 +368,7 @@ def test_with_tweakreg(tmp_path, monkeypatch):
         assert model.meta.cal_step.tweakreg == "COMPLETE"
 
 
+@pytest.mark.slow
 def test_outlier_detection_sees_the_same_as_with_true_levels(mosaic, tmp_path, monkeypatch):
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
     skylist = write_true_levels(mosaic, tmp_path / "levels.txt")

@@ -18,10 +18,12 @@ from typing import Any, cast
 import numpy as np
 from scipy import sparse
 
+from jwst_mosaic_skymatch.comparison import ComparedStacks, compare_stacks
 from jwst_mosaic_skymatch.compute.executors import BoundedSubmitter, Workers, run_jobs
 from jwst_mosaic_skymatch.levels.combine import combine_levels
 from jwst_mosaic_skymatch.levels.errors import level_errors, offset_shares
 from jwst_mosaic_skymatch.levels.joint import JointSolution, pair_results, solve_jointly
+from jwst_mosaic_skymatch.levels.likelihood import likely_slope_variance
 from jwst_mosaic_skymatch.levels.operator import OffsetSolver, level_operator
 from jwst_mosaic_skymatch.levels.planes import GradientEquations, fit_gradients
 from jwst_mosaic_skymatch.levels.results import (
@@ -32,7 +34,6 @@ from jwst_mosaic_skymatch.levels.results import (
     MatchedStack,
     PairResult,
     Stack,
-    closes,
     closure_factor,
 )
 from jwst_mosaic_skymatch.levels.slopes import family_slopes
@@ -43,37 +44,21 @@ from jwst_mosaic_skymatch.levels.trends import (
     find_structure,
     include_structure,
 )
-from jwst_mosaic_skymatch.offsets.graph import connected_parts
-from jwst_mosaic_skymatch.offsets.lyot import (
-    LyotContrast,
-    LyotOffset,
-    common_offset,
-    measure_contrast,
-)
 from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.offsets.quality import doubt, find_unlike
-from jwst_mosaic_skymatch.offsets.selection import choose_pairs, find_stacks
+from jwst_mosaic_skymatch.offsets.selection import find_stacks
 from jwst_mosaic_skymatch.stack import (
     MatchSettings,
-    all_quoted,
     make_exposure_tile,
     match_stack,
-    measure_pair,
     outside_shares,
 )
 from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.lyot import has_lyot
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
-from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, crop_to_overlap, store_tile
+from jwst_mosaic_skymatch.tiles.tile import Tile, store_tile
 
 __all__ = ["match_exposures"]
-
-# How often gradients may be doubled until loops close.
-GRADIENT_STEPS = 4
-
-# A pair with a larger share of Lyot fields on an imager hangs on these.
-MOSTLY = 0.5
 
 # An exposure, or the tile that is being made of it.
 _Started = Observation | Future[TiledExposure]
@@ -152,7 +137,7 @@ def match_exposures(
     ]
     stacks = _number_stacks([stack for found in matched for stack in found.stacks])
     contrasts = [contrast for found in matched for contrast in found.contrasts]
-    compared = _compare_stacks(stacks, settings, workers, contrasts)
+    compared = compare_stacks(stacks, settings, workers, contrasts)
     owners = pieces or {}
     groups = [labels[owners.get(k, k)] for k in range(len(labels))]
     match = _solve_stacks(groups, kin, matched, stacks, compared, owners, settings)
@@ -192,79 +177,12 @@ def _number_stacks(stacks: Sequence[Stack]) -> tuple[Stack, ...]:
     return tuple(numbered)
 
 
-@dataclass(frozen=True)
-class _ComparedStacks:
-    """Stacks after all pairs of them have been measured."""
-
-    offsets: tuple[PairOffset, ...]
-    failed: Collection[int]  # stacks in pairs with too few common cells
-    lyot: LyotOffset
-    lyot_pairs: tuple[int, ...]  # see `Match`
-
-
-def _compare_stacks(
-    stacks: Sequence[Stack],
-    settings: MatchSettings,
-    workers: Workers,
-    contrasts: Sequence[LyotContrast],
-) -> _ComparedStacks:
-    """Measure the pairs of all stacks; ``contrasts`` is what pairs inside them show."""
-    pairs = choose_pairs([stack.summary.coverage for stack in stacks])
-    quoted = all_quoted([stack.summary for stack in stacks])
-    means = [cast(StoredTile, stack.mean) for stack in stacks]
-    between = _measure_contrasts(means, pairs, workers)
-    lyot = common_offset([*contrasts, *between])
-    jobs = (
-        (
-            measure_pair,
-            *crop_to_overlap(means[i], means[j]),
-            settings,
-            quoted,
-            False,
-            contrast,
-            lyot,
-        )
-        for (i, j), contrast in zip(pairs, between, strict=True)
-    )
-    offsets: list[PairOffset] = []
-    failed: set[int] = set()
-    lyot_pairs: list[int] = []
-    measured = run_jobs(workers.executor, jobs, workers.n_ahead)
-    for (i, j), shown, offset in zip(pairs, between, measured, strict=True):
-        if offset is None:
-            failed |= {i, j}
-            continue
-        if shown and not lyot.n_pairs and abs(shown.share) > MOSTLY:
-            lyot_pairs.append(len(offsets))
-        offsets.append(replace(offset, first=i, second=j))
-    return _ComparedStacks(
-        tuple(offsets), failed, lyot, _that_tie(lyot_pairs, len(stacks), offsets)
-    )
-
-
-def _that_tie(pairs: Sequence[int], n: int, offsets: Sequence[PairOffset]) -> tuple[int, ...]:
-    """Choose of some pairs those without which their stacks would not be connected."""
-    others = [offset for k, offset in enumerate(offsets) if k not in pairs]
-    parts = connected_parts(n, *pair_ends(others))
-    return tuple(k for k in pairs if parts[offsets[k].first] != parts[offsets[k].second])
-
-
-def _measure_contrasts(
-    means: Sequence[StoredTile], pairs: Sequence[tuple[int, int]], workers: Workers
-) -> list[LyotContrast | None]:
-    """See what pairs show of Lyot fields."""
-    if not any(has_lyot(mean.outline) for mean in means):
-        return [None] * len(pairs)
-    jobs = ((measure_contrast, *crop_to_overlap(means[i], means[j])) for i, j in pairs)
-    return list(run_jobs(workers.executor, jobs, workers.n_ahead))
-
-
 def _solve_stacks(
     labels: Sequence[str],
     families: Sequence[str],
     matched: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
-    compared: _ComparedStacks,
+    compared: ComparedStacks,
     pieces: Collection[int],
     settings: MatchSettings,
 ) -> Match:
@@ -333,28 +251,20 @@ def _solve_levels(
     weighted: bool,
 ) -> tuple[BackgroundStructure, list[PairOffset], JointSolution]:
     """Solve for the levels of stacks; what backgrounds have beside them enters errors of pairs."""
-    numbers, between = range(len(stacks)), slice(len(inside), None)
+    between = slice(len(inside), None)
 
-    def solve(found: BackgroundStructure) -> tuple[list[PairOffset], JointSolution, bool]:
+    def solve(found: BackgroundStructure) -> tuple[list[PairOffset], JointSolution]:
         offsets = include_structure(
             measured, found.structure_variances[between], found.trend_variances[between]
         )
-        joint = solve_jointly([s.summary for s in stacks], offsets, weighted=weighted)
-        return offsets, joint, closes((*inside, *pair_results(offsets, joint, numbers)))
+        return offsets, solve_jointly([s.summary for s in stacks], offsets, weighted=weighted)
 
     found = _find_structure(families, inside, stacks, measured)
-    offsets, joint, is_closed = solve(found)
-    if is_closed or found.has_gradients:
-        return found, offsets, joint
-    # Gradients too small to stand out in single overlaps add up around loops. They may be as large
-    # as is most likely or, where several pairs disagree, as it takes for loops to close.
-    n_steps = GRADIENT_STEPS if np.count_nonzero(joint.solution.robust_weights < 0.5) > 1 else 1
-    found = _find_structure(families, inside, stacks, measured, gradients_likely=True)
-    for step in range(n_steps):
-        found = found.with_gradients(2.0 if step else 1.0)
-        offsets, joint, is_closed = solve(found)
-        if is_closed or not found.has_gradients:
-            break
+    offsets, joint = solve(found)
+    slope = likely_slope_variance(len(stacks), measured, joint.solution, found.part(between))
+    if slope != found.of_families.slope:
+        found = found.with_family_slope(slope)
+        offsets, joint = solve(found)
     return found, offsets, joint
 
 
@@ -376,8 +286,6 @@ def _find_structure(
     inside: Sequence[PairResult],
     stacks: Sequence[Stack],
     offsets: Sequence[PairOffset],
-    *,
-    gradients_likely: bool = False,
 ) -> BackgroundStructure:
     """Find what backgrounds have beside their levels, from all pairs."""
     return find_structure(
@@ -388,7 +296,6 @@ def _find_structure(
         np.concatenate(
             [np.zeros(len(inside)), outside_shares(offsets, [s.summary for s in stacks])]
         ),
-        gradients_likely=gradients_likely,
     )
 
 

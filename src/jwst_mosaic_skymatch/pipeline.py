@@ -35,12 +35,12 @@ class PixelSkyMatchImage3Pipeline(PlainParameters, Image3Pipeline):
         Parameters
         ----------
         *args
-            One argument: what `Image3Pipeline` takes, a path, or an iterable of paths or models.
+            One argument: what ``Image3Pipeline`` takes, a path, or an iterable of paths or models.
 
         Returns
         -------
         object
-            What `Image3Pipeline` returns.
+            What ``Image3Pipeline`` returns.
         """
         return super().run(*map(_as_stock_takes_it, args))
 

@@ -299,6 +299,7 @@ def measure_pair(
     keep_outliers: bool,
     contrast: LyotContrast | None,
     lyot: LyotOffset,
+    all_cells: bool = False,
 ) -> PairOffset | None:
     """Measure the offset of two tiles, see `measure_offset`.
 
@@ -314,6 +315,8 @@ def measure_pair(
         What their overlap shows of Lyot fields, if there are any.
     lyot : LyotOffset
         How much these lie above the imager.
+    all_cells : bool, optional
+        Use what Lyot fields show, less ``lyot``, although imagers alone overlap as well.
 
     Returns
     -------
@@ -322,12 +325,12 @@ def measure_pair(
 
     Notes
     -----
-    Where imagers alone overlap, too, Lyot fields are left out. To subtract what is measured there
-    itself would add its error, and fields may differ a little. The joint covariance of levels
-    counts all common cells: what is lost with these is a variance of this pair.
+    Where imagers alone overlap, too, Lyot fields are left out at first (see `compare_stacks`). The
+    joint covariance of levels counts all common cells: what is lost with these is a variance of
+    this pair.
     """
     is_raised = contrast is not None and lyot.value != 0.0
-    tells = contrast is not None and np.isfinite(contrast.value)
+    tells = contrast is not None and np.isfinite(contrast.value) and not all_cells
     if is_raised:
         first = without_lyot(first, second, None if tells else lyot.value)
     offset = measure_offset(
@@ -342,6 +345,8 @@ def measure_pair(
         keep_picture=settings.keep_pictures,
     )
     if offset is None or contrast is None or not is_raised:
+        return offset
+    if all_cells:
         return offset
     if not tells:
         return offset.with_variance(structure=(contrast.share * lyot.error) ** 2)

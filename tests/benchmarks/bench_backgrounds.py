@@ -14,6 +14,7 @@ import logging
 import os
 
 import numpy as np
+from information_bound import plane_bound
 from records import add_json_option, write_record
 
 from jwst_mosaic_skymatch import simulation as sim
@@ -41,6 +42,7 @@ COLUMNS = {
     "pull": "standard deviation of error over level_error",
     "unused": "pairs left out, mean over the seeds",
     "left": "what is left of backgrounds in all pixels, rms, MJy/sr",
+    "bound": "information bound of that with planes, MJy/sr",
 }
 
 
@@ -93,6 +95,16 @@ def measure(scene, parameters, *, planes):
     return error, table["level_error"].value[order], unused, np.sqrt(np.mean(left**2))
 
 
+def bound(name, options):
+    """Find the least that planes of a case can leave; NaN for other cases."""
+    rms = [value for key, value in CASES[name].items() if key.endswith("gradient_rms")]
+    if not (options.plane and rms):
+        return np.nan
+    scene = mosaic(options.first_seed, options.binning, CASES[name])
+    models = sim.simulate_models(scene)
+    return plane_bound(models, scene, rms[0], per_exposure=options.plane == "exposure")
+
+
 def main():
     """Run all cases and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -109,7 +121,9 @@ def main():
     parameters = {"grouping": options.grouping}
     if options.plane:
         parameters |= {"background": "plane", "plane_per": options.plane}
-    print(f"{'backgrounds':18}{'rms':>9}{'quoted':>9}{'pull':>7}{'unused':>8}{'left':>9}")
+    print(
+        f"{'backgrounds':18}{'rms':>9}{'quoted':>9}{'pull':>7}{'unused':>8}{'left':>9}{'bound':>9}"
+    )
     rows = []
     for name in options.cases:
         results = [
@@ -122,12 +136,12 @@ def main():
         rms, sigma = (np.sqrt(np.mean(values**2)) for values in (error, quoted))
         left = np.sqrt(np.mean([r[3] ** 2 for r in results]))
         unused = np.mean([r[2] for r in results])
-        pull = np.std(error / quoted)
+        pull, least = np.std(error / quoted), bound(name, options)
         print(
-            f"{name:18}{rms:9.5f}{sigma:9.5f}{pull:7.2f}{unused:8.1f}{left:9.5f}",
+            f"{name:18}{rms:9.5f}{sigma:9.5f}{pull:7.2f}{unused:8.1f}{left:9.5f}{least:9.5f}",
             flush=True,
         )
-        rows.append(dict(zip(COLUMNS, (name, rms, sigma, pull, unused, left), strict=True)))
+        rows.append(dict(zip(COLUMNS, (name, rms, sigma, pull, unused, left, least), strict=True)))
     write_record(options.json, rows, COLUMNS)
 
 

@@ -46,7 +46,7 @@ def serial_levels(mosaic):
 # --- the step ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("maximum_cores", ["1", "2"])
 def test_levels_whole_stacks(
     mosaic, serial_levels, tmp_path, monkeypatch, two_cores, maximum_cores, in_memory

@@ -111,8 +111,8 @@ def mosaic_tiles(seed, sky, spread):
     ("labels", "spread", "sky"),
     [
         ("aaaabbb", 20, structured_sky),
-        ("abcdefg", 35, structured_sky),
-        ("aaaaaaa", 20, structured_sky),
+        pytest.param("abcdefg", 35, structured_sky, marks=pytest.mark.slow),
+        pytest.param("aaaaaaa", 20, structured_sky, marks=pytest.mark.slow),
         ("aaaabbb", 20, smooth_sky),
         ("abcdefg", 35, smooth_sky),
         ("aaaabbb", 20, None),

@@ -9,9 +9,12 @@ from helpers import make_tile
 from jwst_mosaic_skymatch.offsets.lyot import (
     LyotContrast,
     LyotOffset,
+    better_known,
     common_offset,
     measure_contrast,
+    refine_offset,
 )
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
@@ -118,3 +121,68 @@ def test_errors_are_those_of_the_median():
     pulls = [(f.value - 0.5) / f.error for f in found]
     assert 0.7 < np.std(pulls) < 1.1
     assert LyotOffset() == common_offset([])
+
+
+def drawn_pairs(n, *, shown=0.003, share=0.4, gradient=0.0, seed=1):
+    """Make pairs with and without Lyot fields, of which ``shown`` is left in them."""
+    rng = np.random.default_rng(seed)
+    imagers, all_cells, shares = [], [], []
+    for k in range(n):
+        sign = (-1) ** k * share
+        truth, both, own = 0.1 * k, *rng.normal(0.0, (2e-4, 3e-4))
+        whole = truth + both + sign * (shown + rng.normal(0.0, gradient))
+        lost = 0.0003**2
+        imagers.append(made_pair(truth + both + own, 4e-8 + lost, lost))
+        all_cells.append(made_pair(whole, 4e-8, 0.0))
+        shares.append(LyotContrast(0.5, 0.01, sign, 99))
+    return imagers, all_cells, shares
+
+
+def made_pair(value, variance, structure):
+    return PairOffset(
+        first=0,
+        second=1,
+        value=value,
+        variance=variance,
+        structure_variance=structure,
+        n_cells=99,
+    )
+
+
+def test_refined_offset_is_within_its_error():
+    coarse = LyotOffset(0.5, 0.002, 4)
+    found = [refine_offset(*drawn_pairs(8, seed=seed), coarse) for seed in range(200)]
+    pulls = np.array([(one.value - 0.503) / one.error for one in found])
+    assert 0.8 < np.sqrt(np.mean(pulls**2)) < 1.2
+    assert max(one.error for one in found) < 0.001
+
+
+def test_spoiled_pair_does_not_move_the_offset():
+    imagers, all_cells, shares = drawn_pairs(8)
+    all_cells[2] = replace(all_cells[2], value=all_cells[2].value + 1.0)
+    found = refine_offset(imagers, all_cells, shares, LyotOffset(0.5, 0.002, 4))
+    assert found.value == pytest.approx(0.503, abs=0.001)
+
+
+def test_pairs_that_tell_nothing_leave_the_offset():
+    coarse = LyotOffset(0.5, 0.002, 4)
+    assert refine_offset([], [], [], coarse) is coarse
+    imagers, all_cells, shares = drawn_pairs(1)
+    alone = refine_offset(imagers, all_cells, shares, coarse)
+    assert alone.error == pytest.approx(2 * 0.0003 / 0.4)
+
+
+def test_all_cells_are_used_where_the_offset_is_known_well():
+    parts = drawn_pairs(8, shown=0.0)
+    known = better_known(*parts, LyotOffset(0.5, 1e-5, 8))
+    np.testing.assert_array_equal([p.value for p in known], [p.value for p in parts[1]])
+    assert all(p.variance == pytest.approx(4e-8, rel=0.01) for p in known)
+    doubtful = better_known(*parts, LyotOffset(0.5, 0.01, 8))
+    assert doubtful == parts[0]
+
+
+def test_gradients_make_the_offset_uncertain():
+    parts = drawn_pairs(8, gradient=0.01)
+    found = refine_offset(*parts, LyotOffset(0.5, 0.002, 4))
+    assert found.error > 4 * refine_offset(*drawn_pairs(8), LyotOffset(0.5, 0.002, 4)).error
+    assert better_known(*parts, found) == parts[0]

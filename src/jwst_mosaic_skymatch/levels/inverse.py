@@ -43,6 +43,13 @@ class GroundedInverse:
             solution[self._free] = self._factor.solve(np.ascontiguousarray(right[self._free]))
         return solution
 
+    @property
+    def log_determinant(self) -> float:
+        """Logarithm of the determinant of the matrix without what is held at zero."""
+        if not self._free.size:
+            return 0.0
+        return float(np.sum(np.log(np.abs(self._factor.U.diagonal()))))
+
     def quadratic_forms(self, rows: sparse.sparray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """Compute x K x for each row x of a sparse array (k, n), K the inverse."""
         forms = np.zeros(rows.shape[0])

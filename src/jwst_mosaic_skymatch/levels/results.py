@@ -25,7 +25,6 @@ __all__ = [
     "MatchedStack",
     "PairResult",
     "Stack",
-    "closes",
     "closure_factor",
     "closure_of",
     "unmatched",
@@ -309,13 +308,6 @@ def closure_of(
     chi2 = sum(min(pair.residual**2 / pair.offset.variance, largest) for pair in known)
     dof = sum(pair.expected_variance / pair.offset.variance for pair in known)
     return float(chi2), float(dof)
-
-
-def closes(pairs: Sequence[PairResult]) -> bool:  # numpydoc ignore=PR01,RT01
-    """Tell whether residuals, of all pairs that were measured, may be chance."""
-    chi2, dof = closure_of(pairs)
-    # Where nothing is measured twice both are zero but for rounding.
-    return dof < 1e-3 or chi2 < dof or bool(chdtrc(dof, chi2) > LEAST_PROBABILITY)
 
 
 def closure_factor(pairs: Sequence[PairResult]) -> float:  # numpydoc ignore=PR01,RT01

@@ -167,15 +167,9 @@ class BackgroundStructure:
     structure_variances: np.ndarray
     slope_covariances: np.ndarray
 
-    @property
-    def has_gradients(self) -> bool:
-        """Whether gradients of exposures or families are more than zero."""
-        return bool(self.of_exposures.slope or self.of_families.slope)
-
-    def with_gradients(self, factor: float) -> Self:
-        """Put in gradients of families so many times as large."""
-        larger = replace(self.of_families, slope=factor**2 * self.of_families.slope)
-        return replace(self, of_families=larger)
+    def with_family_slope(self, variance: float) -> Self:
+        """Put in another variance of the gradients of families."""
+        return replace(self, of_families=replace(self.of_families, slope=variance))
 
     @property
     def trend_variances(self) -> np.ndarray:
@@ -225,8 +219,6 @@ def find_structure(
     frames: Sequence[DetectorFrame | None],
     families: Sequence[str],
     outside: np.ndarray,
-    *,
-    gradients_likely: bool = False,
 ) -> BackgroundStructure:
     """Find what the backgrounds of a mosaic have beside their levels.
 
@@ -243,8 +235,6 @@ def find_structure(
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles of each pair that lies outside of their overlap: what all of a
         tile has is part of its level.
-    gradients_likely : bool, optional
-        Take the gradients of families for what they most likely are, significant or not.
 
     Returns
     -------
@@ -265,14 +255,13 @@ def find_structure(
         strips = _measure_strips(offsets, squares, with_trends=True)
     shared = np.asarray(family_effects.shares.power(2).sum(axis=1)).ravel()
     others = _with_slopes(covariances, squares, own_slope)
-    least = 0.0 if gradients_likely else SLOPE_SIGNIFICANCE
-    of_families = _measure_trends(offsets, family_effects.shares, others, "slope", least)
+    of_families = _measure_trends(offsets, family_effects.shares, others, "slope")
     if own_slope.slope:
         # Now that the share of families is known, pairs of different ones tell it as well.
         others = _with_slopes(covariances, shared, of_families)
         own_slope = _measure_trends(offsets, effects.shares, others, "slope")
         others = _with_slopes(covariances, squares, own_slope)
-        of_families = _measure_trends(offsets, family_effects.shares, others, "slope", least)
+        of_families = _measure_trends(offsets, family_effects.shares, others, "slope")
     # Gains are those of exposures: the narrow overlaps of visits tell too little of them.
     gain = _measure_trends(offsets, effects.shares, others, "gain").gain
     return BackgroundStructure(
@@ -374,14 +363,13 @@ def _measure_trends(
     shares: sparse.sparray,
     covariances: Sequence[np.ndarray],
     kinds: str,
-    least: float = SLOPE_SIGNIFICANCE,
 ) -> TrendVariances:
     r"""Find how large trends are from how those of pairs scatter, by maximum likelihood.
 
     The trend of a pair is a sum of trends, with variance :math:`\sigma^2 \sum_k f_{pk}^2` for
     shares f of exposures (or families), and of noise with the given covariance. Few exposures
     tell their variance badly: it is multiplied by :math:`(\nu + 2) / \nu` for :math:`\nu`
-    independent trends. Where it is not significant (``least``, for slopes) it is zero.
+    independent trends. Where it is not significant it is zero.
     """
     squares = np.asarray(shares.power(2).sum(axis=1)).ravel()
     chosen = [k for k, offset in enumerate(offsets) if offset.trends and squares[k] > 1e-3]
@@ -397,7 +385,7 @@ def _measure_trends(
         gains.append((found[2], covariances[k][2, 2], squares[k]))
     slope = gain = 0.0
     if "slope" in kinds:
-        slope = _likely_variance(np.array(slopes), least)
+        slope = _likely_variance(np.array(slopes), SLOPE_SIGNIFICANCE)
     if "gain" in kinds:
         gain = _likely_variance(np.array(gains), GAIN_SIGNIFICANCE)
     return TrendVariances(slope=slope * (n_free + 1) / n_free, gain=gain * (n_free + 2) / n_free)

@@ -4,13 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtrc
 
+from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.lyot import has_lyot, lyot_share
 from jwst_mosaic_skymatch.tiles.scatter import GAUSSIAN_MAD, biweight, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import overlap_windows
 
-__all__ = ["LyotContrast", "LyotOffset", "common_offset", "measure_contrast"]
+__all__ = [
+    "LyotContrast",
+    "LyotOffset",
+    "better_known",
+    "common_offset",
+    "measure_contrast",
+    "refine_offset",
+]
 
 # Cells to a side of the blocks of which medians are compared.
 BLOCK_CELLS = 8
@@ -21,6 +30,8 @@ N_SOLUTIONS = 6
 # From so many errors on an offset is significant. One pair alone does not show how much pairs
 # differ: its error counts twice.
 SIGNIFICANCE = 4.0
+# Probability by chance below which pairs scatter by more than their errors.
+LEAST_PROBABILITY = 0.01
 MEDIAN_VARIANCE = np.pi / 2.0
 ALONE = 2.0
 
@@ -190,3 +201,89 @@ def common_offset(contrasts: Sequence[LyotContrast | None]) -> LyotOffset:
     if abs(value) < SIGNIFICANCE * error:
         return LyotOffset(n_pairs=n)
     return LyotOffset(value, error, n)
+
+
+def refine_offset(
+    imagers: Sequence[PairOffset],
+    all_cells: Sequence[PairOffset],
+    contrasts: Sequence[LyotContrast],
+    lyot: LyotOffset,
+) -> LyotOffset:
+    r"""Find the offset of Lyot fields from what they do to the offsets of pairs.
+
+    Parameters
+    ----------
+    imagers : sequence of PairOffset
+        Pairs without the cells in which Lyot fields lie on an imager; their structure variance is
+        for the lack of these.
+    all_cells : sequence of PairOffset
+        The same pairs with these cells, less ``lyot``.
+    contrasts : sequence of LyotContrast
+        What these pairs show.
+    lyot : LyotOffset
+        The offset as found so far.
+
+    Returns
+    -------
+    LyotOffset
+        A better one: the medians of blocks that `common_offset` compares, with planes, tell it by
+        several times less. ``lyot`` itself if no pair tells more.
+
+    Notes
+    -----
+    Of an error e of the offset so far, a pair with the share f of Lyot fields shows :math:`e f` as
+    the difference of its two offsets, whose variance is that by which the imagers' is larger. Of
+    all pairs the weighted mean is taken, with the biweight, and an error by their scatter where
+    that is larger than chance: gradients make it large.
+    """
+    shares = np.array([contrast.share for contrast in contrasts])
+    differences = np.array([b.value - a.value for a, b in zip(imagers, all_cells, strict=True)])
+    lost = np.array([pair.structure_variance for pair in imagers])
+    told = (lost > 0) & (shares != 0)
+    n = int(np.count_nonzero(told))
+    if not n:
+        return lyot
+    values = differences[told] / shares[told]
+    precision = shares[told] ** 2 / lost[told]
+    weights = precision
+    for _ in range(N_SOLUTIONS):
+        mean = float(np.average(values, weights=weights))
+        misfits = np.abs(values - mean) * np.sqrt(precision)
+        scale = max(1.0, float(np.median(misfits)) / GAUSSIAN_MAD)
+        weights = precision * np.maximum(biweight(misfits / scale, 1.0), 1e-9)
+    factor = ALONE
+    if n > 1:
+        chi2 = float(np.sum(misfits**2))
+        by_chance = chdtrc(n - 1, chi2) > LEAST_PROBABILITY
+        factor = 1.0 if by_chance else max(1.0, float(np.sqrt(chi2 / (n - 1))))
+    return LyotOffset(lyot.value + mean, factor / float(np.sqrt(precision.sum())), n)
+
+
+def better_known(
+    imagers: Sequence[PairOffset],
+    all_cells: Sequence[PairOffset],
+    contrasts: Sequence[LyotContrast],
+    lyot: LyotOffset,
+) -> list[PairOffset]:
+    """Choose of each pair the offset of the smaller variance.
+
+    Parameters
+    ----------
+    imagers, all_cells, contrasts : sequence
+        See `refine_offset`.
+    lyot : LyotOffset
+        What has been subtracted from ``all_cells``; its error adds to theirs.
+
+    Returns
+    -------
+    list of PairOffset
+        The offsets.
+    """
+    return [
+        min(
+            imager,
+            whole.with_variance(structure=(contrast.share * lyot.error) ** 2),
+            key=lambda pair: pair.variance,
+        )
+        for imager, whole, contrast in zip(imagers, all_cells, contrasts, strict=True)
+    ]

@@ -170,7 +170,7 @@ def measure_offset(
         are compared again.
     fit_plane : bool, optional
         With the 'biweight' statistic, regress the differences on the place, too, so that the
-        slopes of `PairOffset.trends` are as good as the offset.
+        slopes of ``trends`` are as good as the offset.
     quoted : bool, optional
         Take the variance of cells from the exposures' errors, if both quote
         them.

@@ -20,6 +20,9 @@ RATIO_OF_HITS = 1.5
 # Scatter of a stack's best pair over the median of all best ones, from which on it is no image of
 # this sky; where overlaps of galaxies and of empty sky are compared it is a few.
 UNLIKE_RATIO = 50.0
+# Share of the scatter of cells from which on a gradient explains it: 0.3 to 0.4 for planes, as the
+# regression leaves out cells where these are largest; below 0.001 for zeros and noise.
+GRADIENT_SHARE = 0.2
 # Scatter of a pair over what quoted errors say, in units of that of the median pair, from which on
 # its overlap is rough. Stripes, glow and gradients of simulated mosaics reach 9, light scattered
 # over half of an overlap 70.
@@ -98,10 +101,16 @@ def find_unlike(n: int, offsets: Sequence[PairOffset]) -> Mapping[int, str]:
     -------
     mapping of int to str
         What is wrong with which stack. Of two that disagree none can be told.
+
+    Notes
+    -----
+    Where a good part of the scatter is that of a gradient, two stacks are not unlike.
     """
     scatter = np.full(n, np.inf)
     for offset in offsets:
         ratio = offset.noise_variance / offset.quoted_variance
+        if _share_of_gradient(offset) > GRADIENT_SHARE:
+            ratio = min(ratio, 1.0)
         for end in (offset.first, offset.second):
             scatter[end] = min(scatter[end], ratio)
     known = np.isfinite(scatter)
@@ -113,6 +122,15 @@ def find_unlike(n: int, offsets: Sequence[PairOffset]) -> Mapping[int, str]:
         for k in np.flatnonzero(known & (scatter > UNLIKE_RATIO * usual)).tolist()
         if usual > 0
     }
+
+
+def _share_of_gradient(offset: PairOffset) -> float:
+    """Compare the variance of a fitted plane over an overlap with that of all cells."""
+    if offset.trends is None:
+        return 0.0
+    slopes = offset.trends.slopes[:2]
+    size = slopes @ np.linalg.solve(offset.trends.covariance[:2, :2], slopes)
+    return float(size) / offset.n_cells
 
 
 def doubt(

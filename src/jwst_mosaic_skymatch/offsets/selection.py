@@ -39,9 +39,9 @@ def choose_pairs(coverage: Sequence[BlockMap]) -> list[tuple[int, int]]:
     Differences of exposures that see the same cells add up exactly:
     (a - b) + (b - c) is a - c. A deep stack of n therefore needs no n (n - 1) / 2
     comparisons. Hubs are chosen greedily until they cover each block of sky
-    `DEPTH` times, or all but one of its tiles are hubs; a pair is compared if
-    one of the two is a hub. A stack costs `DEPTH` comparisons to an exposure,
-    and any two tiles of it are linked over `DEPTH` others, so that the outliers
+    ``DEPTH`` times, or all but one of its tiles are hubs; a pair is compared if
+    one of the two is a hub. A stack costs ``DEPTH`` comparisons to an exposure,
+    and any two tiles of it are linked over ``DEPTH`` others, so that the outliers
     of a single one do not spread. Edges that only a small part of a tile shares
     need one hub, which still ties together all tiles there.
     """

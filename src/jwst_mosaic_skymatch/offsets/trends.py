@@ -33,7 +33,7 @@ class StripScatter:
     Attributes
     ----------
     n_strips, n_wide : float
-        Effective number of strips, and of strips that are `WIDE` times as wide.
+        Effective number of strips, and of strips that are ``WIDE`` times as wide.
     variance, variance_wide : float
         Variance of the offset if strips, or wide ones, are what is independent in the
         residuals of the trends, (MJy/sr)^2.

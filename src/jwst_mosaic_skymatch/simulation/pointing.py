@@ -101,7 +101,7 @@ def read_pointings(field: str) -> tuple[Pointing, ...]:
     Parameters
     ----------
     field : str
-        One of `FIELDS`.
+        One of ``FIELDS``.
 
     Returns
     -------

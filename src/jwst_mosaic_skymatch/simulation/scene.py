@@ -150,7 +150,7 @@ def compose_scene(
     stars : StarCounts, optional
         Point sources. The default is none.
     levels : mapping of str to float, optional
-        Level by rootname, MJy/sr. The default is random, from `draw_levels`.
+        Level by rootname, MJy/sr. The default is random, from `simulation.levels.draw_levels`.
     seed : int, optional
         Seed.
     binning : int, optional

@@ -1,0 +1,229 @@
+"""The pages of the reference say what the step has and writes, no more and no less."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import asdf
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import QTable
+from configobj import ConfigObj
+from configobj.validate import Validator
+from jwst.skymatch import SkyMatchStep
+from jwst.stpipe import Step
+from stdatamodels.jwst.datamodels import open as open_model
+
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.simulation import simulate_mosaic
+
+DOCS = Path(__file__).parents[2] / "docs"
+# What every step writes into a model that it opens from an association, or saves.
+BY_STPIPE = ("filename", "date", "asn", "group_id", "calibration_software", "ref_file", "wcs")
+
+
+# --- parameters -------------------------------------------------------------
+
+
+def read_spec(text):
+    """Give what a spec says of each parameter: type, default, least value and options."""
+    lines = [line.partition(" #")[0] for line in text.splitlines()]
+    found = {}
+    for name, check in ConfigObj(lines, list_values=False, _inspec=True).items():
+        kind, arguments, keywords, default = Validator()._parse_with_caching(check)
+        found[name] = {
+            "type": kind,
+            "default": str(default).strip("'\""),
+            "least": keywords.get("min"),
+            "options": list(arguments) if kind == "option" else [],
+        }
+    return found
+
+
+OURS, STOCK = read_spec(PixelSkyMatchStep.spec), read_spec(SkyMatchStep.spec)
+EVERY_STEP = {name for base in Step.__mro__ for name in read_spec(vars(base).get("spec", ""))}
+EXPECTED = STOCK | OURS
+
+
+def read_parameters():
+    """Give what the page says of each parameter, in the same terms, and its text."""
+    text = (DOCS / "parameters.rst").read_text()
+    entries = re.split(r"^(``\w+``(?:, ``\w+``)*) \((.+)\)\n", text, flags=re.MULTILINE)[1:]
+    found = {}
+    for names, head, body in zip(*(entries[k::3] for k in range(3)), strict=True):
+        body = re.split(r"^\S", body, maxsplit=1, flags=re.MULTILINE)[0]
+        least = re.search(r"at least ([\d.]+)", head)
+        mark = re.search(r"; \*(new|changed)\*$", head)
+        for name in re.findall(r"\w+", names):
+            found[name] = {
+                "type": re.match(r"\w+", head)[0],
+                "default": re.search(r"default ``(.+?)``", head)[1],
+                "least": least and least[1],
+                "mark": mark and mark[1],
+                "text": body,
+            }
+    return found
+
+
+PAGE = read_parameters()
+
+
+def test_parameters_are_those_of_the_step():
+    assert sorted(PAGE) == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_parameter(name):
+    page, expected = PAGE[name], EXPECTED[name]
+    assert page["type"] == expected["type"]
+    assert page["default"] == expected["default"]
+    assert (page["least"] is None) == (expected["least"] is None)
+    if expected["least"] is not None:
+        assert float(page["least"]) == float(expected["least"])
+    for option in expected["options"]:
+        assert f"``{option}``" in page["text"]
+    assert "*When to change:*" in page["text"]
+    known = name in STOCK or name in EVERY_STEP
+    assert page["mark"] == (None if name not in OURS else "changed" if known else "new")
+
+
+def test_spec_holds_what_the_step_has():
+    step = PixelSkyMatchStep()
+    for name, expected in EXPECTED.items():
+        assert str(getattr(step, name)) == expected["default"]
+
+
+# --- tables of pages --------------------------------------------------------
+
+
+def read_table(page, name):
+    """Give the rows of a list-table by its name; of each the texts of its cells."""
+    text = (DOCS / page).read_text()
+    (block,) = re.findall(
+        rf"^\.\. list-table::[^\n]*\n   :name: {name}\n(.*?)(?=^\S|\Z)", text, re.S | re.M
+    )
+    rows = re.split(r"^   \* - ?", block, flags=re.MULTILINE)[2:]
+    return [
+        [" ".join(cell.split()) for cell in re.split(r"^     - ?", row, flags=re.MULTILINE)]
+        for row in rows
+    ]
+
+
+def quoted(cell):
+    return re.findall(r"``(.+?)``", cell)
+
+
+def columns_of(name):
+    """Give the unit of each column that the page lists."""
+    return {
+        column: u.Unit(unit.replace("\\ :sup:`2`", "2")) if unit else None
+        for cell, unit, _ in read_table("outputs.rst", name)
+        for column in quoted(cell)
+    }
+
+
+def test_migration_has_every_parameter_of_the_stock_step():
+    rows = read_table("migration.rst", "migration-table")
+    defaults = {quoted(name)[0]: quoted(default)[0] for name, default, _ in rows}
+    assert defaults == {name: spec["default"] for name, spec in STOCK.items()}
+    # The page says so of this step as well.
+    assert defaults == {name: EXPECTED[name]["default"] for name in STOCK}
+
+
+# --- output -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mosaic(mosaic_scene, tmp_path_factory):
+    """Simulate exposures with gradients, so that planes are subtracted."""
+    imperfections = replace(mosaic_scene.imperfections, visit_gradient_rms=0.2)
+    scene = replace(mosaic_scene, imperfections=imperfections)
+    return simulate_mosaic(scene, tmp_path_factory.mktemp("gradients"))
+
+
+@pytest.fixture(scope="module")
+def runs(mosaic, tmp_path_factory):
+    """Match a mosaic three times, with all that can be saved."""
+    directories = {}
+    for name, parameters in {
+        "constant": {"save_tiles": True},
+        "plane": {"background": "plane", "subtract": True},
+        "lyot": {"miri_lyot": "separate", "subtract": True},
+    }.items():
+        directories[name] = tmp_path_factory.mktemp(name)
+        PixelSkyMatchStep.call(
+            str(mosaic.association),
+            output_dir=str(directories[name]),
+            save_results=True,
+            save_diagnostics=True,
+            configure_log=False,
+            **parameters,
+        )
+    return directories
+
+
+def test_files(runs, mosaic):
+    """Each file that is written is on the page, and each on the page is written."""
+    exposures = "|".join(path.stem.removesuffix("_cal") for path in mosaic.files)
+    places = {"<exposure>": exposures, "<product>": mosaic.association.stem.removesuffix("_asn")}
+    patterns = set()
+    for cell, *_ in read_table("outputs.rst", "files"):
+        (pattern,) = quoted(cell)
+        for place, names in {**places, "<stack>": r"jw\d{11}(_\d+)?"}.items():
+            pattern = pattern.replace(place, f"({names})")
+        patterns.add(pattern)
+    names = [path.name for path in runs["constant"].iterdir()]
+    found = {name: [p for p in patterns if re.fullmatch(p, name)] for name in names}
+    assert [name for name in names if len(found[name]) != 1] == []
+    assert {pattern for (pattern,) in found.values()} == patterns
+
+
+@pytest.mark.parametrize("which", ["levels", "pairs"])
+def test_columns(runs, which):
+    on_page = columns_of(f"{which}-columns")
+    for run in ("constant", "plane"):
+        (path,) = runs[run].glob(f"*_skymatch_{which}.ecsv")
+        table = QTable.read(path)
+        expected = {c: u for c, u in on_page.items() if run == "plane" or "gradient" not in c}
+        assert {column: table[column].unit for column in table.colnames} == expected
+        assert set(table.meta) == {"chi2", "dof"}
+
+
+def test_material(runs):
+    (path,) = runs["constant"].glob("*_report.asdf")
+    on_page = {
+        name for cell, _ in read_table("outputs.rst", "material-entries") for name in quoted(cell)
+    }
+    with asdf.open(path) as file:
+        assert set(file.tree) - {"asdf_library", "history"} == on_page
+
+
+def test_tile(runs):
+    on_page = {quoted(cell)[0] for cell, *_ in read_table("outputs.rst", "tile-extensions")}
+    for path in runs["constant"].glob("*_skytile.fits"):
+        with fits.open(path) as hdus:
+            assert {hdu.name for hdu in hdus[1:]} == on_page
+
+
+def test_metadata(runs, mosaic):
+    """Each attribute and keyword of the page is written, and nothing else changes."""
+    rows = read_table("outputs.rst", "metadata-table")
+    keywords = {name: keyword for cell, keyword, _ in rows for name in quoted(cell)}
+    written = set()
+    for directory in runs.values():
+        for path in mosaic.files:
+            saved = directory / path.name.replace("_cal", "_skymatch")
+            with open_model(path) as before, open_model(saved) as after:
+                old, new = before.to_flat_dict(), after.to_flat_dict()
+                kept = [key for key in new if key.startswith(("meta", "history"))]
+                changed = {key for key in kept if old.get(key) != new[key]}
+                header = fits.getheader(saved) + fits.getheader(saved, "SCI")
+            changed = {re.sub(r"(polynomial_info).*", r"\1", key) for key in changed}
+            changed = {"history" if key.startswith("history") else key for key in changed}
+            written |= changed
+            for name, keyword in keywords.items():
+                if keyword != "in ASDF":
+                    assert quoted(keyword)[0] in header, name
+    by_stpipe = tuple(f"meta.{name}" for name in BY_STPIPE)
+    assert {key for key in written if not key.startswith(by_stpipe)} == set(keywords)

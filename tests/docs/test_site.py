@@ -1,0 +1,186 @@
+"""The documentation as a site: every page opened in a browser, wide and narrow, light and dark."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NEEDED = ("sphinx", "pydata_sphinx_theme", "sphinx_design", "playwright", "axe_playwright_python")
+MISSING = [name for name in NEEDED if find_spec(name) is None]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}: pip install -e ".[test,docs]"'),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+]
+
+PHONE, DESKTOP = (390, 844), (1280, 900)
+# Where screenshots go for a look at them; by default there are none.
+SCREENSHOTS = os.environ.get("SKYMATCH_SCREENSHOTS")
+# Of what can be read, seen and reached, the findings that keep someone out.
+AXE = """async () => {
+    const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+    return found.violations
+        .filter(violation => ["serious", "critical"].includes(violation.impact))
+        .map(violation => [violation.id, ...violation.nodes.slice(0, 4).map(node => node.html)]);
+}"""
+WITHOUT_ALT = "() => [...document.images].filter(img => !img.alt.trim()).map(img => img.src)"
+TOO_WIDE = """() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    return [...document.querySelectorAll("body *")]
+        .filter(element => element.getBoundingClientRect().right > width + 1)
+        .map(element => element.outerHTML.slice(0, 120)).slice(0, 6);
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the site, every warning an error, or take the one that has been built."""
+    if built := os.environ.get("SKYMATCH_SITE"):
+        return Path(built).resolve()
+    directory = tmp_path_factory.mktemp("site")
+    command = ("sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html")
+    done = subprocess.run(
+        [sys.executable, "-m", *command, DOCS, directory], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """Serve the site as a host would: of files opened as such, browsers forbid much."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def axe():
+    from axe_playwright_python import base
+
+    return base.AXE_FILE_PATH.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, request):
+    """Open a window of a size and colour; errors of pages, and what they ask for, are collected."""
+    size, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    page.said, page.asked, page.scheme = [], [], scheme
+    page.on("console", lambda m: page.said.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda asked: page.asked.append(asked.url))
+    yield page
+    context.close()
+
+
+def names_of_pages(site):
+    """Name all pages; under a name that starts with _ the theme keeps parts of pages."""
+    paths = (path.relative_to(site) for path in site.rglob("*.html"))
+    return sorted(path.as_posix() for path in paths if not path.parts[0].startswith("_"))
+
+
+LOOKS = [(size, scheme) for size in (DESKTOP, PHONE) for scheme in ("light", "dark")]
+
+
+def in_words(look):
+    (width, _), scheme = look
+    return f"{width}-{scheme}"
+
+
+def look_at(page, address, name, axe):
+    """Open a page and give all that is wrong with it."""
+    page.said.clear()
+    page.asked.clear()
+    page.goto(address + name)
+    page.add_script_tag(content=axe)
+    found = {
+        "axe": page.evaluate(AXE),
+        "no alternative text": page.evaluate(WITHOUT_ALT),
+        "wider than the window": page.evaluate(TOO_WIDE),
+        "on the console": list(page.said),
+        "from elsewhere": [url for url in page.asked if not url.startswith(address)],
+    }
+    return {what: values for what, values in found.items() if values}
+
+
+@pytest.mark.parametrize("page", LOOKS, indirect=True, ids=in_words)
+def test_pages(page, site, address, axe):
+    wrong = {}
+    for name in names_of_pages(site):
+        if found := look_at(page, address, name, axe):
+            wrong[name] = found
+        assert page.evaluate("document.documentElement.dataset.theme") == page.scheme
+        if SCREENSHOTS:
+            window = f"{page.viewport_size['width']}-{page.scheme}"
+            page.screenshot(path=f"{SCREENSHOTS}/{name.replace('/', '-')}-{window}.png")
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("page", LOOKS[2:3], indirect=True, ids=in_words)
+def test_what_is_wrong_would_be_found(page, axe, tmp_path):
+    (tmp_path / "page.html").write_text(
+        """<!doctype html><html lang="en"><title>A page</title><body><main>
+        <h1>A page</h1><p style="color: #ccc; background: #fff; width: 600px">Pale and wide.</p>
+        <img src="http://127.0.0.1:9/elsewhere.png"></main>
+        <script>console.error("broken")</script></body></html>"""
+    )
+    found = look_at(page, tmp_path.as_uri(), "/page.html", axe)
+    assert {name for name, *_ in found["axe"]} == {"color-contrast", "image-alt"}
+    assert "broken" in found["on the console"]
+    assert set(found) == {
+        "axe",
+        "no alternative text",
+        "wider than the window",
+        "on the console",
+        "from elsewhere",
+    }
+
+
+@pytest.mark.parametrize("page", LOOKS[:1], indirect=True, ids=in_words)
+def test_search_finds_a_parameter(page, address):
+    page.goto(address + "search.html?q=tie_detectors")
+    page.wait_for_selector("ul.search li a")
+    links = page.eval_on_selector_all("ul.search li a", "all => all.map(a => a.href)")
+    assert any("parameters.html" in link for link in links)
+    assert [url for url in page.asked if not url.startswith(address)] == []
+
+
+def test_equations_and_figures_are_there(site):
+    text = (site / "accuracy.html").read_text()
+    assert text.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') >= 5
+    assert (site / "description.html").read_text().count("<figure") >= 3
