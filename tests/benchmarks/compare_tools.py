@@ -201,6 +201,7 @@ def resample(association, directory):
         rows, columns = (np.flatnonzero(np.isfinite(data).any(axis=k)) for k in (1, 0))
         y0, x0 = rows[0], columns[0]
         header = _tangent_header(grid, x0, y0)
+        _check_header(header, result.meta.wcs, x0, y0)
         cut = data[y0 : rows[-1] + 1, x0 : columns[-1] + 1].astype(np.float32)
         name = path.name.replace("_cal", "")
         fits.PrimaryHDU(cut, header).writeto(directory / name)
@@ -223,7 +224,12 @@ def _common_grid(paths):
     width = (ra.max() - ra.min()) * np.cos(np.deg2rad(centre[1])) * 3600 / scale
     height = (dec.max() - dec.min()) * 3600 / scale
     shape = int(np.ceil(width)) + 40, int(np.ceil(height)) + 40
-    return {"crval": list(centre), "output_shape": list(shape), "pixel_scale": scale}
+    return {
+        "crval": list(centre),
+        "crpix": [(n - 1) / 2 for n in shape],
+        "output_shape": list(shape),
+        "pixel_scale": scale,
+    }
 
 
 def _tangent_header(grid, x0, y0):
@@ -232,15 +238,25 @@ def _tangent_header(grid, x0, y0):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval = grid["crval"]
-    # The pixel that ResampleStep puts there.
-    wcs.wcs.crpix = [
-        (n - 1) / 2 + 1 - first for n, first in zip(grid["output_shape"], (x0, y0), strict=True)
-    ]
+    # FITS counts from one.
+    wcs.wcs.crpix = [n + 1 - first for n, first in zip(grid["crpix"], (x0, y0), strict=True)]
     wcs.wcs.cdelt = [-grid["pixel_scale"] / 3600, grid["pixel_scale"] / 3600]
     header = wcs.to_header()
     # Montage wants these even where they are the defaults.
     header["CROTA2"], header["EQUINOX"] = 0.0, 2000.0
     return header
+
+
+def _check_header(header, gwcs, x0, y0):
+    """Hold the header of a cutout against the WCS that ResampleStep has given the whole."""
+    import numpy as np
+    from astropy.wcs import WCS
+
+    x, y = np.array([0.0, 50.0, 200.0]), np.array([0.0, 100.0, 20.0])
+    sky = gwcs(x + x0, y + y0, with_bounding_box=False)
+    found = WCS(header).all_world2pix(*sky, 0)
+    if not np.allclose(found, (x, y), rtol=0, atol=0.01):
+        raise RuntimeError(f"the header of a cutout is off: {found} instead of {(x, y)}")
 
 
 def run_tool(tool, python, directory, association):
