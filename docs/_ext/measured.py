@@ -59,6 +59,8 @@ def compare(record, own):
         else:
             level = [name for name in others if others[name] < row[own] * LEVEL]
             said = f"level with {', '.join(level)} (within {LEVEL - 1:.0%})"
+            if ratio < 1:
+                said += f"; the smallest error is {best}'s"
         sentences.append(f"{where}{said}.")
     return sentences
 

@@ -20,6 +20,7 @@ RECORD = {
         {"scene": "one", "bound": 0.0001, "ours": 0.001, "theirs": 0.02},
         {"scene": "two", "bound": 0.0001, "ours": 0.001, "theirs": 0.0011},
         {"scene": "three", "bound": 0.0001, "ours": 0.001, "theirs": 0.0005},
+        {"scene": "three and a half", "bound": 0.0001, "ours": 0.001, "theirs": 0.0009},
         {"scene": "four", "bound": 0.0001, "ours": 0.001, "theirs": None},
     ],
     "notes": ["theirs failed once"],
@@ -53,6 +54,7 @@ def test_comparison_says_where_we_lose(measured):
         "**one**: better, by 20.0 times, than the best other, theirs.",
         "**two**: level with theirs (within 25%).",
         "**three**: worse, by 2.0 times, than theirs.",
+        "**three and a half**: level with theirs (within 25%); the smallest error is theirs's.",
     ]
 
 
