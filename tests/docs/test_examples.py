@@ -18,8 +18,8 @@ PAGES = sorted(
     path for path in (ROOT / "docs").rglob("*.rst") if "_build" not in path.relative_to(ROOT).parts
 )
 PAGES.append(ROOT / "README.rst")
-# Whole pipelines, command after command, or processes that start: more than twenty seconds.
-SLOW = {f"docs/howto/{name}.rst" for name in ("cluster", "pipeline", "report")} | {"README.rst"}
+# The others take minutes together: .ci/run executes them.
+QUICK = {"docs/getting_started.rst", "docs/howto/gradients.rst"}
 
 
 def name_of(page):
@@ -33,7 +33,7 @@ def blocks_of(page):
 def pages_to_execute():
     return [
         pytest.param(
-            page, id=name_of(page), marks=[pytest.mark.slow] if name_of(page) in SLOW else []
+            page, id=name_of(page), marks=[] if name_of(page) in QUICK else [pytest.mark.slow]
         )
         for page in PAGES
         if any(block.language in EXECUTED and block.reason is None for block in blocks_of(page))

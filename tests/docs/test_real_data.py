@@ -78,6 +78,7 @@ def _asked(archive, monkeypatch):
 
 
 @pytest.mark.usefixtures("_asked")
+@pytest.mark.slow
 def test_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     # Whoever has the network for the archive has it for CRDS, too.
