@@ -47,7 +47,7 @@ def pulls(scenes):
     [
         ({}, 1.4),
         ({"visit_gradient_rms": 0.05}, 1.8),
-        ({"exposure_gradient_rms": 0.05}, 1.8),
+        pytest.param({"exposure_gradient_rms": 0.05}, 1.8, marks=pytest.mark.slow),
         pytest.param({"gain_rms": 0.005}, 2.0, marks=pytest.mark.slow),
         pytest.param({"row_rms": 0.02}, 2.4, marks=pytest.mark.slow),
     ],
@@ -107,7 +107,7 @@ def half_raised(model, rng):
         (zeros, "scatter"),
         pytest.param(noise, "scatter", marks=pytest.mark.slow),
         pytest.param(hits, "stick out|scatter", marks=pytest.mark.slow),
-        (half_raised, "a part of it"),
+        pytest.param(half_raised, "a part of it", marks=pytest.mark.slow),
     ],
 )
 def test_bad_exposure_harms_only_itself(spoil, what, caplog):

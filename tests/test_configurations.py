@@ -354,6 +354,7 @@ def test_pipeline_by_a_dict_of_steps(mosaic):
         np.testing.assert_allclose(np.nanmedian(added), -model.meta.background.level, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pipeline_by_a_defaultdict(mosaic):
     image3dict = defaultdict(dict)
     for name in OTHERS:
@@ -365,6 +366,7 @@ def test_pipeline_by_a_defaultdict(mosaic):
     check_levels("out", mosaic)
 
 
+@pytest.mark.slow
 def test_pipeline_by_attributes(mosaic):
     pipeline = PixelSkyMatchImage3Pipeline()
     for name in OTHERS:
@@ -555,7 +557,7 @@ def test_user_levels_are_those_of_the_stock_step(mosaic, few_models, subtract):
     compare_with_stock(few_models, skymethod="user", skylist="sky.txt", subtract=subtract)
 
 
-@pytest.mark.parametrize("skymethod", ["local", "global"])
+@pytest.mark.parametrize("skymethod", [pytest.param("local", marks=pytest.mark.slow), "global"])
 def test_detectors_of_an_exposure_share_the_stock_level(skymethod):
     scene = nircam_mosaic(binning=32, detector_scatter=0.3)
     models = simulate_models(replace(scene, pointings=scene.pointings[4:12]))

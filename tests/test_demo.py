@@ -30,6 +30,7 @@ def finished(tmp_path_factory):
     return directory, printed.getvalue()
 
 
+@pytest.mark.slow
 def test_measures_the_levels_better_than_the_stock_step(finished):
     _, text = finished
     ours = printed_number("rms error of PixelSkyMatchStep:", text)
@@ -41,6 +42,7 @@ def test_measures_the_levels_better_than_the_stock_step(finished):
     assert ratio == pytest.approx(stock / ours, rel=0.1)
 
 
+@pytest.mark.slow
 def test_strips_are_what_the_stock_step_suffers_from(finished):
     _, text = finished
     ours, stock, ratio = map(
@@ -54,6 +56,7 @@ def test_strips_are_what_the_stock_step_suffers_from(finished):
     assert factor > 3
 
 
+@pytest.mark.slow
 def test_table_agrees_with_the_printed_rms(finished):
     _, text = finished
     rows = re.findall(r"^(?:jw\d+)? +\d+ +(.*)$", text, re.MULTILINE)
@@ -65,6 +68,7 @@ def test_table_agrees_with_the_printed_rms(finished):
     assert np.sqrt(np.mean(stock_error**2)) == pytest.approx(rms, rel=0.1)
 
 
+@pytest.mark.slow
 def test_writes_files_and_one_picture(finished):
     directory, _ = finished
     names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("jw"))
@@ -87,6 +91,7 @@ def test_writes_files_and_one_picture(finished):
     assert colours.size > 300
 
 
+@pytest.mark.slow
 def test_ends_with_the_report(finished):
     directory, text = finished
     path = directory / "stephans-quintet_skymatch_report.html"

@@ -961,6 +961,7 @@ for k in range(n):
 """
 
 
+@pytest.mark.slow
 def test_killed(work):
     """At twenty moments of a run: all outputs are there, each whole, or none is."""
     before = work.tree()

@@ -22,6 +22,7 @@ def fuzz():
     return module
 
 
+@pytest.mark.slow
 def test_damaged_input_gets_clear_errors():
     """In a process of its own, in which other libraries may warn of what they read."""
     done = subprocess.run(

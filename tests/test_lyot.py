@@ -91,7 +91,7 @@ def test_default_is_as_good_as_without_the_field(grouping):
     "imperfections",
     [
         {},
-        {"visit_gradient_rms": 0.05},
+        pytest.param({"visit_gradient_rms": 0.05}, marks=pytest.mark.slow),
         pytest.param({"pointing_rms": 0.05}, marks=pytest.mark.slow),
     ],
     ids=str,
@@ -185,8 +185,8 @@ def test_second_run_adds_up(models):
     ("parameters", "tolerance"),
     [
         pytest.param({"maximum_cores": 2}, 0.0, marks=pytest.mark.slow),
-        ({"in_memory": False, "maximum_cores": 2}, 0.0),
-        ({"grouping": "exposure"}, 0.01),
+        pytest.param({"in_memory": False, "maximum_cores": 2}, 0.0, marks=pytest.mark.slow),
+        pytest.param({"grouping": "exposure"}, 0.01, marks=pytest.mark.slow),
         ({"grouping": "none"}, 0.01),
         pytest.param({"skymethod": "global+match"}, 1e-6, marks=pytest.mark.slow),
         pytest.param({"match_down": False}, 1e-6, marks=pytest.mark.slow),

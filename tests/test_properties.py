@@ -407,6 +407,7 @@ def turned(model, angles):
     return model
 
 
+@pytest.mark.slow
 @given(st.tuples(*[st.floats(-180.0, 180.0)] * 3))
 @example((150.0, 87.8, 30.0))  # to the pole
 @RUNS

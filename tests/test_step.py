@@ -266,6 +266,7 @@ def test_grouping_by_exposure_gives_all_detectors_one_level():
     assert rms(level_errors(levels, scene.levels)) < 0.02
 
 
+@pytest.mark.slow
 def test_grouping_by_visit_levels_nircam_detectors_one_by_one():
     scene = nircam_mosaic(binning=16, detector_scatter=0.3)
     library = run(simulate_models(scene))
@@ -341,8 +342,8 @@ def make_inputs(kind, mosaic):
 @pytest.mark.parametrize(
     "kind",
     [
-        "association",
-        "dict",
+        pytest.param("association", marks=pytest.mark.slow),
+        pytest.param("dict", marks=pytest.mark.slow),
         "library",
         pytest.param("library on disk", marks=pytest.mark.slow),
         pytest.param("container", marks=pytest.mark.slow),

@@ -163,6 +163,7 @@ def test_strun_step(work, mosaic):
     assert listed == promised
 
 
+@pytest.mark.slow
 def test_user_goes_straight_on_with_image3(work, mosaic, assert_no_seams):
     assert strun("pixel_skymatch", mosaic.association.name, cwd=work).returncode == 0
     done = strun(

@@ -19,7 +19,7 @@ PAGES = sorted(
 )
 PAGES.append(ROOT / "README.rst")
 # The others take minutes together: .ci/run executes them.
-QUICK = {"docs/getting_started.rst", "docs/howto/gradients.rst"}
+QUICK = {"docs/howto/gradients.rst"}
 
 
 def name_of(page):

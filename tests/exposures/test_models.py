@@ -52,7 +52,7 @@ def test_each_model_in_the_order_asked_for(library, exposures):
     assert found == [exposure.filename for exposure in wanted]
 
 
-@pytest.mark.parametrize("modify", [True, False])
+@pytest.mark.parametrize("modify", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_changes_are_kept_if_asked_for(library, exposures, modify):
     def change(_, model):
         model.meta.background.level = 2.0

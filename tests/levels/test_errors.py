@@ -114,8 +114,8 @@ def mosaic_tiles(seed, sky, spread):
         pytest.param("abcdefg", 35, structured_sky, marks=pytest.mark.slow),
         pytest.param("aaaaaaa", 20, structured_sky, marks=pytest.mark.slow),
         ("aaaabbb", 20, smooth_sky),
-        ("abcdefg", 35, smooth_sky),
-        ("aaaabbb", 20, None),
+        pytest.param("abcdefg", 35, smooth_sky, marks=pytest.mark.slow),
+        pytest.param("aaaabbb", 20, None, marks=pytest.mark.slow),
     ],
 )
 def test_pulls_have_unit_width(labels, spread, sky):
