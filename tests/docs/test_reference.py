@@ -1,5 +1,6 @@
 """The pages of the reference say what the step has and writes, no more and no less."""
 
+import csv
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,10 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
-from configobj import ConfigObj
-from configobj.validate import Validator
 from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Step
 from stdatamodels.jwst.datamodels import open as open_model
+from stpipe.config_parser import ConfigObj
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.simulation import simulate_mosaic
@@ -31,12 +31,15 @@ def read_spec(text):
     lines = [line.partition(" #")[0] for line in text.splitlines()]
     found = {}
     for name, check in ConfigObj(lines, list_values=False, _inspec=True).items():
-        kind, arguments, keywords, default = Validator()._parse_with_caching(check)
+        kind, _, arguments = check.strip().removesuffix(")").partition("(")
+        (parts,) = csv.reader([arguments], quotechar="'", skipinitialspace=True)
+        keywords = dict(part.split("=", 1) for part in parts if "=" in part)
+        options = [part for part in parts if "=" not in part]
         found[name] = {
             "type": kind,
-            "default": str(default).strip("'\""),
+            "default": keywords.get("default", "None").strip("'\""),
             "least": keywords.get("min"),
-            "options": list(arguments) if kind == "option" else [],
+            "options": options if kind == "option" else [],
         }
     return found
 
