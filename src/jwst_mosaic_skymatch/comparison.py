@@ -1,8 +1,8 @@
 """Offsets of stacks, with what MIRI's Lyot fields add to them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 
@@ -105,13 +105,14 @@ def _with_lyot_fields(
     imagers = [cast(PairOffset, offsets[ends]) for ends in told]
     contrasts = [shown[ends] for ends in told]
 
-    def all_cells() -> list[PairOffset]:
+    def less(lyot: LyotOffset) -> list[PairOffset]:
         found = pairs.measure(told, shown, lyot, all_cells=True)
         return [cast(PairOffset, found[ends]) for ends in told]
 
-    lyot = refine_offset(imagers, all_cells(), contrasts, lyot)
-    better = better_known(imagers, all_cells(), contrasts, lyot)
-    return dict(offsets) | dict(zip(told, better, strict=True)), lyot
+    refined = refine_offset(imagers, less(lyot), contrasts, lyot)
+    # Measured again, as what a coarse offset leaves in an overlap looks like a gradient.
+    better = better_known(imagers, less(refined), contrasts, refined)
+    return dict(offsets) | dict(zip(told, better, strict=True)), refined
 
 
 def _that_tie(
@@ -134,7 +135,7 @@ class _Pairs:
     workers: Workers
 
     @classmethod
-    def of(cls, stacks: Sequence[Stack], settings: MatchSettings, workers: Workers) -> "_Pairs":
+    def of(cls, stacks: Sequence[Stack], settings: MatchSettings, workers: Workers) -> Self:
         return cls(
             ends=choose_pairs([stack.summary.coverage for stack in stacks]),
             means=[cast(StoredTile, stack.mean) for stack in stacks],
@@ -153,25 +154,16 @@ class _Pairs:
 
     def measure(
         self,
-        some: Iterable[tuple[int, int]],
+        some: Sequence[tuple[int, int]],
         shown: Mapping[tuple[int, int], LyotContrast],
         lyot: LyotOffset,
         *,
         all_cells: bool = False,
     ) -> dict[tuple[int, int], PairOffset | None]:
-        """Measure the offsets of some pairs, see `measure_pair`."""
-        some, settings, quoted = list(some), self.settings, self.quoted
+        """Measure the offsets of some pairs, see `measure_pair`; None for too few common cells."""
+        fixed = self.settings, self.quoted, False
         jobs = (
-            (
-                measure_pair,
-                *self._overlap(ends),
-                settings,
-                quoted,
-                False,
-                shown.get(ends),
-                lyot,
-                all_cells,
-            )
+            (measure_pair, *self._overlap(ends), *fixed, shown.get(ends), lyot, all_cells)
             for ends in some
         )
         found = run_jobs(self.workers.executor, jobs, self.workers.n_ahead)

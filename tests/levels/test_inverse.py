@@ -30,6 +30,14 @@ def test_grounded_inverse(normal):
     np.testing.assert_allclose(inverse.quadratic_forms(sparse.csr_array(rows)), forms, atol=1e-12)
 
 
+def test_log_determinant_is_that_of_what_is_free(normal):
+    ground = np.unique(PARTS, return_index=True)[1]
+    free = np.setdiff1d(np.arange(len(PARTS)), ground)
+    expected = np.linalg.slogdet(normal[np.ix_(free, free)])[1]
+    found = GroundedInverse(sparse.csr_array(normal), ground).log_determinant
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 def test_all_unknowns_held():
     inverse = GroundedInverse(sparse.csr_array((2, 2)), [0, 1])
     np.testing.assert_array_equal(inverse.solve(np.ones(2)), 0.0)

@@ -1,7 +1,7 @@
 """How large gradients of families most likely are, by slopes of differences and by loops."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -27,10 +27,10 @@ SPOILED, LEAST_SPOILED = 0.05, 1
 N_ABSOLUTE, N_SOLUTIONS = 4, 8
 # Ratio of the standard deviations that are looked at.
 STEP = 1.5
-# What has no noise is known to rounding, (MJy/sr)^2.
-LEAST_VARIANCE = 1e-24
 # Beyond what slopes and offsets show, by this factor, none is looked for.
 MARGIN = 4.0
+# What has no noise is known to rounding, (MJy/sr)^2, and per cell^2 for slopes.
+LEAST_VARIANCE = 1e-24
 
 
 def likely_slope_variance(
@@ -100,9 +100,7 @@ def _sigmas(
     lever = np.sqrt(np.asarray((x.power(2) + y.power(2)).sum(axis=1)).ravel())
     noise = np.sqrt([max(offset.noise_variance, LEAST_VARIANCE) for offset in offsets])
     finest = min(
-        np.sqrt(
-            np.maximum(np.linalg.eigvalsh(structure.slope_covariances[told]), LEAST_VARIANCE)
-        ).min(),
+        np.sqrt(np.linalg.eigvalsh(_slope_covariances(structure)[told])).min(),
         1.0 / max((lever / noise).max(), 1e-30),
     )
     largest = max(np.abs(_slopes(offsets)[told]).max(), finest)
@@ -113,6 +111,11 @@ def _sigmas(
 def _slopes(offsets: Sequence[PairOffset]) -> np.ndarray:
     """Collect slopes along x and y, (n_pairs, 2); zero where there are none."""
     return np.array([o.trends.slopes[:2] if o.trends else np.zeros(2) for o in offsets])
+
+
+def _slope_covariances(structure: BackgroundStructure) -> np.ndarray:
+    """Give the covariances of slopes, (n_pairs, 2, 2), none of them singular."""
+    return structure.slope_covariances + LEAST_VARIANCE * np.eye(2)
 
 
 @dataclass(frozen=True)
@@ -142,9 +145,7 @@ class _Equations:
         variances += [pair.noise_variance for pair in pairs]
         precision = 1.0 / np.sqrt(np.maximum(variances, LEAST_VARIANCE))
         design = sparse.hstack([incidence_matrix(n, pairs), *families.by_axis[:2]])
-        # Without any noise slopes are known to rounding.
-        covariances = structure.slope_covariances + LEAST_VARIANCE * np.eye(2)
-        to_errors = np.linalg.inv(np.linalg.cholesky(covariances))
+        to_errors = np.linalg.inv(np.linalg.cholesky(_slope_covariances(structure)))
         nothing = sparse.csr_array((len(pairs), n))
         rows = [
             sparse.hstack([nothing, *(sparse.diags_array(a) @ families.shares for a in row.T)])
@@ -162,19 +163,12 @@ class _Equations:
 
     def without_gradients(self) -> Self:
         """Keep the levels alone."""
-        return type(self)(
-            self.offsets[:, : self.n],
-            self.offset_values,
-            self.slopes[:, : self.n],
-            self.slope_values,
-            self.ground,
-            self.n,
-        )
+        return replace(self, offsets=self.offsets[:, : self.n], slopes=self.slopes[:, : self.n])
 
     def doubled(self, variance: float = 1.0) -> np.ndarray:
         """Twice the negative logarithm of the likelihood, for gradients of this variance.
 
-        And the same without the worst offsets.
+        By all offsets, and without the worst, (2,).
         """
         prior = np.zeros(self.offsets.shape[1])
         prior[self.n :] = 1.0 / variance
