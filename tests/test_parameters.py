@@ -2,12 +2,22 @@
 
 import pytest
 
-from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
 from jwst_mosaic_skymatch.parameters import check_combination
 
 
 def check(**parameters):
     return check_combination(PixelSkyMatchStep().get_pars() | parameters)
+
+
+def test_grouping_of_the_prototype():
+    """None, as scripts for the prototype of 2023 have it, is the grouping with that name."""
+    assert PixelSkyMatchStep(grouping=None).grouping == "none"
+    step = PixelSkyMatchStep()
+    step.grouping = None
+    assert step.grouping == "none"
+    pipeline = PixelSkyMatchImage3Pipeline(steps={"skymatch": {"grouping": None}})
+    assert pipeline.skymatch.grouping == "none"
 
 
 def test_defaults_go_together():

@@ -11,9 +11,9 @@ __all__ = ["PlainParameters", "check_combination"]
 
 
 class PlainParameters:
-    """For a step or pipeline: takes paths of `pathlib`, and a number of cores as a number.
+    """For a step or pipeline: takes paths of `pathlib`, a number of cores as a number, and None.
 
-    Specifications of stpipe have only text for both, and refuse all else.
+    Specifications of stpipe have only text for all of them; None is the ``grouping`` named 'none'.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,6 +37,8 @@ def _as_text(name: str, value: Any) -> Any:
         return os.fspath(value)
     if name == "maximum_cores" and isinstance(value, Integral):
         return str(value)
+    if name == "grouping" and value is None:
+        return "none"  # as in scripts for the prototype of 2023
     return value
 
 

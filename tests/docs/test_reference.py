@@ -134,6 +134,14 @@ def test_migration_has_every_parameter_of_the_stock_step():
     assert defaults == {name: EXPECTED[name]["default"] for name in STOCK}
 
 
+def test_migration_from_the_prototype():
+    """The prototype cannot be asked for its parameters; what the table says of ours can."""
+    for name, default, here in read_table("migration.rst", "prototype-table"):
+        (name,), (default,) = quoted(name), quoted(default)
+        changed = re.match(r"default ``(.+?)``", here)
+        assert EXPECTED[name]["default"] == (changed[1] if changed else default)
+
+
 # --- output -----------------------------------------------------------------
 
 
