@@ -12,7 +12,7 @@ SkyMatchStep
     jwst's own, default parameters.
 reproject
     ``reproject_and_coadd(match_background=True)``: medians of differences of pixels, all pairs
-    alike, solved by gradient descent. What its solver returns is recorded.
+    alike, solved by gradient descent. Levels are what its sum lacks beside that without matching.
 Montage
     ``mImgtbl``, ``mOverlaps``, ``mDiffFitExec`` and ``mBgModel`` of MontagePy, levels only.
 pjpipe
@@ -317,12 +317,12 @@ def _levels_in(library):
 
 
 def levels_of_reproject(directory, association):
-    """Note what its solver gives while it makes a mosaic."""
+    """Find what it has subtracted from each exposure from what its sum lacks."""
     import numpy as np
     from astropy.io import fits
     from astropy.wcs import WCS
     from reproject import reproject_interp
-    from reproject.mosaicking import _coadd, find_optimal_celestial_wcs, reproject_and_coadd
+    from reproject.mosaicking import find_optimal_celestial_wcs, reproject_and_coadd
 
     np.random.seed(1)  # noqa: NPY002, it shuffles with this one
     paths = sorted((directory / "tiles").glob("*.fits"))
@@ -331,17 +331,24 @@ def levels_of_reproject(directory, association):
         with fits.open(path) as hdus:
             inputs.append((hdus[0].data.astype(float), WCS(hdus[0].header)))
     wcs, shape = find_optimal_celestial_wcs(inputs, projection="TAN")
-    solve, solved = _coadd.solve_corrections_sgd, []
-
-    def note(*args, **options):
-        solved.append(solve(*args, **options))
-        return solved[-1]
-
-    _coadd.solve_corrections_sgd = note
-    reproject_and_coadd(
-        inputs, wcs, shape_out=shape, reproject_function=reproject_interp, match_background=True
+    before, after = (
+        reproject_and_coadd(
+            inputs,
+            wcs,
+            shape_out=shape,
+            reproject_function=reproject_interp,
+            combine_function="sum",
+            match_background=match,
+        )[0]
+        for match in (False, True)
     )
-    return dict(zip((path.stem for path in paths), solved[0], strict=True))
+    # Each pixel of the sum lacks the levels of the exposures that it is a sum of.
+    parts = np.array([reproject_interp(one, wcs, shape_out=shape)[1].ravel() for one in inputs]).T
+    lacking = np.nan_to_num(before - after).ravel()
+    levels, *_ = np.linalg.lstsq(parts, lacking)
+    if not np.allclose(parts @ levels, lacking, rtol=0, atol=1e-6):
+        raise RuntimeError("what the sum lacks is not a level of each exposure")
+    return dict(zip((path.stem for path in paths), levels, strict=True))
 
 
 def levels_of_montage(directory, association):
