@@ -3,13 +3,13 @@
 ``python tests/benchmarks/compare_tools.py [--scenes NAME ...] [--seeds 3] [--first-seed 1]
 [--binning 4] [--tools NAME ...] [--environments DIR] [--json FILE]``
 
-Tools, each in a process and, but for the first two, in an environment of its own, which is made
+Tools, each in a process and, but for the first three, in an environment of its own, which is made
 below DIR (./compare-tools) with pip if it is not there:
 
 ours
     PixelSkyMatchStep, default parameters.
-SkyMatchStep
-    jwst's own, default parameters.
+SkyMatchStep, stock median
+    jwst's own, default parameters, and with ``skystat=median``, which many set.
 reproject
     ``reproject_and_coadd(match_background=True)``: medians of differences of pixels, all pairs
     alike, solved by gradient descent. Levels are what its sum lacks beside that without matching.
@@ -40,7 +40,7 @@ import tempfile
 from pathlib import Path
 
 # Levels are read by these in the environment of this step; the others have one of their own.
-OWN = ("ours", "SkyMatchStep")
+OWN = ("ours", "SkyMatchStep", "stock median")
 PACKAGES = {
     "reproject": ["reproject==0.21.0"],
     "Montage": ["MontagePy==2.3.0", "astropy"],
@@ -52,6 +52,7 @@ COLUMNS = {
     "bound": "information bound, MJy/sr",
     "ours": "PixelSkyMatchStep, rms error, MJy/sr",
     "SkyMatchStep": "jwst's SkyMatchStep",
+    "stock median": "the same with skystat=median",
     "reproject": "reproject, match_background",
     "Montage": "Montage, mBgModel",
     "pjpipe": "pjpipe, level_match",
@@ -282,6 +283,7 @@ def work(tool, directory, association):
     levels = {
         "ours": levels_of_ours,
         "SkyMatchStep": levels_of_stock,
+        "stock median": lambda *places: levels_of_stock(*places, skystat="median"),
         "reproject": levels_of_reproject,
         "Montage": levels_of_montage,
         "pjpipe": levels_of_pjpipe,
@@ -300,11 +302,11 @@ def levels_of_ours(directory, association):
     return _levels_in(PixelSkyMatchStep().run(association))
 
 
-def levels_of_stock(directory, association):
+def levels_of_stock(directory, association, **parameters):
     """Read levels of jwst's step from its models."""
     from jwst.skymatch import SkyMatchStep
 
-    return _levels_in(SkyMatchStep().run(association))
+    return _levels_in(SkyMatchStep(**parameters).run(association))
 
 
 def _levels_in(library):
