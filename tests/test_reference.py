@@ -251,7 +251,7 @@ def bad_files(scene, all_models, tmp_path_factory):
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors_come_before_any_pixel_is_read(near, bad_files, case, monkeypatch):
     monkeypatch.chdir(bad_files)
-    monkeypatch.setattr("jwst_mosaic_skymatch.step.lay_grid", None)
+    monkeypatch.setattr("jwst_mosaic_skymatch.run.lay_grid", None)
     parameters, kind, message = ERRORS[case]
     with pytest.raises(kind, match=message) as caught:
         run(near, **parameters)

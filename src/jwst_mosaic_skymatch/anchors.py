@@ -3,14 +3,20 @@
 An anchor is made before any pixel is read, and applied to the match.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure
-from jwst_mosaic_skymatch.exposures.reference import ReferenceImage
+from jwst_mosaic_skymatch.exposures.library import StepInput, expand
+from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure, group_labels
+from jwst_mosaic_skymatch.exposures.reference import (
+    ReferenceImage,
+    named_exposures,
+    open_image,
+    unknown_reference,
+)
 from jwst_mosaic_skymatch.levels.gauge import (
     apply_constants,
     constants_of_exposures,
@@ -20,9 +26,19 @@ from jwst_mosaic_skymatch.levels.image import ImageConstants, anchor_to_image
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.messages import name_components
+from jwst_mosaic_skymatch.products.record import levels_before
+from jwst_mosaic_skymatch.products.tables import read_levels
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["Anchor", "Anchored", "ExposureAnchor", "ImageAnchor", "TableAnchor"]
+__all__ = [
+    "Anchor",
+    "Anchored",
+    "ExposureAnchor",
+    "ImageAnchor",
+    "TableAnchor",
+    "anchor_of_reference",
+    "anchor_of_table",
+]
 
 # Held levels that the match contradicts by more than this make a warning.
 SIGMAS = 3.0
@@ -227,6 +243,87 @@ class TableAnchor:
             news=(sentence,) if agrees else (),
             warnings=warnings if agrees else (contradiction, *warnings),
         )
+
+
+def anchor_of_table(
+    fixed: str, images: Sequence[Exposure], stem: Callable[[str], str], *, subtract: bool
+) -> TableAnchor:
+    """Read the levels that exposures keep.
+
+    Parameters
+    ----------
+    fixed : str
+        Path of the table.
+    images : sequence of Exposure
+        All exposures, and pieces of them.
+    stem : callable
+        Reduces a file name to what is compared.
+    subtract : bool
+        Whether levels are subtracted.
+
+    Returns
+    -------
+    TableAnchor
+        The anchor.
+
+    Raises
+    ------
+    OSError
+        If the table cannot be read.
+    ValueError
+        If it is no table of levels, or lists none of the exposures.
+    """
+    levels, errors = read_levels(expand(fixed), images, stem)
+    # What was subtracted is gone from the data, and not to be subtracted again.
+    levels = levels - levels_before(images, subtract=subtract)
+    return TableAnchor(fixed, levels, errors, images)
+
+
+def anchor_of_reference(
+    reference: str,
+    step_input: StepInput,
+    images: Sequence[Exposure],
+    grouping: str,
+    stem: Callable[[str], str],
+) -> ExposureAnchor | ImageAnchor:
+    """Find out what a reference is: a member, a visit, or an image.
+
+    Parameters
+    ----------
+    reference : str
+        Its name, or the path of an image.
+    step_input : StepInput
+        The exposures.
+    images : sequence of Exposure
+        The exposures, and pieces of them.
+    grouping : str
+        What makes a group, whose label is a name too.
+    stem : callable
+        Reduces a file name to what is compared.
+
+    Returns
+    -------
+    ExposureAnchor or ImageAnchor
+        The anchor.
+
+    Raises
+    ------
+    OSError
+        If the image cannot be read.
+    ValueError
+        If there is neither a member or visit nor a file of that name, or the file is no image
+        of the sky.
+    """
+    exposures, path = step_input.exposures, expand(reference)
+    is_image = path.is_file() and path.resolve() not in step_input.files
+    if not is_image or path.name in {exposure.filename for exposure in exposures}:
+        labels = group_labels(exposures, grouping)
+        positions = named_exposures(reference, exposures, labels, stem)
+        if positions:
+            return ExposureAnchor(reference, positions, images)
+        if not path.is_file():
+            raise unknown_reference(reference, exposures)
+    return ImageAnchor(open_image(path), images)
 
 
 def _without(

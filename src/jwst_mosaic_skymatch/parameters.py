@@ -1,4 +1,4 @@
-"""Parameters in the types in which people give them, and those that contradict each other."""
+"""Parameters as people give them, which contradict each other, and what numerics make of them."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,17 @@ from typing import Any
 
 from stpipe import config_parser
 
-__all__ = ["PlainParameters", "check_combination"]
+from jwst_mosaic_skymatch.exposures.areas import read_area
+from jwst_mosaic_skymatch.exposures.library import expand
+from jwst_mosaic_skymatch.exposures.pixels import good_bits
+from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.stack import MatchSettings
+from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
+
+__all__ = ["PlainParameters", "check_combination", "exclusion", "match_settings", "sky_statistic"]
+
+CLIPPING = ("nclip", "lsigma", "usigma", "binwidth")
 
 
 class PlainParameters:
@@ -122,3 +132,60 @@ def _check_plane(parameters: Mapping[str, Any]) -> None:
             f"background='plane' and offset_stat={parameters['offset_stat']!r}: only 'biweight' "
             "fits gradients."
         )
+
+
+def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc ignore=PR01,RT01
+    """Say how images are compared; of parameters of the step, by name."""
+    clipping = {name: parameters[name] for name in CLIPPING}
+    is_plane, is_global = parameters["background"] == "plane", parameters["skymethod"] != "match"
+    return MatchSettings(
+        statistic=Statistic(name=parameters["offset_stat"], **clipping),
+        good_bits=good_bits(parameters["dqbits"]),
+        lower=parameters["lower"],
+        upper=parameters["upper"],
+        weighted=parameters["weight"],
+        rigid=parameters["grouping"] == "exposure",
+        fit_shift=parameters["fit_shift"],
+        plane_per=parameters["plane_per"] if is_plane else None,
+        sky_statistic=sky_statistic(parameters) if is_global else None,
+        keep_pictures=parameters["save_diagnostics"],
+    )
+
+
+def sky_statistic(parameters: Mapping[str, Any]) -> SkyStatistic:  # numpydoc ignore=PR01,RT01
+    """Say how the sky of single images is measured; of parameters of the step, by name."""
+    return SkyStatistic(
+        skystat=parameters["skystat"],
+        good_bits=good_bits(parameters["dqbits"]),
+        lower=parameters["lower"],
+        upper=parameters["upper"],
+        **{name: parameters[name] for name in CLIPPING},
+    )
+
+
+def exclusion(parameters: Mapping[str, Any]) -> Exclusion:
+    """Say what is left out of the matching.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of all parameters of the step, by name.
+
+    Returns
+    -------
+    Exclusion
+        What is left out; a file of regions or a mask has been read.
+
+    Raises
+    ------
+    OSError
+        If that file is missing or cannot be read.
+    ValueError
+        If it is of another kind.
+    """
+    exclude = parameters["exclude"]
+    return Exclusion(
+        edge_trim=parameters["edge_trim"],
+        miri_lyot=parameters["miri_lyot"],
+        area=None if exclude is None else read_area(expand(exclude)),
+    )

@@ -2,12 +2,10 @@
 
 import gc
 import logging
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from astropy.table import QTable
@@ -19,13 +17,11 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.anchors import (
     Anchor,
-    Anchored,
-    ExposureAnchor,
     ImageAnchor,
-    TableAnchor,
+    anchor_of_reference,
+    anchor_of_table,
 )
-from jwst_mosaic_skymatch.compute.executors import Workers, open_workers
-from jwst_mosaic_skymatch.exposures.areas import read_area
+from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
@@ -34,38 +30,26 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     check_exposures,
     check_rerun,
     describe_differences,
-    family_names,
     group_labels,
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
-from jwst_mosaic_skymatch.exposures.pixels import good_bits
-from jwst_mosaic_skymatch.exposures.reference import (
-    check_unit,
-    named_exposures,
-    open_image,
-    unknown_reference,
-)
+from jwst_mosaic_skymatch.exposures.reference import check_unit
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.exposures.skylist import skylist_of, user_levels
+from jwst_mosaic_skymatch.exposures.skylist import user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import apply_gauge
-from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, Stack, unmatched
-from jwst_mosaic_skymatch.levels.ties import tie_match
-from jwst_mosaic_skymatch.match import match_exposures
-from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
-from jwst_mosaic_skymatch.parameters import PlainParameters, check_combination
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
+from jwst_mosaic_skymatch.parameters import (
+    PlainParameters,
+    check_combination,
+    exclusion,
+    match_settings,
+    sky_statistic,
+)
 from jwst_mosaic_skymatch.products import files, tables
 from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, findings_of_lyot
-from jwst_mosaic_skymatch.products.messages import (
-    describe_planes,
-    describe_ties,
-    findings_of_match,
-    summarize_match,
-)
-from jwst_mosaic_skymatch.products.progress import progress
 from jwst_mosaic_skymatch.products.record import (
     describe_levels,
     findings_of_unmatched,
@@ -73,23 +57,16 @@ from jwst_mosaic_skymatch.products.record import (
     record_levels,
 )
 from jwst_mosaic_skymatch.products.stopwatch import Stopwatch
-from jwst_mosaic_skymatch.report.archive import write_material
+from jwst_mosaic_skymatch.report import diagnostics
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
-from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
-from jwst_mosaic_skymatch.report.sources import (
-    describe_grid,
-    library_versions,
-    pictures_of,
-    sky_footprints,
-)
+from jwst_mosaic_skymatch.report.result import MatchResult
+from jwst_mosaic_skymatch.report.sources import pictures_of, provenance_of, sky_footprints
 from jwst_mosaic_skymatch.report.verdict import Closure, summary_lines
-from jwst_mosaic_skymatch.stack import MatchSettings
-from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT, Exclusion
+from jwst_mosaic_skymatch.run import match_library
+from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
-from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
-from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.grid import Grid
 from jwst_mosaic_skymatch.tiles.pieces import Pieces, find_pieces
-from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -314,6 +291,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             log.warning(line)
         self._findings += (finding,)
 
+    def _say(self, news: Sequence[str], warnings: Sequence[Finding]) -> None:
+        for line in news:
+            log.info(line)
+        for finding in warnings:
+            self._warn(finding)
+
     # --- levels ----------------------------------------------------------
 
     def _user_levels(self, step_input: StepInput) -> np.ndarray:
@@ -330,14 +313,17 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
 
     def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
-        skies = read_skies(step_input.library, step_input.exposures, self._sky_statistic())
+        statistic = sky_statistic(self.get_pars())
+        skies = read_skies(step_input.library, step_input.exposures, statistic)
         if self.skymethod == "global":
             return global_levels(skies)
         grouping = "none" if self.grouping == "none" else "exposure"
         return local_levels(skies, group_labels(step_input.exposures, grouping))
 
     def _match(self, input_models: Any) -> ModelLibrary:
-        settings, exclusion = self._match_settings(), self._exclusion()
+        parameters = self.get_pars()
+        settings, left_out = match_settings(parameters), exclusion(parameters)
+        log.info("Sky method %s, offset statistic %s", self.skymethod, self.offset_stat)
         if self.skymethod == "match" and self.skystat != SkyStatistic.skystat:
             log.info(
                 "skystat=%s is for the sky of single images; offsets use offset_stat=%s",
@@ -350,29 +336,40 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
-            pieces = find_pieces(step_input.library, step_input.exposures, exclusion)
-            anchor = self._read_anchor(step_input, pieces)
-            match, offsets, grid = self._match_exposures(
-                step_input, pieces, settings, exclusion, workers, directory
+            pieces = find_pieces(step_input.library, step_input.exposures, left_out)
+            anchor = self._anchor(step_input, pieces)
+            matched = match_library(
+                step_input,
+                pieces,
+                settings,
+                left_out,
+                workers,
+                directory=directory,
+                grouping=self.grouping,
+                pixel_scale_ratio=self.pixel_scale_ratio,
+                tie_detectors=self.tie_detectors,
+                shift_threshold=self.shift_threshold,
             )
+            self._watch.lap("drizzling, comparing, solving")
+            self._n_ties = matched.n_ties
+            self._say(matched.news, matched.warnings)
+            if matched.is_area_empty:
+                self._warn_of_empty_area()
+            match, offsets, grid = matched.match, matched.offsets, matched.grid
             if self.save_tiles:
-                self._save_tiles(match.stacks, grid, step_input.exposures[0].unit)
+                unit = step_input.exposures[0].unit
+                diagnostics.save_tiles(self._product_path, match.stacks, grid, unit)
             levels = offsets.follow(self._usual_levels(match, pieces.n_exposures))
             if anchor:
                 anchored = anchor.apply(match, levels, grid, settings.min_cells)
-                match, levels = self._report(anchored)
+                self._say(anchored.news, anchored.warnings)
+                match, levels = anchored.match, anchored.levels
             levels = offsets.complete(levels)
             self._watch.lap("levels")
             mosaic = condense_mosaic(match, levels, grid) if self.save_diagnostics else None
             self._watch.lap("pictures")
-        self._record_levels(
-            step_input,
-            levels,
-            match.reasons,
-            tables.details_of_levels(match),
-            match.planes,
-            pieces,
-        )
+        details = tables.details_of_levels(match)
+        self._record_levels(step_input, levels, match.reasons, details, match.planes, pieces)
         self._conclude(step_input, pieces.images, match, levels, grid, mosaic)
         return step_input.library
 
@@ -383,158 +380,23 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             levels = add_global_level(levels, match.skies[:n_exposures])
         return levels
 
-    # --- the free constant -----------------------------------------------
-
-    def _read_anchor(self, step_input: StepInput, pieces: Pieces) -> Anchor | None:
+    def _anchor(self, step_input: StepInput, pieces: Pieces) -> Anchor | None:
         """Find out what levels are to be relative to, before any pixel is read."""
-        exposures, images = step_input.exposures, pieces.images
+        images = pieces.images
         if self.fixed:
-            levels, errors = tables.read_levels(expand(self.fixed), images, self._stem)
-            # What was subtracted is gone from the data, and not to be subtracted again.
-            levels = levels - levels_before(images, subtract=self.subtract)
-            return TableAnchor(self.fixed, levels, errors, images)
+            return anchor_of_table(self.fixed, images, self._stem, subtract=self.subtract)
         if not self.reference or self.skymethod != "match":
             return None
-        path = expand(self.reference)
-        is_image = path.is_file() and path.resolve() not in step_input.files
-        if not is_image or path.name in {exposure.filename for exposure in exposures}:
-            labels = group_labels(exposures, self.grouping)
-            positions = named_exposures(self.reference, exposures, labels, self._stem)
-            if positions:
-                return ExposureAnchor(self.reference, positions, images)
-            if not path.is_file():
-                raise unknown_reference(self.reference, exposures)
-        image = open_image(path)
-        for sentence in check_unit(image, exposures[0].unit):
-            self._warn(Finding(sentence, remedy="set BUNIT"))
-        return ImageAnchor(image, images)
+        anchor = anchor_of_reference(self.reference, step_input, images, self.grouping, self._stem)
+        if isinstance(anchor, ImageAnchor):
+            for sentence in check_unit(anchor.image, images[0].unit):
+                self._warn(Finding(sentence, remedy="set BUNIT"))
+        return anchor
 
-    def _report(self, anchored: Anchored) -> tuple[Match, np.ndarray]:
-        for line in anchored.news:
-            log.info(line)
-        for finding in anchored.warnings:
-            self._warn(finding)
-        return anchored.match, anchored.levels
-
-    def _match_exposures(
-        self,
-        step_input: StepInput,
-        pieces: Pieces,
-        settings: MatchSettings,
-        exclusion: Exclusion,
-        workers: Workers,
-        directory: str,
-    ) -> tuple[Match, PieceOffsets, Grid]:
-        library, exposures, images = step_input.library, step_input.exposures, pieces.images
-        labels = group_labels(exposures, self.grouping)
-        grid, footprints = lay_grid(library, exposures, self.pixel_scale_ratio)
-        exclusions = [
-            replace(exclusion, lyot_alone=k in pieces.positions) for k in range(len(images))
-        ]
-        if pieces.owners:
-            footprints += grid.locate(pieces.footprints)
-        log.info(
-            "Sky method %s, offset statistic %s, grid of %d x %d cells of %.4f arcsec",
-            self.skymethod,
-            self.offset_stat,
-            *grid.shape[::-1],
-            grid.cell_scale,
-        )
-        in_area: set[int] = set()
-        from_files = workers.remote and len(step_input.unchanged) == len(exposures)
-        with progress(len(images), "Drizzling exposures", log) as advance:
-
-            def look(k: int) -> Observation:
-                advance()
-                path = step_input.unchanged[images[k].expname] if from_files else None
-                observation = observe(library, images[k], grid, path, exclusions[k])
-                if observation.excluded is not None and observation.excluded.in_area:
-                    in_area.add(k)
-                return observation
-
-            match = match_exposures(
-                pieces.with_pieces(labels, "_lyot"),
-                footprints,
-                look,
-                settings,
-                workers,
-                directory=directory,
-                families=family_names(images),
-                pieces=dict(zip(pieces.positions, pieces.owners, strict=True)),
-                whole_stacks=from_files and workers.distant,
-            )
-        self._watch.lap("drizzling, comparing, solving")
-        for line in [*summarize_match(match, labels, self.grouping), *describe_lyot(match)]:
-            log.info(line)
-        match, offsets = self._tie_and_place(match, pieces)
-        for line in describe_planes(match, images, grid):
-            log.info(line)
-        found = findings_of_match(match, images, grid, self.shift_threshold)
-        for finding in [*found, *findings_of_lyot(match)]:
-            self._warn(finding)
-        if exclusion.area is not None and not in_area:
-            brief, remedy = f"exclude={self.exclude}: no exposure has a pixel there", "check it"
-            self._warn(
-                Finding(
-                    f"{brief}, so that nothing is left out; are its coordinates those of this "
-                    "field?",
-                    brief,
-                    remedy,
-                )
-            )
-        return match, offsets, grid
-
-    def _tie_and_place(self, match: Match, pieces: Pieces) -> tuple[Match, PieceOffsets]:
-        """Relate to each other what overlaps do not: components, and pieces to their exposures."""
-        if self.tie_detectors:
-            n_components = match.n_components
-            # Pieces see no level in common with the rest of their exposure: they tie nothing.
-            labels = group_labels(pieces.images[: pieces.n_exposures], "exposure")
-            match, tied = tie_match(match, pieces.with_pieces(labels, LYOT_MARK))
-            self._n_ties = tied.n_ties
-            for line in describe_ties(tied, n_components):
-                log.info(line)
-        match, offsets = place_pieces(match, pieces.owners)
-        for line in describe_pieces(offsets):
-            log.info(line)
-        return match, offsets
-
-    def _match_settings(self) -> MatchSettings:
-        return MatchSettings(
-            statistic=self._offset_statistic(),
-            good_bits=good_bits(self.dqbits),
-            lower=self.lower,
-            upper=self.upper,
-            weighted=self.weight,
-            rigid=self.grouping == "exposure",
-            fit_shift=self.fit_shift,
-            plane_per=self.plane_per if self.background == "plane" else None,
-            sky_statistic=self._sky_statistic() if self.skymethod == "global+match" else None,
-            keep_pictures=self.save_diagnostics,
-        )
-
-    def _exclusion(self) -> Exclusion:
-        """Say what is left out of the matching."""
-        return Exclusion(
-            edge_trim=self.edge_trim,
-            miri_lyot=self.miri_lyot,
-            area=None if self.exclude is None else read_area(expand(self.exclude)),
-        )
-
-    def _offset_statistic(self) -> Statistic:
-        return Statistic(name=self.offset_stat, **self._clipping())
-
-    def _sky_statistic(self) -> SkyStatistic:
-        return SkyStatistic(
-            skystat=self.skystat,
-            good_bits=good_bits(self.dqbits),
-            lower=self.lower,
-            upper=self.upper,
-            **self._clipping(),
-        )
-
-    def _clipping(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("nclip", "lsigma", "usigma", "binwidth")}
+    def _warn_of_empty_area(self) -> None:
+        brief, remedy = f"exclude={self.exclude}: no exposure has a pixel there", "check it"
+        sentence = f"{brief}, so that nothing is left out; are its coordinates those of this field?"
+        self._warn(Finding(sentence, brief, remedy))
 
     # --- output ----------------------------------------------------------
 
@@ -592,7 +454,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         if grid:
             self.levels_table, self.pairs_table = table, pairs
             if self.save_diagnostics:
-                self._save_tables(name, step_input, match, levels)
+                diagnostics.save_tables(self._product_path, name, table, pairs)
+                why_none = diagnostics.save_skylist(
+                    self._product_path, name, filenames, levels, match, self._stem
+                )
+                if why_none:
+                    self._warn(why_none)
         self.result = MatchResult(
             product=name,
             method=self.skymethod,
@@ -604,70 +471,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             footprints=sky_footprints(images),
             mosaic=mosaic,
             pictures=pictures_of(match, images),
-            provenance=self._provenance(grid),
+            provenance=provenance_of(__version__, self.get_pars(), grid, self._watch.seconds),
         )
         if grid and self.save_diagnostics:
-            self._save_report(self.result)
+            diagnostics.save_report(self._product_path, self.result)
         for line in summary_lines(table, self.result.verdict, self._findings):
             log.info(line)
-
-    def _save_tables(
-        self, name: str, step_input: StepInput, match: Match, levels: np.ndarray
-    ) -> None:
-        for table, what in ((self.levels_table, "levels"), (self.pairs_table, "pairs")):
-            files.save_table(self._product_path(name, f"skymatch_{what}", "ecsv"), table)
-        filenames = [exposure.filename for exposure in step_input.exposures]
-        if len(levels) > len(filenames):
-            sentence = "No skylist is saved. Lyot fields have levels of their own (miri_lyot)."
-            self._warn(Finding(sentence, remedy="use miri_lyot='keep' or 'mask'"))
-            return
-        if any(match.planes):
-            sentence = "No skylist is saved: levels alone are not what planes need."
-            self._warn(Finding(sentence, remedy="use background='constant'"))
-            return
-        try:
-            text = skylist_of(filenames, levels, match.reasons, self._stem)
-        except ValueError as error:
-            remedy = "give exposures file names that differ"
-            self._warn(Finding(f"No skylist is saved. {error}", remedy=remedy))
-        else:
-            files.save_text(self._product_path(name, "skylist", "txt"), text)
-
-    def _save_report(self, result: MatchResult) -> None:
-        """Save what a report is made of, and the report if there is what it takes."""
-        with files.whole_files() as draft:
-            path = self._product_path(result.product, "skymatch_report", "asdf")
-            write_material(draft(path), result)
-            try:
-                from jwst_mosaic_skymatch.report.page import render_report
-            except ImportError as error:
-                log.info(
-                    "No report is saved, as %s is missing. pip install "
-                    '"jwst-mosaic-skymatch[plots]", and make it from the saved files: '
-                    "python -m jwst_mosaic_skymatch.report %s",
-                    error.name,
-                    path,
-                )
-                return
-            path = self._product_path(result.product, "skymatch_report", "html")
-            draft(path).write_text(render_report(result), encoding="utf-8")
-
-    def _provenance(self, grid: Grid | None) -> Provenance:
-        skipped = ("pre_hooks", "post_hooks")
-        parameters = {k: str(v) for k, v in self.get_pars().items() if k not in skipped}
-        return Provenance(
-            date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            versions={"jwst-mosaic-skymatch": __version__, **library_versions()},
-            parameters=parameters,
-            grid=describe_grid(grid),
-            seconds=dict(self._watch.seconds),
-        )
-
-    def _save_tiles(self, stacks: Sequence[Stack], grid: Grid, unit: str | None) -> None:
-        for stack in stacks:
-            tile = cast(StoredTile, stack.mean).read()
-            path = self._product_path(stack.label, "skytile", "fits")
-            files.save_tile(path, tile, grid.cutout_wcs(tile), unit)
 
     def _product_path(self, name: str, suffix: str, extension: str) -> str:
         return self.make_output_path(basepath=f"{name}.{extension}", ext=extension, suffix=suffix)

@@ -1,7 +1,9 @@
 """What a result takes from the parts of a run."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -9,22 +11,52 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import read_footprint
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.report.result import Provenance
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["describe_grid", "library_versions", "pictures_of", "sky_footprints"]
+__all__ = ["pictures_of", "provenance_of", "sky_footprints"]
 
+# Those that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
+# Parameters that hold classes and callables.
+HOOKS = ("pre_hooks", "post_hooks")
 
 
-def library_versions() -> dict[str, str]:  # numpydoc ignore=RT01
-    """Give the versions of the libraries that results depend on."""
-    return {name: version(name) for name in LIBRARIES}
+def provenance_of(
+    own_version: str,
+    parameters: Mapping[str, Any],
+    grid: Grid | None,
+    seconds: Mapping[str, float],
+) -> Provenance:
+    """Say how a run was made, now.
+
+    Parameters
+    ----------
+    own_version : str
+        Version of this package.
+    parameters : mapping
+        Values of all parameters of the step, by name.
+    grid : Grid or None
+        The shared grid, if there was one.
+    seconds : mapping of str to float
+        Time of each stage.
+
+    Returns
+    -------
+    Provenance
+        Date, versions, parameters, grid, and time.
+    """
+    libraries = {name: version(name) for name in LIBRARIES}
+    return Provenance(
+        date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        versions={"jwst-mosaic-skymatch": own_version, **libraries},
+        parameters={name: str(value) for name, value in parameters.items() if name not in HOOKS},
+        grid={} if grid is None else _describe(grid),
+        seconds=dict(seconds),
+    )
 
 
-def describe_grid(grid: Grid | None) -> dict[str, str]:  # numpydoc ignore=PR01,RT01
-    """Describe the shared grid in words, if there is one."""
-    if grid is None:
-        return {}
+def _describe(grid: Grid) -> dict[str, str]:
     ny, nx = grid.shape
     return {"cells": f"{nx} x {ny}", "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
 
