@@ -5,6 +5,7 @@ More of it, and what the step copes with, is in ``test_faults``.
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 from stpipe.config_parser import ValidationError
 
-from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
 
 
 @pytest.fixture
@@ -255,3 +256,55 @@ def test_library_does_not_overwrite_its_files(work, on_disk):
             library, configure_log=False, save_results=True, output_dir=str(work / "out")
         )
     assert {path: path.read_bytes() for path in (work / "out").iterdir()} == before
+
+
+def test_neither_files_nor_models():
+    with pytest.raises(TypeError, match="cannot match int: give an association"):
+        PixelSkyMatchStep().run(3)
+
+
+def break_json(work):
+    path = work / "asn.json"
+    path.write_text(path.read_text()[:-9])
+    return "asn.json"
+
+
+def cut_file(work):
+    path = files(work)[1]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path.name
+
+
+def remove_file(work):
+    path = files(work)[1]
+    path.unlink()
+    return path.name
+
+
+@pytest.mark.parametrize(
+    ("prepare", "error", "remedy"),
+    [
+        (break_json, ValueError, "line 1 column .*make one with asn_from_list"),
+        (cut_file, OSError, "fetch or make the file anew"),
+        (remove_file, FileNotFoundError, "remove it from the association"),
+        (edit_association(retype), ValueError, "exptype 'science'"),
+    ],
+)
+@pytest.mark.parametrize("is_call", [True, False])
+def test_pipeline_checks_before_it_reads(work, is_call, prepare, error, remedy):
+    """The stock one ends with a KeyError or IndexError, which names no file."""
+    name, inputs = prepare(work), str(work / "asn.json")
+    call = partial(PixelSkyMatchImage3Pipeline.call, configure_log=False)
+    run = call if is_call else PixelSkyMatchImage3Pipeline().run
+    with pytest.raises(error, match=f"{name}: .*{remedy}"):
+        run(inputs)
+
+
+@pytest.mark.parametrize("is_list", [True, False])
+def test_pipeline_checks_what_is_no_file(work, monkeypatch, is_list):
+    monkeypatch.chdir(work)
+    name, inputs = cut_file(work), json.loads((work / "asn.json").read_text())
+    if is_list:
+        inputs = [path.name for path in files(work)]
+    with pytest.raises(OSError, match=f"{name}: cannot be read"):
+        PixelSkyMatchImage3Pipeline().run(inputs)

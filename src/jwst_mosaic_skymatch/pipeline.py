@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
 from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe import config_parser
 
 from jwst_mosaic_skymatch.exposures.association import association_of_files
-from jwst_mosaic_skymatch.exposures.library import are_paths
+from jwst_mosaic_skymatch.exposures.library import are_paths, check_files
 from jwst_mosaic_skymatch.parameters import PlainParameters
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
@@ -29,6 +30,12 @@ class PixelSkyMatchImage3Pipeline(PlainParameters, Image3Pipeline):
         # Here too, since the parameters in CRDS are chosen by the first exposure.
         return super().call(*map(_as_stock_takes_it, args), **kwargs)
 
+    @classmethod
+    def build_config(cls, input: Any, **kwargs: Any) -> Any:  # numpydoc ignore=PR01,RT01
+        """Build the configuration; for that stpipe opens the first exposure."""
+        check_files(input, n_read=1)
+        return super().build_config(input, **kwargs)
+
     def run(self, *args: Any) -> Any:
         """Run the pipeline.
 
@@ -41,8 +48,18 @@ class PixelSkyMatchImage3Pipeline(PlainParameters, Image3Pipeline):
         -------
         object
             What ``Image3Pipeline`` returns.
+
+        Raises
+        ------
+        OSError
+            If a file is missing or cannot be read.
+        ValueError
+            If there is no valid association or no science exposure in it.
         """
-        return super().run(*map(_as_stock_takes_it, args))
+        args = tuple(map(_as_stock_takes_it, args))
+        for inputs in args:
+            check_files(inputs)
+        return super().run(*args)
 
     def process(self, input_data: Any) -> Any:  # numpydoc ignore=PR01,RT01
         """Run the steps; see `run`."""
@@ -50,6 +67,14 @@ class PixelSkyMatchImage3Pipeline(PlainParameters, Image3Pipeline):
             # Of a list jwst opens all files at once, and it refuses to leave them on disk.
             input_data = association_of_files(input_data)
         return super().process(input_data)
+
+    @classmethod
+    def get_config_from_reference(
+        cls, dataset: Any, *args: Any, **kwargs: Any
+    ) -> config_parser.ConfigObj:  # numpydoc ignore=PR01,RT01
+        """Look up parameters in CRDS, which are chosen by the first exposure."""
+        check_files(dataset, n_read=1)
+        return super().get_config_from_reference(dataset, *args, **kwargs)
 
     @classmethod
     def get_config_reftype(cls) -> str:  # numpydoc ignore=RT01

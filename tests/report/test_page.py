@@ -49,7 +49,7 @@ def test_has_all_parts(text, title):
 
 
 def test_says_what_was_fitted(text):
-    assert re.search(r"Constant -?[\d.e-]+ ± 0.002 MJy/sr \(by noise 0.001\)", text)
+    assert re.search(r"Offset -?[\d.e-]+ ± 0.002 MJy/sr \(by noise 0.001\)", text)
     assert "slopes MJy/sr/arcmin x 0.02 ± 0.01" in text
 
 

@@ -250,7 +250,10 @@ def _read_regions(path: Path) -> RegionArea:
             Regions,
         )
     except ImportError as error:
-        raise ImportError("exclude needs regions for a DS9 file: pip install regions") from error
+        raise ImportError(
+            f"{path}: is no FITS file, and to read a DS9 region file exclude needs regions: pip "
+            "install regions"
+        ) from error
     # Its parser raises whatever the text causes in it.
     try:
         regions = Regions.read(path, format="ds9")

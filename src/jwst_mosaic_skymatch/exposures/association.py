@@ -56,7 +56,7 @@ def absolute_association(
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{name}: not an association: products[0].members with expname and exptype is needed "
-            f"({error!r})."
+            f"({error!r}); make one with asn_from_list."
         ) from None
     return {**association, "products": [{**product, "members": members}]}
 

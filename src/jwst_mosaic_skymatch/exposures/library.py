@@ -1,5 +1,6 @@
 """From whatever the step is given to a library of exposures and their metadata."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -22,7 +23,10 @@ from jwst_mosaic_skymatch.exposures.association import (
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, name_apart, read_exposure
 from jwst_mosaic_skymatch.exposures.models import borrowed, check_model, each_model, unreadable
 
-__all__ = ["StepInput", "are_paths", "change_models", "expand", "open_input"]
+__all__ = ["StepInput", "are_paths", "change_models", "check_files", "expand", "open_input"]
+
+# What messages call an association without a file.
+FILES = "the list of exposures"
 
 
 class _Library(ModelLibrary):
@@ -126,6 +130,8 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
     OSError
         If a file is missing or cannot be read, or, with ``on_disk``, the working
         directory cannot be written to.
+    TypeError
+        If it is none of these.
     ValueError
         If there is no valid association or no science exposure in it.
     """
@@ -133,13 +139,18 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
         return _of_library(inputs)
     if isinstance(inputs, (str, PathLike)):
         path = expand(inputs)
-        if not path.name.lower().endswith((".fits", ".asdf", ".gz")):
+        if not _is_exposure(path):
             return _of_association(_load_association(path), path, on_disk)
         inputs = [path]
     if isinstance(inputs, Mapping):
         return _of_association(inputs, None, on_disk)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
+    if not isinstance(inputs, Iterable):
+        raise TypeError(
+            f"cannot match {type(inputs).__name__}: give an association, a list of files or "
+            "models, or a ModelLibrary."
+        )
     if not isinstance(inputs, ModelContainer):
         # A container, which models are copied in, takes no paths but text.
         inputs = [fspath(item) if isinstance(item, PathLike) else item for item in inputs]
@@ -148,6 +159,49 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
             return _of_association(association_of_files(files), None, on_disk)
     library = ModelLibrary(own_models(inputs), asn_exptypes=["science"])
     return StepInput(library=library, exposures=_read_exposures(library))
+
+
+def check_files(inputs: Any, n_read: int | None = None) -> None:
+    """Refuse an association whose files cannot be read, before a pipeline opens them.
+
+    Models, and files that are not found from the working directory, are not looked at.
+
+    Parameters
+    ----------
+    inputs : object
+        What a step or pipeline is given.
+    n_read : int or None, optional
+        From how many exposures metadata are read, 20 ms each; None for all.
+
+    Raises
+    ------
+    OSError
+        If a file is missing or cannot be read.
+    ValueError
+        If there is no valid association or no science exposure in it.
+    """
+    if isinstance(inputs, (str, PathLike)):
+        path = expand(inputs)
+        # What is not here may be in stpipe's ``input_dir``.
+        if _is_exposure(path) or not path.is_file():
+            return
+        association, name, directory = _load_association(path), str(path), path.parent
+    elif isinstance(inputs, (list, tuple)) and are_paths(inputs):
+        association = association_of_files([expand(item) for item in inputs])
+        name, directory = FILES, Path()
+    elif isinstance(inputs, dict):
+        association, name, directory = inputs, FILES, Path()
+    else:
+        return
+    association = absolute_association(association, name, directory)
+    check_association(association, name)
+    science = [m for m in association["products"][0]["members"] if is_science(m)]
+    for member in science[:n_read]:
+        _read_file(member["expname"])
+
+
+def _is_exposure(path: Path) -> bool:
+    return path.name.lower().endswith((".fits", ".asdf", ".gz"))
 
 
 def change_models(
@@ -254,12 +308,22 @@ def _load_association(path: Path) -> dict[str, Any]:
             return load_asn(file)
     except (AssociationNotValidError, TypeError, UnicodeDecodeError) as error:
         raise ValueError(
-            f"{path}: not a valid association ({error}); make one with asn_from_list."
+            f"{path}: not a valid association ({_json_error(path) or error}); correct it, or make "
+            "one with asn_from_list."
         ) from None
 
 
+def _json_error(path: Path) -> ValueError | None:
+    """Find out what is wrong with JSON, of which jwst says no more than that it is not valid."""
+    try:
+        json.loads(path.read_bytes())
+    except ValueError as error:  # of JSON or of its encoding
+        return error
+    return None
+
+
 def _of_association(association: Mapping[str, Any], path: Path | None, on_disk: bool) -> StepInput:
-    name, directory = (str(path), path.parent) if path else ("the list of exposures", "")
+    name, directory = (str(path), path.parent) if path else (FILES, Path())
     association = absolute_association(association, name, directory)
     check_association(association, name)
     if path:

@@ -170,7 +170,10 @@ def good_bits(dqbits: str | int | None) -> int | None:
     try:
         return interpret_bit_flags(dqbits, flag_name_map=pixel)
     except KeyError as error:
-        raise ValueError(f"dqbits={dqbits!r}: jwst has no flag {error}.") from None
+        raise ValueError(
+            f"dqbits={dqbits!r}: jwst has no flag {error}; names are in "
+            "jwst.datamodels.dqflags.pixel."
+        ) from None
 
 
 def good_pixels(

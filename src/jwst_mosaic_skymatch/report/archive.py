@@ -97,7 +97,8 @@ def find_prefix(product: str | Path) -> Path:
     Parameters
     ----------
     product : str or Path
-        What the names of its files begin with, or one of these.
+        What the names of its files begin with, or one of these, or their directory if it has
+        one run.
 
     Returns
     -------
@@ -108,8 +109,18 @@ def find_prefix(product: str | Path) -> Path:
     ------
     FileNotFoundError
         If there is no table of levels.
+    ValueError
+        If a directory has several.
     """
     path = Path(product)
+    if path.is_dir():
+        tables = sorted(path.glob(f"*{ENDINGS['levels']}"))
+        if len(tables) > 1:
+            names = ", ".join(table.name.removesuffix(ENDINGS["levels"]) for table in tables)
+            raise ValueError(
+                f"{path}: has several products ({names}); give one with its directory."
+            )
+        path = tables[0] if tables else path / "*"
     for ending in ENDINGS.values():
         if path.name.endswith(ending):
             path = path.with_name(path.name.removesuffix(ending))

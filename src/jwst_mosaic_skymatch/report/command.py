@@ -51,7 +51,8 @@ def _report(argv: Sequence[str]) -> Path:
         f"written. To compare two runs: {PROGRAM} compare -h",
     )
     parser.add_argument(
-        "product", help="name of the product with its directory, or one of the files"
+        "product",
+        help="name of the product with its directory, or one of the files, or their directory",
     )
     _add_output(parser, "<product>_skymatch_report.html beside them")
     options = parser.parse_args(argv)

@@ -79,8 +79,9 @@ def describe_comparison(comparison: Comparison) -> list[str]:
         if seams:
             before, after = seams
             found.append(
-                f"{name}: worst seam {before.size:.3g} {unit} before, {after.size:.3g} after "
-                f"({round_sigmas(after.sigmas)} sigma), at {after.first} and {after.second}."
+                f"{name}: worst seam before {before.size:.3g} {unit}, at {before.first} and "
+                f"{before.second}; after {after.size:.3g} ({round_sigmas(after.sigmas)} sigma), at "
+                f"{after.first} and {after.second}."
             )
     return found
 

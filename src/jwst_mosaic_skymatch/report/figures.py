@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.ticker import MaxNLocator
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
@@ -43,6 +44,8 @@ NOTHING = "#94a3b8"
 MOST_POINTS = 400
 # Names of visits that fit below an axis.
 MOST_NAMES = 12
+# Images so many times as high as wide have no room for more than two ticks below.
+TALL = 3
 
 
 def own_axes(ax: Axes | None) -> Axes:  # numpydoc ignore=PR01,RT01
@@ -152,6 +155,9 @@ def add_bar(  # numpydoc ignore=PR01,RT01
     bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
     bar.set_label(label, fontsize="small")
     bar.ax.tick_params(labelsize="x-small")
+    if ax.get_aspect() in ("equal", 1.0) and np.ptp(ax.get_ylim()) > TALL * np.ptp(ax.get_xlim()):
+        bar.locator = MaxNLocator(2)
+        bar.update_ticks()
     return bar
 
 

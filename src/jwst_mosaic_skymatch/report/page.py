@@ -255,7 +255,10 @@ def _pair_figures(result: MatchResult) -> list[dict[str, Any]]:
                     )
                     for what, caption in (
                         ("image", "Differences in blocks of cells."),
-                        ("histogram", "Differences of single cells."),
+                        (
+                            "histogram",
+                            "Of single cells; the last bins have all beyond.",
+                        ),
                     )
                 ],
             }
@@ -272,7 +275,7 @@ def _fitted(pair: Any, result: MatchResult) -> str:
         if name not in ("first", "second", "stage", "used")
     }
     text = (
-        f"Constant {numbers['offset']:.5g} ± {numbers['offset_error']:.2g} {unit} "
+        f"Offset {numbers['offset']:.5g} ± {numbers['offset_error']:.2g} {unit} "
         f"(by noise {numbers['offset_error_noise']:.2g}), of which {numbers['residual']:.3g} is "
         f"left after the levels; {numbers['n_cells']:.0f} cells"
     )
@@ -284,6 +287,8 @@ def _fitted(pair: Any, result: MatchResult) -> str:
     if np.isfinite(numbers.get("slope_x", np.nan)):
         text += f"; slopes {unit}/arcmin " + ", ".join(
             f"{axis} {numbers[f'slope_{axis}']:.3g} ± {numbers[f'slope_{axis}_error']:.2g}"
+            if numbers[f"slope_{axis}"]  # zero where an overlap is too narrow to tell
+            else f"{axis} not measured"
             for axis in "xy"
         )
     return f"{text}."
