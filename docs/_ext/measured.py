@@ -73,7 +73,11 @@ def write_table(record):
     list of str
         Lines.
     """
-    used = [name for name in record["columns"] if any(name in row for row in record["rows"])]
+    used = [
+        name
+        for name in record["columns"]
+        if any(row.get(name) is not None for row in record["rows"])
+    ]
     lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
     for number, row in enumerate([dict(zip(used, used, strict=True)), *record["rows"]]):
         cells = [write_number(row.get(name)) for name in used]

@@ -1,6 +1,7 @@
 """Error of the levels, ours and the stock step's, on full-size MIRI mosaics.
 
-``python tests/benchmarks/bench_levels.py [--seeds 1 2] [--binning 1]``
+``python tests/benchmarks/bench_levels.py [--seeds 1 2] [--binning 1] [--scenes NAME ...]
+[--json FILE]``
 
 For each scene and seed, with and without MIRI's masked strips: rms error of the
 levels in MJy/sr (the mean of each connected component removed), the information
@@ -13,11 +14,19 @@ import tempfile
 import numpy as np
 from bench_cost import run
 from information_bound import level_covariance
+from records import add_json_option, write_record
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import simulation
 
 SCENES = {"stephans_quintet": 32, "ngc628": 20, "thirty_doradus": 20, "dithers": 12}
+COLUMNS = {
+    "mosaic": "scene, exposures, and whether MIRI's masked strips are there",
+    "seed": "seed of the simulation",
+    "ours": "PixelSkyMatchStep, rms error of the levels, MJy/sr",
+    "bound": "information bound, MJy/sr",
+    "stock": "SkyMatchStep, rms error, MJy/sr",
+}
 
 
 def main():
@@ -26,18 +35,21 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--binning", type=int, default=1, help="1 is the full-size detector")
     parser.add_argument("--scenes", nargs="+", default=list(SCENES), choices=list(SCENES))
+    add_json_option(parser)
     options = parser.parse_args()
     print(
         f"{'scene':18}{'seed':>5}{'strips':>8}{'ours':>10}{'bound':>10}{'stock':>10}{'stock/ours':>12}"
     )
+    rows = []
     for name in options.scenes:
-        for seed in options.seeds:
-            for masked_strips in (True, False):
-                compare(name, seed, options.binning, masked_strips)
+        for masked_strips in (True, False):
+            for seed in options.seeds:
+                rows.append(compare(name, seed, options.binning, masked_strips))
+                write_record(options.json, rows, COLUMNS)
 
 
 def compare(name, seed, binning, masked_strips):
-    """Run both steps on one mosaic and print their errors."""
+    """Run both steps on one mosaic, print their errors and give them."""
     maker = getattr(simulation, name)
     scene = maker(SCENES[name], seed=seed, binning=binning, masked_strips=masked_strips)
     with tempfile.TemporaryDirectory() as directory:
@@ -60,6 +72,8 @@ def compare(name, seed, binning, masked_strips):
         f"{bound:10.6f}{errors['stock']:10.4f}{errors['stock'] / errors['ours']:12.0f}",
         flush=True,
     )
+    mosaic = f"{name}, {SCENES[name]}{'' if masked_strips else ', no strips'}"
+    return {"mosaic": mosaic, "seed": seed, "bound": bound, **errors}
 
 
 if __name__ == "__main__":
