@@ -2,14 +2,13 @@
 
 import logging
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.library import StepInput
 from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, family_names, group_labels
 from jwst_mosaic_skymatch.levels.pieces import PieceOffsets, place_pieces
 from jwst_mosaic_skymatch.levels.results import Match
-from jwst_mosaic_skymatch.levels.ties import tie_match
+from jwst_mosaic_skymatch.levels.ties import TiedLevels, tie_match
 from jwst_mosaic_skymatch.match import match_exposures
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.lyot import describe_lyot, describe_pieces, findings_of_lyot
@@ -44,7 +43,7 @@ class MatchedLibrary:
     grid : Grid
         The grid of its tiles.
     n_ties : int
-        Number of components that detectors of one exposure have tied to others.
+        Number of exposures that tie components.
     is_area_empty : bool
         Whether an area is to be left out in which no exposure has a pixel.
     news : tuple of str
@@ -106,12 +105,11 @@ def match_library(
     ValueError
         If exposures cannot be grouped, or lie on no common grid.
     """
-    library, exposures, images = step_input.library, step_input.exposures, pieces.images
+    exposures, images = step_input.exposures, pieces.images
     labels = group_labels(exposures, grouping)
-    grid, footprints = lay_grid(library, exposures, pixel_scale_ratio)
+    grid, footprints = lay_grid(step_input.library, exposures, pixel_scale_ratio)
     if pieces.owners:
         footprints += grid.locate(pieces.footprints)
-    exclusions = [replace(exclusion, lyot_alone=k in pieces.positions) for k in range(len(images))]
     size = grid.shape[::-1]
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *size, grid.cell_scale)
     in_area: set[int] = set()
@@ -121,7 +119,8 @@ def match_library(
         def look(k: int) -> Observation:
             advance()
             path = step_input.unchanged[images[k].expname] if from_files else None
-            observation = observe(library, images[k], grid, path, exclusions[k])
+            left_out = replace(exclusion, lyot_alone=k in pieces.positions)
+            observation = observe(step_input.library, images[k], grid, path, left_out)
             if observation.excluded is not None and observation.excluded.in_area:
                 in_area.add(k)
             return observation
@@ -137,25 +136,29 @@ def match_library(
             pieces=dict(zip(pieces.positions, pieces.owners, strict=True)),
             whole_stacks=from_files and workers.distant,
         )
-    news = [summarize_match(match, labels, grouping), describe_lyot(match)]
+    news = [*summarize_match(match, labels, grouping), *describe_lyot(match)]
     n_ties = 0
-    # What overlaps do not relate to each other: components, and pieces to their exposures.
     if tie_detectors:
         n_components = match.n_components
-        # Pieces see no level in common with the rest of their exposure: they tie nothing.
-        detectors = group_labels(exposures, "exposure")
-        match, tied = tie_match(match, pieces.with_pieces(detectors, LYOT_MARK))
+        match, tied = _tie(match, pieces)
         n_ties = tied.n_ties
-        news.append(describe_ties(tied, n_components))
+        news += describe_ties(tied, n_components)
     match, offsets = place_pieces(match, pieces.owners)
-    news += [describe_pieces(offsets), describe_planes(match, images, grid)]
-    warnings = [*findings_of_match(match, images, grid, shift_threshold), *findings_of_lyot(match)]
+    news += [*describe_pieces(offsets), *describe_planes(match, images, grid)]
+    found = findings_of_match(match, images, grid, shift_threshold)
     return MatchedLibrary(
         match,
         offsets,
         grid,
         n_ties=n_ties,
         is_area_empty=exclusion.area is not None and not in_area,
-        news=tuple(chain(*news)),
-        warnings=tuple(warnings),
+        news=tuple(news),
+        warnings=(*found, *findings_of_lyot(match)),
     )
+
+
+def _tie(match: Match, pieces: Pieces) -> tuple[Match, TiedLevels]:
+    """Tie components that do not overlap by the exposures that have detectors in several."""
+    # Pieces see no level in common with the rest of their exposure: they tie nothing.
+    labels = group_labels(pieces.images[: pieces.n_exposures], "exposure")
+    return tie_match(match, pieces.with_pieces(labels, LYOT_MARK))
