@@ -1,7 +1,7 @@
 """Levels of this step beside those of other tools, on simulated mosaics with known levels.
 
 ``python tests/benchmarks/compare_tools.py [--scenes NAME ...] [--seeds 3] [--first-seed 1]
-[--binning 4] [--tools NAME ...] [--environments DIR] [--json FILE]``
+[--binning 2] [--tools NAME ...] [--environments DIR] [--json FILE]``
 
 Tools, each in a process and, but for the first three, in an environment of its own, which is made
 below DIR (./compare-tools) with pip if it is not there:
@@ -69,17 +69,23 @@ def scenes():
         ),
         "galaxies": lambda seed, binning: sim.stephans_quintet(12, seed=seed, binning=binning),
         "emission-filled": lambda seed, binning: sim.thirty_doradus(12, seed=seed, binning=binning),
+        "misaligned": lambda seed, binning: sim.stephans_quintet(
+            12, seed=seed, binning=binning, imperfections=sim.Imperfections(pointing_rms=0.03)
+        ),
+        "gradients": lambda seed, binning: sim.stephans_quintet(
+            12, seed=seed, binning=binning, imperfections=sim.Imperfections(visit_gradient_rms=0.02)
+        ),
     }
 
 
 def main():
     """Simulate, run all tools, and print a line for each scene."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = ("blank", "galaxies", "emission-filled")
+    names = ("blank", "galaxies", "emission-filled", "misaligned", "gradients")
     parser.add_argument("--scenes", nargs="+", default=names, choices=names)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--binning", type=int, default=4)
+    parser.add_argument("--binning", type=int, default=2)
     parser.add_argument("--tools", nargs="+", default=TOOLS, choices=TOOLS)
     parser.add_argument("--environments", type=Path, default=Path("compare-tools"))
     from records import add_json_option, write_record
