@@ -53,6 +53,17 @@ def test_tables_alone_will_do(tmp_path):
     assert "On the sky" not in render_report(again)
 
 
+def test_directory_of_one_run_will_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such table of levels"):
+        find_prefix(tmp_path)
+    result = make_result(4)
+    prefix = save_result(result, tmp_path)
+    assert find_prefix(tmp_path) == prefix
+    save_result(replace(result, product="other"), tmp_path)
+    with pytest.raises(ValueError, match=rf"{tmp_path}: has several products \(.*other"):
+        find_prefix(tmp_path)
+
+
 @pytest.mark.parametrize("ending", ["", *ENDINGS.values()])
 def test_any_file_tells_which_run_is_meant(tmp_path, ending):
     prefix = save_result(make_result(4), tmp_path)
