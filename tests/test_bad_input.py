@@ -270,7 +270,7 @@ def break_json(work):
 
 
 def cut_file(work):
-    path = files(work)[1]
+    path = files(work)[0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path.name
 
