@@ -30,6 +30,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch import run as run_module
 from jwst_mosaic_skymatch import step as step_module
 from jwst_mosaic_skymatch.simulation import (
     Galaxy,
@@ -344,10 +345,11 @@ def scene_of(make):
 
 
 def after_call(name, count, act):
-    """Break something when the step has called a function of its module so many times."""
+    """Break something when a function has been called so many times."""
+    module = run_module if name == "observe" else step_module
 
     def prepare(work):
-        function, calls = getattr(step_module, name), []
+        function, calls = getattr(module, name), []
 
         def wrapped(*args, **kwargs):
             calls.append(name)
@@ -355,7 +357,7 @@ def after_call(name, count, act):
                 act(work)
             return function(*args, **kwargs)
 
-        work.patch.setattr(step_module, name, wrapped)
+        work.patch.setattr(module, name, wrapped)
 
     return prepare
 
