@@ -271,7 +271,7 @@ def anchor_of_table(
     OSError
         If the table cannot be read.
     ValueError
-        If it is no table of levels, or lists none of the exposures.
+        If it is no table of levels, has another unit, or has no level of any exposure.
     """
     levels, errors = read_levels(expand(fixed), images, stem)
     # What was subtracted is gone from the data, and not to be subtracted again.

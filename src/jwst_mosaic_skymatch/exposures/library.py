@@ -185,17 +185,13 @@ def check_files(inputs: Any, n_read: int | None = None) -> None:
         # What is not here may be in stpipe's ``input_dir``.
         if _is_exposure(path) or not path.is_file():
             return
-        association, name, directory = _load_association(path), str(path), path.parent
+        _, science = _check(_load_association(path), path)
     elif isinstance(inputs, (list, tuple)) and are_paths(inputs):
-        association = association_of_files([expand(item) for item in inputs])
-        name, directory = FILES, Path()
+        _, science = _check(association_of_files([expand(item) for item in inputs]), None)
     elif isinstance(inputs, dict):
-        association, name, directory = inputs, FILES, Path()
+        _, science = _check(inputs, None)
     else:
         return
-    association = absolute_association(association, name, directory)
-    check_association(association, name)
-    science = [m for m in association["products"][0]["members"] if is_science(m)]
     for member in science[:n_read]:
         _read_file(member["expname"])
 
@@ -322,14 +318,22 @@ def _json_error(path: Path) -> ValueError | None:
     return None
 
 
-def _of_association(association: Mapping[str, Any], path: Path | None, on_disk: bool) -> StepInput:
+def _check(
+    association: Mapping[str, Any], path: Path | None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Give an association with absolute paths, all there, and its science members."""
     name, directory = (str(path), path.parent) if path else (FILES, Path())
     association = absolute_association(association, name, directory)
     check_association(association, name)
+    members = association["products"][0]["members"]
+    return association, [member for member in members if is_science(member)]
+
+
+def _of_association(association: Mapping[str, Any], path: Path | None, on_disk: bool) -> StepInput:
+    association, science = _check(association, path)
     if path:
         association["table_name"] = path.name
     members = association["products"][0]["members"]
-    science = [member for member in members if is_science(member)]
     metadata = [_read_file(member["expname"]) for member in science]
     # A library would read each file again to find its group.
     for member, found in zip(science, metadata, strict=True):
