@@ -178,10 +178,12 @@ def exclusion(parameters: Mapping[str, Any]) -> Exclusion:
 
     Raises
     ------
+    ImportError
+        If it is a region file and the package ``regions`` is not installed.
     OSError
         If that file is missing or cannot be read.
     ValueError
-        If it is of another kind.
+        If it names no area.
     """
     exclude = parameters["exclude"]
     return Exclusion(

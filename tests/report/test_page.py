@@ -53,6 +53,12 @@ def test_says_what_was_fitted(text):
     assert "slopes MJy/sr/arcmin x 0.02 ± 0.01" in text
 
 
+def test_says_what_a_narrow_overlap_does_not_tell():
+    result = make_result()
+    result.pairs["slope_x"] = 0.0 * result.pairs["slope_x"]
+    assert "slopes MJy/sr/arcmin x not measured, y 0.02 ± 0.01" in render_report(result)
+
+
 def test_has_what_it_was_made_with(text):
     for part in ("3.0.0", "skymethod", "600 x 600", "1.5 s", "2030-01-01"):
         assert part in text

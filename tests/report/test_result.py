@@ -8,6 +8,7 @@ import pytest
 from made_up import UNIT, make_result
 from matplotlib.figure import Figure
 
+from jwst_mosaic_skymatch.report.figures import add_bar
 from jwst_mosaic_skymatch.report.result import MatchResult
 
 SCRIPT = "<script>alert(1)</script>"
@@ -60,6 +61,13 @@ def test_footprints_and_pairs_can_be_told_apart(result, ax):
     drawn = {line.get_gid() for line in ax.lines if line.get_gid()}
     assert drawn == {f"pair-{k}" for k in range(len(result.pairs))}
     assert ax.get_xlim()[0] > ax.get_xlim()[1]  # east is to the left
+
+
+@pytest.mark.parametrize(("shape", "is_tall"), [((40, 4), True), ((8, 8), False)])
+def test_bar_of_a_tall_image_has_room_for_its_ticks(ax, shape, is_tall):
+    image = ax.imshow(np.linspace(0.0, 1.0, np.prod(shape)).reshape(shape))
+    bar = add_bar(ax, image, "level")
+    assert (len(bar.get_ticks()) <= 3) == is_tall
 
 
 def test_before_and_after_have_one_stretch(result):

@@ -255,10 +255,7 @@ def _pair_figures(result: MatchResult) -> list[dict[str, Any]]:
                     )
                     for what, caption in (
                         ("image", "Differences in blocks of cells."),
-                        (
-                            "histogram",
-                            "Of single cells; the last bins have all beyond.",
-                        ),
+                        ("histogram", "Single cells; the last bins have all beyond."),
                     )
                 ],
             }
@@ -287,7 +284,7 @@ def _fitted(pair: Any, result: MatchResult) -> str:
     if np.isfinite(numbers.get("slope_x", np.nan)):
         text += f"; slopes {unit}/arcmin " + ", ".join(
             f"{axis} {numbers[f'slope_{axis}']:.3g} ± {numbers[f'slope_{axis}_error']:.2g}"
-            if numbers[f"slope_{axis}"]  # zero where an overlap is too narrow to tell
+            if numbers[f"slope_{axis}"]  # zero where the overlap is one block wide
             else f"{axis} not measured"
             for axis in "xy"
         )
