@@ -1,4 +1,4 @@
-"""Where exposures have data, in blocks of cells."""
+"""Coverage and information of exposures, in blocks of cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ __all__ = [
     "summarize",
 ]
 
-# Cells to a side of the blocks that tell how much of an overlap each member of a stack
-# covers; one is a thirtieth of a MIRI exposure.
+#: Cells to a side of the blocks of ``TileSummary.coverage``, from which the share of each member
+#: of a stack in an overlap follows; a thirtieth of a MIRI exposure.
 COVERAGE_BLOCK = 16
-# The same of those over which information is added up. An overlap's edge is blurred by
-# less than this; ten cells wide, that is 2 % on an error.
+# Cells to a side of the blocks of ``TileSummary.information``. The edge of an overlap is blurred
+# by at most this; in an overlap ten cells wide, that is 2 % on an error.
 INFORMATION_BLOCK = 2
 
 
@@ -49,26 +49,44 @@ class BlockMap:
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def block_sums(tile: Tile, values: np.ndarray, block: int) -> BlockMap:  # numpydoc ignore=PR01,RT01
-    """Add up one value of each cell of a tile over blocks of so many cells to a side."""
+def block_sums(tile: Tile, values: np.ndarray, block: int) -> BlockMap:
+    """Add up values of a tile's cells over square blocks.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    values : ndarray, shape (ny, nx)
+        One value for each of its cells.
+    block : int
+        Cells to a side of a block. Blocks begin at cell (0, 0) of the grid.
+
+    Returns
+    -------
+    BlockMap
+        Sums over all blocks that the tile touches.
+    """
     x_min, x_max, y_min, y_max = tile.bounds
     x0, y0 = x_min // block, y_min // block
-    nx, ny = -(-x_max // block) - x0, -(-y_max // block) - y0
-    padded = np.zeros((ny * block, nx * block), dtype=np.float32)
-    padded[window_in(tile, x0 * block, y0 * block)] = values
-    # Rows first, which are contiguous: several times faster than both axes at once.
-    rows = padded.reshape(ny, block, nx * block).sum(axis=1)
-    weight = np.asarray(sum(rows[:, k::block] for k in range(block)))
-    return BlockMap(x0=x0, y0=y0, weight=weight)
+    columns = np.maximum(np.arange(x0 * block, x_max, block) - x_min, 0)
+    rows = np.maximum(np.arange(y0 * block, y_max, block) - y_min, 0)
+    # Rows first, which are contiguous: several times faster than columns first.
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    return BlockMap(x0=x0, y0=y0, weight=sums.astype(np.float32))
 
 
-def footprint_blocks(
-    footprints: Sequence[np.ndarray],
-) -> list[BlockMap]:  # numpydoc ignore=PR01,RT01
+def footprint_blocks(footprints: Sequence[np.ndarray]) -> list[BlockMap]:
     """Mark the blocks whose centre lies inside each footprint.
 
-    Footprints are corners (x, y) on the grid, shape (n, 2), cells. A block is a thousandth of
-    a typical footprint; its weight is 1 inside and 0 outside.
+    Parameters
+    ----------
+    footprints : sequence of ndarray, shape (n, 2)
+        Corners (x, y) of polygons on the grid, cells.
+
+    Returns
+    -------
+    list of BlockMap
+        Weight 1 inside and 0 outside. A block is a thousandth of a typical footprint.
     """
     sizes = [np.ptp(corners, axis=0).prod() for corners in footprints]
     block = max(np.sqrt(np.median(sizes) / 1000.0), 1e-6)
@@ -76,22 +94,22 @@ def footprint_blocks(
 
 
 def _blocks_inside(corners: np.ndarray) -> BlockMap:
-    low = np.floor(corners.min(axis=0)).astype(int)
-    nx, ny = np.ceil(corners.max(axis=0)).astype(int) - low + 1
+    x0, y0 = np.floor(corners.min(axis=0)).astype(int).tolist()
+    nx, ny = np.ceil(corners.max(axis=0)).astype(int) - (x0, y0) + 1
     y, x = np.mgrid[:ny, :nx] + 0.5
-    corners = corners - low
+    corners = corners - (x0, y0)
     inside = np.zeros((ny, nx), dtype=bool)
     # A point is inside if a ray from it crosses an odd number of edges.
     for (xa, ya), (xb, yb) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         if ya != yb:
             crosses = (ya > y) != (yb > y)
             inside ^= crosses & (x < xa + (y - ya) * (xb - xa) / (yb - ya))
-    return BlockMap(x0=int(low[0]), y0=int(low[1]), weight=inside.astype(np.float32))
+    return BlockMap(x0=x0, y0=y0, weight=inside.astype(np.float32))
 
 
 @dataclass(frozen=True)
 class TileSummary:
-    """What is kept of a tile when its arrays are elsewhere.
+    """Extent and weights of a tile, for use without its arrays.
 
     Attributes
     ----------
@@ -132,9 +150,7 @@ def summarize(tile: Tile) -> TileSummary:
     TileSummary
         Its extent and weights.
     """
-    information = tile.weight
-    if tile.noise.quoted:
-        information = tile.weight / tile.noise(np.nan_to_num(tile.data))
+    information = tile.weight / tile.noise(np.nan_to_num(tile.data))
     return TileSummary(
         coverage=block_sums(tile, tile.weight, COVERAGE_BLOCK),
         information=block_sums(tile, information, INFORMATION_BLOCK),
@@ -146,7 +162,7 @@ def summarize(tile: Tile) -> TileSummary:
 
 
 def mean_shares(maps: Sequence[BlockMap], others: Sequence[BlockMap]) -> np.ndarray:
-    """Tell how much each member of a stack counts in its overlap with another stack.
+    """Find the share of each member of a stack in its overlap with another stack.
 
     Parameters
     ----------
@@ -159,14 +175,14 @@ def mean_shares(maps: Sequence[BlockMap], others: Sequence[BlockMap]) -> np.ndar
     -------
     ndarray, shape (n_members,)
         Share of each member in the stack's mean, averaged over the overlap with
-        the weights of the difference; adds up to one.
+        the weights of the difference; the sum is one, or zero without overlap.
     """
     x0, y0, shape = bounding_window([*maps, *others])
-    own, other = np.zeros(shape), np.zeros(shape)
+    own, other = np.zeros((2, *shape))
     for total, side in ((own, maps), (other, others)):
-        for m in side:
-            total[window_in(m, x0, y0)] += m.weight
-    pair_weight = own * other / np.maximum(own + other, 1e-30)
-    density = pair_weight / np.maximum(own, 1e-30)
+        for member in side:
+            total[window_in(member, x0, y0)] += member.weight
+    # Weight of the difference, own * other / (own + other), for each unit of own weight.
+    density = other / np.maximum(own + other, 1e-30)
     shares = np.array([np.vdot(density[window_in(m, x0, y0)], m.weight) for m in maps])
     return shares / max(shares.sum(), 1e-30)

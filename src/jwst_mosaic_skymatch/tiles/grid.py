@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.modeling import Model
 from astropy.modeling.models import Shift
 from gwcs import WCS
@@ -21,9 +22,10 @@ from jwst_mosaic_skymatch.exposures.models import (
     wcs_footprint,
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
-from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels, kept_parts
+from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import Cutout, PixelMap, map_pixels
+from jwst_mosaic_skymatch.tiles.regions import detector_regions
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
@@ -68,49 +70,79 @@ class Grid:
         An array of shape (2, 2): multiply it with a shift in cells. Taken
         at the centre of the grid.
         """
-        x, y = (self.shape[1] - 1) / 2.0, (self.shape[0] - 1) / 2.0
-        ra, dec = self.wcs(
-            np.array([x, x + 1, x]), np.array([y, y, y + 1]), with_bounding_box=False
+        x, y = ((n - 1) / 2.0 for n in self.shape[::-1])
+        sky = SkyCoord(
+            *self.wcs([x, x + 1, x], [y, y, y + 1], with_bounding_box=False), unit="deg"
         )
-        # Right ascension may pass 360 degrees between two cells.
-        east = ((ra[1:] - ra[0] + 180.0) % 360.0 - 180.0) * np.cos(np.deg2rad(dec[0]))
-        return 3600.0 * np.array([east, dec[1:] - dec[0]])
+        east, north = sky[0].spherical_offsets_to(sky[1:])
+        return np.array([east.arcsec, north.arcsec])
 
     @property
     def cell_scale(self) -> float:
         """Side of a cell at the centre of the grid, arcsec."""
         return float(np.sqrt(np.abs(np.linalg.det(self.sky_axes))))
 
-    def locate(  # numpydoc ignore=PR01,RT01
-        self, footprints: Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
-        """Find where footprints, RA and Dec (degrees) of shape (n, 2), lie on the grid, cells.
+    def locate(self, footprints: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Find the places of footprints on the grid.
 
-        NaN for a point that the projection does not reach.
+        Parameters
+        ----------
+        footprints : sequence of ndarray, shape (n, 2)
+            RA and Dec of corners, degrees.
+
+        Returns
+        -------
+        list of ndarray, shape (n, 2)
+            Corners (x, y), cells; NaN for a point that the projection does not reach.
         """
-        corners = np.concatenate(footprints)
-        cells = np.stack(self.from_sky(*corners.T), axis=1)
-        return np.split(cells, np.cumsum([len(f) for f in footprints])[:-1])
+        # One call: for each it would cost half a millisecond.
+        cells = np.stack(self.from_sky(*np.concatenate(footprints).T), axis=1)
+        return np.split(cells, np.cumsum([len(corners) for corners in footprints])[:-1])
 
-    def map_pixels(  # numpydoc ignore=PR01,RT01
-        self, wcs: WCS, shape: tuple[int, int]
-    ) -> PixelMap:
-        """Make the `PixelMap` of an exposure with some WCS and shape (ny, nx)."""
+    def map_pixels(self, wcs: WCS, shape: tuple[int, int]) -> PixelMap:
+        """Map the pixels of an exposure to the grid.
+
+        Parameters
+        ----------
+        wcs : `~gwcs.wcs.WCS`
+            Its WCS.
+        shape : tuple of int
+            Its shape (ny, nx).
+
+        Returns
+        -------
+        PixelMap
+            Places of its pixels.
+
+        Raises
+        ------
+        ValueError
+            If the WCS gives NaN.
+        """
 
         def to_grid(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
-            sky = wcs(x, y, with_bounding_box=False)
-            return self.from_sky(*sky)
+            return self.from_sky(*wcs(x, y, with_bounding_box=False))
 
         box = wcs.bounding_box
         return map_pixels(to_grid, shape, box and box.bounding_box(order="F"))
 
-    def cutout_wcs(self, cutout: Cutout | Tile) -> WCS:  # numpydoc ignore=PR01,RT01
-        """Make the `~gwcs.wcs.WCS` of a cutout or tile, from its cells to the sky."""
+    def cutout_wcs(self, cutout: Cutout | Tile) -> WCS:
+        """Make the WCS of a part of the grid.
+
+        Parameters
+        ----------
+        cutout : Cutout or Tile
+            The part.
+
+        Returns
+        -------
+        `~gwcs.wcs.WCS`
+            From its cells to the sky.
+        """
         first, *rest = self.wcs.pipeline
         corner = Shift(float(cutout.x0)) & Shift(float(cutout.y0))
         wcs = WCS([(first.frame, corner | first.transform), *rest])
-        ny, nx = cutout.shape
-        wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
+        wcs.bounding_box = tuple((-0.5, n - 0.5) for n in cutout.shape[::-1])
         wcs.array_shape = cutout.shape
         return wcs
 
@@ -169,22 +201,18 @@ def lay_grid(
         The grid, with the orientation of the first exposure.
     footprints : list of ndarray, shape (n, 2)
         Corners (x, y) of each exposure on it, cells.
-    """
-    skies: list[Any] = [read_footprint(exposure.s_region) for exposure in exposures]
-    without = [k for k, corners in enumerate(skies) if corners is None or not corners.size]
-    found = each_model(
-        library,
-        [exposures[k] for k in without],
-        lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape),
-    )
-    for k, corners in zip(without, found, strict=True):
-        skies[k] = corners
 
-    _refuse_opposite_sides(exposures, skies)
+    Raises
+    ------
+    ValueError
+        If no tangent plane can hold all exposures.
+    """
+    footprints = [_footprint(library, exposure) for exposure in exposures]
+    _check_distances(exposures, footprints)
 
     def lay(exposure: Exposure, model: JwstDataModel) -> Grid:
         try:
-            return shared_grid(skies, model.meta.wcs, _orientation(model), pixel_scale_ratio)
+            return shared_grid(footprints, model.meta.wcs, _orientation(model), pixel_scale_ratio)
         except ValueError:  # a shape of NaN
             raise ValueError(
                 f"{exposure.name}: meta.wcsinfo (ra_ref, dec_ref) lies far from where the WCS "
@@ -192,26 +220,34 @@ def lay_grid(
             ) from None
 
     (grid,) = each_model(library, exposures[:1], lay)
-    return grid, grid.locate(skies)
+    return grid, grid.locate(footprints)
+
+
+def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
+    """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
+    corners = read_footprint(exposure.s_region)
+    if corners is None or not corners.size:
+        (corners,) = each_model(
+            library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
+        )
+    return corners
 
 
 def _orientation(model: JwstDataModel) -> Mapping[str, Any]:
-    """Take the metadata that tell how an exposure lies; where any is missing, its WCS tells."""
+    """Take the orientation of an exposure from meta.wcsinfo; if incomplete, from its WCS."""
     info = model.meta.wcsinfo.instance
     if all(info.get(name) is not None for name in ORIENTATION):
         return info
     x, y = (0.5 * (n - 1) for n in model.data.shape[::-1])
-    (ra, ra_up), (dec, dec_up) = model.meta.wcs(np.array([x, x]), np.array([y, y + 1.0]))
-    east = np.sin(np.deg2rad(ra_up - ra)) * np.cos(np.deg2rad(dec))
-    angle = np.rad2deg(np.arctan2(east, np.sin(np.deg2rad(dec_up - dec))))
-    return dict(zip(ORIENTATION, (ra, dec, angle, 0.0, -1), strict=True))
+    centre, above = SkyCoord(np.transpose(model.meta.wcs([x, x], [y, y + 1.0])), unit="deg")
+    angle = centre.position_angle(above).deg
+    return dict(zip(ORIENTATION, (centre.ra.deg, centre.dec.deg, angle, 0.0, -1), strict=True))
 
 
-def _refuse_opposite_sides(exposures: Sequence[Exposure], skies: Sequence[np.ndarray]) -> None:
+def _check_distances(exposures: Sequence[Exposure], footprints: Sequence[np.ndarray]) -> None:
     """Refuse exposures that one tangent plane cannot hold."""
-    ra, dec = np.deg2rad([footprint[0] for footprint in skies]).T
-    towards = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    angles = np.rad2deg(np.arccos(np.clip(towards[:, 0] @ towards, -1.0, 1.0)))
+    sky = SkyCoord([corners[0] for corners in footprints], unit="deg")
+    angles = sky[0].separation(sky).deg
     farthest = int(np.argmax(angles))
     if angles[farthest] > LARGEST_ANGLE:
         raise ValueError(
@@ -220,7 +256,7 @@ def _refuse_opposite_sides(exposures: Sequence[Exposure], skies: Sequence[np.nda
         )
 
 
-def observe(  # numpydoc ignore=PR01,RT01
+def observe(
     library: AbstractModelLibrary,
     exposure: Exposure,
     grid: Grid,
@@ -229,25 +265,45 @@ def observe(  # numpydoc ignore=PR01,RT01
 ) -> Observation:
     """Take the pixels of an exposure of a library, and their places on the grid.
 
-    With the path of the FITS file that the pixels are in, they are left there. The
-    `~jwst_mosaic_skymatch.tiles.exclusion.Exclusion` says which are left out of the matching.
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    exposure : Exposure
+        Metadata of the exposure.
+    grid : Grid
+        The grid.
+    path : str, optional
+        A FITS file with the pixels, which are then left there.
+    exclusion : Exclusion, optional
+        Parts that are left out of the matching.
+
+    Returns
+    -------
+    Observation
+        The exposure without its model.
+
+    Raises
+    ------
+    ValueError
+        If the WCS gives no sky position for some pixels.
     """
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
+        wcs, shape = model.meta.wcs, model.data.shape
         try:
-            pixel_map = grid.map_pixels(model.meta.wcs, model.data.shape)
+            pixel_map = grid.map_pixels(wcs, shape)
         except ValueError:  # no spline passes through NaN
             raise ValueError(
                 f"{exposure.name}: the WCS gives no sky position for some pixels; run assign_wcs "
                 "(calwebb_image2) on it."
             ) from None
-        pixels = pixels_of(model, exposure.name) if path is None else FilePixels(path)
-        excluded = excluded_pixels(exclusion, exposure, model.meta.wcs, pixel_map)
         return Observation(
-            pixels=pixels,
+            pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
             pixel_map=pixel_map,
-            excluded=excluded,
-            parts=kept_parts(exclusion, exposure, pixel_map.shape),
+            excluded=excluded_pixels(exclusion, exposure, wcs, pixel_map),
+            detector=exposure.detector or "",
+            regions=detector_regions(exposure, shape, exclusion.miri_lyot),
         )
 
     (observation,) = each_model(library, [exposure], take)

@@ -7,8 +7,8 @@ from scipy.optimize import nnls
 
 __all__ = ["UNIFORM", "NoiseCurve", "measure_noise"]
 
-# Points to which it is fitted, and pixels from which they are taken: enough for 1 % on
-# the variance, and few beside the million pixels of an exposure.
+# Points of the fit, and pixels that they are medians of. They give 1 % on the variance, at a
+# small part of the cost of the million pixels of an exposure.
 N_POINTS = 16
 N_SAMPLE = 20000
 
@@ -18,10 +18,9 @@ class NoiseCurve:
     """Variance of a pixel as a function of surface brightness.
 
     Read noise is the same for all pixels, the variance of photons grows with the
-    brightness, that of the flat field with its square. Weighting by each pixel's own
-    quoted variance would bias levels: a pixel that fluctuates low is quoted a low
-    Poisson variance and would get a high weight. The mean relation does not know the
-    fluctuation.
+    brightness, that of the flat field with its square. Weights from each pixel's own
+    quoted variance would bias levels: a pixel that fluctuates low has a low quoted
+    Poisson variance and would get a high weight. The mean relation is free of that.
 
     Attributes
     ----------
@@ -46,16 +45,24 @@ class NoiseCurve:
     median: float = 0.0
     quoted: bool = True
 
-    def __call__(
-        self, brightness: np.ndarray | np.float32
-    ) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-        """Give the variance, (MJy/sr)^2, at some brightness, MJy/sr, as float32."""
-        light = np.maximum(brightness - np.float32(self.faintest), np.float32(0.0))
-        variance = np.float32(self.quadratic) * light
-        variance += np.float32(self.linear)
-        variance *= light
-        variance += np.float32(self.constant)
-        return variance
+    def __call__(self, brightness: np.ndarray | np.float32) -> np.ndarray:
+        """Evaluate the curve.
+
+        Parameters
+        ----------
+        brightness : ndarray of float32
+            Surface brightness, MJy/sr.
+
+        Returns
+        -------
+        ndarray of float32
+            Variance, (MJy/sr)^2; NaN where the brightness is.
+        """
+        constant, linear, quadratic, faintest = np.float32(
+            [self.constant, self.linear, self.quadratic, self.faintest]
+        )
+        light = np.maximum(brightness - faintest, np.float32(0.0))
+        return (quadratic * light + linear) * light + constant
 
     @property
     def typical(self) -> float:
@@ -83,30 +90,27 @@ def measure_noise(data: np.ndarray, error: np.ndarray | None, good: np.ndarray) 
     -------
     NoiseCurve
         A fit to medians of the quoted variance in equal shares of the pixels, sorted
-        by brightness; `UNIFORM` when no usable error is quoted.
+        by brightness; `UNIFORM` without usable errors.
     """
     if error is None or np.shape(error) != np.shape(data):
         return UNIFORM
     # Slices, not index arrays: only these rows are read and converted.
     step = max(int(np.sqrt(data.size / N_SAMPLE)), 1)
     sample = np.s_[step // 2 :: step, step // 2 :: step]
-    brightness = np.asarray(data[sample], dtype=float)
-    variance = np.asarray(error[sample], dtype=float) ** 2
-    usable = good[sample] & np.isfinite(variance) & (variance > 0)
-    if np.count_nonzero(usable) < N_POINTS:
+    points = np.stack([data[sample], np.asarray(error[sample], dtype=float) ** 2], axis=-1)
+    points = points[good[sample] & np.isfinite(points[..., 1]) & (points[..., 1] > 0)]
+    if len(points) < N_POINTS:
         return UNIFORM
-    brightness, variance = brightness[usable], variance[usable]
-    shares = np.array_split(np.argsort(brightness, kind="stable"), N_POINTS)
-    x, y = (np.array([np.median(v[share]) for share in shares]) for v in (brightness, variance))
+    points = points[np.argsort(points[:, 0], kind="stable")]
+    x, y = np.transpose([np.median(share, axis=0) for share in np.array_split(points, N_POINTS)])
     # In units of the brightest, so that the three coefficients are of one size.
     unit = (x[-1] - x[0]) or 1.0
-    columns = ((x - x[0]) / unit)[:, None] ** [0, 1, 2] / y[:, None]
-    coefficients, _ = nnls(columns, np.ones(N_POINTS))
-    constant, linear, quadratic = (coefficients / unit ** np.arange(3)).tolist()
+    terms = np.vander((x - x[0]) / unit, 3, increasing=True) / y[:, None]
+    constant, linear, quadratic = nnls(terms, np.ones(N_POINTS))[0] / unit ** np.arange(3)
     return NoiseCurve(
-        constant=max(constant, 0.5 * float(y.min())),  # a weight must not be infinite
-        linear=linear,
-        quadratic=quadratic,
+        constant=max(float(constant), 0.5 * float(y.min())),  # a weight must not be infinite
+        linear=float(linear),
+        quadratic=float(quadratic),
         faintest=float(x[0]),
         median=float(np.median(x)),
     )

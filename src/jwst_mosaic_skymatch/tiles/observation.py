@@ -1,4 +1,4 @@
-"""One exposure on its way to a tile: its pixels, and where they fall on the grid."""
+"""One exposure on its way to a tile: its pixels, and their places on the grid."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
     good_pixels,
 )
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, detector_frame
+from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
@@ -27,24 +27,27 @@ class Observation:
     Attributes
     ----------
     pixels : Pixels or FilePixels
-        The pixels, or the file that they are in.
+        The pixels, or their file.
     pixel_map : PixelMap
-        Where they fall on the grid.
+        Places of the pixels on the grid.
     excluded : ExcludedPixels or None
-        Those that are left out of the tile, good or not; None for none.
-    parts : tuple of tuple of int, or None
-        Where imager and Lyot field are, see `~jwst_mosaic_skymatch.tiles.frame.DetectorFrame`.
+        Pixels that are left out of the tile, good or not; None for none.
+    detector : str
+        Name of the detector; empty if unknown.
+    regions : tuple of tuple of int or None
+        Regions of the detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
     """
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
     excluded: ExcludedPixels | None = None
-    parts: tuple[Bounds, Bounds] | None = None
+    detector: str = ""
+    regions: tuple[Bounds | None, ...] = ()
 
 
 @dataclass(frozen=True)
 class TiledExposure:
-    """What becomes of an observation.
+    """Tile and sky of an observation.
 
     Attributes
     ----------
@@ -87,24 +90,27 @@ def make_tile(
     min_coverage : float
         Least fraction of a cell to be covered by good pixels.
     sky_statistic : SkyStatistic, optional
-        How to measure the level of the exposure's own pixels; None not to.
+        Statistic for the level of the exposure's own pixels; None for no such level.
 
     Returns
     -------
     TiledExposure
-        The tile, and the sky if asked for, which pixels that are left out count for: it is
-        the stock step's.
+        The tile, and the sky if asked for. Excluded pixels count for the sky, as in the
+        stock step.
     """
-    pixels = observation.pixels.read()
+    pixels, pixel_map = observation.pixels.read(), observation.pixel_map
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
     has_good_pixel = bool(good.any())
-    frames = _frames(observation, good)
+    usable = pixel_map.within_box(good)
+    frames = ()
+    if usable.any():
+        frames = (detector_frame(pixel_map, usable, observation.detector, observation.regions),)
     if observation.excluded is not None:
         good &= ~observation.excluded.unpack()
     tile = drizzle_tile(
         pixels.data,
         good,
-        observation.pixel_map,
+        pixel_map,
         min_coverage=min_coverage,
         noise=measure_noise(pixels.data, pixels.err, good),
         frames=frames,
@@ -116,11 +122,3 @@ def make_tile(
         has_good_pixel=has_good_pixel,
         all_excluded=has_good_pixel and not good.any(),
     )
-
-
-def _frames(observation: Observation, good: np.ndarray) -> tuple[DetectorFrame, ...]:
-    """Find the frame of an exposure, by its good pixels that the WCS holds for, if any."""
-    pixel_map = observation.pixel_map
-    inside = np.zeros_like(good)
-    inside[pixel_map.inside] = good[pixel_map.inside]
-    return (detector_frame(pixel_map, inside, observation.parts),) if inside.any() else ()

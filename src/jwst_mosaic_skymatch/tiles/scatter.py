@@ -1,4 +1,4 @@
-"""How residuals scatter, in flat and in steep parts of an image."""
+"""Scatter of residuals, in flat and in steep parts of an image."""
 
 from dataclasses import dataclass
 
@@ -20,11 +20,11 @@ GAUSSIAN_MAD = 0.6744897501960817
 #: The biweight's cutoff in sigma: 6 median absolute deviations (Beers et al. 1990);
 #: efficiency 0.97 on Gaussian noise.
 CUTOFF = 6.0 * GAUSSIAN_MAD
-# What is left of the distortion makes the shift of two exposures differ from place to
-# place by this much, in cells (rms of an axis).
+#: Scatter over the field of the shift of two exposures, from errors of the distortion, in
+#: cells (rms of an axis).
 SHIFT_SCATTER = 0.01
-# Shares of the values, from flat to steep, in which excess scatter is looked for, the
-# number of flat ones to compare with, and the least number of values in one.
+# Shares of the values, from flat to steep, that are tested for excess scatter; the number of
+# flat shares that define the normal scatter; and the least number of values in a share.
 SHARES = (0.125,) * 7 + (0.075, 0.035, 0.01, 0.005)
 N_FLAT = 4
 LEAST_IN_SHARE = 30
@@ -34,7 +34,7 @@ LEAST_IN_SHARE = 30
 class VarianceFactor:
     """Factor on the variance as a function of the squared gradient.
 
-    Beside what is measured it grows by at least ``slope`` times the squared
+    Beside the measured excess, it grows by at least ``slope`` times the squared
     gradient: else the few steepest cells, the cores of stars, would decide on
     the shift alone.
 
@@ -52,12 +52,24 @@ class VarianceFactor:
     factor: np.ndarray
     slope: float = 0.0
 
-    def __call__(self, gradient_squared: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-        """Evaluate the factor, at least 1, for squared gradients (float32)."""
+    def __call__(self, gradient_squared: np.ndarray) -> np.ndarray:
+        """Evaluate the factor.
+
+        Parameters
+        ----------
+        gradient_squared : ndarray of float32
+            Squared gradients, without NaN.
+
+        Returns
+        -------
+        ndarray of float32
+            The factor, at least 1.
+        """
         factor = np.float32(1.0) + np.float32(self.slope) * gradient_squared
-        if np.any(self.factor > 1.0):
+        excess = np.flatnonzero(self.factor > 1.0)
+        if excess.size:
             # Cells flatter than the first share with an excess have none.
-            first = self.gradient_squared[max(int(np.argmax(self.factor > 1.0)) - 1, 0)]
+            first = self.gradient_squared[max(excess[0] - 1, 0)]
             steep = np.flatnonzero(gradient_squared > first)
             values = gradient_squared[steep]
             measured = np.interp(values, self.gradient_squared, self.factor)
@@ -74,7 +86,7 @@ FLAT = VarianceFactor(gradient_squared=np.zeros(1), factor=np.ones(1))
 def measure_factor(
     residual: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
 ) -> VarianceFactor:
-    """Measure where steep cells scatter more than flat ones.
+    """Measure the excess scatter of steep cells over flat ones.
 
     Parameters
     ----------
@@ -92,34 +104,56 @@ def measure_factor(
     """
     ends = np.round(np.cumsum(SHARES[:-1]) * gradient_squared.size).astype(int)
     shares = np.split(np.argsort(gradient_squared), ends)
-    members = [share for share in shares if len(share) >= LEAST_IN_SHARE]
-    if len(members) <= N_FLAT:
+    shares = [share for share in shares if share.size >= LEAST_IN_SHARE]
+    if len(shares) <= N_FLAT:
         return FLAT
     whitened = residual / np.sqrt(variance)
-    scatter = np.array([scale_of(whitened[m]) for m in members]) ** 2
+    scatter, medians, sizes = np.transpose(
+        [(scale_of(whitened[s]) ** 2, np.median(gradient_squared[s]), s.size) for s in shares]
+    )
     base = np.median(scatter[:N_FLAT])
-    medians = np.array([np.median(gradient_squared[m]) for m in members], float)
     if base == 0.0 or medians[-1] == 0.0:
         return FLAT
     factor = np.maximum.accumulate(np.maximum(scatter / base, 1.0))
     # Within the noise of the medians there is no excess.
-    factor[factor < 1.0 + 6.0 / np.sqrt([len(m) for m in members])] = 1.0
-    return VarianceFactor(
-        gradient_squared=medians,
-        factor=factor,
-        slope=SHIFT_SCATTER**2 / (base * float(np.median(variance))),
-    )
+    factor[factor < 1.0 + 6.0 / np.sqrt(sizes)] = 1.0
+    slope = SHIFT_SCATTER**2 / (base * float(np.median(variance)))
+    return VarianceFactor(gradient_squared=medians, factor=factor, slope=slope)
 
 
-def scale_of(residuals: np.ndarray) -> float:  # numpydoc ignore=PR01,RT01
-    """Find the standard deviation of residuals from their median absolute value."""
-    middle = residuals.size // 2  # of an even number the upper one, found in half the time
+def scale_of(residuals: np.ndarray) -> float:
+    """Estimate a standard deviation by the median absolute value.
+
+    Parameters
+    ----------
+    residuals : ndarray, shape (n,)
+        Residuals about zero, at least one, without NaN.
+
+    Returns
+    -------
+    float
+        Standard deviation of a Gaussian with that median; of an even number of values, the
+        upper of the two in the middle is taken, in half the time.
+    """
+    middle = residuals.size // 2
     return float(np.partition(np.abs(residuals), middle)[middle]) / GAUSSIAN_MAD
 
 
-def biweight(
-    residuals: np.ndarray, scale: float | np.float32
-) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Weigh residuals by the biweight (1 - u^2)^2, u in units of `CUTOFF` standard deviations."""
+def biweight(residuals: np.ndarray, scale: float | np.float32) -> np.ndarray:
+    """Weight residuals by the biweight.
+
+    Parameters
+    ----------
+    residuals : ndarray
+        Residuals.
+    scale : float
+        Their standard deviation.
+
+    Returns
+    -------
+    ndarray
+        Weights :math:`(1 - u^2)^2`, with u in units of `CUTOFF` standard deviations; zero
+        from u = 1 on.
+    """
     u = residuals / (CUTOFF * scale)
     return np.maximum(1.0 - u * u, 0.0) ** 2

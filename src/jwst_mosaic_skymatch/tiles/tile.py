@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from drizzle.resample import Drizzle
-from scipy.ndimage import gaussian_filter, shift
+from scipy.ndimage import find_objects, gaussian_filter, shift
 
 from jwst_mosaic_skymatch.compat import add_image
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
@@ -15,12 +15,12 @@ from jwst_mosaic_skymatch.tiles.windows import Bounds, Window, overlap_windows
 
 __all__ = ["StoredTile", "Tile", "crop_to_overlap", "drizzle_tile", "shift_tile", "store_tile"]
 
-# Pixels in a cell from which on a pixel's orientation does not matter: squares that stay
+# Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
 # parallel to the cells then do as well as rotated ones, at half the cost.
 LEAST_FOR_TURBO = 3.0
 # Rows drizzled at a time: the map of a whole NIRCam exposure would take 67 MB.
 BAND_ROWS = 128
-# What a cubic spline takes from cells beyond this distance is below 1e-9.
+# The weight that a cubic spline gives to cells beyond this distance is below 1e-9.
 MARGIN = 16
 
 
@@ -33,8 +33,7 @@ class Tile:
     x0, y0 : int
         Cell of the grid that is cell (0, 0) of the arrays.
     data : ndarray of float32, shape (ny, nx)
-        Mean surface brightness of each cell, MJy/sr; NaN where nothing is
-        known.
+        Mean surface brightness of each cell, MJy/sr; NaN without data.
     weight : ndarray of float32, shape (ny, nx)
         Number of native pixels behind each cell, summed over exposures; 0
         where ``data`` is NaN. Pixels of an exposure with another noise count
@@ -47,8 +46,6 @@ class Tile:
         Variance of a cell over what it was before the image was moved by a
         fraction of a cell (`shift_tile`); the mean of many cells keeps its
         variance.
-    angle : float
-        Direction of the detector's rows on the grid, radians.
     frames : tuple of DetectorFrame
         Frames of the exposures in it.
     """
@@ -60,7 +57,6 @@ class Tile:
     noise: NoiseCurve = UNIFORM
     pixels_per_cell: float = 1.0
     smoothing: float = 1.0
-    angle: float = 0.0
     frames: tuple[DetectorFrame, ...] = ()
 
     @property
@@ -94,7 +90,7 @@ def drizzle_tile(
         Pixels to use. Others are left out before drizzling, so that a bad
         pixel never leaks into a cell.
     pixel_map : PixelMap
-        Where the pixels fall on the grid; those outside the bounding box of the
+        Places of the pixels on the grid; pixels outside the bounding box of the
         WCS are left out.
     min_coverage : float
         Cells of which a smaller fraction is covered by good pixels are
@@ -111,8 +107,7 @@ def drizzle_tile(
         None when no cell is left.
     """
     cutout, pixels_per_cell = pixel_map.cutout, pixel_map.pixels_per_cell
-    usable = np.zeros(good.shape, dtype=bool)
-    usable[pixel_map.inside] = good[pixel_map.inside]
+    usable = pixel_map.within_box(good)
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
     drizzle = Drizzle(kernel=kernel, out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
     for start in range(0, len(data), BAND_ROWS):
@@ -126,19 +121,17 @@ def drizzle_tile(
             weight_map=usable[band].astype(np.float32),
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
-    if not covered.any():
+    windows = find_objects(covered.view(np.uint8))
+    if not windows:
         return None
-    rows, columns = (np.flatnonzero(covered.any(axis=axis)) for axis in (1, 0))
-    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    covered = covered[window]
+    (rows, columns), covered = windows[0], covered[windows[0]]
     return Tile(
-        x0=cutout.x0 + int(columns[0]),
-        y0=cutout.y0 + int(rows[0]),
-        data=np.where(covered, drizzle.out_img[window], np.float32(np.nan)),
-        weight=np.where(covered, drizzle.out_wht[window], np.float32(0)),
+        x0=cutout.x0 + columns.start,
+        y0=cutout.y0 + rows.start,
+        data=np.where(covered, drizzle.out_img[rows, columns], np.float32(np.nan)),
+        weight=np.where(covered, drizzle.out_wht[rows, columns], np.float32(0)),
         noise=noise,
         pixels_per_cell=pixels_per_cell,
-        angle=pixel_map.angle,
         frames=frames,
     )
 
@@ -164,23 +157,18 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
     covered = gaussian_filter(valid.astype(np.float32), 2.0)
     around = gaussian_filter(data, 2.0) / np.maximum(covered, 1e-3)
     moved = shift(np.where(valid, data, around), (-y, -x), order=3, mode="nearest")
+    # White noise after the same shift.
+    impulse = np.pad([[1.0]], 32)
     return replace(
         tile,
         data=np.where(valid, moved, np.nan).astype(np.float32),
-        smoothing=tile.smoothing * _spline_noise(x) * _spline_noise(y),
+        smoothing=tile.smoothing * float(np.square(shift(impulse, (-y, -x), order=3)).sum()),
     )
-
-
-def _spline_noise(fraction: float) -> float:
-    """Variance of white noise after a cubic spline has moved it along one axis."""
-    impulse = np.zeros(65)
-    impulse[32] = 1.0
-    return float(np.square(shift(impulse, fraction, order=3)).sum())
 
 
 @dataclass(frozen=True)
 class StoredTile:
-    """A tile whose arrays wait in a file.
+    """A tile with its arrays in a file.
 
     Attributes
     ----------
@@ -221,8 +209,26 @@ class StoredTile:
         )
 
 
-def store_tile(tile: Tile, path: Path) -> StoredTile:  # numpydoc ignore=PR01,RT01
-    """Put the arrays of a tile into an ``.npy`` file, and return the `StoredTile` to read it by."""
+def store_tile(tile: Tile, path: Path) -> StoredTile:
+    """Write the arrays of a tile into a file.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    path : Path
+        An ``.npy`` file.
+
+    Returns
+    -------
+    StoredTile
+        The tile with its arrays in the file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     try:
         np.save(path, np.stack([tile.data, tile.weight]))
     except OSError as error:
@@ -231,15 +237,22 @@ def store_tile(tile: Tile, path: Path) -> StoredTile:  # numpydoc ignore=PR01,RT
             "another for temporary files."
         ) from None
     empty = np.zeros((0, 0), dtype=np.float32)
-    return StoredTile(
-        path=path, bounds=tile.bounds, outline=replace(tile, data=empty, weight=empty)
-    )
+    return StoredTile(path, tile.bounds, outline=replace(tile, data=empty, weight=empty))
 
 
-def crop_to_overlap(
-    first: StoredTile, second: StoredTile
-) -> tuple[Tile, Tile]:  # numpydoc ignore=PR01,RT01
-    """Read what two stored tiles share, with a margin for moving one."""
+def crop_to_overlap(first: StoredTile, second: StoredTile) -> tuple[Tile, Tile]:
+    """Read the overlap of two stored tiles.
+
+    Parameters
+    ----------
+    first, second : StoredTile
+        The tiles.
+
+    Returns
+    -------
+    tuple of Tile
+        Their common cells, with a margin for `shift_tile`.
+    """
     own, others = overlap_windows(first, second)
     return first.read(_widened(own)), second.read(_widened(others))
 

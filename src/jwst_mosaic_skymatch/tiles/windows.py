@@ -1,6 +1,6 @@
-"""Rectangles of cells: where they overlap, and where one lies in another.
+"""Rectangles of cells: their overlaps, and their places in larger arrays.
 
-All functions take things with ``bounds``, the first and one-past-last cell
+All functions take objects with ``bounds``, the first and one-past-last cell
 (x_min, x_max, y_min, y_max): tiles of one grid, or block maps with blocks of one size.
 """
 
@@ -10,7 +10,15 @@ from typing import Protocol
 import numpy as np
 from scipy.spatial import KDTree
 
-__all__ = ["Placed", "bounding_window", "overlap_windows", "overlapping_pairs", "window_in"]
+__all__ = [
+    "Bounds",
+    "Placed",
+    "Window",
+    "bounding_window",
+    "overlap_windows",
+    "overlapping_pairs",
+    "window_in",
+]
 
 #: First and one-past-last cell (x_min, x_max, y_min, y_max).
 Bounds = tuple[int, int, int, int]
@@ -19,53 +27,96 @@ Window = tuple[slice, slice]
 
 
 class Placed(Protocol):
-    """What lies somewhere on a grid."""
+    """An object with a place on a grid."""
 
     @property
     def bounds(self) -> Bounds:
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
 
 
-def bounding_window(
-    items: Sequence[Placed],
-) -> tuple[int, int, tuple[int, int]]:  # numpydoc ignore=PR01,RT01
-    """Find first cell x0, y0 and shape (ny, nx) of the part of the grid that holds all items."""
+def bounding_window(items: Sequence[Placed]) -> tuple[int, int, tuple[int, int]]:
+    """Find the smallest rectangle of cells that contains all items.
+
+    Parameters
+    ----------
+    items : sequence of Placed
+        At least one item.
+
+    Returns
+    -------
+    x0, y0 : int
+        First cell of the rectangle.
+    shape : tuple of int
+        Its shape (ny, nx).
+    """
     bounds = np.array([item.bounds for item in items])
-    x0, y0 = int(bounds[:, 0].min()), int(bounds[:, 2].min())
-    return x0, y0, (int(bounds[:, 3].max()) - y0, int(bounds[:, 1].max()) - x0)
+    x0, _, y0, _ = bounds.min(axis=0).tolist()
+    _, x1, _, y1 = bounds.max(axis=0).tolist()
+    return x0, y0, (y1 - y0, x1 - x0)
 
 
-def window_in(item: Placed, x0: int, y0: int) -> Window:  # numpydoc ignore=PR01,RT01
-    """Find the index of an item in an array whose cell (0, 0) is (x0, y0) of the grid."""
-    x_min, x_max, y_min, y_max = item.bounds
+def window_in(item: Placed, x0: int, y0: int) -> Window:
+    """Find the window of an item in a larger array.
+
+    Parameters
+    ----------
+    item : Placed
+        The item.
+    x0, y0 : int
+        Cell of the grid that is cell (0, 0) of the array.
+
+    Returns
+    -------
+    tuple of slice
+        Rows and columns of the array.
+    """
+    return _window(item.bounds, x0, y0)
+
+
+def _window(bounds: Bounds, x0: int, y0: int) -> Window:
+    x_min, x_max, y_min, y_max = bounds
     return np.s_[y_min - y0 : y_max - y0, x_min - x0 : x_max - x0]
 
 
-def overlap_windows(
-    first: Placed, second: Placed
-) -> tuple[Window, Window]:  # numpydoc ignore=PR01,RT01
-    """Find the index of the common cells of two items in the arrays of the one and of the other."""
+def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
+    """Find the window of the common cells of two items in the array of each.
+
+    Parameters
+    ----------
+    first, second : Placed
+        The items.
+
+    Returns
+    -------
+    tuple of tuple of slice
+        Rows and columns in the first and in the second array; empty without overlap.
+    """
     ax0, ax1, ay0, ay1 = first.bounds
     bx0, bx1, by0, by1 = second.bounds
     x0, y0 = max(ax0, bx0), max(ay0, by0)
-    x1, y1 = max(min(ax1, bx1), x0), max(min(ay1, by1), y0)
-    return (
-        np.s_[y0 - ay0 : y1 - ay0, x0 - ax0 : x1 - ax0],
-        np.s_[y0 - by0 : y1 - by0, x0 - bx0 : x1 - bx0],
-    )
+    common = x0, max(min(ax1, bx1), x0), y0, max(min(ay1, by1), y0)
+    return _window(common, ax0, ay0), _window(common, bx0, by0)
 
 
-def overlapping_pairs(
-    items: Sequence[Placed],
-) -> list[tuple[int, int]]:  # numpydoc ignore=PR01,RT01
-    """Find the pairs (i, j), i < j, of items that share at least one cell, in ascending order."""
+def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
+    """Find all pairs of items that share at least one cell.
+
+    Parameters
+    ----------
+    items : sequence of Placed
+        The items.
+
+    Returns
+    -------
+    list of tuple of int
+        Pairs (i, j), i < j, in ascending order.
+    """
     if len(items) < 2:
         return []
-    bounds = np.array([item.bounds for item in items], dtype=float)
-    centres = 0.5 * np.stack([bounds[:, 0] + bounds[:, 1], bounds[:, 2] + bounds[:, 3]], axis=1)
-    sizes = np.stack([bounds[:, 1] - bounds[:, 0], bounds[:, 3] - bounds[:, 2]], axis=1)
-    # In units of the largest item two that overlap are at most 1 apart.
+    bounds = np.array([item.bounds for item in items], dtype=float).reshape(-1, 2, 2)
+    centres, sizes = bounds.mean(axis=2), np.ptp(bounds, axis=2)
+    # In units of the largest item, the centres of two that overlap are at most 1 apart.
     near = KDTree(centres / sizes.max(axis=0)).query_pairs(1.0, p=np.inf, output_type="ndarray")
-    i, j = np.sort(near, axis=1).T
+    i, j = near.T
     overlap = np.all(np.abs(centres[i] - centres[j]) < 0.5 * (sizes[i] + sizes[j]), axis=1)
-    return sorted(zip(i[overlap].tolist(), j[overlap].tolist(), strict=True))
+    return sorted(map(tuple, near[overlap].tolist()))

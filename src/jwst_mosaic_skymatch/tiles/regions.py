@@ -1,0 +1,95 @@
+"""Regions of detectors that may differ from the rest by a constant, the same in all exposures."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.windows import Bounds
+
+__all__ = ["REGIONS", "detector_regions", "region_shares"]
+
+#: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
+REGIONS = ("left", "right", "bottom", "top", "lyot")
+
+# Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
+STRIP = 40
+# Rows and columns of full frames.
+FULL_FRAMES = {"MIRI": (1024, 1032), "NIRCAM": (2048, 2048), "NIRISS": (2048, 2048)}
+
+
+def detector_regions(
+    exposure: Exposure, shape: tuple[int, int], miri_lyot: str = "keep"
+) -> tuple[Bounds | None, ...]:
+    """Find the regions of the detector of an exposure.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Its metadata.
+    shape : tuple of int
+        Its shape (ny, nx).
+    miri_lyot : {'keep', 'mask'}, optional
+        Whether MIRI's Lyot field is matched or left out.
+
+    Returns
+    -------
+    tuple of tuple of int or None
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`; None
+        for the Lyot field where it is left out or not seen beside the imager, and for the
+        strips of subarrays.
+    """
+    strips: tuple[Bounds | None, ...] = (None,) * 4
+    if exposure.subarray in (None, "FULL") and exposure.instrument in FULL_FRAMES:
+        ny, nx = shape
+        # Full frames may be binned, if they are simulated.
+        scales = np.divide(shape, FULL_FRAMES[exposure.instrument])
+        height, width = np.rint(STRIP * scales).astype(int).tolist()
+        strips = (
+            (0, width, 0, ny),
+            (nx - width, nx, 0, ny),
+            (0, nx, 0, height),
+            (0, nx, ny - height, ny),
+        )
+    window = lyot_window(exposure, shape) if miri_lyot == "keep" else None
+    return *strips, window and _bounds(*window)
+
+
+def _bounds(rows: slice, columns: slice) -> Bounds:
+    return columns.start, columns.stop, rows.start, rows.stop
+
+
+def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Find the share of exposures that see a place in each region of their detector.
+
+    Parameters
+    ----------
+    frames : sequence of DetectorFrame
+        Frames of the exposures.
+    x, y : ndarray
+        Places on the grid, cells, of shapes that can be broadcast.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_regions, ...)
+        Share, 0 to 1, of the exposures with the place inside their array; 0 where there are
+        none.
+    """
+    seen = np.zeros(np.broadcast_shapes(x.shape, y.shape), dtype=np.float32)
+    counts = np.zeros((len(REGIONS), *seen.shape), dtype=np.float32)
+    for frame in frames:
+        pixels = frame.pixels(x, y)
+        ny, nx = frame.shape
+        seen += _inside(pixels, (0, nx, 0, ny))
+        for count, bounds in zip(counts, frame.regions, strict=False):
+            if bounds is not None:
+                count += _inside(pixels, bounds)
+    return counts / np.maximum(seen, 1)
+
+
+def _inside(pixels: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """Test whether places (2, ...) lie in a rectangle of pixels; pixels reach half beyond."""
+    (column, row), (x_min, x_max, y_min, y_max) = pixels + 0.5, bounds
+    return (column >= x_min) & (column < x_max) & (row >= y_min) & (row < y_max)
