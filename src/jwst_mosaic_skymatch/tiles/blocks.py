@@ -68,11 +68,12 @@ def block_sums(tile: Tile, values: np.ndarray, block: int) -> BlockMap:
     """
     x_min, x_max, y_min, y_max = tile.bounds
     x0, y0 = x_min // block, y_min // block
-    columns = np.maximum(np.arange(x0 * block, x_max, block) - x_min, 0)
-    rows = np.maximum(np.arange(y0 * block, y_max, block) - y_min, 0)
-    # Rows first, which are contiguous: several times faster than columns first.
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-    return BlockMap(x0=x0, y0=y0, weight=sums.astype(np.float32))
+    nx, ny = -(-x_max // block) - x0, -(-y_max // block) - y0
+    padded = np.zeros((ny, block, nx * block), dtype=np.float32)
+    padded.reshape(-1, nx * block)[window_in(tile, x0 * block, y0 * block)] = values
+    # Rows first, which are contiguous: several times faster than both axes at once.
+    rows = padded.sum(axis=1)
+    return BlockMap(x0=x0, y0=y0, weight=np.sum([rows[:, k::block] for k in range(block)], axis=0))
 
 
 def footprint_blocks(footprints: Sequence[np.ndarray]) -> list[BlockMap]:

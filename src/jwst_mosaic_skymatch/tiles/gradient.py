@@ -28,18 +28,19 @@ def gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _slope(image: np.ndarray) -> np.ndarray:
     """Differentiate along the first axis."""
-    n = len(image)
-    padded = np.pad(image, ((2, 2), (0, 0)), constant_values=np.nan)
-    second_before, before, _, after, second_after = (padded[k : k + n] for k in range(5))
+    slope = np.full_like(image, np.nan)
     # Central differences alone miss a sixth of the slope of a star as narrow as
     # a cell, and as much of its shift would remain.
-    slope = (after - before) * np.float32(2 / 3)
-    slope -= (second_after - second_before) * np.float32(1 / 12)
+    inner = (image[3:-1] - image[1:-3]) * np.float32(2 / 3)
+    inner -= (image[4:] - image[:-4]) * np.float32(1 / 12)
+    slope[2:-2] = inner
     hole = np.isnan(image)
-    beside = np.isnan(slope) & ~hole
-    before, here, after = before[beside], image[beside], after[beside]
+    # A tenth of the time of np.nonzero in two dimensions.
+    row, column = np.divmod(np.flatnonzero(np.isnan(slope) & ~hole), image.shape[1])
+    padded = np.pad(image, ((1, 1), (0, 0)), constant_values=np.nan)
+    before, here, after = (padded[row + k, column] for k in range(3))
     distance = 2 - np.isnan(before) - np.isnan(after)
     before, after = (np.where(np.isnan(v), here, v) for v in (before, after))
-    slope[beside] = (after - before) / np.maximum(distance, 1)
+    slope[row, column] = (after - before) / np.maximum(distance, 1)
     slope[hole] = np.nan
     return slope
