@@ -102,9 +102,9 @@ def _blocks_inside(corners: np.ndarray) -> BlockMap:
     inside = np.zeros((ny, nx), dtype=bool)
     # A point is inside if a ray from it crosses an odd number of edges.
     for (xa, ya), (xb, yb) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if ya != yb:
-            crosses = (ya > y) != (yb > y)
-            inside ^= crosses & (x < xa + (y - ya) * (xb - xa) / (yb - ya))
+        # Without a division, which edges along x would not allow.
+        left = (x - xa) * (yb - ya) < (y - ya) * (xb - xa)
+        inside ^= ((ya > y) != (yb > y)) & (left == (yb > ya))
     return BlockMap(x0=x0, y0=y0, weight=inside.astype(np.float32))
 
 

@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.windows import Window
+from jwst_mosaic_skymatch.tiles.windows import Shape, Window
 
 __all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "lyot_window", "pixels_in_area"]
 
@@ -72,7 +72,12 @@ def excluded_pixels(
     shape, in_area = pixel_map.shape, False
     excluded = np.zeros(shape, dtype=bool)
     if exclusion.edge_trim:
-        excluded |= _near_edge(pixel_map, exclusion.edge_trim)
+        rows, columns = (
+            slice(within.start + exclusion.edge_trim, max(within.stop - exclusion.edge_trim, 0))
+            for within in pixel_map.inside
+        )
+        excluded[:] = True
+        excluded[rows, columns] = False
     lyot = lyot_window(exposure, shape) if exclusion.miri_lyot == "mask" else None
     if lyot is not None:
         excluded[lyot] = True
@@ -83,16 +88,7 @@ def excluded_pixels(
     return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
 
 
-def _near_edge(pixel_map: PixelMap, width: int) -> np.ndarray:
-    """Find pixels up to a distance from the edge of the bounding box, and all beyond it."""
-    excluded = np.ones(pixel_map.shape, dtype=bool)
-    limits = [w.indices(n) for w, n in zip(pixel_map.inside, pixel_map.shape, strict=True)]
-    rows, columns = (slice(low + width, max(high - width, 0)) for low, high, _ in limits)
-    excluded[rows, columns] = False
-    return excluded
-
-
-def lyot_window(exposure: Exposure, shape: tuple[int, int]) -> Window | None:
+def lyot_window(exposure: Exposure, shape: Shape) -> Window | None:
     """Find the field of MIRI's Lyot coronagraph in an exposure.
 
     Parameters
@@ -122,7 +118,7 @@ def lyot_window(exposure: Exposure, shape: tuple[int, int]) -> Window | None:
     return np.s_[first[0] : end[0], first[1] : end[1]] if sees_lyot and sees_imager else None
 
 
-def pixels_in_area(area: Area, wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
+def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
     """Find the pixels whose centres lie in an area.
 
     Parameters

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.polynomial.polynomial import polyval2d, polyvander2d
 
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
-from jwst_mosaic_skymatch.tiles.windows import Bounds
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["DetectorFrame", "PixelPlane", "detector_frame"]
 
@@ -35,7 +35,7 @@ class PixelPlane:
     slope_x: float
     slope_y: float
 
-    def image(self, shape: tuple[int, int]) -> np.ndarray:
+    def image(self, shape: Shape) -> np.ndarray:
         """Evaluate the plane in all pixels.
 
         Parameters
@@ -80,7 +80,7 @@ class DetectorFrame:
     pixel: np.ndarray
     centre: np.ndarray
     derivative: np.ndarray
-    shape: tuple[int, int]
+    shape: Shape
     detector: str = ""
     regions: tuple[Bounds | None, ...] = ()
     coefficients: np.ndarray = field(default_factory=lambda: np.zeros((1, 1, 2)))
@@ -140,7 +140,7 @@ class DetectorFrame:
         return PixelPlane(*self.pixel.tolist(), *slopes.tolist())
 
 
-def _unit_square(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _unit_square(pixels: np.ndarray, shape: Shape) -> np.ndarray:
     """Scale pixels (2, ...) to 0 to 1 over the array; beyond it, take the nearest edge.
 
     A polynomial of the result is bounded: far places stay far from the array.
@@ -174,13 +174,12 @@ def detector_frame(
     """
     counts = (np.count_nonzero(good, axis=axis) for axis in (0, 1))
     pixel = np.array([np.average(np.arange(c.size), weights=c) for c in counts])
-    step = np.array([-1.0, 0.0, 1.0])
-    around = pixel_map.at(*(pixel[:, None] + step))
-    ahead, behind = (np.stack([around[1, k], around[k, 1]], axis=1) for k in (2, 0))
+    around = pixel_map.at(*(pixel[:, None] + [[-1.0, 0.0, 1.0]]))
+    along_y, along_x = np.gradient(around, axis=(0, 1))
     frame = DetectorFrame(
         pixel=pixel,
         centre=around[1, 1],
-        derivative=0.5 * (ahead - behind),
+        derivative=np.stack([along_x[1, 1], along_y[1, 1]], axis=1),
         shape=pixel_map.shape,
         detector=detector,
         regions=regions,

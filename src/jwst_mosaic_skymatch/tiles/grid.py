@@ -27,6 +27,7 @@ from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import Cutout, PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.regions import detector_regions
 from jwst_mosaic_skymatch.tiles.tile import Tile
+from jwst_mosaic_skymatch.tiles.windows import Shape
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
 
@@ -53,7 +54,7 @@ class Grid:
     """
 
     wcs: WCS
-    shape: tuple[int, int]
+    shape: Shape
 
     @cached_property
     def from_sky(self) -> Model:
@@ -71,9 +72,7 @@ class Grid:
         at the centre of the grid.
         """
         x, y = ((n - 1) / 2.0 for n in self.shape[::-1])
-        sky = SkyCoord(
-            *self.wcs([x, x + 1, x], [y, y, y + 1], with_bounding_box=False), unit="deg"
-        )
+        sky = SkyCoord(*self.wcs([x, x + 1, x], [y, y, y + 1], with_bounding_box=False), unit="deg")
         east, north = sky[0].spherical_offsets_to(sky[1:])
         return np.array([east.arcsec, north.arcsec])
 
@@ -99,7 +98,7 @@ class Grid:
         cells = np.stack(self.from_sky(*np.concatenate(footprints).T), axis=1)
         return np.split(cells, np.cumsum([len(corners) for corners in footprints])[:-1])
 
-    def map_pixels(self, wcs: WCS, shape: tuple[int, int]) -> PixelMap:
+    def map_pixels(self, wcs: WCS, shape: Shape) -> PixelMap:
         """Map the pixels of an exposure to the grid.
 
         Parameters
@@ -236,7 +235,7 @@ def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
 def _orientation(model: JwstDataModel) -> Mapping[str, Any]:
     """Take the orientation of an exposure from meta.wcsinfo; if incomplete, from its WCS."""
     info = model.meta.wcsinfo.instance
-    if all(info.get(name) is not None for name in ORIENTATION):
+    if None not in map(info.get, ORIENTATION):
         return info
     x, y = (0.5 * (n - 1) for n in model.data.shape[::-1])
     centre, above = SkyCoord(np.transpose(model.meta.wcs([x, x], [y, y + 1.0])), unit="deg")

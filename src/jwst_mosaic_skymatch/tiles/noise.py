@@ -56,13 +56,10 @@ class NoiseCurve:
         Returns
         -------
         ndarray of float32
-            Variance, (MJy/sr)^2; NaN where the brightness is.
+            Variance, (MJy/sr)^2; NaN where the brightness is NaN.
         """
-        constant, linear, quadratic, faintest = np.float32(
-            [self.constant, self.linear, self.quadratic, self.faintest]
-        )
-        light = np.maximum(brightness - faintest, np.float32(0.0))
-        return (quadratic * light + linear) * light + constant
+        light = np.maximum(brightness - self.faintest, 0.0)
+        return (self.quadratic * light + self.linear) * light + self.constant
 
     @property
     def typical(self) -> float:
@@ -92,7 +89,7 @@ def measure_noise(data: np.ndarray, error: np.ndarray | None, good: np.ndarray) 
         A fit to medians of the quoted variance in equal shares of the pixels, sorted
         by brightness; `UNIFORM` without usable errors.
     """
-    if error is None or np.shape(error) != np.shape(data):
+    if error is None:
         return UNIFORM
     # Slices, not index arrays: only these rows are read and converted.
     step = max(int(np.sqrt(data.size / N_SAMPLE)), 1)

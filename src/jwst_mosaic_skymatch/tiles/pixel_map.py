@@ -7,6 +7,8 @@ from functools import cached_property
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
 
+from jwst_mosaic_skymatch.tiles.windows import Shape, Window
+
 __all__ = ["Cutout", "PixelMap", "map_pixels"]
 
 #: Takes coordinates x, y of points to coordinates x, y elsewhere.
@@ -14,13 +16,11 @@ Transform = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 #: Limits ((x_min, x_max), (y_min, y_max)).
 Box = tuple[tuple[float, float], tuple[float, float]]
 
-# Spacing of the mesh, in native pixels, at which the WCS itself is evaluated. A cubic
-# spline between its points is good to 2e-5 pixel on MIRI, at a twentieth of the cost.
+# Largest spacing of the mesh at which the WCS itself is evaluated, native pixels, and least number
+# of its points to a side. A cubic spline between them is good to 2e-5 pixel on full frames of
+# MIRI, NIRCam and NIRISS, at a twentieth of the cost, and to 1e-4 pixel on binned frames.
 STEP = 32
-# Largest error of the spline, native pixels; the spacing is halved until it holds.
-TOLERANCE = 1e-3
-# Points to a side at which the error is measured.
-N_CHECKS = 5
+LEAST_POINTS = 17
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cutout:
 
     x0: int
     y0: int
-    shape: tuple[int, int]
+    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class PixelMap:
         Rows and columns of the exposure within the bounding box of its WCS.
     """
 
-    shape: tuple[int, int]
+    shape: Shape
     x: np.ndarray
     y: np.ndarray
     cells: np.ndarray
-    inside: tuple[slice, slice]
+    inside: Window
 
     @property
     def cutout(self) -> Cutout:
@@ -140,7 +140,7 @@ def _spline(nodes: np.ndarray, values: np.ndarray, axis: int) -> BSpline:
     return make_interp_spline(np.require(nodes, requirements="A"), values, axis=axis)
 
 
-def map_pixels(to_grid: Transform, shape: tuple[int, int], box: Box | None = None) -> PixelMap:
+def map_pixels(to_grid: Transform, shape: Shape, box: Box | None = None) -> PixelMap:
     """Map an exposure's pixels to a grid.
 
     Parameters
@@ -156,37 +156,25 @@ def map_pixels(to_grid: Transform, shape: tuple[int, int], box: Box | None = Non
     Returns
     -------
     PixelMap
-        The map; its error at some points midway between those of the mesh is
-        below a thousandth of a pixel, or the mesh is as fine as the pixels.
+        The map.
 
     Raises
     ------
     ValueError
         If the transform gives NaN.
     """
-    inside = np.s_[:, :] if box is None else (_within(box[1]), _within(box[0]))
-    step = STEP
-    while True:
-        nodes = [np.linspace(-0.5, n - 0.5, max(-(-n // step) + 1, 4)) for n in shape[::-1]]
-        checks = [_midway(mesh) for mesh in nodes]
-        # One call of a WCS costs less than two.
-        x, y = np.meshgrid(*map(np.append, nodes, checks))
-        cells = np.stack(to_grid(x, y), axis=-1)
-        nx, ny = (mesh.size for mesh in nodes)
-        pixel_map = PixelMap(shape, *nodes, cells=cells[:ny, :nx], inside=inside)
-        error = np.abs(pixel_map.at(*checks) - cells[ny:, nx:]).max()
-        if step == 1 or not error * np.sqrt(pixel_map.pixels_per_cell) > TOLERANCE:
-            return pixel_map
-        step //= 2
+    x, y = (np.linspace(-0.5, n - 0.5, max(-(-n // STEP) + 1, LEAST_POINTS)) for n in shape[::-1])
+    cells = np.stack(to_grid(*np.meshgrid(x, y)), axis=-1)
+    if not np.isfinite(cells).all():
+        raise ValueError("some pixels have no place on the grid")
+    columns, rows = (
+        _within(n, limits)
+        for n, limits in zip(shape[::-1], box or ((-1, np.inf),) * 2, strict=True)
+    )
+    return PixelMap(shape=shape, x=x, y=y, cells=cells, inside=(rows, columns))
 
 
-def _midway(nodes: np.ndarray) -> np.ndarray:
-    """Select points midway between nodes, where a spline is worst, the outermost among them."""
-    middle = 0.5 * (nodes[1:] + nodes[:-1])
-    return middle[np.unique(np.linspace(0, middle.size - 1, N_CHECKS).astype(int))]
-
-
-def _within(limits: tuple[float, float]) -> slice:
-    """Find the pixels between two coordinates."""
-    low, high = limits
-    return slice(max(int(np.ceil(low)), 0), max(int(np.floor(high)) + 1, 0))
+def _within(size: int, limits: tuple[float, float]) -> slice:
+    """Find the pixels of a row or column between two coordinates."""
+    first, last = np.clip([np.ceil(limits[0]), np.floor(limits[1])], [0, -1], [size, size - 1])
+    return slice(int(first), int(last) + 1)

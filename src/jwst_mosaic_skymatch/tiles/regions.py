@@ -7,7 +7,7 @@ import numpy as np
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.windows import Bounds
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["REGIONS", "detector_regions", "region_shares"]
 
@@ -21,7 +21,7 @@ FULL_FRAMES = {"MIRI": (1024, 1032), "NIRCAM": (2048, 2048), "NIRISS": (2048, 20
 
 
 def detector_regions(
-    exposure: Exposure, shape: tuple[int, int], miri_lyot: str = "keep"
+    exposure: Exposure, shape: Shape, miri_lyot: str = "keep"
 ) -> tuple[Bounds | None, ...]:
     """Find the regions of the detector of an exposure.
 

@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.compat import add_image
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Window, overlap_windows
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window, overlap_windows
 
 __all__ = ["StoredTile", "Tile", "crop_to_overlap", "drizzle_tile", "shift_tile", "store_tile"]
 
@@ -60,7 +60,7 @@ class Tile:
     frames: tuple[DetectorFrame, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> Shape:
         """Shape (ny, nx) in cells."""
         return self.data.shape
 
@@ -128,8 +128,8 @@ def drizzle_tile(
     return Tile(
         x0=cutout.x0 + columns.start,
         y0=cutout.y0 + rows.start,
-        data=np.where(covered, drizzle.out_img[rows, columns], np.float32(np.nan)),
-        weight=np.where(covered, drizzle.out_wht[rows, columns], np.float32(0)),
+        data=np.where(covered, drizzle.out_img[rows, columns], np.nan),
+        weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
         noise=noise,
         pixels_per_cell=pixels_per_cell,
         frames=frames,

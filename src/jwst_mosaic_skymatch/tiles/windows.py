@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 __all__ = [
     "Bounds",
     "Placed",
+    "Shape",
     "Window",
     "bounding_window",
     "overlap_windows",
@@ -22,6 +23,8 @@ __all__ = [
 
 #: First and one-past-last cell (x_min, x_max, y_min, y_max).
 Bounds = tuple[int, int, int, int]
+#: Shape (ny, nx) of an array.
+Shape = tuple[int, int]
 #: Rows and columns of an array.
 Window = tuple[slice, slice]
 
@@ -34,7 +37,7 @@ class Placed(Protocol):
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
 
 
-def bounding_window(items: Sequence[Placed]) -> tuple[int, int, tuple[int, int]]:
+def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
     """Find the smallest rectangle of cells that contains all items.
 
     Parameters
@@ -49,9 +52,9 @@ def bounding_window(items: Sequence[Placed]) -> tuple[int, int, tuple[int, int]]
     shape : tuple of int
         Its shape (ny, nx).
     """
-    bounds = np.array([item.bounds for item in items])
-    x0, _, y0, _ = bounds.min(axis=0).tolist()
-    _, x1, _, y1 = bounds.max(axis=0).tolist()
+    bounds = [item.bounds for item in items]
+    x0, _, y0, _ = np.min(bounds, axis=0).tolist()
+    _, x1, _, y1 = np.max(bounds, axis=0).tolist()
     return x0, y0, (y1 - y0, x1 - x0)
 
 
@@ -70,11 +73,7 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
     tuple of slice
         Rows and columns of the array.
     """
-    return _window(item.bounds, x0, y0)
-
-
-def _window(bounds: Bounds, x0: int, y0: int) -> Window:
-    x_min, x_max, y_min, y_max = bounds
+    x_min, x_max, y_min, y_max = item.bounds
     return np.s_[y_min - y0 : y_max - y0, x_min - x0 : x_max - x0]
 
 
@@ -91,11 +90,13 @@ def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    ax0, ax1, ay0, ay1 = first.bounds
-    bx0, bx1, by0, by1 = second.bounds
-    x0, y0 = max(ax0, bx0), max(ay0, by0)
-    common = x0, max(min(ax1, bx1), x0), y0, max(min(ay1, by1), y0)
-    return _window(common, ax0, ay0), _window(common, bx0, by0)
+    x0, _, y0, _ = map(max, first.bounds, second.bounds)
+    _, x1, _, y1 = map(min, first.bounds, second.bounds)
+    own, other = (
+        np.s_[y0 - y : max(y1, y0) - y, x0 - x : max(x1, x0) - x]
+        for x, _, y, _ in (first.bounds, second.bounds)
+    )
+    return own, other
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
