@@ -1,6 +1,5 @@
 """Pixels of an exposure that are left out of the matching, beyond the bad ones."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,6 @@ from gwcs import WCS
 
 from jwst_mosaic_skymatch.exposures.areas import Area
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.windows import Shape, Window
@@ -112,10 +110,10 @@ def lyot_window(exposure: Exposure, shape: Shape) -> Window | None:
         # Full frames may be binned, if they are simulated.
         corner, scale = (0, 0), np.divide(shape, FULL_FRAME)
     edges = np.floor(LYOT_FIRST * scale), np.ceil(LYOT_END * scale)
-    first, end = (np.clip(edge - corner, 0, shape).astype(int).tolist() for edge in edges)
-    sees_lyot = first[0] < end[0] and first[1] < end[1]
-    sees_imager = end[1] < shape[1]
-    return np.s_[first[0] : end[0], first[1] : end[1]] if sees_lyot and sees_imager else None
+    first, end = (np.clip(edge - corner, 0, shape).astype(int) for edge in edges)
+    sees_lyot, sees_imager = (first < end).all(), end[1] < shape[1]
+    rows, columns = map(slice, first.tolist(), end.tolist())
+    return (rows, columns) if sees_lyot and sees_imager else None
 
 
 def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
@@ -139,13 +137,9 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
     ny, nx = shape
     plane = area.on_plane(*map(float, wcs((nx - 1) / 2, (ny - 1) / 2)))
     inside = np.zeros(shape, dtype=bool)
-    if not np.isfinite(plane.from_sky(*wcs_footprint(wcs, shape).T)).all():
+    pixel_map = map_pixels(lambda x, y: plane.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
+    if not np.isfinite(pixel_map.cells).all():
         return inside
-
-    def to_plane(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
-        return plane.from_sky(*wcs(x, y, with_bounding_box=False))
-
-    pixel_map = map_pixels(to_plane, shape)
     columns = np.arange(nx)
     for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
         x, y = np.moveaxis(pixel_map.at(columns, rows), -1, 0)

@@ -48,9 +48,9 @@ class PixelPlane:
         ndarray of float32, shape (ny, nx)
             The plane, MJy/sr.
         """
-        rows = self.slope_y * (np.arange(shape[0]) - self.y)
-        columns = self.slope_x * (np.arange(shape[1]) - self.x)
-        return np.add.outer(rows, columns).astype(np.float32)
+        rows, columns = np.ogrid[: shape[0], : shape[1]]
+        plane = self.slope_x * (columns - self.x) + self.slope_y * (rows - self.y)
+        return plane.astype(np.float32)
 
 
 @dataclass(frozen=True)

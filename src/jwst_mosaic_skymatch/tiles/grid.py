@@ -71,8 +71,9 @@ class Grid:
         An array of shape (2, 2): multiply it with a shift in cells. Taken
         at the centre of the grid.
         """
-        x, y = ((n - 1) / 2.0 for n in self.shape[::-1])
-        sky = SkyCoord(*self.wcs([x, x + 1, x], [y, y, y + 1], with_bounding_box=False), unit="deg")
+        y, x = np.divide(self.shape, 2.0) - 0.5
+        cells = [x, x + 1, x], [y, y, y + 1]
+        sky = SkyCoord(*self.wcs(*cells, with_bounding_box=False), unit="deg")
         east, north = sky[0].spherical_offsets_to(sky[1:])
         return np.array([east.arcsec, north.arcsec])
 
@@ -111,19 +112,14 @@ class Grid:
         Returns
         -------
         PixelMap
-            Places of its pixels.
-
-        Raises
-        ------
-        ValueError
-            If the WCS gives NaN.
+            Places of its pixels; NaN where the WCS gives NaN.
         """
-
-        def to_grid(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
-            return self.from_sky(*wcs(x, y, with_bounding_box=False))
-
         box = wcs.bounding_box
-        return map_pixels(to_grid, shape, box and box.bounding_box(order="F"))
+        return map_pixels(
+            lambda x, y: self.from_sky(*wcs(x, y, with_bounding_box=False)),
+            shape,
+            box and box.bounding_box(order="F"),
+        )
 
     def cutout_wcs(self, cutout: Cutout | Tile) -> WCS:
         """Make the WCS of a part of the grid.
@@ -237,8 +233,8 @@ def _orientation(model: JwstDataModel) -> Mapping[str, Any]:
     info = model.meta.wcsinfo.instance
     if None not in map(info.get, ORIENTATION):
         return info
-    x, y = (0.5 * (n - 1) for n in model.data.shape[::-1])
-    centre, above = SkyCoord(np.transpose(model.meta.wcs([x, x], [y, y + 1.0])), unit="deg")
+    y, x = np.divide(model.data.shape, 2.0) - 0.5
+    centre, above = SkyCoord(*model.meta.wcs([x, x], [y, y + 1.0]), unit="deg")
     angle = centre.position_angle(above).deg
     return dict(zip(ORIENTATION, (centre.ra.deg, centre.dec.deg, angle, 0.0, -1), strict=True))
 
@@ -290,13 +286,12 @@ def observe(
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
-        try:
-            pixel_map = grid.map_pixels(wcs, shape)
-        except ValueError:  # no spline passes through NaN
+        pixel_map = grid.map_pixels(wcs, shape)
+        if not np.isfinite(pixel_map.cells).all():
             raise ValueError(
                 f"{exposure.name}: the WCS gives no sky position for some pixels; run assign_wcs "
                 "(calwebb_image2) on it."
-            ) from None
+            )
         return Observation(
             pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
             pixel_map=pixel_map,

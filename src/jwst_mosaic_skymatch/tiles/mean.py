@@ -108,18 +108,18 @@ def _robust_weight(
     own = tile.weight * _relative_weight(tile, mean.noise)
     others = mean.weight[window] - own
     # Single precision leaves a remainder where the others have no weight.
-    cells = np.flatnonzero((own > 0) & (others > 0.01 * own))
-    if cells.size < 2:
-        return tile.weight
+    shared = (own > 0) & (others > 0.01 * own)
     own, others, brightness, slope, data = (
-        values.ravel()[cells]
+        values[shared]
         for values in (own, others, mean.data[window], gradient_squared[window], tile.data)
     )
+    if own.size < 2:
+        return tile.weight
     # The distance from the mean of the others is longer than that from the mean of all.
     longer = 1 + own / others
     residual = (data - np.float32(level) - brightness) * longer
     variance = longer / own * mean.noise(brightness)
-    sample = np.s_[:: max(cells.size // N_SAMPLE, 1)]
+    sample = np.s_[:: max(own.size // N_SAMPLE, 1)]
     # Outliers may have lifted the centre.
     residual -= np.median(residual[sample])
     factor = measure_factor(residual[sample], variance[sample], slope[sample])
@@ -127,7 +127,7 @@ def _robust_weight(
     scale = np.float32(scale_of(residual[sample]))
     weight = tile.weight.copy()
     if scale:  # else these cells have no noise
-        weight.ravel()[cells] *= biweight(residual, scale)
+        weight[shared] *= biweight(residual, scale)
     return weight
 
 

@@ -103,11 +103,6 @@ def measure_noise(data: np.ndarray, error: np.ndarray | None, good: np.ndarray) 
     # In units of the brightest, so that the three coefficients are of one size.
     unit = (x[-1] - x[0]) or 1.0
     terms = np.vander((x - x[0]) / unit, 3, increasing=True) / y[:, None]
-    constant, linear, quadratic = nnls(terms, np.ones(N_POINTS))[0] / unit ** np.arange(3)
-    return NoiseCurve(
-        constant=max(float(constant), 0.5 * float(y.min())),  # a weight must not be infinite
-        linear=float(linear),
-        quadratic=float(quadratic),
-        faintest=float(x[0]),
-        median=float(np.median(x)),
-    )
+    coefficients = nnls(terms, np.ones(N_POINTS))[0] / unit ** np.arange(3)
+    coefficients[0] = max(coefficients[0], 0.5 * y.min())  # a weight must not be infinite
+    return NoiseCurve(*coefficients.tolist(), faintest=float(x[0]), median=float(np.median(x)))

@@ -69,15 +69,16 @@ class PixelMap:
         """The part of the grid that holds all of the exposure."""
         # Distortion bends the edges by many pixels, but smoothly: the mesh has
         # the extremes to a fraction of a pixel.
-        x0, y0 = (np.floor(self.cells.min(axis=(0, 1))).astype(int) - 1).tolist()
-        x1, y1 = (np.ceil(self.cells.max(axis=(0, 1))).astype(int) + 2).tolist()
-        return Cutout(x0=x0, y0=y0, shape=(y1 - y0, x1 - x0))
+        first = np.floor(self.cells.min(axis=(0, 1))) - 1
+        end = np.ceil(self.cells.max(axis=(0, 1))) + 2
+        (x0, y0), (nx, ny) = np.array([first, end - first], dtype=int).tolist()
+        return Cutout(x0, y0, shape=(ny, nx))
 
     @property
     def pixels_per_cell(self) -> float:
         """Mean number of the exposure's pixels in the area of a cell."""
-        along_y, along_x = np.diff(self.cells, axis=0)[:, 1:], np.diff(self.cells, axis=1)[1:]
-        area = np.median(np.abs(np.linalg.det(np.stack([along_x, along_y], axis=-1))))
+        sides = np.diff(self.cells, axis=0)[:, 1:], np.diff(self.cells, axis=1)[1:]
+        area = np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1))))
         return float((self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) / area)
 
     def within_box(self, good: np.ndarray) -> np.ndarray:
@@ -158,23 +159,14 @@ def map_pixels(to_grid: Transform, shape: Shape, box: Box | None = None) -> Pixe
     PixelMap
         The map.
 
-    Raises
-    ------
-    ValueError
-        If the transform gives NaN.
+    Notes
+    -----
+    Where the transform gives NaN, so do the map's ``cells``, and it cannot be interpolated.
     """
     x, y = (np.linspace(-0.5, n - 0.5, max(-(-n // STEP) + 1, LEAST_POINTS)) for n in shape[::-1])
     cells = np.stack(to_grid(*np.meshgrid(x, y)), axis=-1)
-    if not np.isfinite(cells).all():
-        raise ValueError("some pixels have no place on the grid")
     columns, rows = (
-        _within(n, limits)
-        for n, limits in zip(shape[::-1], box or ((-1, np.inf),) * 2, strict=True)
+        slice(*np.clip([np.ceil(low), np.floor(high) + 1], 0, n).astype(int).tolist())
+        for n, (low, high) in zip(shape[::-1], box or ((-1, np.inf),) * 2, strict=True)
     )
-    return PixelMap(shape=shape, x=x, y=y, cells=cells, inside=(rows, columns))
-
-
-def _within(size: int, limits: tuple[float, float]) -> slice:
-    """Find the pixels of a row or column between two coordinates."""
-    first, last = np.clip([np.ceil(limits[0]), np.floor(limits[1])], [0, -1], [size, size - 1])
-    return slice(int(first), int(last) + 1)
+    return PixelMap(shape, x, y, cells, inside=(rows, columns))

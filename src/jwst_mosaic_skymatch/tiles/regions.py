@@ -16,8 +16,8 @@ REGIONS = ("left", "right", "bottom", "top", "lyot")
 
 # Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
 STRIP = 40
-# Rows and columns of full frames.
-FULL_FRAMES = {"MIRI": (1024, 1032), "NIRCAM": (2048, 2048), "NIRISS": (2048, 2048)}
+# Rows of full frames.
+FULL_ROWS = {"MIRI": 1024, "NIRCAM": 2048, "NIRISS": 2048}
 
 
 def detector_regions(
@@ -41,24 +41,23 @@ def detector_regions(
         for the Lyot field where it is left out or not seen beside the imager, and for the
         strips of subarrays.
     """
+    ny, nx = shape
     strips: tuple[Bounds | None, ...] = (None,) * 4
-    if exposure.subarray in (None, "FULL") and exposure.instrument in FULL_FRAMES:
-        ny, nx = shape
+    full_rows = FULL_ROWS.get(exposure.instrument or "")
+    if full_rows and exposure.subarray in (None, "FULL"):
         # Full frames may be binned, if they are simulated.
-        scales = np.divide(shape, FULL_FRAMES[exposure.instrument])
-        height, width = np.rint(STRIP * scales).astype(int).tolist()
+        width = round(STRIP * ny / full_rows)
         strips = (
             (0, width, 0, ny),
             (nx - width, nx, 0, ny),
-            (0, nx, 0, height),
-            (0, nx, ny - height, ny),
+            (0, nx, 0, width),
+            (0, nx, ny - width, ny),
         )
     window = lyot_window(exposure, shape) if miri_lyot == "keep" else None
-    return *strips, window and _bounds(*window)
-
-
-def _bounds(rows: slice, columns: slice) -> Bounds:
-    return columns.start, columns.stop, rows.start, rows.stop
+    if window is None:
+        return *strips, None
+    rows, columns = window
+    return *strips, (columns.start, columns.stop, rows.start, rows.stop)
 
 
 def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray) -> np.ndarray:

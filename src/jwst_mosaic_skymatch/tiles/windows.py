@@ -90,13 +90,14 @@ def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    x0, _, y0, _ = map(max, first.bounds, second.bounds)
-    _, x1, _, y1 = map(min, first.bounds, second.bounds)
-    own, other = (
-        np.s_[y0 - y : max(y1, y0) - y, x0 - x : max(x1, x0) - x]
-        for x, _, y, _ in (first.bounds, second.bounds)
-    )
-    return own, other
+    return _common_cells(first, second), _common_cells(second, first)
+
+
+def _common_cells(item: Placed, other: Placed) -> Window:
+    """Clip the other item to the array of the first."""
+    first, end = np.reshape(item.bounds, (2, 2, 1)).swapaxes(0, 1)
+    x, y = (np.clip(np.reshape(other.bounds, (2, 2)), first, end) - first).tolist()
+    return slice(*y), slice(*x)
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
