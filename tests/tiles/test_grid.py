@@ -151,6 +151,17 @@ def test_wcs_of_a_tile_gives_the_place_of_a_star(laid, model):
     assert np.isnan(wcs(-1, 0)[0])
 
 
+def test_wcs_without_sky_positions(exposures, laid, monkeypatch):
+    library, (first, *_) = exposures
+
+    def nowhere(self, x, y):
+        return np.full_like(x, np.nan), np.full_like(y, np.nan)
+
+    monkeypatch.setattr(Grid, "from_sky", nowhere)
+    with pytest.raises(ValueError, match=f"{first.filename}: the WCS gives no sky position"):
+        observe(library, first, replace(laid[0]))
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_reference_point_that_contradicts_the_wcs(mosaic):
     library, exposures = opened(mosaic)

@@ -10,8 +10,6 @@ from jwst_mosaic_skymatch.simulation import compose_scene, dither_pointings, sim
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
-EVERYTHING = np.s_[:, :]
-
 
 def all_coordinates(pixel_map):
     corner = pixel_map.cutout.x0, pixel_map.cutout.y0
@@ -28,9 +26,10 @@ def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
 
 
 @pytest.mark.parametrize(
-    ("aperture", "filter_name", "binning"), [("MIRIM_FULL", "F770W", 2), ("NRCA1_FULL", "F200W", 8)]
+    ("aperture", "filter_name", "binning"),
+    [("MIRIM_FULL", "F770W", 2), ("NRCA1_FULL", "F200W", 8), ("MIRIM_FULL", "F770W", 16)],
 )
-def test_map_is_good_to_a_thousandth_of_a_pixel(aperture, filter_name, binning):
+def test_map_is_good_to_a_few_ten_thousandths_of_a_pixel(aperture, filter_name, binning):
     pointings = dither_pointings(1, aperture=aperture)
     scene = compose_scene("one", pointings, filter_name=filter_name, binning=binning)
     model = simulate_exposure(scene, scene.pointings[0])
@@ -41,31 +40,9 @@ def test_map_is_good_to_a_thousandth_of_a_pixel(aperture, filter_name, binning):
     y, x = np.indices(shape, dtype=float)
     exact = grid.wcs.invert(*wcs(x, y, with_bounding_box=False), with_bounding_box=False)
     error = np.abs(all_coordinates(pixel_map) - np.stack(exact, axis=-1)).max() * 2.2
-    assert error < 1e-3
+    assert error < 3e-4
     # Distortion changes the area of a pixel by some percent over the detector.
     assert pixel_map.pixels_per_cell == pytest.approx(2.2**2, rel=0.03)
-
-
-def test_mesh_is_refined_where_it_has_to_be():
-    def to_grid(x, y):
-        return 0.5 * x + 0.2 * np.sin(x / 9.0), 0.5 * y
-
-    y, x = np.indices((100, 200), dtype=float)
-    found = all_coordinates(map_pixels(to_grid, (100, 200)))
-    # A thousandth of a pixel, which here is up to 0.52 of a cell.
-    np.testing.assert_allclose(found, np.stack(to_grid(x, y), axis=-1), atol=5.2e-4)
-
-
-def test_refinement_ends_with_the_pixels():
-    """A map that jumps is followed beside the jump, as far as a spline rings."""
-
-    def to_grid(x, y):
-        return x + 3.0 * (x > 60.2), y
-
-    y, x = np.indices((40, 120), dtype=float)
-    error = np.abs(all_coordinates(map_pixels(to_grid, (40, 120))) - np.stack(to_grid(x, y), -1))
-    # A cubic spline's ringing falls by a factor of 3.7 from node to node.
-    assert error[:, np.abs(x[0] - 60.2) > 8].max() < 1e-3
 
 
 def test_rows_are_those_of_the_whole_map():
@@ -109,4 +86,8 @@ def test_pixels_outside_the_bounding_box_are_named():
     to_grid = rotated(0.0, 1.0)
     pixel_map = map_pixels(to_grid, (50, 60), ((3.5, 55.5), (-0.5, 49.5)))
     assert pixel_map.inside == (slice(0, 50), slice(4, 56))
-    assert map_pixels(to_grid, (50, 60)).inside == EVERYTHING
+    good = np.ones((50, 60), dtype=bool)
+    usable = pixel_map.within_box(good)
+    assert usable.sum() == 50 * 52
+    assert not usable[:, :4].any()
+    assert map_pixels(to_grid, (50, 60)).within_box(good).all()

@@ -103,7 +103,7 @@ def lyot_window(exposure: Exposure, shape: Shape) -> Window | None:
         exposures without it, and for those that see nothing else: SUB64, SUB128 and the
         coronagraph's own subarray lie inside that field.
     """
-    if (exposure.instrument, exposure.detector) != ("MIRI", "MIRIMAGE"):
+    if exposure.detector != "MIRIMAGE":
         return None
     corner, scale = ((exposure.ystart or 1) - 1, (exposure.xstart or 1) - 1), np.ones(2)
     if exposure.subarray in (None, "FULL"):

@@ -11,8 +11,8 @@ from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 __all__ = ["DetectorFrame", "PixelPlane", "detector_frame"]
 
 # Degree in x and in y of the polynomial that corrects affine pixels for distortion. Largest
-# errors over a full frame, pixels along an axis, for degrees 0, 2 and 3:
-# PLACEHOLDER
+# errors over a full frame, pixels along an axis, without it and of degrees 2 and 3: 6.9, 1.4 and
+# 0.20 for MIRI, 8.8, 0.18 and 0.09 for NRCA1, 16, 0.78 and 0.38 for NRCALONG.
 DEGREE = 3
 # Points to a side that it is fitted to.
 MESH = 13

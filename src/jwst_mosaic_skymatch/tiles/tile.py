@@ -253,10 +253,5 @@ def crop_to_overlap(first: StoredTile, second: StoredTile) -> tuple[Tile, Tile]:
     tuple of Tile
         Their common cells, with a margin for `shift_tile`.
     """
-    own, others = overlap_windows(first, second)
-    return first.read(_widened(own)), second.read(_widened(others))
-
-
-def _widened(window: Window) -> Window:
-    rows, columns = (slice(max(w.start - MARGIN, 0), w.stop + MARGIN) for w in window)
-    return rows, columns
+    own, others = overlap_windows(first, second, MARGIN)
+    return first.read(own), second.read(others)

@@ -77,26 +77,29 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
     return np.s_[y_min - y0 : y_max - y0, x_min - x0 : x_max - x0]
 
 
-def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
+def overlap_windows(first: Placed, second: Placed, margin: int = 0) -> tuple[Window, Window]:
     """Find the window of the common cells of two items in the array of each.
 
     Parameters
     ----------
     first, second : Placed
         The items.
+    margin : int, optional
+        Cells to add on each side, as far as the array has them.
 
     Returns
     -------
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    return _common_cells(first, second), _common_cells(second, first)
+    return _common_cells(first, second, margin), _common_cells(second, first, margin)
 
 
-def _common_cells(item: Placed, other: Placed) -> Window:
+def _common_cells(item: Placed, other: Placed, margin: int) -> Window:
     """Clip the other item to the array of the first."""
     first, end = np.reshape(item.bounds, (2, 2, 1)).swapaxes(0, 1)
-    x, y = (np.clip(np.reshape(other.bounds, (2, 2)), first, end) - first).tolist()
+    wanted = np.add(np.reshape(other.bounds, (2, 2)), (-margin, margin))
+    x, y = (np.clip(wanted, first, end) - first).tolist()
     return slice(*y), slice(*x)
 
 
