@@ -135,7 +135,7 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
         exposures that a mask's projection does not reach.
     """
     ny, nx = shape
-    plane = area.on_plane(*map(float, wcs((nx - 1) / 2, (ny - 1) / 2)))
+    plane = area.on_plane(*wcs((nx - 1) / 2, (ny - 1) / 2))
     inside = np.zeros(shape, dtype=bool)
     pixel_map = map_pixels(lambda x, y: plane.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
     if not np.isfinite(pixel_map.cells).all():

@@ -80,7 +80,7 @@ class Grid:
     @property
     def cell_scale(self) -> float:
         """Side of a cell at the centre of the grid, arcsec."""
-        return float(np.sqrt(np.abs(np.linalg.det(self.sky_axes))))
+        return abs(float(np.linalg.det(self.sky_axes))) ** 0.5
 
     def locate(self, footprints: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Find the places of footprints on the grid.

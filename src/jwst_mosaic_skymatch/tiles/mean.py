@@ -51,11 +51,11 @@ def mean_tile(
         # Rounding of single values averages out, that of sums would not.
         total[window] += np.where(pixels > 0, (tile.data - np.float32(level)) * pixels, 0)
         weight[window] += pixels
-        smoothing += tile.smoothing * float(pixels.sum(dtype=np.float64))
+        smoothing += tile.smoothing * float(pixels.sum())
     with np.errstate(invalid="ignore"):
         mean = (total / weight).astype(np.float32)  # 0 / 0 is NaN
-    smoothing /= float(weight.sum(dtype=np.float64))
-    frames = tuple(frame for tile in tiles for frame in tile.frames)
+    smoothing /= float(weight.sum())
+    frames = sum((tile.frames for tile in tiles), ())
     return replace(
         first, x0=x0, y0=y0, data=mean, weight=weight, smoothing=smoothing, frames=frames
     )
@@ -131,12 +131,12 @@ def _robust_weight(
     return weight
 
 
-def _relative_weight(tile: Tile, noise: NoiseCurve) -> np.float32:
+def _relative_weight(tile: Tile, noise: NoiseCurve) -> float:
     """Divide the variance of a pixel with another noise by that of a tile's pixel.
 
     One number for all cells: weights that follow a cell's own brightness would follow its
     noise and bias the mean.
     """
     if not (tile.noise.quoted and noise.quoted):
-        return np.float32(1.0)
-    return np.float32(float(noise(np.float32(tile.noise.median))) / tile.noise.typical)
+        return 1.0
+    return float(noise(tile.noise.median)) / tile.noise.typical

@@ -45,12 +45,12 @@ class NoiseCurve:
     median: float = 0.0
     quoted: bool = True
 
-    def __call__(self, brightness: np.ndarray | np.float32) -> np.ndarray:
+    def __call__(self, brightness: np.ndarray | float) -> np.ndarray:
         """Evaluate the curve.
 
         Parameters
         ----------
-        brightness : ndarray of float32
+        brightness : ndarray of float32, or float
             Surface brightness, MJy/sr.
 
         Returns
@@ -64,7 +64,7 @@ class NoiseCurve:
     @property
     def typical(self) -> float:
         """Variance of a pixel at the median brightness, (MJy/sr)^2."""
-        return float(self(np.float32(self.median)))
+        return float(self(self.median))
 
 
 #: For exposures without errors: all pixels alike.
@@ -92,10 +92,11 @@ def measure_noise(data: np.ndarray, error: np.ndarray | None, good: np.ndarray) 
     if error is None:
         return UNIFORM
     # Slices, not index arrays: only these rows are read and converted.
-    step = max(int(np.sqrt(data.size / N_SAMPLE)), 1)
-    sample = np.s_[step // 2 :: step, step // 2 :: step]
-    points = np.stack([data[sample], np.asarray(error[sample], dtype=float) ** 2], axis=-1)
-    points = points[good[sample] & np.isfinite(points[..., 1]) & (points[..., 1] > 0)]
+    step = max(int((data.size / N_SAMPLE) ** 0.5), 1)
+    sample = (slice(step // 2, None, step),) * 2
+    variance = error[sample].astype(float) ** 2
+    usable = good[sample] & (variance > 0.0) & (variance < np.inf)
+    points = np.stack([data[sample][usable], variance[usable]], axis=1)
     if len(points) < N_POINTS:
         return UNIFORM
     points = points[np.argsort(points[:, 0], kind="stable")]

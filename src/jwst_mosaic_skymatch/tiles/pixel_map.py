@@ -79,7 +79,7 @@ class PixelMap:
         """Mean number of the exposure's pixels in the area of a cell."""
         sides = np.diff(self.cells, axis=0)[:, 1:], np.diff(self.cells, axis=1)[1:]
         area = np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1))))
-        return float((self.x[1] - self.x[0]) * (self.y[1] - self.y[0]) / area)
+        return float(np.ptp(self.x[:2]) * np.ptp(self.y[:2]) / area)
 
     def within_box(self, good: np.ndarray) -> np.ndarray:
         """Select the good pixels that the WCS holds for.

@@ -65,7 +65,7 @@ class VarianceFactor:
         ndarray of float32
             The factor, at least 1.
         """
-        factor = np.float32(1.0) + np.float32(self.slope) * gradient_squared
+        factor = 1.0 + self.slope * gradient_squared
         excess = np.flatnonzero(self.factor > 1.0)
         if excess.size:
             # Cells flatter than the first share with an excess have none.
@@ -117,7 +117,7 @@ def measure_factor(
     factor = np.maximum.accumulate(np.maximum(scatter / base, 1.0))
     # Within the noise of the medians there is no excess.
     factor[factor < 1.0 + 6.0 / np.sqrt(sizes)] = 1.0
-    slope = SHIFT_SCATTER**2 / (base * float(np.median(variance)))
+    slope = SHIFT_SCATTER**2 / float(base * np.median(variance))
     return VarianceFactor(gradient_squared=medians, factor=factor, slope=slope)
 
 

@@ -116,7 +116,7 @@ def drizzle_tile(
             drizzle,
             np.where(usable[band], data[band], 0).astype(np.float32, copy=False),
             exptime=1.0,
-            pixel_scale_ratio=float(np.sqrt(pixels_per_cell)),
+            pixel_scale_ratio=pixels_per_cell**0.5,
             pixmap=pixel_map.coordinates(band),
             weight_map=usable[band].astype(np.float32),
         )
@@ -152,7 +152,7 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
         The image as it would be without shift, by a cubic spline.
     """
     valid = tile.weight > 0
-    data = np.where(valid, tile.data, 0.0)
+    data = np.nan_to_num(tile.data)
     # The spline needs a value in holes; the mean of their surroundings will do.
     covered = gaussian_filter(valid.astype(np.float32), 2.0)
     around = gaussian_filter(data, 2.0) / np.maximum(covered, 1e-3)
@@ -161,7 +161,7 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
     impulse = np.pad([[1.0]], 32)
     return replace(
         tile,
-        data=np.where(valid, moved, np.nan).astype(np.float32),
+        data=np.where(valid, moved, np.nan),
         smoothing=tile.smoothing * float(np.square(shift(impulse, (-y, -x), order=3)).sum()),
     )
 
@@ -198,14 +198,14 @@ class StoredTile:
             That part of the tile.
         """
         # Mapped, so that nothing but the window is read.
-        data, weight = np.load(self.path, mmap_mode="r")[:, *window]
+        data, weight = np.array(np.load(self.path, mmap_mode="r")[:, *window])
         rows, columns = window
         return replace(
             self.outline,
             x0=self.bounds[0] + (columns.start or 0),
             y0=self.bounds[2] + (rows.start or 0),
-            data=np.array(data),
-            weight=np.array(weight),
+            data=data,
+            weight=weight,
         )
 
 
@@ -236,7 +236,7 @@ def store_tile(tile: Tile, path: Path) -> StoredTile:
             f"{path}: cannot be written ({error}); make room in this directory, or set TMPDIR to "
             "another for temporary files."
         ) from None
-    empty = np.zeros((0, 0), dtype=np.float32)
+    empty = np.zeros((0, 0))
     return StoredTile(path, tile.bounds, outline=replace(tile, data=empty, weight=empty))
 
 
