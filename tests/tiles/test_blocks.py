@@ -20,12 +20,12 @@ from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 def test_sums_over_blocks_that_all_tiles_share(corner):
     tile = make_tile(*corner, (6, 10))
     values = np.arange(60.0).reshape(6, 10)
-    found = block_sums(tile, values, 4)
-    expected = np.zeros_like(found.weight)
+    sums = block_sums(tile, values, 4)
+    expected = np.zeros_like(sums.weight)
     for (y, x), value in np.ndenumerate(values):
-        expected[(y + tile.y0) // 4 - found.y0, (x + tile.x0) // 4 - found.x0] += value
-    np.testing.assert_array_equal(found.weight, expected)
-    assert found.weight.sum() == values.sum()
+        expected[(y + tile.y0) // 4 - sums.y0, (x + tile.x0) // 4 - sums.x0] += value
+    np.testing.assert_array_equal(sums.weight, expected)
+    assert sums.weight.sum() == values.sum()
 
 
 def map_of(values, x0=0):
@@ -77,16 +77,16 @@ def test_summary_of_a_tile():
     tile = replace(make_tile(0, 0, (32, 32), level=5.0), noise=noise, pixels_per_cell=4.84)
     hole = np.zeros(tile.shape, dtype=bool)
     hole[:16, :16] = True
-    found = summarize(punch(tile, hole))
-    np.testing.assert_allclose(found.coverage.weight, [[0, 1024], [1024, 1024]])
+    summary = summarize(punch(tile, hole))
+    np.testing.assert_allclose(summary.coverage.weight, [[0, 1024], [1024, 1024]])
     # 768 cells with four pixels of variance 0.2.
-    assert found.information.weight.sum() == pytest.approx(768 * 4 / 0.2, rel=1e-6)
-    assert (found.quoted, found.pixels_per_cell) == (True, 4.84)
-    assert found.pixel_variance == pytest.approx(0.2)
+    assert summary.information.weight.sum() == pytest.approx(768 * 4 / 0.2, rel=1e-6)
+    assert (summary.quoted, summary.pixels_per_cell) == (True, 4.84)
+    assert summary.pixel_variance == pytest.approx(0.2)
 
 
 def test_summary_of_a_tile_without_quoted_errors():
-    found = summarize(make_tile(0, 0, (32, 32)))
-    assert not found.quoted
-    assert found.information.weight.sum() == 32 * 32 * 4
-    assert found.pixel_variance == 1.0
+    summary = summarize(make_tile(0, 0, (32, 32)))
+    assert not summary.quoted
+    assert summary.information.weight.sum() == 32 * 32 * 4
+    assert summary.pixel_variance == 1.0

@@ -53,13 +53,13 @@ def test_area_is_right_to_half_a_pixel(model, tmp_path, kind):
         wcs.wcs.crpix, wcs.wcs.cdelt = [501, 501], [-scale / 3600, scale / 3600]
         y, x = np.indices((1001, 1001)) - 500
         area = MaskArea(image=np.hypot(x, y) * scale < 20.0, wcs=wcs)
-    found = pixels_in_area(area, model.meta.wcs, shape)
+    inside = pixels_in_area(area, model.meta.wcs, shape)
     half = 0.5 * 2 * 0.11
-    assert found[separation < 20.0 - half].all()
-    assert not found[separation > 20.0 + half].any()
+    assert inside[separation < 20.0 - half].all()
+    assert not inside[separation > 20.0 + half].any()
     # Regions are far better than that: only pixels whose centres touch the circle may differ.
     if kind == "regions":
-        assert np.array_equal(found, separation < 20.0)
+        assert np.array_equal(inside, separation < 20.0)
 
 
 def test_mask_elsewhere_excludes_nothing(model):
@@ -71,10 +71,10 @@ def test_mask_elsewhere_excludes_nothing(model):
 
 def test_edge_counts_from_the_bounding_box():
     pixel_map = flat_map((20, 40), ((3.5, 35.5), (-0.5, 19.5)))
-    found = excluded_pixels(Exclusion(edge_trim=2), IMAGER, None, pixel_map).unpack()
+    excluded = excluded_pixels(Exclusion(edge_trim=2), IMAGER, None, pixel_map).unpack()
     expected = np.ones((20, 40), dtype=bool)
     expected[2:18, 6:34] = False
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(excluded, expected)
     everything = excluded_pixels(Exclusion(edge_trim=11), IMAGER, None, pixel_map).unpack()
     assert everything.all()
     whole = excluded_pixels(Exclusion(edge_trim=1), IMAGER, None, flat_map((5, 6))).unpack()
@@ -134,9 +134,9 @@ def test_all_three_together(tmp_path):
     exclusion = Exclusion(2, "mask", read_area(tmp_path / "a.reg"))
     (model,) = simulate_models(stephans_quintet(1, binning=8))
     pixel_map = flat_map(model.data.shape)
-    found = excluded_pixels(exclusion, IMAGER, model.meta.wcs, pixel_map)
-    assert found.in_area
-    excluded = found.unpack()
+    packed = excluded_pixels(exclusion, IMAGER, model.meta.wcs, pixel_map)
+    assert packed.in_area
+    excluded = packed.unpack()
     assert excluded[64, 64]
     assert excluded[100, 20]
     assert excluded[64, 1]
@@ -151,7 +151,7 @@ def test_position_angle_of_a_box(model, tmp_path):
     centre = sky[300, 350]
     path = tmp_path / "a.reg"
     path.write_text(f'fk5\nbox({centre.fk5.ra.deg},{centre.fk5.dec.deg},60",6",90)\n')
-    found = pixels_in_area(read_area(path), model.meta.wcs, model.data.shape)
+    inside = pixels_in_area(read_area(path), model.meta.wcs, model.data.shape)
     east, north = centre.spherical_offsets_to(sky)
     expected = (np.abs(east.arcsec) < 3.0) & (np.abs(north.arcsec) < 30.0)
-    assert np.count_nonzero(found != expected) < 0.005 * expected.sum()
+    assert np.count_nonzero(inside != expected) < 0.005 * expected.sum()

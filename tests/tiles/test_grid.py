@@ -23,8 +23,8 @@ RATIO = 2.2
 
 def opened(mosaic, on_disk=False):
     """Open the exposures as the step does."""
-    found = open_input(str(mosaic.association), on_disk=on_disk, own_models=list)
-    return found.library, found.exposures
+    step_input = open_input(str(mosaic.association), on_disk=on_disk, own_models=list)
+    return step_input.library, step_input.exposures
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_places_on_the_grid_are_those_of_the_wcs(laid, model):
     distances = np.linalg.norm(places[:, None] - footprints[0], axis=2)
     np.testing.assert_allclose(distances.min(axis=0), np.sqrt(0.5) / RATIO, atol=0.01)
     back = [np.stack(grid.wcs(*c.T, with_bounding_box=False), axis=1) for c in footprints]
-    for found, corners in zip(grid.locate(back), footprints, strict=True):
-        np.testing.assert_allclose(found, corners, atol=1e-6)
+    for located, corners in zip(grid.locate(back), footprints, strict=True):
+        np.testing.assert_allclose(located, corners, atol=1e-6)
 
 
 def test_grid_without_footprints_in_the_headers(mosaic, laid):
@@ -140,11 +140,11 @@ def test_wcs_of_a_tile_gives_the_place_of_a_star(laid, model):
     rows, columns = np.indices(light.shape)
     centroid = [np.sum(axis * light) / light.sum() for axis in (columns, rows)]
     wcs = grid.cutout_wcs(tile)
-    found, truth = (
+    measured, truth = (
         SkyCoord(*wcs(*centroid), unit="deg"),
         SkyCoord(*model.meta.wcs(*star), unit="deg"),
     )
-    assert found.separation(truth).arcsec < 0.1 * grid.cell_scale
+    assert measured.separation(truth).arcsec < 0.1 * grid.cell_scale
     assert wcs.array_shape == tile.shape
     # Cell (0, 0) of the tile is one cell of the grid, and outside there is nothing.
     np.testing.assert_allclose(wcs(0, 0), grid.wcs(tile.x0, tile.y0), rtol=1e-12)

@@ -42,11 +42,11 @@ def test_weighted_mean_of_known_cells():
 @pytest.mark.parametrize("mean", [mean_tile, robust_mean])
 def test_nothing_is_known_where_no_tile_has_data(mean):
     tiles = [make_tile(0, 0, (9, 9)), make_tile(12, 6, (9, 9))]
-    found = mean(tiles, [0.0, 0.0])
-    covered = np.zeros(found.shape, dtype=bool)
+    average = mean(tiles, [0.0, 0.0])
+    covered = np.zeros(average.shape, dtype=bool)
     covered[:9, :9] = covered[6:, 12:] = True
-    np.testing.assert_array_equal(np.isfinite(found.data), covered)
-    np.testing.assert_array_equal(found.weight > 0, covered)
+    np.testing.assert_array_equal(np.isfinite(average.data), covered)
+    np.testing.assert_array_equal(average.weight > 0, covered)
 
 
 def test_pixels_count_by_their_noise():
@@ -65,9 +65,9 @@ def test_pixels_count_by_their_noise():
 def test_mean_of_one():
     tile = make_tile(3, 4, (5, 6), level=7.0, noise=1.0)
     for mean in (mean_tile, robust_mean):
-        found = mean([tile], [7.0])
-        np.testing.assert_array_equal(found.data, tile.data - np.float32(7.0))
-        np.testing.assert_array_equal(found.weight, tile.weight)
+        average = mean([tile], [7.0])
+        np.testing.assert_array_equal(average.data, tile.data - np.float32(7.0))
+        np.testing.assert_array_equal(average.weight, tile.weight)
 
 
 def test_cosmic_rays_bias_means_of_all_depths_alike():

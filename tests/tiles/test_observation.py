@@ -57,19 +57,19 @@ def test_excluded_pixels_count_for_the_sky_alone(pixels):
     some[:30], some[35, 35] = True, True
     statistic = SkyStatistic("mean", good_bits=0, nclip=0)
     pixels.data[:30][pixels.dq[:30] == 0] += 1.0
-    found = tiled(pixels, ExcludedPixels.pack(some), sky_statistic=statistic)
-    assert found.tile.weight[-3, -3] == pytest.approx(3.0)
-    assert (found.tile.y0, found.tile.shape) == (15, (5, 20))
-    np.testing.assert_allclose(found.tile.data, 3.0, rtol=1e-6)
-    assert found.sky == pytest.approx(3.75, abs=0.001)
-    assert found.has_good_pixel
-    assert not found.all_excluded
+    exposure = tiled(pixels, ExcludedPixels.pack(some), sky_statistic=statistic)
+    assert exposure.tile.weight[-3, -3] == pytest.approx(3.0)
+    assert (exposure.tile.y0, exposure.tile.shape) == (15, (5, 20))
+    np.testing.assert_allclose(exposure.tile.data, 3.0, rtol=1e-6)
+    assert exposure.sky == pytest.approx(3.75, abs=0.001)
+    assert exposure.has_good_pixel
+    assert not exposure.all_excluded
 
 
 def test_nothing_is_left(pixels):
-    found = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)))
-    assert found.tile is None
-    assert found.all_excluded
+    exposure = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)))
+    assert exposure.tile is None
+    assert exposure.all_excluded
     bad = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)), upper=0.0)
     assert not bad.has_good_pixel
     assert not bad.all_excluded

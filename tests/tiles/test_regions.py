@@ -34,10 +34,10 @@ SMALL = {"left": (0, 10, 0, 100), "lyot": (0, 30, 70, 100)}
     ],
 )
 def test_rectangles(exposure, shape, widths, lyot):
-    found = dict(zip(REGIONS, detector_regions(exposure, shape), strict=True))
-    assert found.pop("lyot") == lyot
+    regions = dict(zip(REGIONS, detector_regions(exposure, shape), strict=True))
+    assert regions.pop("lyot") == lyot
     if widths is None:
-        assert set(found.values()) == {None}
+        assert set(regions.values()) == {None}
         return
     expected = {
         "left": np.s_[:, :widths],
@@ -45,7 +45,7 @@ def test_rectangles(exposure, shape, widths, lyot):
         "bottom": np.s_[:widths],
         "top": np.s_[-widths:],
     }
-    for name, (x_min, x_max, y_min, y_max) in found.items():
+    for name, (x_min, x_max, y_min, y_max) in regions.items():
         inside, wanted = np.zeros((2, *shape), dtype=bool)
         inside[y_min:y_max, x_min:x_max] = True
         wanted[expected[name]] = True
@@ -65,9 +65,9 @@ def frame_at(x, y, regions=SMALL):
 
 
 def shares(frames, x, y):
-    found = region_shares(frames, np.asarray(x, dtype=float), np.asarray(y, dtype=float))
-    assert found.dtype == np.float32
-    return dict(zip(REGIONS, found.tolist(), strict=True))
+    values = region_shares(frames, np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+    assert values.dtype == np.float32
+    return dict(zip(REGIONS, values.tolist(), strict=True))
 
 
 def test_shares_of_exposures_that_see_a_place():

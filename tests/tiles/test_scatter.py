@@ -32,8 +32,8 @@ def test_scale_ignores_outliers():
 
 
 def test_biweight_of_single_values():
-    found = biweight(np.array([0.0, 0.5 * CUTOFF, -0.5 * CUTOFF, CUTOFF, -9.0]) * 2.0, 2.0)
-    np.testing.assert_allclose(found, [1.0, 0.5625, 0.5625, 0.0, 0.0], atol=1e-12)
+    weights = biweight(np.array([0.0, 0.5 * CUTOFF, -0.5 * CUTOFF, CUTOFF, -9.0]) * 2.0, 2.0)
+    np.testing.assert_allclose(weights, [1.0, 0.5625, 0.5625, 0.0, 0.0], atol=1e-12)
 
 
 def test_factor_of_what_scatters_alike():

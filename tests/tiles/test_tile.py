@@ -132,8 +132,8 @@ def test_tile_ends_where_its_cells_end():
 def test_nothing_left(n_good):
     good = np.zeros((40, 60), dtype=bool)
     good.ravel()[:n_good] = True
-    found = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.2), min_coverage=0.75)
-    assert found is None
+    tile = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.2), min_coverage=0.75)
+    assert tile is None
 
 
 def test_shift_is_taken_back():

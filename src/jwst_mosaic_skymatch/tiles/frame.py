@@ -140,12 +140,13 @@ class DetectorFrame:
         return PixelPlane(*self.pixel.tolist(), *slopes.tolist())
 
 
-def _unit_square(pixels: np.ndarray, shape: Shape) -> np.ndarray:
+def _unit_square(pixels: np.ndarray, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Scale pixels (2, ...) to 0 to 1 over the array; beyond it, take the nearest edge.
 
     A polynomial of the result is bounded: far places stay far from the array.
     """
-    return np.clip(pixels.T / shape[::-1], 0.0, 1.0).T
+    (column, row), (ny, nx) = pixels, shape
+    return np.clip(column / nx, 0.0, 1.0), np.clip(row / ny, 0.0, 1.0)
 
 
 def detector_frame(

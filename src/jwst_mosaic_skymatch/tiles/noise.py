@@ -106,4 +106,5 @@ def measure_noise(data: np.ndarray, error: np.ndarray | None, good: np.ndarray) 
     terms = np.vander((x - x[0]) / unit, 3, increasing=True) / y[:, None]
     coefficients = nnls(terms, np.ones(N_POINTS))[0] / unit ** np.arange(3)
     coefficients[0] = max(coefficients[0], 0.5 * y.min())  # a weight must not be infinite
-    return NoiseCurve(*coefficients.tolist(), faintest=float(x[0]), median=float(np.median(x)))
+    constant, linear, quadratic = coefficients.tolist()
+    return NoiseCurve(constant, linear, quadratic, float(x[0]), float(np.median(x)))

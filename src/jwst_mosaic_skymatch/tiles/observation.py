@@ -102,9 +102,8 @@ def make_tile(
     good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
     has_good_pixel = bool(good.any())
     usable = pixel_map.within_box(good)
-    frames = ()
-    if usable.any():
-        frames = (detector_frame(pixel_map, usable, observation.detector, observation.regions),)
+    detector = observation.detector, observation.regions
+    frames = (detector_frame(pixel_map, usable, *detector),) if usable.any() else ()
     if observation.excluded is not None:
         good &= ~observation.excluded.unpack()
     tile = drizzle_tile(

@@ -82,9 +82,9 @@ def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray)
         pixels = frame.pixels(x, y)
         ny, nx = frame.shape
         seen += _inside(pixels, (0, nx, 0, ny))
-        for count, bounds in zip(counts, frame.regions, strict=False):
+        for k, bounds in enumerate(frame.regions):
             if bounds is not None:
-                count += _inside(pixels, bounds)
+                counts[k] += _inside(pixels, bounds)
     return counts / np.maximum(seen, 1)
 
 
