@@ -60,3 +60,10 @@ def test_too_few_good_pixels(data):
     good = np.zeros(SHAPE, dtype=bool)
     good[:6, :6] = True
     assert measure_noise(data, np.ones(SHAPE), good) is UNIFORM
+
+
+def test_no_weight_is_infinite(data):
+    """Errors of some faint pixels that are far too small leave no constant to the fit."""
+    error = np.where((data > 2.2) & (data < 3.3), 0.01, 1.0)
+    curve = measure_noise(data, error, np.ones(SHAPE, dtype=bool))
+    assert curve.constant >= 0.5 * 0.01**2
