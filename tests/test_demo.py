@@ -9,8 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch import demo
-from jwst_mosaic_skymatch.simulation import Simulation
+from jwst_mosaic_simulation import Simulation, demo
 
 SMALL = ["--binning", "8", "--exposures", "8"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.simulation import load_aperture
+from jwst_mosaic_simulation import load_aperture
 
 NAMES = ["MIRIM_FULL", "NIS_CEN", *(f"NRC{m}{i}_FULL" for m in "AB" for i in range(1, 6))]
 

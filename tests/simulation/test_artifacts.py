@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import CosmicRays, Patch
-from jwst_mosaic_skymatch.simulation.artifacts import draw_cosmic_rays, draw_patch, draw_plane
+from jwst_mosaic_simulation import CosmicRays, Patch
+from jwst_mosaic_simulation.artifacts import draw_cosmic_rays, draw_patch, draw_plane
 
 
 def test_cosmic_rays():

@@ -6,8 +6,8 @@ from jwst.assign_wcs import pointing as jwst_pointing
 from numpy.testing import assert_allclose
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.simulation import Pointing, load_aperture, v2v3_to_sky
-from jwst_mosaic_skymatch.simulation.attitude import attitude_at
+from jwst_mosaic_simulation import Pointing, load_aperture, v2v3_to_sky
+from jwst_mosaic_simulation.attitude import attitude_at
 
 ARCSEC = 1 / 3600
 

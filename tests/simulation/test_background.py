@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch import simulation as sim
-from jwst_mosaic_skymatch.simulation.aperture import load_aperture
-from jwst_mosaic_skymatch.simulation.background import draw_background, draw_stripes
-from jwst_mosaic_skymatch.simulation.detector import lyot_region
+import jwst_mosaic_simulation as sim
+from jwst_mosaic_simulation.aperture import load_aperture
+from jwst_mosaic_simulation.background import draw_background, draw_stripes
+from jwst_mosaic_simulation.detector import lyot_region
 
 
 def background(pointing=0, binning=8, nircam=False, **imperfections):

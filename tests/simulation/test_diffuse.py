@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import Cirrus, Galaxy
-from jwst_mosaic_skymatch.simulation.diffuse import random_field
+from jwst_mosaic_simulation import Cirrus, Galaxy
+from jwst_mosaic_simulation.diffuse import random_field
 
 
 def test_galaxy_falls_by_e_in_a_scale_length():

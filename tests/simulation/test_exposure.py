@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     Galaxy,
     Imperfections,
     Patch,
@@ -19,7 +19,7 @@ from jwst_mosaic_skymatch.simulation import (
     simulate_models,
     true_exposure,
 )
-from jwst_mosaic_skymatch.simulation.detector import FLAGS
+from jwst_mosaic_simulation.detector import FLAGS
 
 
 def signal(scene, **imperfections):

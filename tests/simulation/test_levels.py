@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     Pointing,
     draw_levels,
     measured_levels,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     DetectorOptions,
     blank_field,
     nircam_mosaic,

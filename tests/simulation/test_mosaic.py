@@ -8,7 +8,7 @@ from jwst.datamodels import ModelLibrary
 from numpy.testing import assert_allclose, assert_array_equal
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     nircam_mosaic,
     simulate_exposure,
     simulate_models,

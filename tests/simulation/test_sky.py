@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     Cirrus,
     Galaxy,
     Pointing,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.simulation import Pointing, StarCounts, Stars, make_sky
-from jwst_mosaic_skymatch.simulation.plane import TangentPlane
-from jwst_mosaic_skymatch.simulation.stars import draw_stars, render_stars
+from jwst_mosaic_simulation import Pointing, StarCounts, Stars, make_sky
+from jwst_mosaic_simulation.plane import TangentPlane
+from jwst_mosaic_simulation.stars import draw_stars, render_stars
 
 
 def draw(**counts):

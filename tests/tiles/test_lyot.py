@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from helpers import make_tile
 
+from jwst_mosaic_simulation import simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.simulation import simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, kept_parts, lyot_window
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.grid import shared_grid

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jwst_mosaic_simulation import nircam_mosaic, simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.exposures.library import open_input
-from jwst_mosaic_skymatch.simulation import nircam_mosaic, simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, lyot_window
 from jwst_mosaic_skymatch.tiles.pieces import find_pieces
 

@@ -1,6 +1,6 @@
 """Simulate a mosaic with known levels, match it, and show what that does.
 
-Run it with ``python -m jwst_mosaic_skymatch.demo [DIR]``.
+Run it with ``python -m jwst_mosaic_simulation.demo [DIR]``.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel
 
+from jwst_mosaic_simulation import Simulation, simulate_mosaic, stephans_quintet
 from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
 from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
-from jwst_mosaic_skymatch.simulation import Simulation, simulate_mosaic, stephans_quintet
 from jwst_mosaic_skymatch.tiles.grid import Grid, shared_grid
 from jwst_mosaic_skymatch.tiles.mean import mean_tile
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
@@ -107,7 +107,7 @@ def print_stock_levels(association: str) -> None:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m jwst_mosaic_skymatch.demo",
+        prog="python -m jwst_mosaic_simulation.demo",
         description="Simulate MIRI exposures of Stephan's Quintet with known levels, match them "
         f"with {OURS} and with jwst's {STOCK}, and compare the levels found.",
     )
@@ -178,7 +178,7 @@ def _run_ours(simulation: Simulation) -> _Result:
 
 
 def _run_stock(simulation: Simulation) -> _Result:
-    code = "import sys, jwst_mosaic_skymatch.demo as d; d.print_stock_levels(sys.argv[1])"
+    code = "import sys, jwst_mosaic_simulation.demo as d; d.print_stock_levels(sys.argv[1])"
     output = _run(sys.executable, "-c", code, simulation.association)
     return _compare(STOCK, json.loads(output.splitlines()[-1]), simulation.levels)
 

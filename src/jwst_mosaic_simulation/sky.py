@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from gwcs import WCS
+from scipy.interpolate import make_interp_spline
 from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
-
-from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 
 from ._random import named_generator
 from .aperture import load_aperture
@@ -95,8 +94,8 @@ class Sky:
         x, y = (_mesh(size) for size in shape[::-1])
         sky = wcs(*np.meshgrid(x, y), with_bounding_box=False)
         mesh = np.stack(self.plane.project(*sky), axis=-1)
-        pixel_map = PixelMap(shape=shape, x=x, y=y, cells=mesh, inside=np.s_[:, :])
-        return pixel_map.at(*(np.arange(size) for size in shape[::-1]))
+        rows = make_interp_spline(y, mesh, axis=0)(np.arange(shape[0]))
+        return make_interp_spline(x, rows, axis=1)(np.arange(shape[1]))
 
     def _sample(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.coefficients.size == 1:  # a constant sky
