@@ -12,12 +12,7 @@ from astropy.wcs import WCS
 from helpers import level_errors, read_levels, rms
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_simulation import (
-    DetectorOptions,
-    mosaic_pointings,
-    simulate_models,
-    two_by_three,
-)
+from jwst_mosaic_simulation import DetectorOptions, mosaic_pointings, simulate_models, two_by_three
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.exposures.models import borrowed
 

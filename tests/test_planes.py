@@ -6,8 +6,8 @@ from astropy.io import fits
 from test_backgrounds import mosaic, run
 
 import jwst_mosaic_simulation as sim
-from jwst_mosaic_simulation.background import draw_background
-from jwst_mosaic_simulation.exposure import load_aperture
+from jwst_mosaic_simulation._effects import draw_background
+from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 BINNING = 4

@@ -1,4 +1,4 @@
-"""Simulate a mosaic with known levels, match it, and show what that does.
+"""Simulate a mosaic with known levels, match it by two steps, and compare the levels.
 
 Run it with ``python -m jwst_mosaic_simulation.demo [DIR]``.
 """
@@ -12,43 +12,31 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from stdatamodels.jwst.datamodels import ImageModel
+from stdatamodels.jwst.datamodels import ImageModel, dqflags
 
-from jwst_mosaic_simulation import Simulation, simulate_mosaic, stephans_quintet
-from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
-from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
-from jwst_mosaic_skymatch.tiles.grid import Grid, shared_grid
-from jwst_mosaic_skymatch.tiles.mean import mean_tile
-from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
-
-__all__ = ["main", "print_stock_levels"]
+from ._geometry import TangentPlane
+from .exposure import Simulation, simulate_mosaic
+from .scenes import stephans_quintet
 
 OURS, STOCK = "PixelSkyMatchStep", "SkyMatchStep"
 # A quarter of the size: all runs take a minute, and the cost of the stock
 # step, set by polygons and not by pixels, would not shrink much further.
 DEFAULT_BINNING = 4
-# Cell of the picture, arcsec: three native MIRI pixels.
-PICTURE_CELL = 0.33
-# Largest error in the colours of the picture's lower row, MJy/sr.
-ERROR_LIMIT = 0.25
+PICTURE_CELL = 0.33  # arcsec: three native MIRI pixels
+ERROR_LIMIT = 0.25  # of the colours of the picture's lower row, MJy/sr
 
 
-@dataclass(frozen=True)
-class _Result:
-    """What a step has measured: levels about their mean, and their errors, MJy/sr."""
+class _Result(NamedTuple):
+    """Levels of a step about their mean, their errors, and the rms of these, MJy/sr."""
 
     step: str
     levels: np.ndarray
     errors: np.ndarray
-
-    @property
-    def rms(self) -> float:
-        return float(np.sqrt(np.mean(self.errors**2)))
+    rms: float
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,13 +64,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # On the disk that the user chose, since full-size exposures take 1.6 GB.
     with tempfile.TemporaryDirectory(dir=directory, prefix="without-strips-") as scratch:
         unmasked = _simulate(Path(scratch), options, masked_strips=False)
-        results, results_unmasked = _run_steps(masked, unmasked)
+        print(f"Running strun pixel_skymatch {masked.association} --output_dir {directory}")
+        print(f"and {STOCK}, and both once more without masked strips ...", flush=True)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            # The longest first, so that two workers end together.
+            stock = pool.map(_run_stock, (masked, unmasked))
+            results, results_unmasked = zip(
+                pool.map(_run_ours, (masked, unmasked)), stock, strict=True
+            )
     _print_table(masked.levels, results)
     _print_summary(results, results_unmasked)
     picture = directory / "skymatch-demo.png"
     _draw_picture(picture, masked, results)
     print(f"\nThe mosaic before and after: {picture}")
-    print(f"The report, to be opened in a browser: {_report(masked)}")
+    (report,) = directory.glob("*_skymatch_report.html")
+    print(f"The report, to be opened in a browser: {report}")
     return 0
 
 
@@ -92,16 +88,15 @@ def print_stock_levels(association: str) -> None:
     Parameters
     ----------
     association : str
-        The exposures. Nothing is saved.
+        Path of the association. Nothing is saved.
     """
     from jwst.skymatch import SkyMatchStep
 
     levels = {}
     with SkyMatchStep().run(association) as library:
-        for index in range(len(library)):
-            with borrowed(library, index) as model:
-                rootname = model.meta.filename.rpartition("_")[0]
-                levels[rootname] = model.meta.background.level
+        for model in library:
+            levels[model.meta.filename.rpartition("_")[0]] = model.meta.background.level
+            library.shelve(model, modify=False)
     print(json.dumps(levels))
 
 
@@ -109,7 +104,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m jwst_mosaic_simulation.demo",
         description="Simulate MIRI exposures of Stephan's Quintet with known levels, match them "
-        f"with {OURS} and with jwst's {STOCK}, and compare the levels found.",
+        f"with {OURS} and with jwst's {STOCK}, and compare the levels.",
     )
     default, text = "skymatch-demo", "where to write exposures, results and picture [%(default)s]"
     parser.add_argument("directory", metavar="DIR", nargs="?", default=default, help=text)
@@ -133,43 +128,26 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _simulate(directory: Path, options: argparse.Namespace, *, masked_strips: bool) -> Simulation:
     scene = stephans_quintet(
-        options.exposures,
-        seed=options.seed,
-        binning=options.binning,
-        masked_strips=masked_strips,
+        options.exposures, seed=options.seed, binning=options.binning, masked_strips=masked_strips
     )
-    what = "with" if masked_strips else "without"
+    kind = "with" if masked_strips else "without"
 
     def show(done: int, total: int) -> None:
         if done == total or sys.stdout.isatty():
-            print(f"\rSimulating {what} MIRI's strips masked: {done}/{total}", end="", flush=True)
+            print(f"\rSimulating {kind} MIRI's strips masked: {done}/{total}", end="", flush=True)
 
     simulation = simulate_mosaic(scene, directory, progress=show)
     print()
     return simulation
 
 
-def _run_steps(masked: Simulation, unmasked: Simulation) -> list[tuple[_Result, _Result]]:
-    """Run both steps on both sets of exposures, two at a time."""
-    directory = masked.association.parent
-    print(f"Running strun pixel_skymatch {masked.association} --output_dir {directory}")
-    print(f"and {STOCK}, and both once more without masked strips ...", flush=True)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        # The longest first, so that two workers end together.
-        stock = pool.map(_run_stock, (masked, unmasked))
-        ours = pool.map(_run_ours, (masked, unmasked))
-        return list(zip(ours, stock, strict=True))
-
-
 def _run_ours(simulation: Simulation) -> _Result:
-    """Run our step as a user does, and read the levels from the files that it writes."""
+    """Run our step as a user does, and read the levels from its files."""
     # The strun of this Python, whatever else is on the path.
     strun = shutil.which("strun", path=sysconfig.get_path("scripts")) or "strun"
     directory = simulation.association.parent
-    _run(
-        *(strun, "pixel_skymatch", simulation.association, "--output_dir", directory),
-        "--save_diagnostics=true",
-    )
+    command = (strun, "pixel_skymatch", simulation.association, "--output_dir", directory)
+    _run(*command, "--save_diagnostics=true")
     levels = {}
     for name in simulation.levels:
         with ImageModel(directory / f"{name}_skymatch.fits") as model:
@@ -184,7 +162,7 @@ def _run_stock(simulation: Simulation) -> _Result:
 
 
 def _run(*command: str | Path) -> str:
-    """Run a command quietly; show what it said if it fails."""
+    """Run a command quietly; print its output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         words = " ".join(map(str, command))
@@ -193,12 +171,13 @@ def _run(*command: str | Path) -> str:
 
 
 def _compare(step: str, levels: Mapping[str, float], truth: Mapping[str, float]) -> _Result:
-    found = _about_mean([levels[name] for name in truth])
-    return _Result(step=step, levels=found, errors=found - _about_mean(truth.values()))
+    measured = _about_mean(levels[name] for name in truth)
+    errors = measured - _about_mean(truth.values())
+    return _Result(step, measured, errors, float(np.sqrt(np.mean(errors**2))))
 
 
 def _about_mean(levels: Iterable[float]) -> np.ndarray:
-    """Subtract the mean of the levels: no step can know what they have in common."""
+    """Subtract the mean of the levels, which no step can measure."""
     values = np.array(list(levels), dtype=float)
     return values - values.mean()
 
@@ -206,7 +185,7 @@ def _about_mean(levels: Iterable[float]) -> np.ndarray:
 def _print_table(truth: Mapping[str, float], results: Sequence[_Result]) -> None:
     print("\nSky level of each exposure about the mean of all, MJy/sr\n")
     print(f"{'visit, exposure':<18}{'true':>9}" + "".join(f"{r.step:>24}" for r in results))
-    print(f"{'':<27}{'found':>14}{'error':>10}{'found':>14}{'error':>10}")
+    print(f"{'':<27}" + f"{'measured':>14}{'error':>10}" * 2)
     true = _about_mean(truth.values())
     before = None
     for k, name in enumerate(truth):
@@ -234,12 +213,6 @@ def _short(value: float) -> str:
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
-def _report(simulation: Simulation) -> Path:
-    """Find the report that our step has made of the exposures."""
-    (report,) = simulation.association.parent.glob("*_skymatch_report.html")
-    return report
-
-
 def _figure_class() -> Any:
     try:
         import jinja2  # noqa: F401, the report is made with it
@@ -252,80 +225,76 @@ def _figure_class() -> Any:
 
 
 def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]) -> None:
-    grid, tiles = _drizzle(simulation.files)
-    perfect = mean_tile(tiles, _about_mean(simulation.levels.values())).data
-    columns = {"Before matching": np.zeros(len(tiles))}
-    columns |= {f"{r.step}: rms error {_short(r.rms)} MJy/sr": r.levels for r in results}
-    figure = _figure_class()(figsize=(15, 8.2), layout="compressed")
-    axes = figure.subplots(2, 3, sharex=True, sharey=True)
-    for panels, (title, levels) in zip(axes.T, columns.items(), strict=True):
-        images = _draw_column(panels, mean_tile(tiles, levels), perfect, grid)
-        panels[0].set_title(title)
-    bars = (
-        ("brightness above the sky, MJy/sr", (-0.5, -0.2, 0, 0.2, 0.5, 1, 2, 4, 8)),
-        ("difference from true levels, MJy/sr", (-0.2, -0.1, 0, 0.1, 0.2)),
-    )
-    for row, image, (label, ticks) in zip(axes, images, bars, strict=True):
-        row[0].set_ylabel("arcsec")
-        bar = figure.colorbar(image, ax=row, label=label, extend="both", fraction=0.03, pad=0.01)
-        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
-    _draw_compass(axes[0, 0], grid)
-    figure.savefig(path, dpi=110)
-
-
-def _draw_column(panels: Any, mosaic: Tile, perfect: np.ndarray, grid: Grid) -> tuple[Any, Any]:
-    """Draw a mosaic and, below, its difference from that with true levels."""
+    """Draw the mosaic before and after, and below the errors that the levels leave in it."""
     from matplotlib.colors import AsinhNorm
 
+    images, extent = _map_exposures(simulation.files)
+    perfect = _mosaic(images, _about_mean(simulation.levels.values()))
+    columns = {"Before matching": np.zeros(len(images))}
+    columns |= {f"{r.step}: rms error {_short(r.rms)} MJy/sr": r.levels for r in results}
     # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the
     # range; logarithmic in the galaxies.
     brightness = {"norm": AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0), "cmap": "magma"}
     errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}
-    # Edges in arcsec from the middle of the grid.
-    extent = (np.array(mosaic.bounds) - np.repeat(grid.shape[::-1], 2) / 2) * grid.cell_scale
     place = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
-    difference = mosaic.data - perfect
-    above, below = panels
-    above.set_facecolor("0.8")
-    below.set_facecolor("0.8")
-    below.set_title(f"largest: {_short(np.nanmax(np.abs(difference)))} MJy/sr")
-    below.set_xlabel("arcsec")
-    sky = np.nanpercentile(perfect, 20)
-    return (
-        above.imshow(mosaic.data - sky, **place, **brightness),
-        below.imshow(difference, **place, **errors),
+    figure = _figure_class()(figsize=(15, 8.2), layout="compressed")
+    axes = figure.subplots(2, 3, sharex=True, sharey=True, subplot_kw={"facecolor": "0.8"})
+    for (above, below), (title, levels) in zip(axes.T, columns.items(), strict=True):
+        mosaic = _mosaic(images, levels)
+        above.set_title(title)
+        above.imshow(mosaic - np.nanpercentile(perfect, 20), **place, **brightness)
+        below.set_title(f"largest: {_short(np.nanmax(np.abs(mosaic - perfect)))} MJy/sr")
+        below.set_xlabel("east, arcsec")
+        below.imshow(mosaic - perfect, **place, **errors)
+    bars = (
+        ("brightness above the sky, MJy/sr", (-0.5, -0.2, 0, 0.2, 0.5, 1, 2, 4, 8)),
+        ("difference from true levels, MJy/sr", (-0.2, -0.1, 0, 0.1, 0.2)),
     )
+    for row, (label, ticks) in zip(axes, bars, strict=True):
+        row[0].set_ylabel("north, arcsec")
+        image = row[0].images[0]
+        bar = figure.colorbar(image, ax=row, label=label, extend="both", fraction=0.03, pad=0.01)
+        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    figure.savefig(path, dpi=110)
 
 
-def _draw_compass(panel: Any, grid: Grid) -> None:
-    corner, aspect = np.array([0.82, 0.94]), grid.shape[1] / grid.shape[0]
-    style = {"xycoords": "axes fraction", "textcoords": "axes fraction"}
-    arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0}
-    # Cells for one arcsec to the east and to the north.
-    for letter, cells in zip("EN", np.linalg.inv(grid.sky_axes).T, strict=True):
-        along = 0.08 * cells / np.hypot(*cells) * (1, aspect)
-        panel.annotate("", corner + along, corner, arrowprops=arrow, **style)
-        panel.annotate(letter, corner, corner + 1.35 * along, ha="center", va="center", **style)
+def _mosaic(images: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Average the exposures without their levels; NaN where no exposure has data."""
+    seen = np.isfinite(images)
+    total = np.where(seen, images - levels[:, None, None], 0).sum(axis=0)
+    count = seen.sum(axis=0)
+    return np.where(count, total / np.maximum(count, 1), np.nan)
 
 
-def _drizzle(files: Sequence[Path]) -> tuple[Grid, list[Tile]]:
-    """Drizzle the exposures onto a grid with the axes of the first."""
-    with ImageModel(files[0]) as first:
-        wcs, wcsinfo = first.meta.wcs, first.meta.wcsinfo.instance
-        side = np.sqrt(first.meta.photometry.pixelarea_arcsecsq)
-    footprints: list[Any] = []
+def _map_exposures(files: Sequence[Path]) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Map exposures to one grid, north up: the nearest good pixel of each cell, else NaN.
+
+    The second value is the extent in arcsec, east to the left.
+    """
+    exposures = []
     for file in files:
         with ImageModel(file) as model:
-            footprints.append(read_footprint(model.meta.wcsinfo.s_region))
-    grid = shared_grid(footprints, wcs, wcsinfo, max(1.0, PICTURE_CELL / side))
-    bits = good_bits("~DO_NOT_USE+NON_SCIENCE")
-    tiles: list[Any] = []
-    for file in files:
-        with ImageModel(file) as model:
-            good = good_pixels(model.data, model.dq, good_bits=bits)
-            pixel_map = grid.map_pixels(model.meta.wcs, good.shape)
-            tiles.append(drizzle_tile(model.data, good, pixel_map, min_coverage=0.5))
-    return grid, tiles
+            bad = model.dq & (dqflags.pixel["DO_NOT_USE"] | dqflags.pixel["NON_SCIENCE"])
+            data = np.where(bad, np.nan, model.data).astype(np.float32)
+            side = np.sqrt(model.meta.photometry.pixelarea_arcsecsq)
+            exposures.append((data, model.meta.wcs))
+    corners = np.array([wcs.footprint(center=False) for _, wcs in exposures])
+    plane = TangentPlane(*corners.mean(axis=(0, 1)))
+    low, high = (limit(plane.project(*corners.T), axis=(1, 2)) for limit in (np.min, np.max))
+    x, y = (np.arange(a, b, max(side, PICTURE_CELL)) for a, b in zip(low, high, strict=True))
+    x = x[::-1]
+    images = np.full((len(files), y.size, x.size), np.nan, dtype=np.float32)
+    for image, (data, wcs), place in zip(images, exposures, corners, strict=True):
+        # Only near the exposure: far from it the inverse distortion is void.
+        east, north = plane.project(*place.T)
+        rows = np.flatnonzero((y > north.min()) & (y < north.max()))
+        columns = np.flatnonzero((x > east.min()) & (x < east.max()))
+        sky = plane.deproject(*np.meshgrid(x[columns], y[rows]))
+        i, j = np.rint(wcs.invert(*sky, with_bounding_box=False)).astype(int)
+        inside = (i >= 0) & (i < data.shape[1]) & (j >= 0) & (j < data.shape[0])
+        values = np.where(inside, data[j * inside, i * inside], np.nan)
+        image[np.ix_(rows, columns)] = values
+    return images, (x[0], x[-1], y[0], y[-1])
 
 
 if __name__ == "__main__":

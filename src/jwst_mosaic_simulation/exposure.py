@@ -1,41 +1,45 @@
-"""One simulated exposure, and what is true of it."""
+"""Exposures of a scene and their truth, as models or as files with an association."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from gwcs import WCS
 from stdatamodels.jwst.datamodels import ImageModel
 
+from ._effects import (
+    FLAGS,
+    add_noise,
+    draw_background,
+    draw_cosmic_rays,
+    draw_dq,
+    draw_patch,
+    variances,
+)
+from ._geometry import Aperture, build_wcs, load_aperture
+from ._metadata import fill_metadata
 from ._random import named_generator
-from .aperture import Aperture, load_aperture
-from .artifacts import draw_cosmic_rays, draw_patch
-from .attitude import build_wcs
-from .background import draw_background
-from .detector import FLAGS, draw_dq
-from .metadata import fill_metadata
-from .noise import add_noise, variances
 from .pointing import Pointing
 from .scene import Scene
-
-__all__ = ["Truth", "pointing_error", "simulate_exposure", "true_exposure", "true_level"]
 
 # Share of the light in MIRI's masked strips: enough below one that a method which
 # forgets to mask them is visibly wrong.
 _STRIP_LIGHT = 0.7
+# Share of the unusable pixels that hold NaN instead of wild values.
+_NAN_FRACTION = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is true of an exposure.
+    """Noiseless values of an exposure.
 
     Attributes
     ----------
     level : float
         Mean of the background over the good pixels, MJy/sr.
-    signal : numpy.ndarray
-        Noiseless brightness including the level, without cosmic rays, MJy/sr.
-    variance : numpy.ndarray
-        Variance of the noise, (MJy/sr)**2.
+    signal, variance : numpy.ndarray
+        Noiseless brightness including the level, without cosmic rays, MJy/sr; variance
+        of the noise, (MJy/sr)**2.
     dq : numpy.ndarray
         Data quality before cosmic rays.
     """
@@ -48,122 +52,63 @@ class Truth:
     @property
     def good(self) -> np.ndarray:
         """Whether each pixel may be used."""
-        return (self.dq & FLAGS["DO_NOT_USE"]) == 0
+        return _good(self.dq)
 
 
 def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
-    """Find what an exposure would show without noise and cosmic rays.
+    """Compute an exposure without noise and cosmic rays.
 
     Parameters
     ----------
-    scene : Scene
-        The scene.
-    pointing : Pointing
-        The exposure.
+    scene, pointing : Scene, Pointing
+        The scene and one of its exposures.
 
     Returns
     -------
     Truth
-        Signal, variance and data quality.
+        Level, signal, variance and data quality.
     """
-    aperture = _aperture(scene, pointing)
-    background = _background(scene, pointing, aperture)
-    light = scene.sky.observe(_true_wcs(scene, pointing, aperture), aperture.shape) + background
+    aperture, background, dq = _background_and_dq(scene, pointing)
+    east, north = pointing_error(scene, pointing) / 3600
+    ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
+    wcs = build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
+    light = scene.sky.observe(wcs, aperture.shape) + background
     for patch in scene.patches.get(pointing.rootname, ()):
         light = light + draw_patch(aperture.shape, patch)
     gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
     signal = light * (1 + scene.imperfections.gain_rms * gain)
-    dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
-    poisson, read = variances(signal, scene.noise)
-    return Truth(
-        level=_mean_level(background, dq),
-        signal=signal,
-        variance=poisson + read,
-        dq=dq,
-    )
-
-
-def simulate_exposure(scene: Scene, pointing: Pointing) -> ImageModel:
-    """Simulate a calibrated exposure.
-
-    Parameters
-    ----------
-    scene : Scene
-        The scene.
-    pointing : Pointing
-        The exposure.
-
-    Returns
-    -------
-    stdatamodels.jwst.datamodels.ImageModel
-        Data, errors, variances, data quality, WCS and metadata as after
-        calwebb_image2.
-    """
-    truth = true_exposure(scene, pointing)
-    signal = np.where(truth.dq & FLAGS["NON_SCIENCE"], _STRIP_LIGHT * truth.signal, truth.signal)
-    rng = named_generator(scene.seed, "noise", pointing.rootname)
-    data = add_noise(signal, scene.noise, rng)
-    data, dq = _add_cosmic_rays(data, truth, scene, pointing)
-    data = _spoil_bad_pixels(data, truth, scene, pointing)
-    aperture = _aperture(scene, pointing)
-    model = _make_model(data, dq, variances(data, scene.noise))
-    model.meta.wcs = build_wcs(aperture, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)
-    fill_metadata(
-        model,
-        pointing,
-        aperture,
-        filter_name=scene.filter_name,
-        exposure_time=scene.noise.exposure_time,
-        target=scene.target,
-    )
-    return model
+    variance = sum(variances(signal, scene.noise))
+    return Truth(float(background[_good(dq)].mean()), signal, variance, dq)
 
 
 def true_level(scene: Scene, pointing: Pointing) -> float:
-    """Find the mean of an exposure's background, as `true_exposure` does but without its sky.
+    """Compute the mean of an exposure's background, without drawing its sky.
 
     Parameters
     ----------
-    scene : Scene
-        The scene.
-    pointing : Pointing
-        One of its exposures.
+    scene, pointing : Scene, Pointing
+        The scene and one of its exposures.
 
     Returns
     -------
     float
-        Mean over the good pixels, MJy/sr.
+        Mean over the good pixels, MJy/sr, as in `Truth`.
     """
-    aperture = _aperture(scene, pointing)
-    dq = draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
-    return _mean_level(_background(scene, pointing, aperture), dq)
-
-
-def _background(scene: Scene, pointing: Pointing, aperture: Aperture) -> np.ndarray:
-    return scene.levels[pointing.rootname] + draw_background(scene, pointing, aperture)
-
-
-def _mean_level(background: np.ndarray, dq: np.ndarray) -> float:
-    return float(background[(dq & FLAGS["DO_NOT_USE"]) == 0].mean())
-
-
-def _aperture(scene: Scene, pointing: Pointing) -> Aperture:
-    return load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
+    _, background, dq = _background_and_dq(scene, pointing)
+    return float(background[_good(dq)].mean())
 
 
 def pointing_error(scene: Scene, pointing: Pointing) -> np.ndarray:
-    """Find how far beside its WCS's place an exposure looks.
+    """Compute the offset of an exposure's field from the place in its WCS.
 
     Parameters
     ----------
-    scene : Scene
-        The scene.
-    pointing : Pointing
-        One of its exposures.
+    scene, pointing : Scene, Pointing
+        The scene and one of its exposures.
 
     Returns
     -------
-    ndarray, shape (2,)
+    numpy.ndarray, shape (2,)
         East and north, arcsec; the image is shifted by the opposite.
     """
     # All detectors of an exposure share the telescope's error.
@@ -171,43 +116,144 @@ def pointing_error(scene: Scene, pointing: Pointing) -> np.ndarray:
     return scene.imperfections.pointing_rms * rng.standard_normal(2)
 
 
-def _true_wcs(scene: Scene, pointing: Pointing, aperture: Aperture) -> WCS:
-    east, north = pointing_error(scene, pointing) / 3600
-    ra = pointing.ra_ref + east / np.cos(np.deg2rad(pointing.dec_ref))
-    return build_wcs(aperture, ra, pointing.dec_ref + north, pointing.roll_ref)
+def simulate_exposure(scene: Scene, pointing: Pointing) -> ImageModel:
+    """Simulate a calibrated exposure.
 
+    Parameters
+    ----------
+    scene, pointing : Scene, Pointing
+        The scene and one of its exposures.
 
-def _add_cosmic_rays(
-    data: np.ndarray, truth: Truth, scene: Scene, pointing: Pointing
-) -> tuple[np.ndarray, np.ndarray]:
-    if scene.cosmic_rays is None:
-        return data, truth.dq
-    rng = named_generator(scene.seed, "cosmic rays", pointing.rootname)
-    energy, flagged = draw_cosmic_rays(data.shape, scene.cosmic_rays, rng)
-    dq = np.where(flagged, truth.dq | FLAGS["JUMP_DET"], truth.dq)
-    return data + energy * np.sqrt(truth.variance), dq
-
-
-def _spoil_bad_pixels(
-    data: np.ndarray, truth: Truth, scene: Scene, pointing: Pointing
-) -> np.ndarray:
-    # Unusable pixels hold wild values; as in real files, part of them NaN.
+    Returns
+    -------
+    stdatamodels.jwst.datamodels.ImageModel
+        Data, errors, variances, data quality, WCS and metadata as after calwebb_image2.
+    """
+    truth = true_exposure(scene, pointing)
+    signal = np.where(truth.dq & FLAGS["NON_SCIENCE"], _STRIP_LIGHT * truth.signal, truth.signal)
+    rng = named_generator(scene.seed, "noise", pointing.rootname)
+    data = add_noise(signal, scene.noise, rng)
+    dq = truth.dq
+    if scene.cosmic_rays is not None:
+        rng = named_generator(scene.seed, "cosmic rays", pointing.rootname)
+        energy, flagged = draw_cosmic_rays(data.shape, scene.cosmic_rays.fraction, rng)
+        dq = np.where(flagged, dq | FLAGS["JUMP_DET"], dq)
+        data = data + energy * np.sqrt(truth.variance)
     rng = named_generator(scene.seed, "bad values", pointing.rootname)
-    wild = np.exp(rng.normal(3, 2, data.shape)) * rng.choice([-1, 1], data.shape)
-    empty = rng.random(data.shape) < scene.detector.nan_fraction
-    strips = (truth.dq & FLAGS["NON_SCIENCE"]) != 0
-    data = np.where(truth.good | strips, data, data + wild)
-    return np.where(empty & ~truth.good, np.nan, data)
-
-
-def _make_model(
-    data: np.ndarray, dq: np.ndarray, quoted: tuple[np.ndarray, np.ndarray]
-) -> ImageModel:
-    poisson, read = quoted
+    data = _spoil_bad_pixels(data, truth, rng)
+    poisson, read = variances(data, scene.noise)
     model = ImageModel(data.astype(np.float32))
     model.dq = dq.astype(np.uint32)
     model.err = np.sqrt(poisson + read).astype(np.float32)
     model.var_poisson = poisson.astype(np.float32)
     model.var_rnoise = read.astype(np.float32)
     model.var_flat = np.where(np.isnan(data), np.nan, 0).astype(np.float32)
+    aperture = _aperture(scene, pointing)
+    model.meta.wcs = build_wcs(aperture, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)
+    fill_metadata(model, scene, pointing, aperture)
     return model
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Files of a simulated mosaic and the true levels.
+
+    Attributes
+    ----------
+    association : pathlib.Path
+        The image3 association.
+    files : tuple of pathlib.Path
+        The exposures.
+    levels : mapping of str to float
+        True level by rootname, MJy/sr.
+    """
+
+    association: Path
+    files: tuple[Path, ...]
+    levels: Mapping[str, float]
+
+
+def simulate_models(scene: Scene) -> list[ImageModel]:
+    """Simulate all exposures of a scene in memory.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+
+    Returns
+    -------
+    list of stdatamodels.jwst.datamodels.ImageModel
+        The exposures in the order of the pointings.
+    """
+    return [simulate_exposure(scene, pointing) for pointing in scene.pointings]
+
+
+def simulate_mosaic(
+    scene: Scene, directory: str | Path, progress: Callable[[int, int], object] | None = None
+) -> Simulation:
+    """Simulate a scene into files that calwebb_image3 can process.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    directory : str or path-like
+        Directory of ``<rootname>_cal.fits`` and ``<name>_asn.json``, made if missing.
+        Files of the same name are replaced.
+    progress : callable, optional
+        Called with the number done and the number of all after each exposure.
+
+    Returns
+    -------
+    Simulation
+        Paths and true levels.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    for pointing in scene.pointings:
+        with simulate_exposure(scene, pointing) as model:
+            files.append(directory / model.meta.filename)
+            model.save(files[-1])
+        if progress is not None:
+            progress(len(files), len(scene.pointings))
+    association = directory / f"{scene.name}_asn.json"
+    association.write_text(_association(scene, files))
+    levels = {p.rootname: scene.levels[p.rootname] for p in scene.pointings}
+    return Simulation(association, tuple(files), levels)
+
+
+def _association(scene: Scene, files: list[Path]) -> str:
+    # Only here, so that models can be simulated without jwst.
+    from jwst.associations.asn_from_list import asn_from_list
+
+    association = asn_from_list([path.name for path in files], product_name=scene.name)
+    association["asn_type"] = "image3"
+    association["program"] = scene.pointings[0].program
+    association["target"] = scene.target
+    _, text = association.dump()
+    return text
+
+
+def _aperture(scene: Scene, pointing: Pointing) -> Aperture:
+    return load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
+
+
+def _background_and_dq(scene: Scene, pointing: Pointing) -> tuple[Aperture, np.ndarray, np.ndarray]:
+    aperture = _aperture(scene, pointing)
+    background = scene.levels[pointing.rootname] + draw_background(scene, pointing, aperture)
+    return aperture, background, draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
+
+
+def _good(dq: np.ndarray) -> np.ndarray:
+    return (dq & FLAGS["DO_NOT_USE"]) == 0
+
+
+def _spoil_bad_pixels(data: np.ndarray, truth: Truth, rng: np.random.Generator) -> np.ndarray:
+    # Unusable pixels hold wild values; as in real files, part of them NaN.
+    wild = np.exp(rng.normal(3, 2, data.shape)) * rng.choice([-1, 1], data.shape)
+    empty = rng.random(data.shape) < _NAN_FRACTION
+    strips = (truth.dq & FLAGS["NON_SCIENCE"]) != 0
+    data = np.where(truth.good | strips, data, data + wild)
+    return np.where(empty & ~truth.good, np.nan, data)

@@ -1,17 +1,48 @@
-"""Photon and read noise, and the variances a pipeline would quote."""
+"""Filters with their numbers, and the noise usual for them."""
 
 from dataclasses import dataclass
 
-import numpy as np
 
-from .filters import FILTERS
+@dataclass(frozen=True)
+class Filter:
+    """Rounded in-flight numbers of a filter.
 
-__all__ = ["Noise", "add_noise", "filter_noise", "variances"]
+    Attributes
+    ----------
+    fwhm : float
+        Full width at half maximum of the PSF, arcsec.
+    conversion, gain : float
+        Surface brightness of one DN/s in a pixel, MJy/sr; electrons per DN.
+    read_noise : float
+        Read noise of the fitted ramp, electrons.
+    exposure_time, sky : float
+        Usual exposure time, s, and background, MJy/sr.
+    """
+
+    fwhm: float
+    conversion: float
+    gain: float
+    read_noise: float
+    exposure_time: float
+    sky: float
+
+
+# Columns in the order of the attributes above.
+FILTERS = {
+    "F770W": Filter(0.27, 0.25, 5.5, 40.0, 222.0, 8.0),
+    "F1000W": Filter(0.33, 0.43, 5.5, 40.0, 122.0, 20.0),
+    "F1280W": Filter(0.42, 0.66, 5.5, 40.0, 89.0, 32.0),
+    "F2100W": Filter(0.67, 0.95, 5.5, 40.0, 322.0, 220.0),
+    "F150W": Filter(0.05, 1.86, 2.05, 12.0, 859.0, 0.25),
+    "F200W": Filter(0.066, 1.55, 2.05, 12.0, 859.0, 0.22),
+    "F356W": Filter(0.116, 0.36, 1.82, 11.0, 859.0, 0.15),
+    "F444W": Filter(0.145, 0.40, 1.82, 11.0, 859.0, 0.3),
+}
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How light becomes electrons.
+    """Photon and read noise of exposures.
 
     Attributes
     ----------
@@ -22,7 +53,7 @@ class Noise:
     exposure_time : float
         Exposure time, s.
     draw : bool
-        Whether noise is added to the data. Without, the quoted variances stay.
+        Whether noise is added to the data. Without it, the quoted variances stay.
     """
 
     electrons: float
@@ -53,51 +84,4 @@ def filter_noise(
     numbers = FILTERS[filter_name]
     time = numbers.exposure_time if exposure_time is None else exposure_time
     electrons = numbers.gain * time / numbers.conversion
-    return Noise(electrons=electrons, read_noise=numbers.read_noise, exposure_time=time, draw=draw)
-
-
-def variances(brightness: np.ndarray, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the variances of pixels of some brightness.
-
-    Parameters
-    ----------
-    brightness : numpy.ndarray
-        Brightness, MJy/sr. From noiseless data the result is the truth, from
-        noisy data it is what a pipeline would quote.
-    noise : Noise
-        The noise.
-
-    Returns
-    -------
-    poisson, read : numpy.ndarray
-        Variances, (MJy/sr)**2; NaN where the brightness is NaN.
-    """
-    poisson = np.maximum(brightness, 0) / noise.electrons
-    read = np.where(np.isnan(brightness), np.nan, (noise.read_noise / noise.electrons) ** 2)
-    return poisson, read
-
-
-def add_noise(brightness: np.ndarray, noise: Noise, rng: np.random.Generator) -> np.ndarray:
-    """Add photon and read noise.
-
-    Parameters
-    ----------
-    brightness : numpy.ndarray
-        Noiseless brightness, MJy/sr, finite.
-    noise : Noise
-        The noise.
-    rng : numpy.random.Generator
-        Source of the noise.
-
-    Returns
-    -------
-    numpy.ndarray
-        Noisy brightness, MJy/sr.
-    """
-    if not noise.draw:
-        return brightness
-    electrons = brightness * noise.electrons
-    light = np.maximum(electrons, 0)
-    noisy = rng.poisson(light) + (electrons - light)
-    noisy = noisy + noise.read_noise * rng.standard_normal(brightness.shape, dtype=np.float32)
-    return noisy / noise.electrons
+    return Noise(electrons, numbers.read_noise, time, draw)

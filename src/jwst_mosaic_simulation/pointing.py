@@ -1,41 +1,29 @@
-"""Pointings: which detector looked where, and in which visit."""
+"""Pointings of detectors, and observations made of them: dithers and mosaics."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from gwcs import WCS
 
-from .aperture import Aperture, load_aperture
-from .attitude import attitude_at, build_wcs
+from ._geometry import build_wcs, load_aperture, v2v3_to_sky
 
-__all__ = ["FIELDS", "Pointing", "detector_pointings", "offset_pointing", "read_pointings"]
-
-FIELDS = ("stephans-quintet-f770w", "ngc628-f1000w", "30dor-f1280w")
+_GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
 
 @dataclass(frozen=True)
 class Pointing:
-    """One detector in one exposure: where it looked and what it is called.
+    """Place and names of one detector in one exposure.
 
     Attributes
     ----------
-    ra_ref, dec_ref : float
-        Sky position of the aperture's reference point, degrees.
-    roll_ref : float
-        Position angle of V3 there, degrees.
+    ra_ref, dec_ref, roll_ref : float
+        Sky position of the aperture's reference point and position angle of V3 there, degrees.
     aperture : str
         SIAF name of the aperture.
-    program, observation, visit : str
-        Numbers of 5, 3 and 3 digits.
-    visit_group, sequence_id, activity_id : str
-        Numbers of 2, 1 and 2 digits.
-    exposure : str
-        Exposure number of 5 digits.
-    stock_match_level : float, optional
-        Level in MJy/sr that jwst's own step found on the real exposure.
+    program, observation, visit, visit_group, sequence_id, activity_id, exposure : str
+        Numbers of 5, 3, 3, 2, 1, 2 and 5 digits.
     """
 
     ra_ref: float
@@ -49,15 +37,12 @@ class Pointing:
     sequence_id: str = "1"
     activity_id: str = "01"
     exposure: str = "00001"
-    stock_match_level: float | None = None
 
     @property
     def detector(self) -> str:
         """Name of the detector, e.g. ``MIRIMAGE``, ``NRCA1`` or ``NRCBLONG``."""
         if self.aperture.startswith("MIRIM"):
             return "MIRIMAGE"
-        if self.aperture.startswith("NIS"):
-            return "NIS"
         return self.aperture.split("_")[0].replace("5", "LONG")
 
     @property
@@ -67,7 +52,7 @@ class Pointing:
 
     @property
     def exposure_id(self) -> str:
-        """What all detectors of an exposure share of their rootnames."""
+        """The part of the rootname that all detectors of an exposure share."""
         activity = self.visit_group + self.sequence_id + self.activity_id
         return f"jw{self.visit_id}_{activity}_{self.exposure}"
 
@@ -95,37 +80,13 @@ class Pointing:
         return build_wcs(aperture, self.ra_ref, self.dec_ref, self.roll_ref)
 
 
-def read_pointings(field: str) -> tuple[Pointing, ...]:
-    """Read the bundled pointings of a real mosaic.
-
-    Parameters
-    ----------
-    field : str
-        One of ``FIELDS``.
-
-    Returns
-    -------
-    tuple of Pointing
-        The pointings in the order of their rootnames.
-
-    Raises
-    ------
-    ValueError
-        If the field is not bundled.
-    """
-    if field not in FIELDS:
-        raise ValueError(f"unknown field {field!r}, expected one of {FIELDS}")
-    numbers = json.loads((files(__package__) / "data" / f"{field}.json").read_text())
-    return tuple(Pointing(aperture=numbers["aperture"], **e) for e in numbers["exposures"])
-
-
 def offset_pointing(pointing: Pointing, x: float, y: float, **changes: Any) -> Pointing:
     """Slew the telescope along the axes of the aperture's ideal frame.
 
     Parameters
     ----------
     pointing : Pointing
-        Where to start.
+        Pointing before the slew.
     x, y : float
         Offset of the field along the detector's columns and rows, arcsec.
     **changes
@@ -136,14 +97,12 @@ def offset_pointing(pointing: Pointing, x: float, y: float, **changes: Any) -> P
     Pointing
         The new pointing, rolled with the telescope as over a great circle.
     """
-    aperture = load_aperture(pointing.aperture)
-    v2, v3 = aperture.ideal_to_v2v3(x, y)
-    ra, dec, roll = _attitude(pointing, aperture, v2, v3)
-    return replace(pointing, ra_ref=ra, dec_ref=dec, roll_ref=roll, **changes)
+    v2, v3 = load_aperture(pointing.aperture).ideal_to_v2v3(x, y)
+    return replace(pointing, **_attitude(pointing, float(v2), float(v3)), **changes)
 
 
 def detector_pointings(pointing: Pointing, apertures: Iterable[str]) -> tuple[Pointing, ...]:
-    """Find where other detectors look in the same exposure.
+    """Compute the pointings of other detectors in the same exposure.
 
     Parameters
     ----------
@@ -157,24 +116,132 @@ def detector_pointings(pointing: Pointing, apertures: Iterable[str]) -> tuple[Po
     tuple of Pointing
         One per aperture, alike in all but detector, position and roll.
     """
-    reference = load_aperture(pointing.aperture)
-    result = []
-    for name in apertures:
-        other = load_aperture(name)
-        ra, dec, roll = _attitude(pointing, reference, other.v2_ref, other.v3_ref)
-        result.append(replace(pointing, aperture=name, ra_ref=ra, dec_ref=dec, roll_ref=roll))
-    return tuple(result)
-
-
-def _attitude(
-    pointing: Pointing, aperture: Aperture, v2: float, v3: float
-) -> tuple[float, float, float]:
-    return attitude_at(
-        v2,
-        v3,
-        v2_ref=aperture.v2_ref,
-        v3_ref=aperture.v3_ref,
-        ra_ref=pointing.ra_ref,
-        dec_ref=pointing.dec_ref,
-        roll_ref=pointing.roll_ref,
+    return tuple(
+        replace(
+            pointing, aperture=name, **_attitude(pointing, *load_aperture(name).reference_point)
+        )
+        for name in apertures
     )
+
+
+def dither_pointings(
+    n: int,
+    *,
+    center: tuple[float, float] = (150.0, 2.2),
+    rolls: Iterable[float] = (0.0,),
+    step: float = 4.0,
+    aperture: str = "MIRIM_FULL",
+) -> tuple[Pointing, ...]:
+    """Dither about a point, in one visit per roll.
+
+    Parameters
+    ----------
+    n : int
+        Dithers per visit.
+    center : tuple of float, optional
+        Right ascension and declination of the aperture's reference point, degrees.
+    rolls : iterable of float, optional
+        Roll of each visit, degrees; every visit is an observation of its own.
+    step : float, optional
+        Smallest distance of two dithers, arcsec.
+    aperture : str, optional
+        SIAF name.
+
+    Returns
+    -------
+    tuple of Pointing
+        ``n`` times the number of rolls.
+    """
+    pointings = []
+    for observation, roll in enumerate(rolls, start=1):
+        first = Pointing(*center, roll, aperture, observation=f"{observation:03d}")
+        pointings += _dither(first, n, step)
+    return tuple(pointings)
+
+
+def mosaic_pointings(
+    nx: int,
+    ny: int,
+    *,
+    overlap: float = 0.1,
+    overlap_pixels: float | None = None,
+    dithers: int = 1,
+    step: float = 4.0,
+    center: tuple[float, float] = (150.0, 2.2),
+    rolls: Iterable[float] = (0.0,),
+    visit_per_tile: bool = False,
+    subarray: tuple[int, int, int, int] | None = None,
+    program: str = "09999",
+) -> tuple[Pointing, ...]:
+    """Lay out a mosaic of MIRI tiles, observed once per roll.
+
+    Parameters
+    ----------
+    nx, ny : int
+        Tiles along the detector's columns and rows.
+    overlap : float, optional
+        Overlap of neighbouring tiles as a fraction of the field.
+    overlap_pixels : float, optional
+        Overlap in full-frame pixels; replaces ``overlap``.
+    dithers : int, optional
+        Dithers per tile.
+    step : float, optional
+        Smallest distance of two dithers, arcsec.
+    center : tuple of float, optional
+        Right ascension and declination of the middle of the mosaic, degrees.
+    rolls : iterable of float, optional
+        Roll of each observation, degrees.
+    visit_per_tile : bool, optional
+        Whether each tile is a visit, instead of each roll.
+    subarray : tuple of int, optional
+        Crop ``(x0, y0, nx, ny)`` of the tiles in full-frame pixels.
+    program : str, optional
+        Program number, 5 digits.
+
+    Returns
+    -------
+    tuple of Pointing
+        Row by row, tile by tile, dither by dither.
+    """
+    aperture = load_aperture("MIRIM_FULL", 1, subarray)
+    size = np.array(aperture.subarray[2:], dtype=float)
+    shared = overlap * size if overlap_pixels is None else overlap_pixels
+    pitch = (size - shared) * aperture.pixel_area**0.5
+    tiles = [(i - (nx - 1) / 2, j - (ny - 1) / 2) for j in range(ny) for i in range(nx)]
+    pointings = []
+    for observation, roll in enumerate(rolls, start=1):
+        middle = Pointing(*center, roll, program=program, observation=f"{observation:03d}")
+        for number, (x, y) in enumerate(tiles):
+            visit = f"{number + 1:03d}" if visit_per_tile else "001"
+            tile = offset_pointing(middle, x * pitch[0], y * pitch[1], visit=visit)
+            first = 1 if visit_per_tile else 1 + number * dithers
+            pointings += _dither(tile, dithers, step, first)
+    return tuple(pointings)
+
+
+def _dither(pointing: Pointing, n: int, step: float, first: int = 1) -> list[Pointing]:
+    # A sunflower spiral: any number of points, evenly distributed, none on a line.
+    k = np.arange(n)
+    x, y = step * np.sqrt(k) * (np.cos(_GOLDEN_ANGLE * k), np.sin(_GOLDEN_ANGLE * k))
+    return [offset_pointing(pointing, x[i], y[i], exposure=f"{first + i:05d}") for i in range(n)]
+
+
+def _attitude(pointing: Pointing, v2: float, v3: float) -> dict[str, float]:
+    # Sky position and roll at another point of the focal plane.
+    v2v3 = load_aperture(pointing.aperture).reference_point
+    to_sky = v2v3_to_sky(*v2v3, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)
+    ra, dec = to_sky(v2, v3)
+    rotation = to_sky[3]
+    up = np.array(rotation(*_north(v2 / 3600, v3 / 3600))).ravel()
+    roll = np.rad2deg(np.arctan2(up @ _east(ra), up @ _north(ra, dec))) % 360
+    return {"ra_ref": float(ra), "dec_ref": float(dec), "roll_ref": float(roll)}
+
+
+def _north(longitude: float, latitude: float) -> np.ndarray:
+    lon, lat = np.deg2rad(longitude), np.deg2rad(latitude)
+    return np.array([-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)])
+
+
+def _east(longitude: float) -> np.ndarray:
+    lon = np.deg2rad(longitude)
+    return np.array([-np.sin(lon), np.cos(lon), 0.0])

@@ -2,19 +2,69 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
-from .artifacts import CosmicRays, Patch
-from .detector import DetectorOptions
-from .diffuse import Cirrus, Galaxy
-from .levels import draw_levels
+from ._components import Cirrus, Galaxy, StarCounts
+from ._random import named_generator
+from ._sky import Sky, make_sky
 from .noise import Noise, filter_noise
 from .pointing import Pointing
-from .sky import Sky, make_sky
-from .stars import StarCounts
 
-__all__ = ["Imperfections", "Scene", "compose_scene"]
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """Size and defects of the simulated detectors.
+
+    Attributes
+    ----------
+    binning : int
+        Full-frame pixels per simulated pixel and axis.
+    subarray : tuple of int, optional
+        Crop ``(x0, y0, nx, ny)`` in full-frame pixels.
+    masked_strips : bool
+        Whether MIRI's masked regions are masked.
+    bad_fraction : float
+        Share of pixels that are DO_NOT_USE, with wild values or NaN.
+    hot_fraction : float
+        Share of pixels that are HOT but good enough to use.
+    """
+
+    binning: int = 1
+    subarray: tuple[int, int, int, int] | None = None
+    masked_strips: bool = True
+    bad_fraction: float = 0.005
+    hot_fraction: float = 0.001
+
+
+@dataclass(frozen=True)
+class CosmicRays:
+    """Number of cosmic rays.
+
+    Attributes
+    ----------
+    fraction : float
+        Share of pixels that are hit.
+    """
+
+    fraction: float = 0.002
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Afterglow of an earlier exposure: a round patch with soft edges.
+
+    Attributes
+    ----------
+    x, y, radius : float
+        Centre, 0-based, and radius at half the height, pixels.
+    brightness : float
+        Height, MJy/sr.
+    """
+
+    x: float
+    y: float
+    radius: float
+    brightness: float
 
 
 @dataclass(frozen=True)
@@ -24,30 +74,27 @@ class Imperfections:
     Attributes
     ----------
     pointing_rms : float
-        Pointing error of each exposure per axis, arcsec: the telescope looks beside
-        the place that the stored WCS gives.
+        Offset per axis of each exposure's field from the place in its WCS, arcsec.
     visit_gradient_rms, exposure_gradient_rms : float
         Expected rms of background gradients, MJy/sr, fixed to the detector.
     gain_rms : float
         Relative error of each exposure's flux scale, which acts on all light.
     row_rms, column_rms : float
-        Expected rms of 1/f stripes along the rows, and the columns, of each exposure, MJy/sr.
+        Expected rms of 1/f stripes along rows and columns of each exposure, MJy/sr.
     glow : float
-        Largest height at the right edge of the detector, MJy/sr, of a glow that falls to
-        zero over ``glow_columns``; exposures have between none and all of it.
-    glow_columns : int
-        Its width, full-frame pixels.
+        Largest height of the glow of the last 40 columns, MJy/sr. Exposures have between
+        none and all of it.
     amplifier_rms : float
-        Pedestals of the parts of a near-infrared detector that are read together, MJy/sr.
+        Pedestals of the amplifiers of a near-infrared detector, MJy/sr.
     lyot_offset : float
         Brightness of MIRI's coronagraphic field above the imager's, MJy/sr.
 
     Notes
     -----
-    Loops of real differences of twelve MIRI F2100W exposures close to 0.0055 MJy/sr rms within
-    a visit and 0.013 between visits, which gradients of about that size explain. Stripes of
-    NIRCam and what they leave are shown in [1]_. Public scripts flag the last 40 columns of
-    MIRI for their glow; the field of its coronagraph is known to upset sky matching [2]_.
+    Loops of real differences of twelve MIRI F2100W exposures close to 0.0055 MJy/sr rms
+    within a visit and 0.013 between visits; gradients of about that size explain both.
+    For stripes of NIRCam see [1]_. Public scripts flag the last 40 columns of MIRI for
+    their glow; the field of its coronagraph upsets sky matching [2]_.
 
     References
     ----------
@@ -62,7 +109,6 @@ class Imperfections:
     row_rms: float = 0.0
     column_rms: float = 0.0
     glow: float = 0.0
-    glow_columns: int = 40
     amplifier_rms: float = 0.0
     lyot_offset: float = 0.0
 
@@ -73,8 +119,8 @@ class Scene:
 
     Attributes
     ----------
-    name : str
-        Name of the mosaic's product.
+    name, target : str
+        Names of the mosaic's product and of the target.
     pointings : tuple of Pointing
         The exposures.
     sky : Sky
@@ -90,11 +136,9 @@ class Scene:
     cosmic_rays : CosmicRays, optional
         Cosmic rays; None for none.
     imperfections : Imperfections
-        Pointing, gradient and gain errors.
+        Pointing, background and gain errors.
     patches : mapping of str to tuple of Patch
         Afterglow by rootname.
-    target : str
-        Name of the target.
     seed : int
         Seed of all that is random in the exposures.
     """
@@ -108,7 +152,7 @@ class Scene:
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     cosmic_rays: CosmicRays | None = field(default_factory=CosmicRays)
     imperfections: Imperfections = field(default_factory=Imperfections)
-    patches: Mapping[str, tuple[Patch, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    patches: Mapping[str, tuple[Patch, ...]] = field(default_factory=dict)
     target: str = "SIMULATED"
     seed: int = 1
 
@@ -132,10 +176,9 @@ def compose_scene(
     seed: int = 1,
     binning: int = 1,
     masked_strips: bool = True,
-    target: str = "SIMULATED",
     **changes: Any,
 ) -> Scene:
-    """Compose a scene, with what is usual for the filter.
+    """Compose a scene with the usual numbers of a filter.
 
     Parameters
     ----------
@@ -150,15 +193,11 @@ def compose_scene(
     stars : StarCounts, optional
         Point sources. The default is none.
     levels : mapping of str to float, optional
-        Level by rootname, MJy/sr. The default is random, from `simulation.levels.draw_levels`.
-    seed : int, optional
-        Seed.
-    binning : int, optional
-        Full-frame pixels per simulated pixel.
+        Level by rootname, MJy/sr. The default is random, from `draw_levels`.
+    seed, binning : int, optional
+        Seed, and full-frame pixels per simulated pixel.
     masked_strips : bool, optional
         Whether MIRI's masked regions are masked.
-    target : str, optional
-        Name of the target.
     **changes
         Other fields of `Scene` to replace.
 
@@ -167,23 +206,51 @@ def compose_scene(
     Scene
         The scene.
     """
-    sky = make_sky(
-        pointings,
-        filter_name=filter_name,
-        components=components,
-        stars=stars,
-        binning=binning,
-        seed=seed,
-    )
     scene = Scene(
         name=name,
         pointings=pointings,
-        sky=sky,
+        sky=make_sky(pointings, filter_name, components, stars, binning, seed),
         levels=draw_levels(pointings, seed) if levels is None else levels,
         filter_name=filter_name,
         noise=filter_noise(filter_name),
         detector=DetectorOptions(binning=binning, masked_strips=masked_strips),
-        target=target,
         seed=seed,
     )
     return replace(scene, **changes)
+
+
+def draw_levels(
+    pointings: Iterable[Pointing],
+    seed: int = 1,
+    *,
+    visit_scatter: float = 1.0,
+    exposure_scatter: float = 0.05,
+    detector_scatter: float = 0.0,
+) -> dict[str, float]:
+    """Draw a level per exposure: that of its visit plus one of its own.
+
+    Parameters
+    ----------
+    pointings : iterable of Pointing
+        The exposures.
+    seed : int, optional
+        Seed. A level depends on it and on the names of visit and exposure only.
+    visit_scatter, exposure_scatter, detector_scatter : float, optional
+        Standard deviations between visits, between exposures of a visit, and between
+        detectors of an exposure, MJy/sr.
+
+    Returns
+    -------
+    dict of str to float
+        Level by rootname, MJy/sr.
+    """
+
+    def draw(*names: str) -> float:
+        return named_generator(seed, "level", *names).standard_normal()
+
+    return {
+        p.rootname: visit_scatter * draw("visit", p.visit_id)
+        + exposure_scatter * draw("exposure", p.exposure_id)
+        + detector_scatter * draw("detector", p.rootname)
+        for p in pointings
+    }

@@ -1,125 +1,97 @@
 """Ready-made scenes, on the pointings of real mosaics or on made-up ones."""
 
+import json
 from collections.abc import Iterable, Sequence
+from functools import partial
+from importlib.resources import files
 from typing import Any
 
-from .detector import DetectorOptions
-from .diffuse import Cirrus, Galaxy
-from .levels import draw_levels, measured_levels
+from ._components import Cirrus, Galaxy, StarCounts
 from .noise import filter_noise
-from .patterns import dither_pointings, mosaic_pointings
-from .pointing import Pointing, detector_pointings, offset_pointing, read_pointings
-from .scene import Scene, compose_scene
-from .stars import StarCounts
-
-__all__ = [
-    "blank_field",
-    "dithers",
-    "ngc628",
-    "nircam_mosaic",
-    "stephans_quintet",
-    "thirty_doradus",
-    "two_by_three",
-]
+from .pointing import (
+    Pointing,
+    detector_pointings,
+    dither_pointings,
+    mosaic_pointings,
+    offset_pointing,
+)
+from .scene import DetectorOptions, Scene, compose_scene, draw_levels
 
 _SHORT_WAVE = tuple(f"NRC{module}{chip}_FULL" for module in "AB" for chip in range(1, 5))
 
 
-def stephans_quintet(n: int | None = None, **options: Any) -> Scene:
-    """Observe a compact group of galaxies: 32 real MIRI F770W pointings, 4 visits.
+# Components and stars of the sky of each bundled field.
+_SKIES: dict[str, tuple[tuple[Galaxy | Cirrus, ...], StarCounts]] = {
+    "stephans-quintet": (
+        (
+            Galaxy(6.0, 12.0, -35, 25, angle=60),
+            Galaxy(9.0, 8.0, 20, 10, axis_ratio=0.8, arm_contrast=0.3),
+            Galaxy(4.0, 15.0, 45, -40, axis_ratio=0.5, angle=130),
+            Cirrus(0.3, 0.8),
+        ),
+        StarCounts(1000, flux=8.0),
+    ),
+    "ngc628": (
+        (Galaxy(12.0, 90.0, axis_ratio=0.95, bulge=1.5), Cirrus(3.0, 0.9)),
+        StarCounts(900, slope=1.8, flux=2.0),
+    ),
+    "thirty-doradus": (
+        (Cirrus(60.0, 1.1), Cirrus(15.0, 0.8, 2.6)),
+        StarCounts(800, slope=1.8, flux=5.0),
+    ),
+}
+
+
+def real_field(name: str, n: int | None = None, **options: Any) -> Scene:
+    """Observe a field with the pointings of a real MIRI mosaic.
 
     Parameters
     ----------
+    name : str
+        ``stephans-quintet``, ``ngc628`` or ``thirty-doradus``.
     n : int, optional
-        Use only that many exposures, spread evenly over the visits.
+        Number of exposures, distributed evenly over the visits. The default is all.
     **options
-        ``seed``, ``binning`` and whatever else `compose_scene` takes.
+        ``seed``, ``binning`` and other options of `compose_scene`.
 
     Returns
     -------
     Scene
-        The scene, with the levels that jwst's own step found on the real data.
+        The scene, with random levels. Those of ``stephans-quintet`` are the levels that
+        jwst's own step measured on the real data.
     """
-    galaxies = (
-        Galaxy(6.0, 12.0, -35, 25, angle=60),
-        Galaxy(9.0, 8.0, 20, 10, axis_ratio=0.8, arm_contrast=0.3),
-        Galaxy(4.0, 15.0, 45, -40, axis_ratio=0.5, angle=130),
-    )
-    pointings = _thin(read_pointings("stephans-quintet-f770w"), n)
+    components, stars = _SKIES[name]
+    field = json.loads((files(__package__) / "data" / f"{name}.json").read_text())
+    exposures = field["exposures"]
+    n = len(exposures) if n is None else n
+    exposures = [exposures[i * len(exposures) // n] for i in range(n)]
+    measured = [exposure.pop("stock_match_level", None) for exposure in exposures]
+    pointings = tuple(Pointing(aperture=field["aperture"], **e) for e in exposures)
+    names = [p.rootname for p in pointings]
     return compose_scene(
-        "stephans-quintet",
+        name,
         pointings,
-        filter_name="F770W",
-        levels=measured_levels(pointings),
-        components=(*galaxies, Cirrus(0.3, 0.8)),
-        stars=StarCounts(1000, flux=8.0),
-        target="STEPHANS QUINTET",
+        filter_name=field["filter"],
+        components=components,
+        stars=stars,
+        levels=None if None in measured else dict(zip(names, measured, strict=True)),
+        target=field["target"],
         **options,
     )
 
 
-def ngc628(n: int | None = None, **options: Any) -> Scene:
-    """Observe a face-on spiral: 20 real MIRI F1000W pointings, three connected components.
-
-    Parameters
-    ----------
-    n : int, optional
-        Use only that many exposures, spread evenly over the visits.
-    **options
-        ``seed``, ``binning`` and whatever else `compose_scene` takes.
-
-    Returns
-    -------
-    Scene
-        The scene, with random levels.
-    """
-    return compose_scene(
-        "ngc628",
-        _thin(read_pointings("ngc628-f1000w"), n),
-        filter_name="F1000W",
-        components=(Galaxy(12.0, 90.0, axis_ratio=0.95, bulge=1.5), Cirrus(3.0, 0.9)),
-        stars=StarCounts(900, slope=1.8, flux=2.0),
-        target="NGC 628",
-        **options,
-    )
-
-
-def thirty_doradus(n: int | None = None, **options: Any) -> Scene:
-    """Observe a nebula that fills the field: 20 real MIRI F1280W pointings, 2 visits.
-
-    Parameters
-    ----------
-    n : int, optional
-        Use only that many exposures, spread evenly over the visits.
-    **options
-        ``seed``, ``binning`` and whatever else `compose_scene` takes.
-
-    Returns
-    -------
-    Scene
-        The scene, with random levels.
-    """
-    return compose_scene(
-        "thirty-doradus",
-        _thin(read_pointings("30dor-f1280w"), n),
-        filter_name="F1280W",
-        components=(Cirrus(60.0, 1.1), Cirrus(15.0, 0.8, 2.6)),
-        stars=StarCounts(800, slope=1.8, flux=5.0),
-        target="30 DORADUS",
-        **options,
-    )
-
-
-def _thin(pointings: tuple[Pointing, ...], n: int | None) -> tuple[Pointing, ...]:
-    if n is None:
-        return pointings
-    return tuple(pointings[i * len(pointings) // n] for i in range(n))
+#: Compact group of galaxies: 32 exposures of 4 visits.
+stephans_quintet = partial(real_field, "stephans-quintet")
+#: Face-on spiral: 20 exposures in three connected components.
+ngc628 = partial(real_field, "ngc628")
+#: Nebula that fills the field: 20 exposures of 2 visits.
+thirty_doradus = partial(real_field, "thirty-doradus")
 
 
 def dithers(
-    n: int = 4, *, rolls: Iterable[float] = (40.0,), step: float = 4.0, **options: Any
+    n: int = 4, *, rolls: Iterable[float] = (40.0,), name: str = "dithers", **options: Any
 ) -> Scene:
-    """Dither MIRI over a galaxy, in one visit per roll.
+    """Dither MIRI over a galaxy, or another sky, in one visit per roll.
 
     Parameters
     ----------
@@ -127,50 +99,31 @@ def dithers(
         Dithers per visit.
     rolls : iterable of float, optional
         Roll of each visit, degrees.
-    step : float, optional
-        Smallest distance of two dithers, arcsec.
+    name : str, optional
+        Name of the mosaic's product.
     **options
-        ``seed``, ``binning`` and whatever else `compose_scene` takes.
+        ``seed``, ``binning`` and other options of `compose_scene`.
 
     Returns
     -------
     Scene
         The scene, with random levels.
     """
-    return compose_scene(
-        "dithers",
-        dither_pointings(n, rolls=rolls, step=step),
-        components=(Galaxy(6.0, 15.0), Cirrus(0.5, 0.8)),
-        stars=StarCounts(800, flux=15.0),
-        **options,
-    )
+    galaxy = {
+        "components": (Galaxy(6.0, 15.0), Cirrus(0.5, 0.8)),
+        "stars": StarCounts(800, flux=15.0),
+    }
+    return compose_scene(name, dither_pointings(n, rolls=rolls), **(galaxy | options))
 
 
-def blank_field(n: int = 4, *, rolls: Iterable[float] = (40.0,), **options: Any) -> Scene:
-    """Dither MIRI over nothing but noise.
-
-    Parameters
-    ----------
-    n : int, optional
-        Dithers per visit.
-    rolls : iterable of float, optional
-        Roll of each visit, degrees.
-    **options
-        ``seed``, ``binning`` and whatever else `compose_scene` takes.
-
-    Returns
-    -------
-    Scene
-        The scene, with random levels.
-    """
-    return compose_scene("blank-field", dither_pointings(n, rolls=rolls), **options)
+#: Dithers over nothing but noise.
+blank_field = partial(dithers, name="blank-field", components=(), stars=None)
 
 
 def nircam_mosaic(
     n: int = 2,
     *,
     seed: int = 1,
-    rolls: Iterable[float] = (20.0, 24.0),
     detector_scatter: float = 0.01,
     **options: Any,
 ) -> Scene:
@@ -182,19 +135,17 @@ def nircam_mosaic(
         Dithers per visit, of 8 detectors each.
     seed : int, optional
         Seed.
-    rolls : iterable of float, optional
-        Roll of each visit, degrees.
     detector_scatter : float, optional
         Standard deviation of the levels between detectors, MJy/sr.
     **options
-        ``binning`` and whatever else `compose_scene` takes.
+        ``binning`` and other options of `compose_scene`.
 
     Returns
     -------
     Scene
         The scene, with random levels per visit, exposure and detector.
     """
-    telescope = dither_pointings(n, rolls=rolls, step=12.0, aperture="NRCA5_FULL")
+    telescope = dither_pointings(n, rolls=(20.0, 24.0), step=12.0, aperture="NRCA5_FULL")
     # Each visit 70 arcsec from the last: enough to bridge the gap between the modules.
     moved = (offset_pointing(p, 70.0 * (int(p.observation) - 1), 0.0) for p in telescope)
     pointings = tuple(q for p in moved for q in detector_pointings(p, _SHORT_WAVE))
@@ -229,7 +180,7 @@ def two_by_three(
     binning : int, optional
         Full-frame pixels per simulated pixel.
     **options
-        ``seed`` and whatever else `compose_scene` takes.
+        ``seed`` and other options of `compose_scene`.
 
     Returns
     -------

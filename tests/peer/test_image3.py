@@ -15,8 +15,7 @@ import pytest
 from jwst.pipeline.tests import test_calwebb_image3 as peer
 from jwst.stpipe import Step
 
-from jwst_mosaic_simulation import load_aperture
-from jwst_mosaic_simulation.attitude import build_wcs
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline
 
 # Pytest takes tests and fixtures from this module's names.

@@ -8,8 +8,7 @@ in this package; and a fixture of jwst's own ``conftest.py``.
 import pytest
 from jwst.skymatch.tests import test_skymatch as peer
 
-from jwst_mosaic_simulation import load_aperture
-from jwst_mosaic_simulation.attitude import build_wcs
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 
 # Pytest takes tests and fixtures from this module's names.

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import jwst_mosaic_simulation as sim
-from jwst_mosaic_simulation.aperture import load_aperture
-from jwst_mosaic_simulation.background import draw_background, draw_stripes
-from jwst_mosaic_simulation.detector import lyot_region
+from jwst_mosaic_simulation._effects import draw_background, draw_stripes, lyot_region
+from jwst_mosaic_simulation._geometry import load_aperture
 
 
 def background(pointing=0, binning=8, nircam=False, **imperfections):

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import pdist, squareform
 
 from jwst_mosaic_simulation import dither_pointings, mosaic_pointings
-from jwst_mosaic_simulation.plane import TangentPlane
+from jwst_mosaic_simulation._geometry import TangentPlane
 
 
 def test_dithers_are_one_to_two_steps_apart():
