@@ -30,21 +30,11 @@ _REFERENCE_PIXELS = {"MIRI": (4, 0), "NIRCAM": (4, 4), "NIRISS": (4, 4)}
 class Aperture:
     """Shape and distortion of one detector, whole, cropped or binned.
 
-    Attributes
-    ----------
-    name : str
-        SIAF name, e.g. ``MIRIM_FULL``.
-    siaf : dict
-        Numbers of the whole detector by their names in SIAF. Of the polynomials
-        ``Sci2IdlX`` and ``Sci2IdlY``, in arcsec, key "ij" multiplies
-        ``dx**(i - j) * dy**j``, with dx and dy in full-frame pixels.
-    binning : int
-        Full-frame pixels per simulated pixel and axis.
-    subarray : tuple of int
-        Left column, lowest row (0-based), columns and rows of the crop, full-frame pixels.
+    Numbers of the whole detector have their names in SIAF. Of the polynomials Sci2IdlX and
+    Sci2IdlY, in arcsec, key "ij" multiplies ``dx**(i - j) * dy**j``, with dx and dy in
+    full-frame pixels. The subarray is the left column, lowest row (0-based), columns and rows.
     """
 
-    name: str
     siaf: dict[str, Any]
     binning: int
     subarray: tuple[int, int, int, int]
@@ -141,7 +131,7 @@ def load_aperture(
     x0, y0, nx, ny = subarray or (0, 0, *size)
     if min(x0, y0) < 0 or x0 + nx > size[0] or y0 + ny > size[1]:
         raise ValueError(f"subarray {subarray} does not fit in {size[0]} x {size[1]} pixels")
-    return Aperture(name, siaf, binning, (x0, y0, nx, ny))
+    return Aperture(siaf, binning, (x0, y0, nx, ny))
 
 
 def _reference_pixel(siaf: dict[str, Any]) -> tuple[float, float]:

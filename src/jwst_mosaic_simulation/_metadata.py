@@ -20,24 +20,24 @@ _FIRST_MJD = 59742.0  # the day after JWST's first images were taken
 
 def fill_metadata(model: ImageModel, scene: Scene, pointing: Pointing, aperture: Aperture) -> None:
     """Fill in the metadata of a model that has its WCS."""
-    meta = model.meta
     model.update(_shared())
-    meta.filename = f"{pointing.rootname}_cal.fits"
-    meta.target.catalog_name = meta.target.proposer_name = scene.target
-    meta.target.ra, meta.target.dec = pointing.ra_ref, pointing.dec_ref
-    meta.aperture.name = meta.aperture.pps_name = aperture.name
-    meta.aperture.position_angle = pointing.roll_ref
-    sections = {
-        "instrument": _instrument(pointing, aperture, scene.filter_name),
-        "observation": _observation(pointing),
-        "exposure": _exposure(pointing, aperture, scene.noise.exposure_time),
-        "photometry": _photometry(aperture, FILTERS[scene.filter_name].conversion),
-        "subarray": _subarray(aperture),
-        "wcsinfo": _wcsinfo(pointing, aperture, meta.wcs.footprint(center=False)),
-    }
-    for section, values in sections.items():
+    sections = (
+        _of_pointing(pointing),
+        _of_aperture(aperture),
+        _of_time(pointing, scene.noise.exposure_time),
+        {"target": {"catalog_name": scene.target, "proposer_name": scene.target}},
+        {"instrument": {"detector": pointing.detector, "filter": scene.filter_name}},
+    )
+    for section, values in (item for part in sections for item in part.items()):
         for name, value in values.items():
-            setattr(getattr(meta, section), name, value)
+            model[f"meta.{section}.{name}"] = value
+    conversion = FILTERS[scene.filter_name].conversion
+    model.meta.photometry.conversion_megajanskys = conversion
+    model.meta.photometry.conversion_microjanskys = conversion * _SR_PER_ARCSEC2 * 1e12
+    corners = model.meta.wcs.footprint(center=False).ravel()
+    region = " ".join(f"{value:.9f}" for value in corners)
+    model.meta.wcsinfo.s_region = f"POLYGON ICRS  {region}"
+    model.meta.filename = f"{pointing.rootname}_cal.fits"
 
 
 @cache
@@ -45,77 +45,60 @@ def _shared() -> dict[str, Any]:
     return json.loads((files(__package__) / "data" / "metadata.json").read_text())
 
 
-def _instrument(pointing: Pointing, aperture: Aperture, filter_name: str) -> dict[str, Any]:
-    values = {"name": aperture.instrument, "detector": pointing.detector, "filter": filter_name}
-    if aperture.instrument == "NIRCAM":
-        values["pupil"] = "CLEAR"
-        values["channel"] = "LONG" if pointing.detector.endswith("LONG") else "SHORT"
-        values["module"] = pointing.detector[3]
-    return values
-
-
-def _observation(pointing: Pointing) -> dict[str, Any]:
+def _of_pointing(pointing: Pointing) -> dict[str, dict[str, Any]]:
+    same = ("visit_id", "visit_group", "sequence_id", "activity_id")
+    numbers = ("program", "observation", "visit", "exposure")
     activity = pointing.visit_group + pointing.sequence_id + pointing.activity_id
     return {
-        "program_number": pointing.program,
-        "observation_number": pointing.observation,
-        "visit_number": pointing.visit,
-        "visit_id": pointing.visit_id,
-        "visit_group": pointing.visit_group,
-        "sequence_id": pointing.sequence_id,
-        "activity_id": pointing.activity_id,
-        "exposure_number": pointing.exposure,
-        "obs_id": f"V{pointing.visit_id}P0000000{activity}",
+        "observation": {
+            **{name: getattr(pointing, name) for name in same},
+            **{f"{name}_number": getattr(pointing, name) for name in numbers},
+            "obs_id": f"V{pointing.visit_id}P0000000{activity}",
+        },
+        "wcsinfo": {name: getattr(pointing, name) for name in ("ra_ref", "dec_ref", "roll_ref")},
+        "target": {"ra": pointing.ra_ref, "dec": pointing.dec_ref},
+        "aperture": {"position_angle": pointing.roll_ref},
     }
 
 
-def _exposure(pointing: Pointing, aperture: Aperture, time: float) -> dict[str, Any]:
+def _of_aperture(aperture: Aperture) -> dict[str, dict[str, Any]]:
+    siaf, name = aperture.siaf, aperture.siaf["aperture"]
+    rows, columns = aperture.shape
+    x0, y0 = (corner // aperture.binning for corner in aperture.subarray[:2])
+    instrument = {"name": aperture.instrument}
+    if aperture.instrument == "NIRCAM":
+        channel = "LONG" if name[4] == "5" else "SHORT"
+        instrument |= {"pupil": "CLEAR", "channel": channel, "module": name[3]}
+    return {
+        "instrument": instrument,
+        "exposure": {
+            "type": _EXPOSURE_TYPES[aperture.instrument],
+            "readpatt": "FASTR1" if aperture.instrument == "MIRI" else "SHALLOW4",
+        },
+        "aperture": {"name": name, "pps_name": name},
+        "photometry": {
+            "pixelarea_arcsecsq": aperture.pixel_area,
+            "pixelarea_steradians": aperture.pixel_area * _SR_PER_ARCSEC2,
+        },
+        "subarray": {
+            "name": "FULL" if aperture.is_full else "GENERIC",
+            **{"xstart": x0 + 1, "ystart": y0 + 1, "xsize": columns, "ysize": rows},
+        },
+        "wcsinfo": {
+            **{name: siaf[name] for name in ("v2_ref", "v3_ref")},
+            "v3yangle": siaf["v3_idl_yangle"],
+            "vparity": siaf["v_idl_parity"],
+        },
+    }
+
+
+def _of_time(pointing: Pointing, time: float) -> dict[str, dict[str, Any]]:
     # Visits a tenth of a day apart, exposures one after the other.
     visit = 0.1 * (int(pointing.observation) + 0.1 * int(pointing.visit))
     start = _FIRST_MJD + visit + int(pointing.exposure) * time / 86400
+    moments = {"start": start, "mid": start + time / 2 / 86400, "end": start + time / 86400}
     durations = ("exposure", "measurement", "integration", "effective_exposure", "elapsed_exposure")
+    moments |= dict.fromkeys(durations, time) | dict.fromkeys(("group", "frame"), time / 20)
     return {
-        "type": _EXPOSURE_TYPES[aperture.instrument],
-        "readpatt": "FASTR1" if aperture.instrument == "MIRI" else "SHALLOW4",
-        "start_time": start,
-        "mid_time": start + time / 2 / 86400,
-        "end_time": start + time / 86400,
-        **{f"{name}_time": time for name in durations},
-        "duration": time,
-        "group_time": time / 20,
-        "frame_time": time / 20,
-    }
-
-
-def _photometry(aperture: Aperture, conversion: float) -> dict[str, Any]:
-    return {
-        "conversion_megajanskys": conversion,
-        "conversion_microjanskys": conversion * _SR_PER_ARCSEC2 * 1e12,
-        "pixelarea_arcsecsq": aperture.pixel_area,
-        "pixelarea_steradians": aperture.pixel_area * _SR_PER_ARCSEC2,
-    }
-
-
-def _subarray(aperture: Aperture) -> dict[str, Any]:
-    rows, columns = aperture.shape
-    return {
-        "name": "FULL" if aperture.is_full else "GENERIC",
-        "xstart": aperture.subarray[0] // aperture.binning + 1,
-        "ystart": aperture.subarray[1] // aperture.binning + 1,
-        "xsize": columns,
-        "ysize": rows,
-    }
-
-
-def _wcsinfo(pointing: Pointing, aperture: Aperture, corners: np.ndarray) -> dict[str, Any]:
-    v2_ref, v3_ref = aperture.reference_point
-    return {
-        "ra_ref": pointing.ra_ref,
-        "dec_ref": pointing.dec_ref,
-        "roll_ref": pointing.roll_ref,
-        "v2_ref": v2_ref,
-        "v3_ref": v3_ref,
-        "v3yangle": aperture.siaf["v3_idl_yangle"],
-        "vparity": aperture.siaf["v_idl_parity"],
-        "s_region": "POLYGON ICRS  " + " ".join(f"{value:.9f}" for value in corners.ravel()),
+        "exposure": {f"{name}_time": value for name, value in moments.items()} | {"duration": time}
     }

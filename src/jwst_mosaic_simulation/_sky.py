@@ -30,21 +30,10 @@ _SIGMA_PER_FWHM = 1 / (2 * np.sqrt(2 * np.log(2)))
 class Sky:
     """A smooth image and point sources, in the light of one filter.
 
-    Attributes
-    ----------
-    plane : TangentPlane
-        Tangent plane in which the image lies.
-    coefficients : numpy.ndarray
-        Cubic spline coefficients of the smooth image, MJy/sr; rows to the north and
-        columns to the east. A single one makes a constant sky.
-    corner : tuple of float
-        Plane position of the centre of the first cell, arcsec.
-    cell : float
-        Size of a cell, arcsec.
-    stars : numpy.ndarray, shape (3, n)
-        Right ascension and declination in degrees, flux in uJy of the point sources.
-    fwhm : float
-        Full width at half maximum of the PSF, arcsec.
+    The image consists of cubic spline coefficients in MJy/sr on a tangent plane, rows to the
+    north and columns to the east, with the first cell's corner and the size of the cells in
+    arcsec; a single coefficient makes a constant sky. Stars have right ascension and
+    declination in degrees and flux in uJy, shape (3, n). The FWHM of the PSF is in arcsec.
     """
 
     plane: TangentPlane
@@ -59,10 +48,7 @@ class Sky:
         return self._sample(*self.plane.project(ra, dec))
 
     def observe(self, wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
-        """Image the sky in MJy/sr with a detector of some WCS and shape (rows, columns).
-
-        The smooth image is that at the pixel centres, point sources are averaged over pixels.
-        """
+        """Image the sky, MJy/sr: the smooth part at pixel centres, stars averaged over pixels."""
         # At each pixel the WCS would cost as much as all else: a spline on a mesh instead.
         x, y = (
             np.linspace(0, size - 1, max(_MESH_POINTS, -(-size // _MESH_STEP) + 1))
@@ -122,10 +108,9 @@ def _cover(pointings: Sequence[Pointing]) -> tuple[TangentPlane, tuple[float, fl
     ra, dec = np.array([(p.ra_ref, p.dec_ref) for p in pointings]).T
     lon, lat = np.deg2rad(ra), np.deg2rad(dec)
     axis = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-    mx, my, mz = (component.mean() for component in axis)
-    plane = TangentPlane(
-        np.rad2deg(np.arctan2(my, mx)) % 360, np.rad2deg(np.arctan2(mz, np.hypot(mx, my)))
-    )
+    mx, my, mz = np.mean(axis, axis=1)
+    lon0, lat0 = np.arctan2(my, mx), np.arctan2(mz, np.hypot(mx, my))
+    plane = TangentPlane(np.rad2deg(lon0) % 360, np.rad2deg(lat0))
     reach = np.array([_reach(p.aperture) for p in pointings]) + _COVER_MARGIN
     half_x, half_y = (float((np.abs(c) + reach).max()) for c in plane.project(ra, dec))
     return plane, (half_x, half_y)

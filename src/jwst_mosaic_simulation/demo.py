@@ -4,7 +4,6 @@ Run it with ``python -m jwst_mosaic_simulation.demo [DIR]``.
 """
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -12,8 +11,9 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
@@ -50,15 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0.
-
-    Raises
-    ------
-    SystemExit
-        If an argument is wrong, matplotlib is missing, or a step fails.
+        Exit code 0; an error ends the process with a message.
     """
     options = _parse(argv)
-    _figure_class()  # refuse before the work, not after it
+    try:
+        for name in ("matplotlib.figure", "jinja2"):  # refuse before the work, not after it
+            import_module(name)
+    except ImportError:
+        raise SystemExit(f"{name} is missing: pip install matplotlib jinja2") from None
     directory = Path(options.directory)
     masked = _simulate(directory, options, masked_strips=True)
     # On the disk that the user chose, since full-size exposures take 1.6 GB.
@@ -67,11 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Running strun pixel_skymatch {masked.association} --output_dir {directory}")
         print(f"and {STOCK}, and both once more without masked strips ...", flush=True)
         with ThreadPoolExecutor(max_workers=2) as pool:
-            # The longest first, so that two workers end together.
-            stock = pool.map(_run_stock, (masked, unmasked))
-            results, results_unmasked = zip(
-                pool.map(_run_ours, (masked, unmasked)), stock, strict=True
-            )
+            results, results_unmasked = pool.map(_run_both, (masked, unmasked))
     _print_table(masked.levels, results)
     _print_summary(results, results_unmasked)
     picture = directory / "skymatch-demo.png"
@@ -82,98 +77,64 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def print_stock_levels(association: str) -> None:
-    """Run jwst's own step with its default parameters and print its levels as JSON.
-
-    Parameters
-    ----------
-    association : str
-        Path of the association. Nothing is saved.
-    """
-    from jwst.skymatch import SkyMatchStep
-
-    levels = {}
-    with SkyMatchStep().run(association) as library:
-        for model in library:
-            levels[model.meta.filename.rpartition("_")[0]] = model.meta.background.level
-            library.shelve(model, modify=False)
-    print(json.dumps(levels))
-
-
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m jwst_mosaic_simulation.demo",
         description="Simulate MIRI exposures of Stephan's Quintet with known levels, match them "
         f"with {OURS} and with jwst's {STOCK}, and compare the levels.",
     )
-    default, text = "skymatch-demo", "where to write exposures, results and picture [%(default)s]"
-    parser.add_argument("directory", metavar="DIR", nargs="?", default=default, help=text)
+    text = "where to write exposures, results and picture [%(default)s]"
+    parser.add_argument("directory", metavar="DIR", nargs="?", default="skymatch-demo", help=text)
     size = parser.add_mutually_exclusive_group()
-    text = "MIRI pixels per simulated pixel and axis [%(default)s]"
+    text = "MIRI pixels per simulated pixel and axis, up to 16 [%(default)s]"
     size.add_argument("--binning", type=int, default=DEFAULT_BINNING, help=text)
     text = "full-size detectors (needs 4 GB of disk)"
     size.add_argument("--full", dest="binning", action="store_const", const=1, help=text)
-    text = "seed of the simulation [%(default)s]"
-    parser.add_argument("--seed", type=int, default=1, help=text)
+    parser.add_argument("--seed", type=int, default=1, help="of the simulation [%(default)s]")
     text = "use only that many exposures [%(default)s]"
     parser.add_argument("--exposures", type=int, default=32, help=text)
     options = parser.parse_args(argv)
-    for name, low, high in (("binning", 1, 16), ("exposures", 2, 32)):
+    for name, low, high in (("binning", 1, 16), ("exposures", 2, 32), ("seed", 0, 10**9)):
         if not low <= getattr(options, name) <= high:
             parser.error(f"--{name} must be between {low} and {high}")
-    if options.seed < 0:
-        parser.error("--seed must not be negative")
     return options
 
 
 def _simulate(directory: Path, options: argparse.Namespace, *, masked_strips: bool) -> Simulation:
+    n, kind = options.exposures, "with" if masked_strips else "without"
+    print(f"Simulating {n} exposures {kind} MIRI's strips masked ...", flush=True)
     scene = stephans_quintet(
-        options.exposures, seed=options.seed, binning=options.binning, masked_strips=masked_strips
+        n, seed=options.seed, binning=options.binning, masked_strips=masked_strips
     )
-    kind = "with" if masked_strips else "without"
-
-    def show(done: int, total: int) -> None:
-        if done == total or sys.stdout.isatty():
-            print(f"\rSimulating {kind} MIRI's strips masked: {done}/{total}", end="", flush=True)
-
-    simulation = simulate_mosaic(scene, directory, progress=show)
-    print()
-    return simulation
+    return simulate_mosaic(scene, directory)
 
 
-def _run_ours(simulation: Simulation) -> _Result:
-    """Run our step as a user does, and read the levels from its files."""
+def _run(step: str, alias: str, simulation: Simulation, directory: Path, *options: str) -> _Result:
+    """Run a step as a user does, and read the levels from its files."""
     # The strun of this Python, whatever else is on the path.
     strun = shutil.which("strun", path=sysconfig.get_path("scripts")) or "strun"
-    directory = simulation.association.parent
-    command = (strun, "pixel_skymatch", simulation.association, "--output_dir", directory)
-    _run(*command, "--save_diagnostics=true")
-    levels = {}
-    for name in simulation.levels:
-        with ImageModel(directory / f"{name}_skymatch.fits") as model:
-            levels[name] = model.meta.background.level
-    return _compare(OURS, levels, simulation.levels)
-
-
-def _run_stock(simulation: Simulation) -> _Result:
-    code = "import sys, jwst_mosaic_simulation.demo as d; d.print_stock_levels(sys.argv[1])"
-    output = _run(sys.executable, "-c", code, simulation.association)
-    return _compare(STOCK, json.loads(output.splitlines()[-1]), simulation.levels)
-
-
-def _run(*command: str | Path) -> str:
-    """Run a command quietly; print its output if it fails."""
+    command = (strun, alias, str(simulation.association), f"--output_dir={directory}", *options)
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        words = " ".join(map(str, command))
-        raise SystemExit(f"{done.stdout}{done.stderr}\nThis failed: {words}")
-    return done.stdout
-
-
-def _compare(step: str, levels: Mapping[str, float], truth: Mapping[str, float]) -> _Result:
-    measured = _about_mean(levels[name] for name in truth)
-    errors = measured - _about_mean(truth.values())
+        raise SystemExit(f"{done.stdout}{done.stderr}\nThis failed: {' '.join(command)}")
+    levels = {}
+    for file in directory.glob("*_skymatch*.fits"):  # the stock step numbers its files
+        with ImageModel(file) as model:
+            names = model.meta.observation
+            exposure = f"{names.obs_id[-5:]}_{names.exposure_number}"
+            levels[f"jw{names.visit_id}_{exposure}_mirimage"] = model.meta.background.level
+    measured = _about_mean(levels[name] for name in simulation.levels)
+    errors = measured - _about_mean(simulation.levels.values())
     return _Result(step, measured, errors, float(np.sqrt(np.mean(errors**2))))
+
+
+def _run_both(simulation: Simulation) -> tuple[_Result, _Result]:
+    directory = simulation.association.parent
+    ours = _run(OURS, "pixel_skymatch", simulation, directory, "--save_diagnostics=true")
+    # Elsewhere, since the steps name their files alike.
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        stock = _run(STOCK, "skymatch", simulation, Path(scratch), "--disable-crds-steppars")
+    return ours, stock
 
 
 def _about_mean(levels: Iterable[float]) -> np.ndarray:
@@ -213,31 +174,21 @@ def _short(value: float) -> str:
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
-def _figure_class() -> Any:
-    try:
-        import jinja2  # noqa: F401, the report is made with it
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SystemExit(
-            f"The demo draws, and {error.name} is missing: pip install matplotlib jinja2"
-        ) from None
-    return Figure
-
-
 def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]) -> None:
     """Draw the mosaic before and after, and below the errors that the levels leave in it."""
     from matplotlib.colors import AsinhNorm
+    from matplotlib.figure import Figure
 
     images, extent = _map_exposures(simulation.files)
     perfect = _mosaic(images, _about_mean(simulation.levels.values()))
-    columns = {"Before matching": np.zeros(len(images))}
-    columns |= {f"{r.step}: rms error {_short(r.rms)} MJy/sr": r.levels for r in results}
+    columns = {"Before matching\n": np.zeros(len(images))}
+    columns |= {f"{r.step}\nrms error {_short(r.rms)} MJy/sr": r.levels for r in results}
     # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the
     # range; logarithmic in the galaxies.
     brightness = {"norm": AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0), "cmap": "magma"}
     errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}
     place = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
-    figure = _figure_class()(figsize=(15, 8.2), layout="compressed")
+    figure = Figure(figsize=(15, 8.2), layout="compressed")
     axes = figure.subplots(2, 3, sharex=True, sharey=True, subplot_kw={"facecolor": "0.8"})
     for (above, below), (title, levels) in zip(axes.T, columns.items(), strict=True):
         mosaic = _mosaic(images, levels)
@@ -267,33 +218,29 @@ def _mosaic(images: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 def _map_exposures(files: Sequence[Path]) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Map exposures to one grid, north up: the nearest good pixel of each cell, else NaN.
+    """Map exposures to one grid, east to the left: the nearest good pixel of each cell, or NaN.
 
-    The second value is the extent in arcsec, east to the left.
+    The second value is the extent of the grid, arcsec.
     """
-    exposures = []
-    for file in files:
-        with ImageModel(file) as model:
-            bad = model.dq & (dqflags.pixel["DO_NOT_USE"] | dqflags.pixel["NON_SCIENCE"])
-            data = np.where(bad, np.nan, model.data).astype(np.float32)
-            side = np.sqrt(model.meta.photometry.pixelarea_arcsecsq)
-            exposures.append((data, model.meta.wcs))
-    corners = np.array([wcs.footprint(center=False) for _, wcs in exposures])
+    models = [ImageModel(file) for file in files]
+    corners = np.array([model.meta.wcs.footprint(center=False) for model in models])
     plane = TangentPlane(*corners.mean(axis=(0, 1)))
-    low, high = (limit(plane.project(*corners.T), axis=(1, 2)) for limit in (np.min, np.max))
-    x, y = (np.arange(a, b, max(side, PICTURE_CELL)) for a, b in zip(low, high, strict=True))
-    x = x[::-1]
+    corners = np.stack(plane.project(*np.moveaxis(corners, -1, 0)), axis=-1)
+    cell = max(PICTURE_CELL, np.sqrt(models[0].meta.photometry.pixelarea_arcsecsq))
+    low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+    x, y = np.arange(high[0], low[0], -cell), np.arange(low[1], high[1], cell)
     images = np.full((len(files), y.size, x.size), np.nan, dtype=np.float32)
-    for image, (data, wcs), place in zip(images, exposures, corners, strict=True):
+    unusable = dqflags.pixel["DO_NOT_USE"] | dqflags.pixel["NON_SCIENCE"]
+    for image, model, ends in zip(images, models, corners, strict=True):
         # Only near the exposure: far from it the inverse distortion is void.
-        east, north = plane.project(*place.T)
-        rows = np.flatnonzero((y > north.min()) & (y < north.max()))
-        columns = np.flatnonzero((x > east.min()) & (x < east.max()))
+        (x0, y0), (x1, y1) = ends.min(axis=0), ends.max(axis=0)
+        columns, rows = np.flatnonzero((x > x0) & (x < x1)), np.flatnonzero((y > y0) & (y < y1))
         sky = plane.deproject(*np.meshgrid(x[columns], y[rows]))
-        i, j = np.rint(wcs.invert(*sky, with_bounding_box=False)).astype(int)
+        i, j = np.rint(model.meta.wcs.invert(*sky, with_bounding_box=False)).astype(int)
+        data = np.where(model.dq & unusable, np.nan, model.data)
         inside = (i >= 0) & (i < data.shape[1]) & (j >= 0) & (j < data.shape[0])
-        values = np.where(inside, data[j * inside, i * inside], np.nan)
-        image[np.ix_(rows, columns)] = values
+        image[np.ix_(rows, columns)] = np.where(inside, data[j * inside, i * inside], np.nan)
+        model.close()
     return images, (x[0], x[-1], y[0], y[-1])
 
 

@@ -1,6 +1,6 @@
 """Exposures of a scene and their truth, as models or as files with an association."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +35,11 @@ class Truth:
 
     Attributes
     ----------
-    level : float
-        Mean of the background over the good pixels, MJy/sr.
-    signal, variance : numpy.ndarray
-        Noiseless brightness including the level, without cosmic rays, MJy/sr; variance
-        of the noise, (MJy/sr)**2.
-    dq : numpy.ndarray
-        Data quality before cosmic rays.
+    signal, variance, dq : numpy.ndarray
+        Brightness with the level, MJy/sr; variance of the noise, (MJy/sr)**2; data quality,
+        all without noise and cosmic rays.
     """
 
-    level: float
     signal: np.ndarray
     variance: np.ndarray
     dq: np.ndarray
@@ -66,7 +61,7 @@ def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
     Returns
     -------
     Truth
-        Level, signal, variance and data quality.
+        Signal, variance and data quality.
     """
     aperture, background, dq = _background_and_dq(scene, pointing)
     east, north = pointing_error(scene, pointing) / 3600
@@ -78,7 +73,7 @@ def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
     gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
     signal = light * (1 + scene.imperfections.gain_rms * gain)
     variance = sum(variances(signal, scene.noise))
-    return Truth(float(background[_good(dq)].mean()), signal, variance, dq)
+    return Truth(signal, variance, dq)
 
 
 def true_level(scene: Scene, pointing: Pointing) -> float:
@@ -92,7 +87,7 @@ def true_level(scene: Scene, pointing: Pointing) -> float:
     Returns
     -------
     float
-        Mean over the good pixels, MJy/sr, as in `Truth`.
+        Mean over the good pixels, MJy/sr.
     """
     _, background, dq = _background_and_dq(scene, pointing)
     return float(background[_good(dq)].mean())
@@ -160,10 +155,8 @@ class Simulation:
 
     Attributes
     ----------
-    association : pathlib.Path
-        The image3 association.
-    files : tuple of pathlib.Path
-        The exposures.
+    association, files : pathlib.Path, tuple of pathlib.Path
+        The image3 association and its exposures.
     levels : mapping of str to float
         True level by rootname, MJy/sr.
     """
@@ -189,9 +182,7 @@ def simulate_models(scene: Scene) -> list[ImageModel]:
     return [simulate_exposure(scene, pointing) for pointing in scene.pointings]
 
 
-def simulate_mosaic(
-    scene: Scene, directory: str | Path, progress: Callable[[int, int], object] | None = None
-) -> Simulation:
+def simulate_mosaic(scene: Scene, directory: str | Path) -> Simulation:
     """Simulate a scene into files that calwebb_image3 can process.
 
     Parameters
@@ -201,39 +192,28 @@ def simulate_mosaic(
     directory : str or path-like
         Directory of ``<rootname>_cal.fits`` and ``<name>_asn.json``, made if missing.
         Files of the same name are replaced.
-    progress : callable, optional
-        Called with the number done and the number of all after each exposure.
 
     Returns
     -------
     Simulation
         Paths and true levels.
     """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    for pointing in scene.pointings:
-        with simulate_exposure(scene, pointing) as model:
-            files.append(directory / model.meta.filename)
-            model.save(files[-1])
-        if progress is not None:
-            progress(len(files), len(scene.pointings))
-    association = directory / f"{scene.name}_asn.json"
-    association.write_text(_association(scene, files))
-    levels = {p.rootname: scene.levels[p.rootname] for p in scene.pointings}
-    return Simulation(association, tuple(files), levels)
-
-
-def _association(scene: Scene, files: list[Path]) -> str:
     # Only here, so that models can be simulated without jwst.
     from jwst.associations.asn_from_list import asn_from_list
 
-    association = asn_from_list([path.name for path in files], product_name=scene.name)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    files = tuple(directory / f"{p.rootname}_cal.fits" for p in scene.pointings)
+    for pointing, file in zip(scene.pointings, files, strict=True):
+        with simulate_exposure(scene, pointing) as model:
+            model.save(file)
+    association = asn_from_list([file.name for file in files], product_name=scene.name)
     association["asn_type"] = "image3"
     association["program"] = scene.pointings[0].program
     association["target"] = scene.target
-    _, text = association.dump()
-    return text
+    path = directory / f"{scene.name}_asn.json"
+    path.write_text(association.dump()[1])
+    return Simulation(path, files, {p.rootname: scene.levels[p.rootname] for p in scene.pointings})
 
 
 def _aperture(scene: Scene, pointing: Pointing) -> Aperture:

@@ -9,14 +9,10 @@ class Filter:
 
     Attributes
     ----------
-    fwhm : float
-        Full width at half maximum of the PSF, arcsec.
-    conversion, gain : float
-        Surface brightness of one DN/s in a pixel, MJy/sr; electrons per DN.
-    read_noise : float
-        Read noise of the fitted ramp, electrons.
-    exposure_time, sky : float
-        Usual exposure time, s, and background, MJy/sr.
+    fwhm, conversion, gain, read_noise, exposure_time, sky : float
+        FWHM of the PSF, arcsec; surface brightness of one DN/s in a pixel, MJy/sr;
+        electrons per DN; read noise of the fitted ramp, electrons; usual exposure time, s;
+        usual background, MJy/sr.
     """
 
     fwhm: float
@@ -46,12 +42,8 @@ class Noise:
 
     Attributes
     ----------
-    electrons : float
-        Electrons collected in a pixel per MJy/sr.
-    read_noise : float
-        Read noise, electrons.
-    exposure_time : float
-        Exposure time, s.
+    electrons, read_noise, exposure_time : float
+        Electrons collected in a pixel per MJy/sr; read noise, electrons; exposure time, s.
     draw : bool
         Whether noise is added to the data. Without it, the quoted variances stay.
     """

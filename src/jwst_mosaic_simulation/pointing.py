@@ -61,22 +61,20 @@ class Pointing:
         """File name without suffix, e.g. ``jw02732002001_02101_00001_mirimage``."""
         return f"{self.exposure_id}_{self.detector.lower()}"
 
-    def wcs(self, binning: int = 1, subarray: tuple[int, int, int, int] | None = None) -> WCS:
+    def wcs(self, binning: int = 1) -> WCS:
         """Build the WCS of the exposure.
 
         Parameters
         ----------
         binning : int, optional
             Full-frame pixels per simulated pixel.
-        subarray : tuple of int, optional
-            Crop ``(x0, y0, nx, ny)`` in full-frame pixels.
 
         Returns
         -------
         gwcs.WCS
             The WCS.
         """
-        aperture = load_aperture(self.aperture, binning, subarray)
+        aperture = load_aperture(self.aperture, binning)
         return build_wcs(aperture, self.ra_ref, self.dec_ref, self.roll_ref)
 
 
@@ -152,11 +150,11 @@ def dither_pointings(
     tuple of Pointing
         ``n`` times the number of rolls.
     """
-    pointings = []
-    for observation, roll in enumerate(rolls, start=1):
-        first = Pointing(*center, roll, aperture, observation=f"{observation:03d}")
-        pointings += _dither(first, n, step)
-    return tuple(pointings)
+    firsts = (
+        Pointing(*center, roll, aperture, observation=f"{number:03d}")
+        for number, roll in enumerate(rolls, start=1)
+    )
+    return tuple(pointing for first in firsts for pointing in _dither(first, n, step))
 
 
 def mosaic_pointings(
@@ -177,14 +175,10 @@ def mosaic_pointings(
 
     Parameters
     ----------
-    nx, ny : int
-        Tiles along the detector's columns and rows.
-    overlap : float, optional
-        Overlap of neighbouring tiles as a fraction of the field.
-    overlap_pixels : float, optional
-        Overlap in full-frame pixels; replaces ``overlap``.
-    dithers : int, optional
-        Dithers per tile.
+    nx, ny, dithers : int
+        Tiles along the detector's columns and rows, and dithers per tile.
+    overlap, overlap_pixels : float, optional
+        Overlap of neighbouring tiles as a fraction of the field or, if given, in pixels.
     step : float, optional
         Smallest distance of two dithers, arcsec.
     center : tuple of float, optional

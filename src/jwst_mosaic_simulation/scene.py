@@ -23,10 +23,8 @@ class DetectorOptions:
         Crop ``(x0, y0, nx, ny)`` in full-frame pixels.
     masked_strips : bool
         Whether MIRI's masked regions are masked.
-    bad_fraction : float
-        Share of pixels that are DO_NOT_USE, with wild values or NaN.
-    hot_fraction : float
-        Share of pixels that are HOT but good enough to use.
+    bad_fraction, hot_fraction : float
+        Shares of pixels that are DO_NOT_USE, with wild values or NaN, and HOT but usable.
     """
 
     binning: int = 1
@@ -93,13 +91,8 @@ class Imperfections:
     -----
     Loops of real differences of twelve MIRI F2100W exposures close to 0.0055 MJy/sr rms
     within a visit and 0.013 between visits; gradients of about that size explain both.
-    For stripes of NIRCam see [1]_. Public scripts flag the last 40 columns of MIRI for
-    their glow; the field of its coronagraph upsets sky matching [2]_.
-
-    References
-    ----------
-    .. [1] Bagley et al. 2023, ApJL 946, L12, doi:10.3847/2041-8213/acbb08
-    .. [2] https://github.com/spacetelescope/jwst/issues/10259
+    Bagley et al. 2023, doi:10.3847/2041-8213/acbb08, describe the stripes of NIRCam, and
+    https://github.com/spacetelescope/jwst/issues/10259 MIRI's coronagraphic field.
     """
 
     pointing_rms: float = 0.0
@@ -129,14 +122,10 @@ class Scene:
         Background level by rootname, MJy/sr, on top of the sky.
     filter_name : str
         One of `FILTERS`.
-    noise : Noise
-        Photon and read noise.
-    detector : DetectorOptions
-        Size and defects of the detectors.
+    noise, detector, imperfections : Noise, DetectorOptions, Imperfections
+        Noise, detectors and errors of the exposures.
     cosmic_rays : CosmicRays, optional
         Cosmic rays; None for none.
-    imperfections : Imperfections
-        Pointing, background and gain errors.
     patches : mapping of str to tuple of Patch
         Afterglow by rootname.
     seed : int
@@ -188,10 +177,8 @@ def compose_scene(
         The exposures.
     filter_name : str, optional
         One of `FILTERS`.
-    components : iterable of Galaxy or Cirrus, optional
-        Smooth components of the sky, on top of a pedestal usual for the filter.
-    stars : StarCounts, optional
-        Point sources. The default is none.
+    components, stars : iterable of Galaxy or Cirrus, StarCounts, optional
+        Components of the sky, on top of a pedestal usual for the filter.
     levels : mapping of str to float, optional
         Level by rootname, MJy/sr. The default is random, from `draw_levels`.
     seed, binning : int, optional

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -120,21 +121,13 @@ def dithers(
 blank_field = partial(dithers, name="blank-field", components=(), stars=None)
 
 
-def nircam_mosaic(
-    n: int = 2,
-    *,
-    seed: int = 1,
-    detector_scatter: float = 0.01,
-    **options: Any,
-) -> Scene:
+def nircam_mosaic(n: int = 2, *, detector_scatter: float = 0.01, **options: Any) -> Scene:
     """Dither NIRCam's eight short-wave detectors over faint emission, in two visits.
 
     Parameters
     ----------
     n : int, optional
         Dithers per visit, of 8 detectors each.
-    seed : int, optional
-        Seed.
     detector_scatter : float, optional
         Standard deviation of the levels between detectors, MJy/sr.
     **options
@@ -149,23 +142,17 @@ def nircam_mosaic(
     # Each visit 70 arcsec from the last: enough to bridge the gap between the modules.
     moved = (offset_pointing(p, 70.0 * (int(p.observation) - 1), 0.0) for p in telescope)
     pointings = tuple(q for p in moved for q in detector_pointings(p, _SHORT_WAVE))
-    levels = draw_levels(
-        pointings,
-        seed,
-        visit_scatter=0.05,
-        exposure_scatter=0.005,
-        detector_scatter=detector_scatter,
-    )
-    return compose_scene(
+    scene = compose_scene(
         "nircam-mosaic",
         pointings,
         filter_name="F200W",
-        levels=levels,
         components=(Cirrus(0.05, 0.8), Galaxy(1.0, 20.0)),
         stars=StarCounts(3000, flux=0.05, brightest=30.0),
-        seed=seed,
         **options,
     )
+    scatter = {"visit_scatter": 0.05, "exposure_scatter": 0.005}
+    levels = draw_levels(pointings, scene.seed, detector_scatter=detector_scatter, **scatter)
+    return replace(scene, levels=levels)
 
 
 def two_by_three(
@@ -189,17 +176,13 @@ def two_by_three(
     """
     pointings = mosaic_pointings(2, 3, overlap=0.15, visit_per_tile=True)
     names = [p.rootname for p in pointings]
-    perfect = {
-        "noise": filter_noise("F770W", draw=False),
-        "cosmic_rays": None,
-        "detector": DetectorOptions(
-            binning=binning, masked_strips=False, bad_fraction=0.0, hot_fraction=0.0
-        ),
-    }
     return compose_scene(
         "two-by-three",
         pointings,
         levels=dict(zip(names, levels, strict=True)),
+        noise=filter_noise("F770W", draw=False),
+        cosmic_rays=None,
+        detector=DetectorOptions(binning, masked_strips=False, bad_fraction=0.0, hot_fraction=0.0),
         binning=binning,
-        **(perfect | options),
+        **options,
     )

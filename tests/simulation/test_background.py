@@ -68,7 +68,7 @@ def test_true_level_is_the_mean_over_good_pixels():
     truth = sim.true_exposure(scene, pointing)
     aperture = load_aperture(pointing.aperture, 8)
     added = draw_background(scene, pointing, aperture)[truth.good].mean()
-    assert truth.level == pytest.approx(scene.levels[pointing.rootname] + added)
-    assert sim.true_level(scene, pointing) == truth.level
+    level = scene.levels[pointing.rootname]
+    assert sim.true_level(scene, pointing) == pytest.approx(level + added)
     # MIRI's masked columns lie on one side.
     assert abs(added) > 0.001
