@@ -1,7 +1,4 @@
-"""Simulated JWST exposures with known background levels.
-
-Nothing here imports the step, so that no code under test makes its own test data.
-"""
+"""Simulated JWST exposures with known background levels; nothing here imports the step."""
 
 from ._components import Cirrus, Galaxy, StarCounts
 from .exposure import (

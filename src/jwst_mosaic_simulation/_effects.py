@@ -31,7 +31,7 @@ def draw_dq(aperture: Aperture, detector: str, options: DetectorOptions, seed: i
     dq[draw < bad] |= FLAGS["DO_NOT_USE"]
     dq[(draw >= bad) & (draw < bad + hot)] |= FLAGS["HOT"]
     dq[_reference_pixels(aperture)] |= FLAGS["DO_NOT_USE"] | FLAGS["REFERENCE_PIXEL"]
-    if options.masked_strips and aperture.instrument == "MIRI":
+    if options.masked_strips and aperture.siaf["instrument"] == "MIRI":
         x, _ = aperture.full_frame_grid()
         strips = (x < _IMAGER_EDGE) & ~lyot_region(aperture)
         dq[strips] |= FLAGS["DO_NOT_USE"] | FLAGS["NON_SCIENCE"]
@@ -40,18 +40,12 @@ def draw_dq(aperture: Aperture, detector: str, options: DetectorOptions, seed: i
 
 def _reference_pixels(aperture: Aperture) -> np.ndarray:
     # Simulated pixels that hold any reference pixel of the full frame.
-    result = np.zeros(aperture.shape, dtype=bool)
     half = (aperture.binning - 1) / 2
-    edges = zip(
-        aperture.full_frame_grid(),
-        aperture.full_size,
-        aperture.reference_columns_rows,
-        strict=True,
-    )
-    for centre, size, border in edges:
-        width = border * aperture.binning
-        result |= (width > 0) & ((centre - half < width) | (centre + half >= size - width))
-    return result
+    (x, y), (nx, ny) = aperture.full_frame_grid(), aperture.full_size
+    columns, rows = (width * aperture.binning for width in aperture.reference_columns_rows)
+    in_columns = (columns > 0) & ((x - half < columns) | (x + half >= nx - columns))
+    in_rows = (rows > 0) & ((y - half < rows) | (y + half >= ny - rows))
+    return in_columns | in_rows
 
 
 def lyot_region(aperture: Aperture) -> np.ndarray:
@@ -84,7 +78,7 @@ def draw_background(scene: Scene, pointing: Pointing, aperture: Aperture) -> np.
     pedestals = named_generator(seed, "amplifiers", name).standard_normal(8)
     number = np.clip(x // _AMPLIFIER_COLUMNS, 0, 7).astype(int)
     background += errors.amplifier_rms * pedestals[number]
-    if aperture.instrument == "MIRI":
+    if aperture.siaf["instrument"] == "MIRI":
         background += errors.lyot_offset * lyot_region(aperture)
     return background
 
@@ -142,24 +136,20 @@ def draw_cosmic_rays(
     The first array is the energy after the correction of flagged hits, in standard deviations
     of the noise; the second marks the pixels in which a jump was detected.
     """
-    energy, flagged = np.zeros(shape), np.zeros(shape, dtype=bool)
     n = rng.poisson(fraction * shape[0] * shape[1] * 2 / (1 + _LONGEST))
-    rows, columns, track = _tracks(shape, n, rng)
-    hit = rng.exponential(_ENERGY, track.size)
-    detected = (rng.random(n) < _DETECTED)[track]
-    np.add.at(energy, (rows, columns), np.where(detected, _RESIDUAL * hit, hit))
-    flagged[rows[detected], columns[detected]] = True
-    return energy, flagged
-
-
-def _tracks(shape: tuple[int, int], n: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    # Rows, columns and tracks of the pixels, one per step along the larger axis.
     start = rng.uniform(0, 1, (n, 2)) * shape
     angle = rng.uniform(0, 2 * np.pi, n)
     direction = np.c_[np.sin(angle), np.cos(angle)]
     direction = direction / np.abs(direction).max(axis=1, keepdims=True)
+    # One pixel per step along the larger axis.
     step = np.arange(_LONGEST)
     pixels = np.floor(start[:, None] + step[:, None] * direction[:, None]).astype(int)
     used = step < rng.integers(1, _LONGEST + 1, n)[:, None]
     used &= np.all((pixels >= 0) & (pixels < shape), axis=2)
-    return *pixels[used].T, np.nonzero(used)[0]
+    (rows, columns), track = pixels[used].T, np.nonzero(used)[0]
+    hit = rng.exponential(_ENERGY, track.size)
+    detected = (rng.random(n) < _DETECTED)[track]
+    energy, flagged = np.zeros(shape), np.zeros(shape, dtype=bool)
+    np.add.at(energy, (rows, columns), np.where(detected, _RESIDUAL * hit, hit))
+    flagged[rows[detected], columns[detected]] = True
+    return energy, flagged

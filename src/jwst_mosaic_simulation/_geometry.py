@@ -40,11 +40,6 @@ class Aperture:
     subarray: tuple[int, int, int, int]
 
     @property
-    def instrument(self) -> str:
-        """Name of the instrument, in capitals."""
-        return self.siaf["instrument"]
-
-    @property
     def full_size(self) -> tuple[int, int]:
         """Columns and rows of the full frame."""
         return self.siaf["x_sci_size"], self.siaf["y_sci_size"]
@@ -73,7 +68,7 @@ class Aperture:
     @property
     def reference_columns_rows(self) -> tuple[int, int]:
         """Width of the reference-pixel border, columns and rows of simulated pixels."""
-        columns, rows = _REFERENCE_PIXELS[self.instrument]
+        columns, rows = _REFERENCE_PIXELS[self.siaf["instrument"]]
         return -(-columns // self.binning), -(-rows // self.binning)
 
     @property
@@ -87,20 +82,20 @@ class Aperture:
     @cached_property
     def to_v2v3(self) -> Model:
         """Astropy model from 0-based simulated pixels to V2, V3 (arcsec), with inverse."""
-        x0, y0 = (
-            float(pixels.flat[0]) - reference
-            for pixels, reference in zip(
-                self.full_frame_grid(), _reference_pixel(self.siaf), strict=True
-            )
-        )
-        offset = Scale(self.binning) & Scale(self.binning) | Shift(x0) & Shift(y0)
+        x, y = (centres.flat[0] for centres in self.full_frame_grid())
+        shift = Shift(x - (self.siaf["x_sci_ref"] - 1)) & Shift(y - (self.siaf["y_sci_ref"] - 1))
+        offset = Scale(self.binning) & Scale(self.binning) | shift
         distortion = _polynomials(self.siaf["Sci2IdlX"], self.siaf["Sci2IdlY"])
         forward = offset | distortion | self.ideal_to_v2v3
         inverse = _polynomials(*_invert(distortion, self.siaf))
         forward.inverse = self.ideal_to_v2v3.inverse | inverse | offset.inverse
         rows, columns = self.shape
         # jwst leaves MIRI's reference columns out, unless the frame is a subarray.
-        edge = self.reference_columns_rows[0] if self.instrument == "MIRI" and self.is_full else 0
+        edge = (
+            self.reference_columns_rows[0]
+            if self.siaf["instrument"] == "MIRI" and self.is_full
+            else 0
+        )
         box = (edge - 0.5, columns - edge - 0.5), (-0.5, rows - 0.5)
         bind_bounding_box(forward, box, order="F")
         return forward
@@ -134,10 +129,6 @@ def load_aperture(
     return Aperture(siaf, binning, (x0, y0, nx, ny))
 
 
-def _reference_pixel(siaf: dict[str, Any]) -> tuple[float, float]:
-    return siaf["x_sci_ref"] - 1, siaf["y_sci_ref"] - 1
-
-
 def _polynomials(*coefficients: dict[str, float]) -> Model:
     x, y = (
         Polynomial2D(
@@ -153,13 +144,11 @@ def _invert(distortion: Model, siaf: dict[str, Any]) -> tuple[dict[str, float], 
     # SIAF's inverse polynomials, of the same degree, miss by up to 0.1 pixel; three
     # degrees more, fitted a little beyond the frame, miss by less than 0.001.
     degree = distortion[1].degree + 3
-    size = siaf["x_sci_size"], siaf["y_sci_size"]
-    dx, dy = np.meshgrid(
-        *(
-            np.linspace(-0.02 * n, 1.02 * n, 24) - reference
-            for n, reference in zip(size, _reference_pixel(siaf), strict=True)
-        )
+    dx, dy = (
+        np.linspace(-0.02 * size, 1.02 * size, 24) - (siaf[f"{axis}_sci_ref"] - 1)
+        for axis, size in (("x", siaf["x_sci_size"]), ("y", siaf["y_sci_size"]))
     )
+    dx, dy = np.meshgrid(dx, dy)
     x_ideal, y_ideal = distortion(dx, dy)
     unit = np.abs(x_ideal).max()  # keeps the powers near one
     keys = [f"{i}{j}" for i in range(degree + 1) for j in range(i + 1)]
@@ -192,15 +181,14 @@ def build_wcs(aperture: Aperture, ra_ref: float, dec_ref: float, roll_ref: float
     Position and roll, in degrees, are those of the aperture's reference point.
     """
     to_sky = v2v3_to_sky(*aperture.reference_point, ra_ref, dec_ref, roll_ref)
-    detector = coordinate_frames.Frame2D(
-        name="detector", axes_order=(0, 1), unit=(units.pix, units.pix)
-    )
     # No velocity aberration is simulated: jwst's correction for a scale of one is Identity.
-    v2v3, corrected = (
-        coordinate_frames.Frame2D(
-            name=name, axes_order=(0, 1), axes_names=("v2", "v3"), unit=(units.arcsec, units.arcsec)
+    detector, v2v3, corrected = (
+        coordinate_frames.Frame2D(name=name, axes_names=axes, unit=(unit, unit))
+        for name, axes, unit in (
+            ("detector", ("x", "y"), units.pix),
+            ("v2v3", ("v2", "v3"), units.arcsec),
+            ("v2v3vacorr", ("v2", "v3"), units.arcsec),
         )
-        for name in ("v2v3", "v2v3vacorr")
     )
     world = coordinate_frames.CelestialFrame(reference_frame=coordinates.ICRS(), name="world")
     # A copy: tweakreg may change the transforms of one exposure, others share the aperture.

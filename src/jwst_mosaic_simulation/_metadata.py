@@ -1,7 +1,6 @@
 """Metadata of a calibrated exposure, as calwebb_image2 leaves it."""
 
 import json
-from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -20,7 +19,7 @@ _FIRST_MJD = 59742.0  # the day after JWST's first images were taken
 
 def fill_metadata(model: ImageModel, scene: Scene, pointing: Pointing, aperture: Aperture) -> None:
     """Fill in the metadata of a model that has its WCS."""
-    model.update(_shared())
+    model.update(json.loads((files(__package__) / "data" / "metadata.json").read_text()))
     sections = (
         _of_pointing(pointing),
         _of_aperture(aperture),
@@ -34,15 +33,9 @@ def fill_metadata(model: ImageModel, scene: Scene, pointing: Pointing, aperture:
     conversion = FILTERS[scene.filter_name].conversion
     model.meta.photometry.conversion_megajanskys = conversion
     model.meta.photometry.conversion_microjanskys = conversion * _SR_PER_ARCSEC2 * 1e12
-    corners = model.meta.wcs.footprint(center=False).ravel()
-    region = " ".join(f"{value:.9f}" for value in corners)
+    region = " ".join(f"{c:.9f}" for c in model.meta.wcs.footprint(center=False).ravel())
     model.meta.wcsinfo.s_region = f"POLYGON ICRS  {region}"
     model.meta.filename = f"{pointing.rootname}_cal.fits"
-
-
-@cache
-def _shared() -> dict[str, Any]:
-    return json.loads((files(__package__) / "data" / "metadata.json").read_text())
 
 
 def _of_pointing(pointing: Pointing) -> dict[str, dict[str, Any]]:
@@ -62,18 +55,18 @@ def _of_pointing(pointing: Pointing) -> dict[str, dict[str, Any]]:
 
 
 def _of_aperture(aperture: Aperture) -> dict[str, dict[str, Any]]:
-    siaf, name = aperture.siaf, aperture.siaf["aperture"]
+    siaf, name, instrument = aperture.siaf, aperture.siaf["aperture"], aperture.siaf["instrument"]
     rows, columns = aperture.shape
     x0, y0 = (corner // aperture.binning for corner in aperture.subarray[:2])
-    instrument = {"name": aperture.instrument}
-    if aperture.instrument == "NIRCAM":
+    channels: dict[str, str] = {}
+    if instrument == "NIRCAM":
         channel = "LONG" if name[4] == "5" else "SHORT"
-        instrument |= {"pupil": "CLEAR", "channel": channel, "module": name[3]}
+        channels = {"pupil": "CLEAR", "channel": channel, "module": name[3]}
     return {
-        "instrument": instrument,
+        "instrument": {"name": instrument, **channels},
         "exposure": {
-            "type": _EXPOSURE_TYPES[aperture.instrument],
-            "readpatt": "FASTR1" if aperture.instrument == "MIRI" else "SHALLOW4",
+            "type": _EXPOSURE_TYPES[instrument],
+            "readpatt": "FASTR1" if instrument == "MIRI" else "SHALLOW4",
         },
         "aperture": {"name": name, "pps_name": name},
         "photometry": {

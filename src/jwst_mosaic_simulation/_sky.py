@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 from scipy.special import erf
 
 from ._components import Cirrus, Galaxy, StarCounts
-from ._geometry import TangentPlane, load_aperture
+from ._geometry import Aperture, TangentPlane, load_aperture
 from ._random import named_generator
 from .noise import FILTERS
 from .pointing import Pointing
@@ -111,14 +111,13 @@ def _cover(pointings: Sequence[Pointing]) -> tuple[TangentPlane, tuple[float, fl
     mx, my, mz = np.mean(axis, axis=1)
     lon0, lat0 = np.arctan2(my, mx), np.arctan2(mz, np.hypot(mx, my))
     plane = TangentPlane(np.rad2deg(lon0) % 360, np.rad2deg(lat0))
-    reach = np.array([_reach(p.aperture) for p in pointings]) + _COVER_MARGIN
+    reach = np.array([_reach(load_aperture(p.aperture)) for p in pointings]) + _COVER_MARGIN
     half_x, half_y = (float((np.abs(c) + reach).max()) for c in plane.project(ra, dec))
     return plane, (half_x, half_y)
 
 
-def _reach(name: str) -> float:
+def _reach(aperture: Aperture) -> float:
     # Largest distance of a corner from the reference point, arcsec.
-    aperture = load_aperture(name)
     columns, rows = aperture.full_size
     corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows]])
     v2v3 = np.array(aperture.to_v2v3(*corners, with_bounding_box=False))

@@ -27,7 +27,6 @@ OURS, STOCK = "PixelSkyMatchStep", "SkyMatchStep"
 # step, set by polygons and not by pixels, would not shrink much further.
 DEFAULT_BINNING = 4
 PICTURE_CELL = 0.33  # arcsec: three native MIRI pixels
-ERROR_LIMIT = 0.25  # of the colours of the picture's lower row, MJy/sr
 
 
 class _Result(NamedTuple):
@@ -91,8 +90,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     text = "full-size detectors (needs 4 GB of disk)"
     size.add_argument("--full", dest="binning", action="store_const", const=1, help=text)
     parser.add_argument("--seed", type=int, default=1, help="of the simulation [%(default)s]")
-    text = "use only that many exposures [%(default)s]"
-    parser.add_argument("--exposures", type=int, default=32, help=text)
+    parser.add_argument("--exposures", type=int, default=32, help="their number [%(default)s]")
     options = parser.parse_args(argv)
     for name, low, high in (("binning", 1, 16), ("exposures", 2, 32), ("seed", 0, 10**9)):
         if not low <= getattr(options, name) <= high:
@@ -186,7 +184,7 @@ def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]
     # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the
     # range; logarithmic in the galaxies.
     brightness = {"norm": AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0), "cmap": "magma"}
-    errors = {"vmin": -ERROR_LIMIT, "vmax": ERROR_LIMIT, "cmap": "RdBu_r"}
+    errors = {"vmin": -0.25, "vmax": 0.25, "cmap": "RdBu_r"}
     place = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
     figure = Figure(figsize=(15, 8.2), layout="compressed")
     axes = figure.subplots(2, 3, sharex=True, sharey=True, subplot_kw={"facecolor": "0.8"})
@@ -211,17 +209,11 @@ def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]
 
 def _mosaic(images: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Average the exposures without their levels; NaN where no exposure has data."""
-    seen = np.isfinite(images)
-    total = np.where(seen, images - levels[:, None, None], 0).sum(axis=0)
-    count = seen.sum(axis=0)
-    return np.where(count, total / np.maximum(count, 1), np.nan)
+    return np.ma.masked_invalid(images - levels[:, None, None]).mean(axis=0).filled(np.nan)
 
 
 def _map_exposures(files: Sequence[Path]) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Map exposures to one grid, east to the left: the nearest good pixel of each cell, or NaN.
-
-    The second value is the extent of the grid, arcsec.
-    """
+    """Map the nearest good pixels, or NaN, to one grid with east to the left and some extent."""
     models = [ImageModel(file) for file in files]
     corners = np.array([model.meta.wcs.footprint(center=False) for model in models])
     plane = TangentPlane(*corners.mean(axis=(0, 1)))

@@ -47,7 +47,7 @@ class Truth:
     @property
     def good(self) -> np.ndarray:
         """Whether each pixel may be used."""
-        return _good(self.dq)
+        return (self.dq & FLAGS["DO_NOT_USE"]) == 0
 
 
 def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
@@ -90,7 +90,7 @@ def true_level(scene: Scene, pointing: Pointing) -> float:
         Mean over the good pixels, MJy/sr.
     """
     _, background, dq = _background_and_dq(scene, pointing)
-    return float(background[_good(dq)].mean())
+    return float(background[(dq & FLAGS["DO_NOT_USE"]) == 0].mean())
 
 
 def pointing_error(scene: Scene, pointing: Pointing) -> np.ndarray:
@@ -126,16 +126,14 @@ def simulate_exposure(scene: Scene, pointing: Pointing) -> ImageModel:
     """
     truth = true_exposure(scene, pointing)
     signal = np.where(truth.dq & FLAGS["NON_SCIENCE"], _STRIP_LIGHT * truth.signal, truth.signal)
-    rng = named_generator(scene.seed, "noise", pointing.rootname)
-    data = add_noise(signal, scene.noise, rng)
-    dq = truth.dq
+    name, dq = pointing.rootname, truth.dq
+    data = add_noise(signal, scene.noise, named_generator(scene.seed, "noise", name))
     if scene.cosmic_rays is not None:
-        rng = named_generator(scene.seed, "cosmic rays", pointing.rootname)
+        rng = named_generator(scene.seed, "cosmic rays", name)
         energy, flagged = draw_cosmic_rays(data.shape, scene.cosmic_rays.fraction, rng)
         dq = np.where(flagged, dq | FLAGS["JUMP_DET"], dq)
         data = data + energy * np.sqrt(truth.variance)
-    rng = named_generator(scene.seed, "bad values", pointing.rootname)
-    data = _spoil_bad_pixels(data, truth, rng)
+    data = _spoil_bad_pixels(data, truth, named_generator(scene.seed, "bad values", name))
     poisson, read = variances(data, scene.noise)
     model = ImageModel(data.astype(np.float32))
     model.dq = dq.astype(np.uint32)
@@ -224,10 +222,6 @@ def _background_and_dq(scene: Scene, pointing: Pointing) -> tuple[Aperture, np.n
     aperture = _aperture(scene, pointing)
     background = scene.levels[pointing.rootname] + draw_background(scene, pointing, aperture)
     return aperture, background, draw_dq(aperture, pointing.detector, scene.detector, scene.seed)
-
-
-def _good(dq: np.ndarray) -> np.ndarray:
-    return (dq & FLAGS["DO_NOT_USE"]) == 0
 
 
 def _spoil_bad_pixels(data: np.ndarray, truth: Truth, rng: np.random.Generator) -> np.ndarray:

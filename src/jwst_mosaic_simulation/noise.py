@@ -54,9 +54,7 @@ class Noise:
     draw: bool = True
 
 
-def filter_noise(
-    filter_name: str, *, exposure_time: float | None = None, draw: bool = True
-) -> Noise:
+def filter_noise(filter_name: str, *, exposure_time: float | None = None) -> Noise:
     """Make the noise usual for a filter.
 
     Parameters
@@ -65,8 +63,6 @@ def filter_noise(
         One of `FILTERS`.
     exposure_time : float, optional
         Exposure time, s. The default is usual for the filter.
-    draw : bool, optional
-        Whether noise is added to the data.
 
     Returns
     -------
@@ -76,4 +72,4 @@ def filter_noise(
     numbers = FILTERS[filter_name]
     time = numbers.exposure_time if exposure_time is None else exposure_time
     electrons = numbers.gain * time / numbers.conversion
-    return Noise(electrons, numbers.read_noise, time, draw)
+    return Noise(electrons, numbers.read_noise, time)

@@ -125,19 +125,16 @@ def detector_pointings(pointing: Pointing, apertures: Iterable[str]) -> tuple[Po
 def dither_pointings(
     n: int,
     *,
-    center: tuple[float, float] = (150.0, 2.2),
     rolls: Iterable[float] = (0.0,),
     step: float = 4.0,
     aperture: str = "MIRIM_FULL",
 ) -> tuple[Pointing, ...]:
-    """Dither about a point, in one visit per roll.
+    """Dither about right ascension 150 and declination 2.2 degrees, in one visit per roll.
 
     Parameters
     ----------
     n : int
         Dithers per visit.
-    center : tuple of float, optional
-        Right ascension and declination of the aperture's reference point, degrees.
     rolls : iterable of float, optional
         Roll of each visit, degrees; every visit is an observation of its own.
     step : float, optional
@@ -151,7 +148,7 @@ def dither_pointings(
         ``n`` times the number of rolls.
     """
     firsts = (
-        Pointing(*center, roll, aperture, observation=f"{number:03d}")
+        Pointing(150.0, 2.2, roll, aperture, observation=f"{number:03d}")
         for number, roll in enumerate(rolls, start=1)
     )
     return tuple(pointing for first in firsts for pointing in _dither(first, n, step))
@@ -226,16 +223,14 @@ def _attitude(pointing: Pointing, v2: float, v3: float) -> dict[str, float]:
     to_sky = v2v3_to_sky(*v2v3, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)
     ra, dec = to_sky(v2, v3)
     rotation = to_sky[3]
-    up = np.array(rotation(*_north(v2 / 3600, v3 / 3600))).ravel()
-    roll = np.rad2deg(np.arctan2(up @ _east(ra), up @ _north(ra, dec))) % 360
+    _, up = _east_north(v2 / 3600, v3 / 3600)
+    up, (east, north) = np.array(rotation(*up)).ravel(), _east_north(ra, dec)
+    roll = np.rad2deg(np.arctan2(up @ east, up @ north)) % 360
     return {"ra_ref": float(ra), "dec_ref": float(dec), "roll_ref": float(roll)}
 
 
-def _north(longitude: float, latitude: float) -> np.ndarray:
+def _east_north(longitude: float, latitude: float) -> tuple[np.ndarray, np.ndarray]:
+    # Unit vectors along the sphere.
     lon, lat = np.deg2rad(longitude), np.deg2rad(latitude)
-    return np.array([-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)])
-
-
-def _east(longitude: float) -> np.ndarray:
-    lon = np.deg2rad(longitude)
-    return np.array([-np.sin(lon), np.cos(lon), 0.0])
+    north = np.array([-np.sin(lat) * np.cos(lon), -np.sin(lat) * np.sin(lon), np.cos(lat)])
+    return np.array([-np.sin(lon), np.cos(lon), 0.0]), north

@@ -36,13 +36,7 @@ class DetectorOptions:
 
 @dataclass(frozen=True)
 class CosmicRays:
-    """Number of cosmic rays.
-
-    Attributes
-    ----------
-    fraction : float
-        Share of pixels that are hit.
-    """
+    """Cosmic rays that hit a fraction of the pixels."""
 
     fraction: float = 0.002
 
@@ -86,13 +80,6 @@ class Imperfections:
         Pedestals of the amplifiers of a near-infrared detector, MJy/sr.
     lyot_offset : float
         Brightness of MIRI's coronagraphic field above the imager's, MJy/sr.
-
-    Notes
-    -----
-    Loops of real differences of twelve MIRI F2100W exposures close to 0.0055 MJy/sr rms
-    within a visit and 0.013 between visits; gradients of about that size explain both.
-    Bagley et al. 2023, doi:10.3847/2041-8213/acbb08, describe the stripes of NIRCam, and
-    https://github.com/spacetelescope/jwst/issues/10259 MIRI's coronagraphic field.
     """
 
     pointing_rms: float = 0.0
@@ -146,11 +133,10 @@ class Scene:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        names = [p.rootname for p in self.pointings]
-        if len(set(names)) != len(names):
+        names = {p.rootname for p in self.pointings}
+        if len(names) < len(self.pointings):
             raise ValueError("two pointings have the same rootname")
-        missing = set(names) - set(self.levels)
-        if missing:
+        if missing := names - set(self.levels):
             raise ValueError(f"no level for {min(missing)}")
 
 

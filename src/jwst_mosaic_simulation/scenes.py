@@ -18,30 +18,6 @@ from .pointing import (
 )
 from .scene import DetectorOptions, Scene, compose_scene, draw_levels
 
-_SHORT_WAVE = tuple(f"NRC{module}{chip}_FULL" for module in "AB" for chip in range(1, 5))
-
-
-# Components and stars of the sky of each bundled field.
-_SKIES: dict[str, tuple[tuple[Galaxy | Cirrus, ...], StarCounts]] = {
-    "stephans-quintet": (
-        (
-            Galaxy(6.0, 12.0, -35, 25, angle=60),
-            Galaxy(9.0, 8.0, 20, 10, axis_ratio=0.8, arm_contrast=0.3),
-            Galaxy(4.0, 15.0, 45, -40, axis_ratio=0.5, angle=130),
-            Cirrus(0.3, 0.8),
-        ),
-        StarCounts(1000, flux=8.0),
-    ),
-    "ngc628": (
-        (Galaxy(12.0, 90.0, axis_ratio=0.95, bulge=1.5), Cirrus(3.0, 0.9)),
-        StarCounts(900, slope=1.8, flux=2.0),
-    ),
-    "thirty-doradus": (
-        (Cirrus(60.0, 1.1), Cirrus(15.0, 0.8, 2.6)),
-        StarCounts(800, slope=1.8, flux=5.0),
-    ),
-}
-
 
 def real_field(name: str, n: int | None = None, **options: Any) -> Scene:
     """Observe a field with the pointings of a real MIRI mosaic.
@@ -61,32 +37,45 @@ def real_field(name: str, n: int | None = None, **options: Any) -> Scene:
         The scene, with random levels. Those of ``stephans-quintet`` are the levels that
         jwst's own step measured on the real data.
     """
-    components, stars = _SKIES[name]
     field = json.loads((files(__package__) / "data" / f"{name}.json").read_text())
     exposures = field["exposures"]
     n = len(exposures) if n is None else n
     exposures = [exposures[i * len(exposures) // n] for i in range(n)]
     measured = [exposure.pop("stock_match_level", None) for exposure in exposures]
     pointings = tuple(Pointing(aperture=field["aperture"], **e) for e in exposures)
-    names = [p.rootname for p in pointings]
-    return compose_scene(
-        name,
-        pointings,
-        filter_name=field["filter"],
-        components=components,
-        stars=stars,
-        levels=None if None in measured else dict(zip(names, measured, strict=True)),
-        target=field["target"],
-        **options,
-    )
+    if None not in measured:
+        names = [p.rootname for p in pointings]
+        options = {"levels": dict(zip(names, measured, strict=True))} | options
+    usual = {"filter_name": field["filter"], "target": field["target"]}
+    return compose_scene(name, pointings, **(usual | options))
 
 
 #: Compact group of galaxies: 32 exposures of 4 visits.
-stephans_quintet = partial(real_field, "stephans-quintet")
+stephans_quintet = partial(
+    real_field,
+    "stephans-quintet",
+    components=(
+        Galaxy(6.0, 12.0, -35, 25, angle=60),
+        Galaxy(9.0, 8.0, 20, 10, axis_ratio=0.8, arm_contrast=0.3),
+        Galaxy(4.0, 15.0, 45, -40, axis_ratio=0.5, angle=130),
+        Cirrus(0.3, 0.8),
+    ),
+    stars=StarCounts(1000, flux=8.0),
+)
 #: Face-on spiral: 20 exposures in three connected components.
-ngc628 = partial(real_field, "ngc628")
+ngc628 = partial(
+    real_field,
+    "ngc628",
+    components=(Galaxy(12.0, 90.0, axis_ratio=0.95, bulge=1.5), Cirrus(3.0, 0.9)),
+    stars=StarCounts(900, slope=1.8, flux=2.0),
+)
 #: Nebula that fills the field: 20 exposures of 2 visits.
-thirty_doradus = partial(real_field, "thirty-doradus")
+thirty_doradus = partial(
+    real_field,
+    "thirty-doradus",
+    components=(Cirrus(60.0, 1.1), Cirrus(15.0, 0.8, 2.6)),
+    stars=StarCounts(800, slope=1.8, flux=5.0),
+)
 
 
 def dithers(
@@ -141,7 +130,8 @@ def nircam_mosaic(n: int = 2, *, detector_scatter: float = 0.01, **options: Any)
     telescope = dither_pointings(n, rolls=(20.0, 24.0), step=12.0, aperture="NRCA5_FULL")
     # Each visit 70 arcsec from the last: enough to bridge the gap between the modules.
     moved = (offset_pointing(p, 70.0 * (int(p.observation) - 1), 0.0) for p in telescope)
-    pointings = tuple(q for p in moved for q in detector_pointings(p, _SHORT_WAVE))
+    apertures = [f"NRC{module}{chip}_FULL" for module in "AB" for chip in range(1, 5)]
+    pointings = tuple(q for p in moved for q in detector_pointings(p, apertures))
     scene = compose_scene(
         "nircam-mosaic",
         pointings,
@@ -175,12 +165,11 @@ def two_by_three(
         The scene.
     """
     pointings = mosaic_pointings(2, 3, overlap=0.15, visit_per_tile=True)
-    names = [p.rootname for p in pointings]
     return compose_scene(
         "two-by-three",
         pointings,
-        levels=dict(zip(names, levels, strict=True)),
-        noise=filter_noise("F770W", draw=False),
+        levels={p.rootname: level for p, level in zip(pointings, levels, strict=True)},
+        noise=replace(filter_noise("F770W"), draw=False),
         cosmic_rays=None,
         detector=DetectorOptions(binning, masked_strips=False, bad_fraction=0.0, hot_fraction=0.0),
         binning=binning,
