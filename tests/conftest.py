@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
+from jwst_mosaic_simulation import simulate_mosaic, stephans_quintet
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 
 # Visits of the mosaic of three by three, and the exposure that lies beside it.
 DISPLACED, SPOILED, STEEP = "09999001001", "09999001005", "09999001009"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 BINNING = 4

@@ -21,12 +21,8 @@ from jwst.stpipe import Pipeline, Step
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation import nircam_mosaic, simulate_models, two_by_three
 from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import (
-    nircam_mosaic,
-    simulate_models,
-    two_by_three,
-)
 
 HOOK = "jwst_mosaic_skymatch.PixelSkyMatchStep"
 SKIPPED = {"skip": True}

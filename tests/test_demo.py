@@ -9,8 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch import demo
-from jwst_mosaic_skymatch.simulation import Simulation
+from jwst_mosaic_simulation import Simulation, demo
 
 SMALL = ["--binning", "8", "--exposures", "8"]
 
@@ -112,7 +111,7 @@ def test_says_what_to_install(tmp_path, monkeypatch, missing):
     [
         (["--binning", "0"], "--binning must be between 1 and 16"),
         (["--exposures", "1"], "--exposures must be between 2 and 32"),
-        (["--seed", "-1"], "--seed must not be negative"),
+        (["--seed", "-1"], "--seed must be between 0 and"),
         (["--full", "--binning", "2"], "not allowed with argument"),
     ],
 )
@@ -123,7 +122,7 @@ def test_refuses_bad_arguments(arguments, message, capsys):
 
 
 def test_shows_what_a_step_says_that_fails(tmp_path, monkeypatch):
-    def simulate_nothing(scene, directory, progress):
+    def simulate_nothing(scene, directory):
         return Simulation(association=directory / "none_asn.json", files=(), levels={})
 
     monkeypatch.setattr(demo, "simulate_mosaic", simulate_nothing)

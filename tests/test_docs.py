@@ -12,18 +12,9 @@ import jwst_mosaic_skymatch
 
 PACKAGE = Path(jwst_mosaic_skymatch.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
-SUBPACKAGES = (
-    "exposures",
-    "tiles",
-    "offsets",
-    "levels",
-    "compute",
-    "products",
-    "report",
-    "simulation",
-)
+SUBPACKAGES = ("exposures", "tiles", "offsets", "levels", "compute", "products", "report")
 ORDER = ("compat", *SUBPACKAGES)
-WITH_JWST = {"step", "pipeline", "hooks", "demo", "exposures/library"}
+WITH_JWST = {"step", "pipeline", "hooks", "exposures/library"}
 
 
 def modules():

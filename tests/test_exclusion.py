@@ -12,14 +12,9 @@ from astropy.wcs import WCS
 from helpers import level_errors, read_levels, rms
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation import DetectorOptions, mosaic_pointings, simulate_models, two_by_three
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.exposures.models import borrowed
-from jwst_mosaic_skymatch.simulation import (
-    DetectorOptions,
-    mosaic_pointings,
-    simulate_models,
-    two_by_three,
-)
 
 BINNING = 8
 # Of the patch: arcsec, so that it covers most of the field, where no statistic is robust any

@@ -29,16 +29,16 @@ from helpers import rootname
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch import run as run_module
-from jwst_mosaic_skymatch import step as step_module
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     Galaxy,
     compose_scene,
     mosaic_pointings,
     simulate_exposure,
     simulate_mosaic,
 )
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch import run as run_module
+from jwst_mosaic_skymatch import step as step_module
 
 # Of the session's mosaic: each overlaps both others.
 CHOSEN = (0, 2, 6)

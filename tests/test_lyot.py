@@ -7,8 +7,8 @@ import pytest
 from helpers import rms
 from stdatamodels.jwst.datamodels import open as open_model
 
+import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch import simulation as sim
 from jwst_mosaic_skymatch.tiles import grid
 
 BINNING = 4

@@ -5,9 +5,9 @@ import pytest
 from astropy.io import fits
 from test_backgrounds import mosaic, run
 
-from jwst_mosaic_skymatch import simulation as sim
-from jwst_mosaic_skymatch.simulation.background import draw_background
-from jwst_mosaic_skymatch.simulation.exposure import load_aperture
+import jwst_mosaic_simulation as sim
+from jwst_mosaic_simulation._effects import draw_background
+from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 BINNING = 4

@@ -21,13 +21,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation import dithers, simulate_mosaic
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.levels.inverse import LevelCovariance
 from jwst_mosaic_skymatch.levels.joint import joint_normal_matrix, solve_jointly
 from jwst_mosaic_skymatch.levels.solution import solve_levels
 from jwst_mosaic_skymatch.offsets.measure import PairFit, PairOffset
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
-from jwst_mosaic_skymatch.simulation import dithers, simulate_mosaic
 from jwst_mosaic_skymatch.tiles.blocks import summarize
 
 CHEAP = settings(derandomize=True, deadline=None, max_examples=60)

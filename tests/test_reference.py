@@ -13,14 +13,8 @@ from jwst.skymatch import SkyMatchStep
 from stdatamodels.jwst.datamodels import dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation import Cirrus, Galaxy, compose_scene, mosaic_pointings, simulate_models
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import (
-    Cirrus,
-    Galaxy,
-    compose_scene,
-    mosaic_pointings,
-    simulate_models,
-)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from gwcs import WCS
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation import dithers, simulate_mosaic
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import dithers, simulate_mosaic
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
 # The kernel's count of open files, and of pages.

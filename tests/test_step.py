@@ -24,9 +24,7 @@ from stdatamodels.jwst.datamodels import ImageModel, dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.report.command import main as report_again
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     FILTERS,
     Imperfections,
     dither_pointings,
@@ -38,6 +36,8 @@ from jwst_mosaic_skymatch.simulation import (
     stephans_quintet,
     two_by_three,
 )
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.report.command import main as report_again
 
 SKIES = np.array([100.0, 120.0, 105.0, 110.0, 105.0, 115.0])
 # The simulated sky itself, on which levels are put.

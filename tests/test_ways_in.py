@@ -17,8 +17,8 @@ from stdatamodels.jwst.datamodels import open as open_model
 from stpipe.entry_points import get_steps
 
 import jwst_mosaic_skymatch
+from jwst_mosaic_simulation import Imperfections, dithers, simulate_mosaic
 from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import Imperfections, dithers, simulate_mosaic
 
 I2D = "stephans-quintet_i2d.fits"
 STRUN = str(Path(sys.executable).parent / "strun")

@@ -5,10 +5,7 @@ from jwst.skymatch import SkyMatchStep
 from matplotlib import pyplot as plt
 from matplotlib.colors import AsinhNorm
 
-from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
-from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     Cirrus,
     Galaxy,
     StarCounts,
@@ -16,6 +13,9 @@ from jwst_mosaic_skymatch.simulation import (
     mosaic_pointings,
     simulate_models,
 )
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
+from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
 

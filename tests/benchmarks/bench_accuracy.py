@@ -20,7 +20,7 @@ import numpy as np
 from information_bound import level_covariance
 from records import add_json_option, write_record
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 MIRI_PIXEL = 0.11

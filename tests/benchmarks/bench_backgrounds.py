@@ -17,9 +17,9 @@ import numpy as np
 from information_bound import plane_bound
 from records import add_json_option, write_record
 
-from jwst_mosaic_skymatch import simulation as sim
-from jwst_mosaic_skymatch.simulation.aperture import load_aperture
-from jwst_mosaic_skymatch.simulation.background import draw_background
+import jwst_mosaic_simulation as sim
+from jwst_mosaic_simulation._effects import draw_background
+from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 CASES = {

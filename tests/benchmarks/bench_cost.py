@@ -29,7 +29,7 @@ from pathlib import Path
 
 from records import add_json_option, write_record
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 
 RUNNER = Path(__file__).with_name("run_step.py")
 WAYS = ("floor", "ours", "stock")

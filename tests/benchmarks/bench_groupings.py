@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 GROUPINGS = ("visit", "none")

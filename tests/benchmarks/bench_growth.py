@@ -27,7 +27,7 @@ import numpy as np
 from bench_cost import run
 from records import add_json_option, write_record
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 
 DITHERS = 4  # of each visit of the mosaic
 STARS = 800  # of each field on the full-size detector

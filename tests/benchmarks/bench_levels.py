@@ -17,7 +17,7 @@ from information_bound import level_covariance
 from records import add_json_option, write_record
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_skymatch import simulation
+import jwst_mosaic_simulation as sim
 
 SCENES = {"stephans_quintet": 32, "ngc628": 20, "thirty_doradus": 20, "dithers": 12}
 COLUMNS = {
@@ -50,10 +50,10 @@ def main():
 
 def compare(name, seed, binning, masked_strips):
     """Run both steps on one mosaic, print their errors and give them."""
-    maker = getattr(simulation, name)
+    maker = getattr(sim, name)
     scene = maker(SCENES[name], seed=seed, binning=binning, masked_strips=masked_strips)
     with tempfile.TemporaryDirectory() as directory:
-        mosaic = simulation.simulate_mosaic(scene, directory)
+        mosaic = sim.simulate_mosaic(scene, directory)
         models = [open_model(path) for path in mosaic.files]
         covariance = level_covariance(models, scene)
         for model in models:

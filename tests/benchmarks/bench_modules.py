@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 N_POINTINGS = 5

@@ -61,7 +61,7 @@ COLUMNS = {
 
 def scenes():
     """Give the scenes by name, as functions of seed and binning."""
-    from jwst_mosaic_skymatch import simulation as sim
+    import jwst_mosaic_simulation as sim
 
     return {
         "blank": lambda seed, binning: sim.blank_field(
@@ -152,7 +152,7 @@ def run_scene(scene, pythons):
     import numpy as np
     from information_bound import level_covariance
 
-    from jwst_mosaic_skymatch import simulation as sim
+    import jwst_mosaic_simulation as sim
 
     with tempfile.TemporaryDirectory() as directory:
         directory = Path(directory)

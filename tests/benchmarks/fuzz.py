@@ -33,8 +33,8 @@ import asdf
 from stpipe import config_parser
 
 import jwst_mosaic_skymatch
+from jwst_mosaic_simulation import simulate_mosaic, stephans_quintet
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
 
 PACKAGE = Path(jwst_mosaic_skymatch.__file__).parent
 ASSOCIATION, SKYLIST, PARAMETERS = "asn.json", "sky.txt", "pars.asdf"

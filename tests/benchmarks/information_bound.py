@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from jwst_mosaic_simulation import true_exposure
 from jwst_mosaic_skymatch.exposures.models import wcs_footprint
-from jwst_mosaic_skymatch.simulation import true_exposure
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
 

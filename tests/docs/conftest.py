@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from jwst_mosaic_skymatch import simulation as sim
+import jwst_mosaic_simulation as sim
 
 # MIRI pixels to a simulated one, per axis. Fields are as large as they are.
 BINNING = 8

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 from astropy.table import Table
 
-from jwst_mosaic_skymatch.simulation import simulate_mosaic, stephans_quintet
+from jwst_mosaic_simulation import simulate_mosaic, stephans_quintet
 
 mast = pytest.importorskip("astroquery.mast", reason="pip install astroquery")
 PAGE = Path(__file__).parents[2] / "docs" / "real_data.rst"

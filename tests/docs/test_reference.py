@@ -15,8 +15,8 @@ from jwst.stpipe import Step
 from stdatamodels.jwst.datamodels import open as open_model
 from stpipe.config_parser import ConfigObj
 
+from jwst_mosaic_simulation import simulate_mosaic
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import simulate_mosaic
 
 DOCS = Path(__file__).parents[2] / "docs"
 # What every step writes into a model that it opens from an association, or saves.

@@ -15,9 +15,8 @@ import pytest
 from jwst.pipeline.tests import test_calwebb_image3 as peer
 from jwst.stpipe import Step
 
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline
-from jwst_mosaic_skymatch.simulation import load_aperture
-from jwst_mosaic_skymatch.simulation.attitude import build_wcs
 
 # Pytest takes tests and fixtures from this module's names.
 globals().update(

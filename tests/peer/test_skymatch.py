@@ -8,9 +8,8 @@ in this package; and a fixture of jwst's own ``conftest.py``.
 import pytest
 from jwst.skymatch.tests import test_skymatch as peer
 
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.simulation import load_aperture
-from jwst_mosaic_skymatch.simulation.attitude import build_wcs
 
 # Pytest takes tests and fixtures from this module's names.
 globals().update({name: thing for name, thing in vars(peer).items() if name.startswith("test_")})

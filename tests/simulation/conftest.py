@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jwst_mosaic_skymatch.simulation import dithers
+from jwst_mosaic_simulation import dithers
 
 
 @pytest.fixture(scope="session")

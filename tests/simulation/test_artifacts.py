@@ -3,19 +3,18 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import CosmicRays, Patch
-from jwst_mosaic_skymatch.simulation.artifacts import draw_cosmic_rays, draw_patch, draw_plane
+from jwst_mosaic_simulation import Patch
+from jwst_mosaic_simulation._effects import draw_cosmic_rays, draw_patch, draw_plane
 
 
 def test_cosmic_rays():
-    options = CosmicRays(fraction=0.01, energy=30.0, detected=0.7, residual=0.1)
-    energy, flagged = draw_cosmic_rays((600, 700), options, np.random.default_rng(2))
+    energy, flagged = draw_cosmic_rays((600, 700), 0.01, np.random.default_rng(2))
     hit = energy > 0
     assert hit.mean() == pytest.approx(0.01, rel=0.1)
     assert not np.any(flagged & ~hit)
-    assert flagged[hit].mean() == pytest.approx(0.7, abs=0.05)
-    assert energy[hit & ~flagged].mean() == pytest.approx(30, rel=0.15)
-    assert energy[flagged].mean() == pytest.approx(3, rel=0.15)
+    assert flagged[hit].mean() == pytest.approx(0.8, abs=0.05)
+    assert energy[hit & ~flagged].mean() == pytest.approx(20, rel=0.15)
+    assert energy[flagged].mean() == pytest.approx(0.4, rel=0.15)
 
 
 def test_patch():

@@ -6,8 +6,8 @@ from jwst.assign_wcs import pointing as jwst_pointing
 from numpy.testing import assert_allclose
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.simulation import Pointing, load_aperture, v2v3_to_sky
-from jwst_mosaic_skymatch.simulation.attitude import attitude_at
+from jwst_mosaic_simulation import Pointing, detector_pointings
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture, v2v3_to_sky
 
 ARCSEC = 1 / 3600
 
@@ -18,31 +18,30 @@ def test_sky_agrees_with_jwst(name, ra, dec, roll):
     aperture = load_aperture(name)
     model = ImageModel((4, 4))
     model.meta.wcsinfo = {"ra_ref": ra, "dec_ref": dec, "roll_ref": roll}
-    model.meta.wcsinfo.v2_ref, model.meta.wcsinfo.v3_ref = aperture.v2_ref, aperture.v3_ref
-    v2, v3 = aperture.v2_ref + np.array([-60.0, 10.0]), aperture.v3_ref + np.array([50.0, -40.0])
-    ours = v2v3_to_sky(aperture.v2_ref, aperture.v3_ref, ra, dec, roll)(v2, v3)
+    v2_ref, v3_ref = aperture.reference_point
+    model.meta.wcsinfo.v2_ref, model.meta.wcsinfo.v3_ref = v2_ref, v3_ref
+    v2, v3 = v2_ref + np.array([-60.0, 10.0]), v3_ref + np.array([50.0, -40.0])
+    ours = v2v3_to_sky(v2_ref, v3_ref, ra, dec, roll)(v2, v3)
     theirs = jwst_pointing.v23tosky(model)(v2, v3)
     assert_allclose(ours, theirs, rtol=0, atol=1e-6 * ARCSEC)
 
 
-def test_attitude_agrees_with_jwst():
-    reference = {
-        "v2_ref": 86.0,
-        "v3_ref": -493.5,
-        "ra_ref": 53.1,
-        "dec_ref": -67.8,
-        "roll_ref": 33.0,
-    }
-    ra, dec, roll = attitude_at(-120.0, -520.0, **reference)
-    theirs = jwst_pointing.compute_roll_ref(**reference, new_v2_ref=-120.0, new_v3_ref=-520.0)
-    assert roll == pytest.approx(theirs, abs=1e-6)
-    there = {"v2_ref": -120.0, "v3_ref": -520.0, "ra_ref": ra, "dec_ref": dec, "roll_ref": roll}
-    assert_allclose(attitude_at(86.0, -493.5, **there), (53.1, -67.8, 33.0), rtol=0, atol=1e-9)
+def test_attitude_of_other_detectors_agrees_with_jwst():
+    first = Pointing(53.1, -67.8, 33.0, "NRCA1_FULL")
+    (other,) = detector_pointings(first, ["NRCB5_FULL"])
+    v2_ref, v3_ref = load_aperture("NRCA1_FULL").reference_point
+    new_v2_ref, new_v3_ref = load_aperture("NRCB5_FULL").reference_point
+    theirs = jwst_pointing.compute_roll_ref(
+        v2_ref, v3_ref, 33.0, 53.1, -67.8, new_v2_ref, new_v3_ref
+    )
+    assert other.roll_ref == pytest.approx(theirs, abs=1e-6)
+    (back,) = detector_pointings(other, ["NRCA1_FULL"])
+    assert_allclose((back.ra_ref, back.dec_ref, back.roll_ref), (53.1, -67.8, 33.0), atol=1e-9)
 
 
 def test_orientation_of_miri():
     # At this roll the ideal y axis points north; seen from inside, east is to the left.
-    angle = load_aperture("MIRIM_FULL").v3_idl_yangle
+    angle = load_aperture("MIRIM_FULL").siaf["v3_idl_yangle"]
     wcs = Pointing(150.0, 2.0, -angle).wcs()
     (ra0, dec0), (ra1, dec1), (ra2, dec2) = (wcs(*p) for p in ((692, 512), (692, 612), (792, 512)))
     assert dec1 - dec0 == pytest.approx(100 * 0.11134 * ARCSEC, rel=1e-3)
@@ -57,7 +56,8 @@ def test_wcs_has_the_frames_of_jwst():
     assert wcs.bounding_box.bounding_box(order="F") == ((3.5, 1027.5), (-0.5, 1023.5))
     assert wcs.array_shape == (1024, 1032)
     # Of a subarray jwst leaves no columns out.
-    box = Pointing(150.0, 2.0).wcs(1, (0, 0, 64, 32)).bounding_box
+    aperture = load_aperture("MIRIM_FULL", 1, (0, 0, 64, 32))
+    box = build_wcs(aperture, 150.0, 2.0, 0.0).bounding_box
     assert box.bounding_box(order="F") == ((-0.5, 63.5), (-0.5, 31.5))
 
 

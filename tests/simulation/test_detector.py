@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jwst_mosaic_skymatch.simulation import DetectorOptions, draw_dq, load_aperture
-from jwst_mosaic_skymatch.simulation.detector import FLAGS
+from jwst_mosaic_simulation import DetectorOptions
+from jwst_mosaic_simulation._effects import FLAGS, draw_dq
+from jwst_mosaic_simulation._geometry import load_aperture
 
 PERFECT = DetectorOptions(bad_fraction=0.0, hot_fraction=0.0)
 

@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     Galaxy,
     Imperfections,
     Patch,
-    Stars,
     blank_field,
     dither_pointings,
-    make_sky,
     pointing_error,
     simulate_exposure,
     simulate_models,
     true_exposure,
 )
-from jwst_mosaic_skymatch.simulation.detector import FLAGS
+from jwst_mosaic_simulation._effects import FLAGS
+from jwst_mosaic_simulation._sky import make_sky
 
 
 def signal(scene, **imperfections):
@@ -93,7 +92,7 @@ def test_pointing_error_moves_the_field_but_not_the_wcs(clean):
     scene = replace(
         clean,
         imperfections=Imperfections(pointing_rms=0.5),
-        sky=replace(clean.sky, stars=Stars(*np.zeros((3, 0)))),
+        sky=replace(clean.sky, stars=np.zeros((3, 0))),
     )
     pointing = scene.pointings[0]
     east, north = pointing_error(scene, pointing) / 3600

@@ -3,16 +3,11 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import (
-    Pointing,
-    draw_levels,
-    measured_levels,
-    read_pointings,
-)
+from jwst_mosaic_simulation import Pointing, draw_levels, ngc628, stephans_quintet
 
 
 def test_levels_do_not_depend_on_the_other_exposures():
-    pointings = read_pointings("stephans-quintet-f770w")
+    pointings = stephans_quintet(binning=16).pointings
     assert draw_levels(pointings[7:9], 3).items() <= draw_levels(pointings, 3).items()
     assert draw_levels(pointings, 3) != draw_levels(pointings, 4)
 
@@ -38,8 +33,8 @@ def test_detectors_of_an_exposure_share_its_level():
 
 
 def test_measured_levels():
-    levels = measured_levels(read_pointings("stephans-quintet-f770w"))
-    assert levels["jw02732002001_02101_00001_mirimage"] == 1.15274
-    assert len(levels) == 32
-    with pytest.raises(ValueError, match=r"no measured level for jw02107039001.* and 19 more"):
-        measured_levels(read_pointings("ngc628-f1000w"))
+    scene = stephans_quintet(binning=16)
+    assert scene.levels["jw02732002001_02101_00001_mirimage"] == 1.15274
+    assert len(scene.levels) == 32
+    random = ngc628(binning=16, seed=5)
+    assert random.levels == draw_levels(random.pointings, 5)

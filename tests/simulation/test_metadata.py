@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.simulation import (
-    DetectorOptions,
-    blank_field,
-    nircam_mosaic,
-    simulate_exposure,
-)
+from jwst_mosaic_simulation import DetectorOptions, blank_field, nircam_mosaic, simulate_exposure
 
 
 def test_miri():

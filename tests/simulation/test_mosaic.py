@@ -8,7 +8,7 @@ from jwst.datamodels import ModelLibrary
 from numpy.testing import assert_allclose, assert_array_equal
 from stdatamodels.jwst.datamodels import ImageModel
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     nircam_mosaic,
     simulate_exposure,
     simulate_models,
@@ -18,40 +18,35 @@ from jwst_mosaic_skymatch.simulation import (
 
 @pytest.fixture(scope="module")
 def written(dithered, tmp_path_factory):
-    """The scene's files in a directory that did not exist, and the calls of progress."""
-    calls = []
+    """The scene's files in a directory that did not exist."""
     directory = tmp_path_factory.mktemp("mosaic") / "new"
     scene = replace(dithered, name="tiny")
-    return simulate_mosaic(scene, directory, lambda *numbers: calls.append(numbers)), calls
+    return simulate_mosaic(scene, directory)
 
 
-def test_progress_and_levels(written, dithered):
-    simulation, calls = written
-    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert simulation.levels == dict(dithered.levels)
+def test_levels(written, dithered):
+    assert written.levels == dict(dithered.levels)
 
 
 def test_association(written):
-    simulation, _ = written
-    assert simulation.association.name == "tiny_asn.json"
-    product = json.loads(simulation.association.read_text())["products"][0]
+    assert written.association.name == "tiny_asn.json"
+    product = json.loads(written.association.read_text())["products"][0]
     assert product["name"] == "tiny"
-    assert [m["expname"] for m in product["members"]] == [path.name for path in simulation.files]
-    library = ModelLibrary(str(simulation.association), on_disk=True)
+    assert [m["expname"] for m in product["members"]] == [path.name for path in written.files]
+    library = ModelLibrary(str(written.association), on_disk=True)
     assert library.group_names == {
         f"jw0999900{visit}001_02101_0000{exposure}" for visit in (1, 2) for exposure in (1, 2)
     }
 
 
 def test_files_hold_the_exposures(written, dithered):
-    simulation, _ = written
     expected = simulate_exposure(dithered, dithered.pointings[2])
-    with ImageModel(simulation.files[2]) as model:
+    with ImageModel(written.files[2]) as model:
         for name in ("data", "dq", "err", "var_poisson", "var_rnoise", "var_flat"):
             assert_array_equal(getattr(model, name), getattr(expected, name))
         assert_allclose(model.meta.wcs(90, 60), expected.meta.wcs(90, 60), rtol=0, atol=1e-12)
         assert model.meta.wcsinfo.s_region == expected.meta.wcsinfo.s_region
-        assert model.meta.filename == simulation.files[2].name
+        assert model.meta.filename == written.files[2].name
 
 
 def test_jwst_groups_nircam_by_exposure():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jwst_mosaic_skymatch.simulation import Noise, filter_noise, variances
-from jwst_mosaic_skymatch.simulation.noise import add_noise
+from jwst_mosaic_simulation import filter_noise
+from jwst_mosaic_simulation._effects import add_noise, variances
+from jwst_mosaic_simulation.noise import Noise
 
 
 @pytest.mark.parametrize("brightness", [-3.0, 0.0, 0.02, 40.0])

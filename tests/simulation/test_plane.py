@@ -4,7 +4,7 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.simulation.plane import TangentPlane
+from jwst_mosaic_simulation._geometry import TangentPlane
 
 
 def test_agrees_with_astropy():

@@ -6,32 +6,22 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.simulation import (
-    Pointing,
-    detector_pointings,
-    offset_pointing,
-    read_pointings,
-)
+from jwst_mosaic_simulation import Pointing, detector_pointings, offset_pointing, real_field
 
 
 @pytest.mark.parametrize(
     ("field", "first", "count"),
     [
-        ("stephans-quintet-f770w", "jw02732002001_02101_00001_mirimage", 32),
-        ("ngc628-f1000w", "jw02107039001_02103_00001_mirimage", 20),
-        ("30dor-f1280w", "jw02729002001_02105_00001_mirimage", 20),
+        ("stephans-quintet", "jw02732002001_02101_00001_mirimage", 32),
+        ("ngc628", "jw02107039001_02103_00001_mirimage", 20),
+        ("thirty-doradus", "jw02729002001_02105_00001_mirimage", 20),
     ],
 )
-def test_read_pointings(field, first, count):
-    names = [p.rootname for p in read_pointings(field)]
+def test_real_pointings(field, first, count):
+    names = [p.rootname for p in real_field(field, binning=16).pointings]
     assert names[0] == first
     assert names == sorted(set(names))
     assert len(names) == count
-
-
-def test_read_pointings_refuses_unknown_field():
-    with pytest.raises(ValueError, match="unknown field 'andromeda'"):
-        read_pointings("andromeda")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from jwst_mosaic_skymatch.simulation._random import named_generator
+from jwst_mosaic_simulation._random import named_generator
 
 
 def test_same_seed_and_names_give_the_same_numbers_in_every_process():
     code = (
-        "from jwst_mosaic_skymatch.simulation._random import named_generator as g;"
+        "from jwst_mosaic_simulation._random import named_generator as g;"
         "print(g(3, 'noise', 'first').random())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jwst_mosaic_skymatch.simulation import (
+from jwst_mosaic_simulation import (
     DetectorOptions,
     Imperfections,
     compose_scene,
@@ -35,7 +35,7 @@ def test_composed_scene_is_usual_for_the_filter():
 def test_any_field_can_be_replaced():
     changes = {
         "imperfections": Imperfections(gain_rms=0.1),
-        "noise": filter_noise("F770W", draw=False),
+        "noise": replace(filter_noise("F770W"), draw=False),
         "cosmic_rays": None,
     }
     scene = compose_scene("name", dither_pointings(1), **changes)

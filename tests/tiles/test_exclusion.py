@@ -7,9 +7,9 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
+from jwst_mosaic_simulation import DetectorOptions, simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.exposures.areas import MaskArea, read_area
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.simulation import DetectorOptions, simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.tiles.exclusion import (
     Exclusion,
     excluded_pixels,
