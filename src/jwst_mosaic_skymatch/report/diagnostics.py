@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import numpy as np
 from astropy.table import QTable
@@ -11,25 +10,32 @@ from jwst_mosaic_skymatch.exposures.skylist import skylist_of
 from jwst_mosaic_skymatch.levels.results import Match, Stack
 from jwst_mosaic_skymatch.products import files
 from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.report.archive import write_material
 from jwst_mosaic_skymatch.report.result import MatchResult
+from jwst_mosaic_skymatch.report.sources import levels_alone, stack_images
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
 __all__ = ["OutputPath", "save_report", "save_skylist", "save_tables", "save_tiles"]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
-#: Takes name, suffix and extension of a file and returns its path.
+#: Makes the path of a file of its name, suffix and extension.
 OutputPath = Callable[[str, str, str], str]
 
 
-def save_tables(  # numpydoc ignore=PR01
-    output_path: OutputPath, product: str, levels: QTable, pairs: QTable
-) -> None:
-    """Save the tables of levels and of pairs."""
-    for table, what in ((levels, "levels"), (pairs, "pairs")):
-        files.save_table(output_path(product, f"skymatch_{what}", "ecsv"), table)
+def save_tables(output_path: OutputPath, product: str, levels: QTable, pairs: QTable) -> None:
+    """Save the tables of levels and of pairs.
+
+    Parameters
+    ----------
+    output_path : callable
+        See `OutputPath`.
+    product : str
+        Name of the product.
+    levels, pairs : `~astropy.table.QTable`
+        The tables.
+    """
+    files.save_table(output_path(product, "skymatch_levels", "ecsv"), levels)
+    files.save_table(output_path(product, "skymatch_pairs", "ecsv"), pairs)
 
 
 def save_skylist(
@@ -40,22 +46,22 @@ def save_skylist(
     match: Match,
     stem: Callable[[str], str],
 ) -> Finding | None:
-    """Save levels for the stock step, if it can do with them.
+    """Save levels for the stock step, if they suffice for it.
 
     Parameters
     ----------
     output_path : callable
-        Says where to.
+        See `OutputPath`.
     product : str
         Name of the product.
     filenames : sequence of str
         The exposures.
     levels : ndarray, shape (n,)
-        Levels of all images, MJy/sr: of the exposures, and of pieces of them.
+        Levels of exposures and of their pieces, MJy/sr.
     match : Match
         The match.
     stem : callable
-        Reduces a file name to what the stock step compares.
+        Reduces a file name to the part that the stock step compares.
 
     Returns
     -------
@@ -65,11 +71,12 @@ def save_skylist(
     if len(levels) > len(filenames):
         sentence = "No skylist is saved. Lyot fields have levels of their own (miri_lyot)."
         return Finding(sentence, remedy="use miri_lyot='keep' or 'mask'")
-    if any(match.planes):
+    reasons = levels_alone(match)
+    if reasons is None:
         sentence = "No skylist is saved: levels alone are not what planes need."
         return Finding(sentence, remedy="use background='constant'")
     try:
-        text = skylist_of(filenames, levels, match.reasons, stem)
+        text = skylist_of(filenames, levels, reasons, stem)
     except ValueError as error:
         remedy = "give exposures file names that differ"
         return Finding(f"No skylist is saved. {error}", remedy=remedy)
@@ -77,31 +84,46 @@ def save_skylist(
     return None
 
 
-def save_report(output_path: OutputPath, result: MatchResult) -> None:  # numpydoc ignore=PR01
-    """Save what a report is made of, and the report if there is what it takes."""
+def save_report(output_path: OutputPath, result: MatchResult) -> None:
+    """Save the report; without matplotlib or Jinja2 the log names the missing one.
+
+    Parameters
+    ----------
+    output_path : callable
+        See `OutputPath`.
+    result : MatchResult
+        The result.
+    """
+    try:
+        from jwst_mosaic_skymatch.report.page import render_report
+    except ImportError as error:
+        log.info(
+            "No report is saved, as %s is missing. pip install "
+            '"jwst-mosaic-skymatch[plots]", and run the step again.',
+            error.name,
+        )
+        return
+    page = render_report(result)
     with files.whole_files() as draft:
-        path = output_path(result.product, "skymatch_report", "asdf")
-        write_material(draft(path), result)
-        try:
-            from jwst_mosaic_skymatch.report.page import render_report
-        except ImportError as error:
-            log.info(
-                "No report is saved, as %s is missing. pip install "
-                '"jwst-mosaic-skymatch[plots]", and make it from the saved files: '
-                "python -m jwst_mosaic_skymatch.report %s",
-                error.name,
-                path,
-            )
-            return
-        path = output_path(result.product, "skymatch_report", "html")
-        draft(path).write_text(render_report(result), encoding="utf-8")
+        path = draft(output_path(result.product, "skymatch_report", "html"))
+        path.write_text(page, encoding="utf-8")
 
 
-def save_tiles(  # numpydoc ignore=PR01
+def save_tiles(
     output_path: OutputPath, stacks: Sequence[Stack], grid: Grid, unit: str | None
 ) -> None:
-    """Save the mean image of each stack."""
-    for stack in stacks:
-        tile = cast(StoredTile, stack.mean).read()
-        path = output_path(stack.label, "skytile", "fits")
-        files.save_tile(path, tile, grid.cutout_wcs(tile), unit)
+    """Save the mean image of each stack.
+
+    Parameters
+    ----------
+    output_path : callable
+        See `OutputPath`.
+    stacks : sequence of Stack
+        The stacks.
+    grid : Grid
+        The grid.
+    unit : str or None
+        Unit of the data.
+    """
+    for label, tile in stack_images(stacks):
+        files.save_tile(output_path(label, "skytile", "fits"), tile, grid.cutout_wcs(tile), unit)

@@ -1,306 +1,377 @@
-"""Figures of a result. Each takes Axes and returns them."""
+"""Figures of a result, on Axes of matplotlib and, for the sky, of astropy."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
+from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
+
+from astropy import units as u
+from astropy.coordinates import SkyCoord, UnitSphericalRepresentation
+from astropy.visualization.wcsaxes import WCSAxes
+from astropy.wcs import WCS
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
-from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.sky import draw_graticule
 
 if TYPE_CHECKING:
-    from jwst_mosaic_skymatch.report.compare import Comparison
     from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = [
-    "add_bar",
-    "draw_changes",
     "draw_difference",
     "draw_histogram",
     "draw_levels",
     "draw_mosaic",
-    "label_sky",
-    "own_axes",
-    "plain",
-    "with_unit",
+    "draw_sky",
+    "plain_axes",
+    "sky_axes",
 ]
 
-# Okabe and Ito's colours, which all eyes tell apart; marks differ too.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-VISITS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
-IMAGE, DIFFERENCE = "gray", "RdBu_r"
-MARKS = "osD^vP"
-GREY = "#8a8a8a"
-# Ticks of a bar that is not linear.
-N_TICKS = 7
-# Background of images, where they have nothing; unlike any brightness.
-NOTHING = "#94a3b8"
-# Points from which on a figure of levels is a picture inside: an SVG element each would be large.
-MOST_POINTS = 400
-# Names of visits that fit below an axis.
-MOST_NAMES = 12
-# Images so many times as high as wide have no room for more than two ticks below.
-TALL = 3
+# Okabe and Ito's colours, distinct for colour-blind eyes; marks differ too.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a8a8a"
+VISIT_COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
+VISIT_MARKS = "osD^vP"
+# Background of images, which no brightness has.
+NO_DATA = "#cbd5e1"
+LEVEL_COLOURS = "cividis"
+# Without the ends of the map, which are invisible on white or on black.
+RESIDUAL_COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)))
+# Residual, in sigma, at the end of the colours.
+LARGEST_SIGMA = 5.0
+# Pairs that a figure has; the worst are drawn.
+MOST_PAIRS = 600
+# Points along the axis from one name to the next: names rotated by 40 degrees are 13 points wide.
+NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
 
 
-def own_axes(ax: Axes | None) -> Axes:  # numpydoc ignore=PR01,RT01
-    """Make Axes where none are given."""
-    if ax is not None:
+def plain_axes(ax: Axes | None) -> Axes:
+    """Make Axes if none are given.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes` or None
+        Axes of the caller.
+
+    Returns
+    -------
+    `~matplotlib.axes.Axes`
+        ``ax``, or those of a new figure.
+    """
+    return pyplot.figure(layout="constrained").add_subplot() if ax is None else ax
+
+
+def sky_axes(ax: Axes | None, result: "MatchResult") -> WCSAxes:
+    """Make Axes with celestial coordinates if none are given.
+
+    Parameters
+    ----------
+    ax : `~matplotlib.axes.Axes` or None
+        Axes of the caller. Any without celestial coordinates are replaced in their figure.
+    result : MatchResult
+        The result, whose mosaic or footprints give the projection.
+
+    Returns
+    -------
+    `~astropy.visualization.wcsaxes.WCSAxes`
+        ``ax`` or those that replace it.
+    """
+    if isinstance(ax, WCSAxes):
         return ax
-    from matplotlib import pyplot
+    wcs = result.mosaic.wcs if result.mosaic else _footprint_wcs(result.footprints)
+    if ax is None:
+        sky = pyplot.figure(layout="constrained").add_subplot(projection=wcs)
+    else:
+        figure, place = ax.figure, ax.get_subplotspec() or ax.get_position()
+        ax.remove()
+        add = figure.add_subplot if ax.get_subplotspec() else figure.add_axes
+        sky = add(place, projection=wcs)
+    for coordinate, name in zip(sky.coords, ("right ascension", "declination"), strict=True):
+        coordinate.set_axislabel(name, fontsize="small")
+        coordinate.set_ticklabel(size="x-small", exclude_overlapping=True)
+        coordinate.set_ticks(number=4)
+    sky.coords.grid(color=GREY, alpha=0.4, linewidth=0.5)
+    return sky
 
-    return pyplot.subplots(layout="compressed")[1]
+
+def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
+    """Lay a tangent plane through the middle of footprints, one arcsec to a pixel, north up."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.cdelt = -1 / 3600, 1 / 3600
+    known = [corners for corners in footprints if len(corners)]
+    if known:
+        corners = SkyCoord(np.concatenate(known), unit=u.deg)
+        center = corners.cartesian.mean().represent_as(UnitSphericalRepresentation)
+        wcs.wcs.crval = center.lon.deg, center.lat.deg
+    return wcs
 
 
-def plain(text: Any) -> str:  # numpydoc ignore=PR01,RT01
-    """Write a name so that matplotlib takes nothing in it for mathematics."""
-    return str(text).replace("$", r"\$")
-
-
-def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
+def draw_levels(ax: Axes, result: "MatchResult") -> None:
     """Draw levels with errors, visit by visit.
 
+    Broad bars are 1-sigma errors by noise, thin ones total errors.
+
     Parameters
     ----------
     ax : `~matplotlib.axes.Axes`
-        Where to.
+        Axes to draw on.
     result : MatchResult
         The result.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same. Broad bars are 1-sigma errors by noise, thin ones all.
     """
     table = result.levels
-    total, noise = values_of(table["level_error"]), values_of(table["level_error_noise"])
-    _draw_by_visit(ax, table, values_of(table["level"]), (total, noise))
-    ax.set_ylabel(with_unit("level", result.unit))
-    return ax
-
-
-def draw_changes(ax: Axes, comparison: "Comparison") -> Axes:
-    """Draw by how much levels of two runs differ, visit by visit.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    comparison : Comparison
-        The comparison.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same.
-    """
-    errors = [values_of(result.levels["level_error"]) for result in comparison.results]
-    error = np.sqrt(np.nansum(np.square(errors), axis=0))
-    table = comparison.results[0].levels
-    _draw_by_visit(ax, table, comparison.differences, (error,))
-    ax.axhline(0.0, color=GREY, linewidth=1.0, linestyle="--")
-    ax.set_ylabel(with_unit("difference of levels", comparison.results[0].unit))
-    return ax
-
-
-def _draw_by_visit(
-    ax: Axes, table: Any, values: np.ndarray, errors: tuple[np.ndarray, ...]
-) -> None:
-    """Draw a value of each exposure with one or more errors, the thinner bars first."""
-    visits = np.array([str(v) or "no visit" for v in table["visit_id"]])
+    levels = values_of(table["level"])
+    visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
     order = np.lexsort((np.asarray(table["filename"]), visits))
-    place = np.empty(len(table))
-    place[order] = np.arange(len(table))
-    names = list(dict.fromkeys(visits[order].tolist()))
-    many = len(table) > MOST_POINTS
+    place = np.argsort(order)
+    names, counts = np.unique(visits, return_counts=True)
     for number, visit in enumerate(names):
-        own = (visits == visit) & np.isfinite(values)
-        style: dict[str, Any] = {"color": VISITS[number % len(VISITS)], "rasterized": many}
-        for width, error in zip((1.0, 3.5), errors, strict=False):
-            bars = np.nan_to_num(error[own])
-            ax.errorbar(place[own], values[own], bars, fmt="none", elinewidth=width, **style)
-        mark = MARKS[number % len(MARKS)]
-        ax.plot(place[own], values[own], linestyle="none", marker=mark, markersize=4, **style)
-    _name_visits(ax, [(visit, place[visits == visit]) for visit in names])
+        own = (visits == visit) & np.isfinite(levels)
+        colour = VISIT_COLOURS[number % len(VISIT_COLOURS)]
+        for width, column in ((1.0, "level_error"), (3.5, "level_error_noise")):
+            error = np.nan_to_num(values_of(table[column])[own])
+            ax.errorbar(place[own], levels[own], error, fmt="none", elinewidth=width, color=colour)
+        mark = VISIT_MARKS[number % len(VISIT_MARKS)]
+        ax.plot(place[own], levels[own], mark, markersize=4, color=colour)
+    _name_visits(ax, names, counts)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
+    ax.set_ylabel(_with_unit("level", result.unit))
 
 
-def _name_visits(ax: Axes, places: list[tuple[str, np.ndarray]]) -> None:
-    """Separate visits by lines, and name them below, some if there are many."""
-    for _, own in places[1:]:
-        ax.axvline(own.min() - 0.5, color=GREY, linewidth=0.5, alpha=0.6)
-    step = -(-len(places) // MOST_NAMES)
-    shown = places[::step]
+def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
+    """Separate visits by lines, and name as many of them as have room, the longest first."""
+    ends = np.cumsum(counts)
+    for end in ends[:-1]:
+        ax.axvline(end - 0.5, color=GREY, linewidth=0.5, alpha=0.6)
+    centers = ends - 0.5 * (counts + 1)
+    points = 72.0 * ax.bbox.width / ax.figure.dpi
+    distance = NAME_DISTANCE * 1.1 * ends[-1] / points
+    named: list[int] = []
+    for visit in np.argsort(-counts, kind="stable").tolist():
+        if np.all(np.abs(centers[named] - centers[visit]) >= distance):
+            named.append(visit)
     ax.set_xticks(
-        [own.mean() for _, own in shown],
-        [plain(visit) for visit, _ in shown],
-        rotation=35 if len(shown) > 3 else 0,
-        ha="right" if len(shown) > 3 else "center",
+        centers[named],
+        [_plain(names[visit]) for visit in named],
+        rotation=NAME_ROTATION,
         rotation_mode="anchor",
+        ha="right",
+        fontsize="small",
     )
     ax.set_xlabel("visit, exposure by exposure")
 
 
-def add_bar(  # numpydoc ignore=PR01,RT01
-    ax: Axes, colours: ScalarMappable, label: str, **options: Any
-) -> Any:
-    """Add a bar of colours below, where it is as wide as an image of any shape."""
-    place: dict[str, Any] = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
-    bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
-    bar.set_label(label, fontsize="small")
-    bar.ax.tick_params(labelsize="x-small")
-    if ax.get_aspect() in ("equal", 1.0) and np.ptp(ax.get_ylim()) > TALL * np.ptp(ax.get_xlim()):
-        bar.locator = MaxNLocator(2)
-        bar.update_ticks()
-    return bar
+def draw_mosaic(ax: WCSAxes, result: "MatchResult", which: str) -> None:
+    """Draw an image of the mosaic.
 
-
-def label_sky(  # numpydoc ignore=PR01
-    ax: Axes, edges: tuple[float, float, float, float], centre: tuple[float, float]
-) -> None:
-    """Label axes by right ascension and declination, and draw a net of these."""
-    net = draw_graticule(*edges, centre)
-    for line in net.lines:
-        ax.plot(*line.T, color=GREY, linewidth=0.5, alpha=0.5, zorder=1.5)
-    ax.set_xlim(*edges[:2])
-    ax.set_ylim(*edges[2:])
-    ax.set_xticks([at for at, _ in net.ra_ticks], [name for _, name in net.ra_ticks])
-    ax.set_yticks(
-        [at for at, _ in net.dec_ticks],
-        [name for _, name in net.dec_ticks],
-        rotation=90,
-        va="center",
-    )
-    ax.tick_params(labelsize="x-small")
-    ax.set_xlabel("right ascension", fontsize="small")
-    ax.set_ylabel("declination", fontsize="small")
-
-
-def draw_mosaic(ax: Axes, mosaic: MosaicPicture, which: str, unit: str) -> Axes:
-    """Draw a mosaic.
+    Before and after have the same stretch, about the median of each: linear near the sky,
+    logarithmic for bright sources.
 
     Parameters
     ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    mosaic : MosaicPicture
-        The mosaic.
+    ax : `~astropy.visualization.wcsaxes.WCSAxes`
+        Axes to draw on.
+    result : MatchResult
+        The result.
     which : {'after', 'before', 'residual'}
-        Which of its images.
-    unit : str
-        Unit of the data.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same. Before and after have one stretch, about the median of each.
+        The image.
     """
-    image = getattr(mosaic, which)
-    finite = image[np.isfinite(image)]
+    image = getattr(result.mosaic, which)
     if which == "residual":
-        largest = float(np.percentile(finite, 99.0)) if finite.size else 1.0
-        norm, cmap, label = Normalize(0.0, max(largest, 1e-30)), "magma", "rms difference"
+        largest = np.percentile(image[np.isfinite(image)], 99.0) if np.isfinite(image).any() else 0
+        norm, colours, label = Normalize(0.0, max(largest, 1e-30)), "magma_r", "rms difference"
     else:
-        image = image - np.median(finite)
-        norm, cmap, label = _stretch(mosaic.after), IMAGE, "brightness about the median"
-    shown = ax.imshow(
-        image, origin="lower", extent=mosaic.extent, norm=norm, cmap=cmap, interpolation="none"
-    )
-    label_sky(ax, mosaic.extent, mosaic.centre)
-    bar = add_bar(ax, shown, with_unit(label, unit), extend="max")
+        image = image - np.nanmedian(image)
+        norm, colours, label = _stretch(result.mosaic.after), "gray_r", "brightness about the median"
+    drawn = ax.imshow(image, origin="lower", norm=norm, cmap=colours, interpolation="none")
+    ax.set_facecolor(NO_DATA)
+    bar = _add_bar(ax, drawn, _with_unit(label, result.unit), extend="max")
     if which != "residual":
-        ticks = norm.inverse(np.linspace(0.0, 1.0, N_TICKS))
+        ticks = norm.inverse(np.linspace(0.0, 1.0, 6))
         bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
-    ax.set_facecolor(NOTHING)
-    return ax
 
 
 def _stretch(after: np.ndarray) -> AsinhNorm:
-    """Stretch the image with levels gone: linear about the sky, logarithmic in what is bright."""
-    values = after[np.isfinite(after)] - np.median(after[np.isfinite(after)])
+    values = after[np.isfinite(after)] - np.nanmedian(after)
     low, quarter, three_quarters, high = np.percentile(values, [0.5, 25.0, 75.0, 99.5])
     width = max(float(three_quarters - quarter), 1e-30)
     return AsinhNorm(linear_width=width, vmin=min(low, -2.0 * width), vmax=max(high, 2.0 * width))
 
 
-def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
-    """Draw the differences of a pair less the difference of its levels.
+def draw_sky(ax: WCSAxes, result: "MatchResult") -> None:
+    """Draw footprints coloured by level, pairs by residual, and shifts as arrows.
+
+    Exposures without a level are hatched, pairs that the solution excludes are dashed.
+
+    Parameters
+    ----------
+    ax : `~astropy.visualization.wcsaxes.WCSAxes`
+        Axes to draw on.
+    result : MatchResult
+        The result.
+    """
+    corners = {
+        row: np.transpose(ax.wcs.world_to_pixel_values(*np.transpose(sky)))
+        for row, sky in enumerate(result.footprints)
+        if len(sky)
+    }
+    if not corners:
+        ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
+        return
+    centers = {row: own.mean(axis=0) for row, own in corners.items()}
+    levels = _draw_footprints(ax, result, corners)
+    residuals = _draw_pairs(ax, result, centers)
+    _draw_shifts(ax, result, centers)
+    ax.set_aspect("equal")
+    ax.autoscale_view()
+    _add_bar(ax, levels, _with_unit("level", result.unit), location="top")
+    if len(result.pairs):
+        _add_bar(ax, residuals, "residual of pairs, sigma", extend="max")
+
+
+def _draw_footprints(
+    ax: WCSAxes, result: "MatchResult", corners: dict[int, np.ndarray]
+) -> ScalarMappable:
+    levels = values_of(result.levels["level"])
+    known = levels[np.isfinite(levels)]
+    limits = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    colours = ScalarMappable(Normalize(*limits), LEVEL_COLOURS)
+    for row, polygon in corners.items():
+        if np.isfinite(levels[row]):
+            colour = colours.to_rgba(levels[row])
+            ax.add_patch(Polygon(polygon, facecolor=(*colour[:3], 0.25), edgecolor=colour))
+        else:
+            ax.add_patch(Polygon(polygon, facecolor="none", edgecolor=ORANGE, hatch="////"))
+    return colours
+
+
+def _draw_pairs(
+    ax: WCSAxes, result: "MatchResult", centers: dict[int, np.ndarray]
+) -> ScalarMappable:
+    """Draw a line from centre to centre for each of the worst pairs, the worst on top."""
+    colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUAL_COLOURS)
+    places: dict[str, list[np.ndarray]] = {}
+    for row, center in centers.items():
+        for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
+            places.setdefault(name, []).append(center)
+    pairs = result.pairs
+    sigmas = result.pair_sigmas
+    for row in result.pairs_by_residual[:MOST_PAIRS][::-1]:
+        ends = [places.get(str(pairs[side][row])) for side in ("first", "second")]
+        if None in ends:
+            continue
+        used, width = bool(pairs["used"][row]), 0.8 if pairs["stage"][row] == "in-stack" else 1.8
+        ax.plot(
+            *np.transpose([np.mean(end, axis=0) for end in ends]),
+            color=colours.to_rgba(sigmas[row]) if used else ORANGE,
+            linestyle="-" if used else (0, (4, 2)),
+            linewidth=width if used else 1.5 * width,
+        )
+    return colours
+
+
+def _draw_shifts(ax: WCSAxes, result: "MatchResult", centers: dict[int, np.ndarray]) -> None:
+    """Draw shifts above 3 sigma, the longest as long as a tenth of the axes."""
+    table = result.levels
+    shift = np.stack([values_of(table[f"shift_{axis}"]) for axis in ("ra", "dec")])
+    error = np.hypot(*(values_of(table[f"shift_{axis}_error"]) for axis in ("ra", "dec")))
+    length = np.hypot(*shift)
+    rows = [row for row in centers if length[row] > 3.0 * error[row]]
+    if not rows:
+        return
+    start = np.array([centers[row] for row in rows]).T
+    sky = SkyCoord(*ax.wcs.pixel_to_world_values(*start), unit=u.deg)
+    end = ax.wcs.world_to_pixel(sky.spherical_offsets_by(*(shift[:, rows] * u.arcsec)))
+    pixels = np.array(end) - start
+    longest = np.hypot(*pixels).max()
+    ax.quiver(
+        *start, *pixels, angles="xy", scale=10.0 * longest, units="width", width=0.006,
+        color=GREEN, zorder=4,
+    )  # fmt: skip
+    text = f"arrows: shifts, the longest {length[rows].max():.3g} arcsec"
+    place = {"xycoords": "axes fraction", "va": "top", "fontsize": "small"}
+    ax.annotate(text, (0.01, 0.99), color=GREEN, **place)
+
+
+def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> None:
+    """Draw the differences of a pair after subtraction of its levels, along the axes of the grid.
 
     Parameters
     ----------
     ax : `~matplotlib.axes.Axes`
-        Where to.
+        Axes to draw on.
     picture : DifferencePicture
         The differences.
     pair : `~astropy.table.Row`
         Row of the table of pairs.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same, along the axes of the grid.
     """
-    residual = float(values_of(pair["residual"]))
-    image = picture.image + residual
+    image = picture.image + values_of(pair["residual"])
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
-    shown = ax.imshow(
+    drawn = ax.imshow(
         image,
         origin="lower",
         extent=(picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny),
-        vmin=-largest,
-        vmax=largest,
-        cmap=DIFFERENCE,
+        norm=Normalize(-largest, largest),
+        cmap="RdBu_r",
         interpolation="none",
     )
-    ax.set_facecolor(NOTHING)
-    ax.set_xlabel("x on the grid, cells", fontsize="small")
-    ax.set_ylabel("y on the grid, cells", fontsize="small")
-    ax.tick_params(labelsize="x-small")
-    label = with_unit("first minus second, less levels", _unit_of(pair))
-    add_bar(ax, shown, label, extend="both")
-    return ax
+    ax.set_facecolor(NO_DATA)
+    _label(ax, "x on the grid, cells", "y on the grid, cells")
+    label = _with_unit("first minus second, levels subtracted", _unit_of(pair))
+    _add_bar(ax, drawn, label, extend="both")
 
 
-def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
-    """Draw how the cells of a pair scatter about the difference of its levels.
+def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> None:
+    """Draw the distribution of the differences of a pair about the difference of its levels.
 
     Parameters
     ----------
     ax : `~matplotlib.axes.Axes`
-        Where to.
+        Axes to draw on.
     picture : DifferencePicture
         The differences.
     pair : `~astropy.table.Row`
         Row of the table of pairs.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same. A broken line is where the levels are equal, a full one the measured offset.
     """
     residual = float(values_of(pair["residual"]))
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    label = with_unit("difference of a cell, less levels", _unit_of(pair))
-    ax.set_xlabel(label, fontsize="small")
-    ax.set_ylabel("cells", fontsize="small")
-    ax.tick_params(labelsize="x-small")
+    _label(ax, _with_unit("difference of a cell, levels subtracted", _unit_of(pair)), "cells")
     ax.legend(fontsize="x-small", frameon=False)
-    return ax
+
+
+def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> Any:
+    """Add a colour bar below, as wide as an image of any shape."""
+    place = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
+    bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
+    bar.set_label(label, fontsize="small")
+    bar.ax.tick_params(labelsize="x-small")
+    if np.ptp(ax.get_ylim()) > 3 * np.ptp(ax.get_xlim()):  # a tall image has room for two ticks
+        bar.locator = MaxNLocator(2)
+        bar.update_ticks()
+    return bar
+
+
+def _label(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlabel(x, fontsize="small")
+    ax.set_ylabel(y, fontsize="small")
+    ax.tick_params(labelsize="x-small")
+
+
+def _plain(text: Any) -> str:
+    """Escape the sign that begins mathematics for matplotlib."""
+    return str(text).replace("$", r"\$")
 
 
 def _unit_of(pair: Any) -> str:
     return str(getattr(pair["residual"], "unit", "") or "")
 
 
-def with_unit(label: str, unit: str) -> str:  # numpydoc ignore=PR01,RT01
-    """Write a label with the unit, if there is one."""
+def _with_unit(label: str, unit: str) -> str:
     return f"{label}, {unit.replace(' ', '')}" if unit else label

@@ -1,7 +1,7 @@
-"""What a result takes from the parts of a run."""
+"""Parts of a run that a result is made of."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -9,14 +9,15 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import read_footprint
-from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.levels.results import Match, Stack
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.report.result import Provenance
 from jwst_mosaic_skymatch.tiles.grid import Grid
+from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
 
-__all__ = ["pictures_of", "provenance_of", "sky_footprints"]
+__all__ = ["levels_alone", "pictures_of", "provenance_of", "sky_footprints", "stack_images"]
 
-# Those that results depend on.
+# Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
 # Parameters that hold classes and callables.
 HOOKS = ("pre_hooks", "post_hooks")
@@ -28,7 +29,7 @@ def provenance_of(
     grid: Grid | None,
     seconds: Mapping[str, float],
 ) -> Provenance:
-    """Say how a run was made, now.
+    """Describe the origin of a result that is made now.
 
     Parameters
     ----------
@@ -46,33 +47,53 @@ def provenance_of(
     Provenance
         Date, versions, parameters, grid, and time.
     """
-    libraries = {name: version(name) for name in LIBRARIES}
+    cells: dict[str, str] = {}
+    if grid is not None:
+        ny, nx = grid.shape
+        cells = {"cells": f"{nx} x {ny}", "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
     return Provenance(
         date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        versions={"jwst-mosaic-skymatch": own_version, **libraries},
+        versions={"jwst-mosaic-skymatch": own_version} | {name: version(name) for name in LIBRARIES},
         parameters={name: str(value) for name, value in parameters.items() if name not in HOOKS},
-        grid={} if grid is None else _describe(grid),
+        grid=cells,
         seconds=dict(seconds),
     )
 
 
-def _describe(grid: Grid) -> dict[str, str]:
-    ny, nx = grid.shape
-    return {"cells": f"{nx} x {ny}", "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
+def sky_footprints(exposures: Iterable[Exposure]) -> tuple[np.ndarray, ...]:
+    """Read the corners of exposures.
 
+    Parameters
+    ----------
+    exposures : iterable of Exposure
+        The exposures.
 
-def sky_footprints(
-    exposures: Iterable[Exposure],
-) -> tuple[np.ndarray, ...]:  # numpydoc ignore=PR01,RT01
-    """Give the corners of each exposure, RA and Dec in degrees; none where S_REGION lacks."""
-    found = (read_footprint(exposure.s_region) for exposure in exposures)
-    return tuple(np.zeros((0, 2)) if corners is None else np.array(corners) for corners in found)
+    Returns
+    -------
+    tuple of ndarray, shape (n_corners, 2)
+        RA and Dec of each exposure's corners, degrees; empty without S_REGION.
+    """
+    corners = (read_footprint(exposure.s_region) for exposure in exposures)
+    return tuple(np.zeros((0, 2)) if own is None else np.array(own) for own in corners)
 
 
 def pictures_of(
     match: Match, exposures: Sequence[Exposure]
-) -> dict[tuple[str, str], DifferencePicture]:  # numpydoc ignore=PR01,RT01
-    """Collect the pictures of all pairs, by the names of what they compare."""
+) -> dict[tuple[str, str], DifferencePicture]:
+    """Collect the pictures of all pairs.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+    exposures : sequence of Exposure
+        Its exposures.
+
+    Returns
+    -------
+    dict of tuple of str to DifferencePicture
+        Pictures by the names of the two exposures or stacks; empty if none were kept.
+    """
     names = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
     return {
@@ -81,3 +102,38 @@ def pictures_of(
         for pair in pairs
         if pair.offset.picture is not None
     }
+
+
+def levels_alone(match: Match) -> tuple[str, ...] | None:
+    """Explain missing levels, if levels alone describe the backgrounds.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+
+    Returns
+    -------
+    tuple of str or None
+        Why each exposure has no level, empty for those that have one; None if planes were fitted.
+    """
+    return None if any(match.planes) else match.reasons
+
+
+def stack_images(stacks: Sequence[Stack]) -> Iterator[tuple[str, Tile]]:
+    """Read the mean images of stacks, one at a time.
+
+    Parameters
+    ----------
+    stacks : sequence of Stack
+        The stacks.
+
+    Yields
+    ------
+    str
+        Name of the stack.
+    Tile
+        Its mean image.
+    """
+    for stack in stacks:
+        yield stack.label, stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
