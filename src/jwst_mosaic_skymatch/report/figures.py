@@ -3,37 +3,25 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.visualization import simple_norm
+from astropy.wcs import WCS
 from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import AsinhNorm, ListedColormap, Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
-from astropy import units as u
-from astropy.coordinates import SkyCoord, UnitSphericalRepresentation
-from astropy.visualization.wcsaxes import WCSAxes
-from astropy.wcs import WCS
-
-from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
 
 if TYPE_CHECKING:
     from jwst_mosaic_skymatch.report.result import MatchResult
 
-__all__ = [
-    "draw_difference",
-    "draw_histogram",
-    "draw_levels",
-    "draw_mosaic",
-    "draw_sky",
-    "plain_axes",
-    "sky_axes",
-]
+__all__ = ["draw"]
 
 # Okabe and Ito's colours, distinct for colour-blind eyes; marks differ too.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8a8a8a"
-VISIT_COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8a8a"
+VISIT_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9")
 VISIT_MARKS = "osD^vP"
 # Background of images, which no brightness has.
 NO_DATA = "#cbd5e1"
@@ -44,51 +32,56 @@ RESIDUAL_COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)
 LARGEST_SIGMA = 5.0
 # Pairs that a figure has; the worst are drawn.
 MOST_PAIRS = 600
-# Points along the axis from one name to the next: names rotated by 40 degrees are 13 points wide.
+# Points along the axis from one name to the next: names rotated by 40 degrees are 15 points wide.
 NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
 
 
-def plain_axes(ax: Axes | None) -> Axes:
-    """Make Axes if none are given.
+def draw(result: "MatchResult", name: str, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw a figure of a result.
 
     Parameters
     ----------
-    ax : `~matplotlib.axes.Axes` or None
-        Axes of the caller.
+    result : MatchResult
+        The result.
+    name : {'levels', 'sky', 'mosaic', 'image', 'histogram'}
+        Levels by visit; footprints and pairs; the mosaic; the differences of a pair, or their
+        distribution.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes to draw on; by default those of a new figure. For the sky and the mosaic, Axes
+        without celestial coordinates are replaced in their figure.
+    **options
+        ``which`` image of the mosaic, or ``row`` of the pair.
 
     Returns
     -------
     `~matplotlib.axes.Axes`
-        ``ax``, or those of a new figure.
+        The Axes.
     """
-    return pyplot.figure(layout="constrained").add_subplot() if ax is None else ax
+    if name in ("sky", "mosaic"):
+        ax = _sky_axes(ax, result)
+    elif ax is None:
+        ax = pyplot.figure(layout="constrained").add_subplot()
+    functions = {
+        "levels": _draw_levels,
+        "sky": _draw_sky,
+        "mosaic": _draw_mosaic,
+        "image": _draw_image,
+        "histogram": _draw_histogram,
+    }
+    functions[name](ax, result, **options)
+    return ax
 
 
-def sky_axes(ax: Axes | None, result: "MatchResult") -> WCSAxes:
-    """Make Axes with celestial coordinates if none are given.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes` or None
-        Axes of the caller. Any without celestial coordinates are replaced in their figure.
-    result : MatchResult
-        The result, whose mosaic or footprints give the projection.
-
-    Returns
-    -------
-    `~astropy.visualization.wcsaxes.WCSAxes`
-        ``ax`` or those that replace it.
-    """
-    if isinstance(ax, WCSAxes):
+def _sky_axes(ax: Any, result: "MatchResult") -> Any:
+    """Make WCSAxes in the place of other Axes, along the mosaic or, without one, north up."""
+    if hasattr(ax, "wcs"):
         return ax
     wcs = result.mosaic.wcs if result.mosaic else _footprint_wcs(result.footprints)
     if ax is None:
         sky = pyplot.figure(layout="constrained").add_subplot(projection=wcs)
     else:
-        figure, place = ax.figure, ax.get_subplotspec() or ax.get_position()
+        sky = ax.figure.add_subplot(ax.get_subplotspec(), projection=wcs)
         ax.remove()
-        add = figure.add_subplot if ax.get_subplotspec() else figure.add_axes
-        sky = add(place, projection=wcs)
     for coordinate, name in zip(sky.coords, ("right ascension", "declination"), strict=True):
         coordinate.set_axislabel(name, fontsize="small")
         coordinate.set_ticklabel(size="x-small", exclude_overlapping=True)
@@ -98,35 +91,19 @@ def sky_axes(ax: Axes | None, result: "MatchResult") -> WCSAxes:
 
 
 def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
-    """Lay a tangent plane through the middle of footprints, one arcsec to a pixel, north up."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
     wcs.wcs.cdelt = -1 / 3600, 1 / 3600
-    known = [corners for corners in footprints if len(corners)]
-    if known:
-        corners = SkyCoord(np.concatenate(known), unit=u.deg)
-        center = corners.cartesian.mean().represent_as(UnitSphericalRepresentation)
-        wcs.wcs.crval = center.lon.deg, center.lat.deg
+    wcs.wcs.crval = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
     return wcs
 
 
-def draw_levels(ax: Axes, result: "MatchResult") -> None:
-    """Draw levels with errors, visit by visit.
-
-    Broad bars are 1-sigma errors by noise, thin ones total errors.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Axes to draw on.
-    result : MatchResult
-        The result.
-    """
+def _draw_levels(ax: Axes, result: "MatchResult") -> None:
+    """Draw levels with errors: broad bars for those by noise, thin ones for total errors."""
     table = result.levels
     levels = values_of(table["level"])
     visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
-    order = np.lexsort((np.asarray(table["filename"]), visits))
-    place = np.argsort(order)
+    place = np.argsort(np.lexsort((np.asarray(table["filename"]), visits)))
     names, counts = np.unique(visits, return_counts=True)
     for number, visit in enumerate(names):
         own = (visits == visit) & np.isfinite(levels)
@@ -139,7 +116,7 @@ def draw_levels(ax: Axes, result: "MatchResult") -> None:
     _name_visits(ax, names, counts)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
-    ax.set_ylabel(_with_unit("level", result.unit))
+    _label(ax, "visit, exposure by exposure", _with_unit("level", result.unit))
 
 
 def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
@@ -154,66 +131,28 @@ def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
     for visit in np.argsort(-counts, kind="stable").tolist():
         if np.all(np.abs(centers[named] - centers[visit]) >= distance):
             named.append(visit)
-    ax.set_xticks(
-        centers[named],
-        [_plain(names[visit]) for visit in named],
-        rotation=NAME_ROTATION,
-        rotation_mode="anchor",
-        ha="right",
-        fontsize="small",
-    )
-    ax.set_xlabel("visit, exposure by exposure")
+    labels = [names[visit].replace("$", r"\$") for visit in named]  # no mathematics
+    turned = {"rotation": NAME_ROTATION, "rotation_mode": "anchor", "ha": "right"}
+    ax.set_xticks(centers[named], labels, **turned)
 
 
-def draw_mosaic(ax: WCSAxes, result: "MatchResult", which: str) -> None:
-    """Draw an image of the mosaic.
-
-    Before and after have the same stretch, about the median of each: linear near the sky,
-    logarithmic for bright sources.
-
-    Parameters
-    ----------
-    ax : `~astropy.visualization.wcsaxes.WCSAxes`
-        Axes to draw on.
-    result : MatchResult
-        The result.
-    which : {'after', 'before', 'residual'}
-        The image.
-    """
-    image = getattr(result.mosaic, which)
+def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
+    """Draw an image of the mosaic; before and after have the same stretch."""
+    image, after = getattr(result.mosaic, which), result.mosaic.after
     if which == "residual":
-        largest = np.percentile(image[np.isfinite(image)], 99.0) if np.isfinite(image).any() else 0
-        norm, colours, label = Normalize(0.0, max(largest, 1e-30)), "magma_r", "rms difference"
+        norm = simple_norm(image, "linear", vmin=0.0, max_percent=99.0)
+        colours, label = "magma_r", "rms difference"
     else:
-        image = image - np.nanmedian(image)
-        norm, colours, label = _stretch(result.mosaic.after), "gray_r", "brightness about the median"
+        image, after = image - np.nanmedian(image), after - np.nanmedian(after)
+        norm = simple_norm(after, "asinh", min_percent=0.5, max_percent=99.5)
+        colours, label = "gray_r", "brightness about the median"
     drawn = ax.imshow(image, origin="lower", norm=norm, cmap=colours, interpolation="none")
     ax.set_facecolor(NO_DATA)
-    bar = _add_bar(ax, drawn, _with_unit(label, result.unit), extend="max")
-    if which != "residual":
-        ticks = norm.inverse(np.linspace(0.0, 1.0, 6))
-        bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
+    _add_bar(ax, drawn, _with_unit(label, result.unit), extend="max")
 
 
-def _stretch(after: np.ndarray) -> AsinhNorm:
-    values = after[np.isfinite(after)] - np.nanmedian(after)
-    low, quarter, three_quarters, high = np.percentile(values, [0.5, 25.0, 75.0, 99.5])
-    width = max(float(three_quarters - quarter), 1e-30)
-    return AsinhNorm(linear_width=width, vmin=min(low, -2.0 * width), vmax=max(high, 2.0 * width))
-
-
-def draw_sky(ax: WCSAxes, result: "MatchResult") -> None:
-    """Draw footprints coloured by level, pairs by residual, and shifts as arrows.
-
-    Exposures without a level are hatched, pairs that the solution excludes are dashed.
-
-    Parameters
-    ----------
-    ax : `~astropy.visualization.wcsaxes.WCSAxes`
-        Axes to draw on.
-    result : MatchResult
-        The result.
-    """
+def _draw_sky(ax: Any, result: "MatchResult") -> None:
+    """Draw footprints coloured by level, pairs by residual."""
     corners = {
         row: np.transpose(ax.wcs.world_to_pixel_values(*np.transpose(sky)))
         for row, sky in enumerate(result.footprints)
@@ -225,7 +164,6 @@ def draw_sky(ax: WCSAxes, result: "MatchResult") -> None:
     centers = {row: own.mean(axis=0) for row, own in corners.items()}
     levels = _draw_footprints(ax, result, corners)
     residuals = _draw_pairs(ax, result, centers)
-    _draw_shifts(ax, result, centers)
     ax.set_aspect("equal")
     ax.autoscale_view()
     _add_bar(ax, levels, _with_unit("level", result.unit), location="top")
@@ -234,8 +172,9 @@ def draw_sky(ax: WCSAxes, result: "MatchResult") -> None:
 
 
 def _draw_footprints(
-    ax: WCSAxes, result: "MatchResult", corners: dict[int, np.ndarray]
+    ax: Any, result: "MatchResult", corners: dict[int, np.ndarray]
 ) -> ScalarMappable:
+    """Draw footprints, hatched without a level."""
     levels = values_of(result.levels["level"])
     known = levels[np.isfinite(levels)]
     limits = (known.min(), known.max()) if known.size else (0.0, 1.0)
@@ -249,20 +188,17 @@ def _draw_footprints(
     return colours
 
 
-def _draw_pairs(
-    ax: WCSAxes, result: "MatchResult", centers: dict[int, np.ndarray]
-) -> ScalarMappable:
-    """Draw a line from centre to centre for each of the worst pairs, the worst on top."""
+def _draw_pairs(ax: Any, result: "MatchResult", centers: dict[int, np.ndarray]) -> ScalarMappable:
+    """Draw a line for each of the worst pairs, these on top; dashed if the solution excludes it."""
     colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUAL_COLOURS)
     places: dict[str, list[np.ndarray]] = {}
     for row, center in centers.items():
         for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
             places.setdefault(name, []).append(center)
-    pairs = result.pairs
-    sigmas = result.pair_sigmas
+    pairs, sigmas = result.pairs, result.pair_sigmas
     for row in result.pairs_by_residual[:MOST_PAIRS][::-1]:
-        ends = [places.get(str(pairs[side][row])) for side in ("first", "second")]
-        if None in ends:
+        ends = [places.get(str(pairs[side][row]), []) for side in ("first", "second")]
+        if not all(ends):
             continue
         used, width = bool(pairs["used"][row]), 0.8 if pairs["stage"][row] == "in-stack" else 1.8
         ax.plot(
@@ -274,42 +210,10 @@ def _draw_pairs(
     return colours
 
 
-def _draw_shifts(ax: WCSAxes, result: "MatchResult", centers: dict[int, np.ndarray]) -> None:
-    """Draw shifts above 3 sigma, the longest as long as a tenth of the axes."""
-    table = result.levels
-    shift = np.stack([values_of(table[f"shift_{axis}"]) for axis in ("ra", "dec")])
-    error = np.hypot(*(values_of(table[f"shift_{axis}_error"]) for axis in ("ra", "dec")))
-    length = np.hypot(*shift)
-    rows = [row for row in centers if length[row] > 3.0 * error[row]]
-    if not rows:
-        return
-    start = np.array([centers[row] for row in rows]).T
-    sky = SkyCoord(*ax.wcs.pixel_to_world_values(*start), unit=u.deg)
-    end = ax.wcs.world_to_pixel(sky.spherical_offsets_by(*(shift[:, rows] * u.arcsec)))
-    pixels = np.array(end) - start
-    longest = np.hypot(*pixels).max()
-    ax.quiver(
-        *start, *pixels, angles="xy", scale=10.0 * longest, units="width", width=0.006,
-        color=GREEN, zorder=4,
-    )  # fmt: skip
-    text = f"arrows: shifts, the longest {length[rows].max():.3g} arcsec"
-    place = {"xycoords": "axes fraction", "va": "top", "fontsize": "small"}
-    ax.annotate(text, (0.01, 0.99), color=GREEN, **place)
-
-
-def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> None:
-    """Draw the differences of a pair after subtraction of its levels, along the axes of the grid.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Axes to draw on.
-    picture : DifferencePicture
-        The differences.
-    pair : `~astropy.table.Row`
-        Row of the table of pairs.
-    """
-    image = picture.image + values_of(pair["residual"])
+def _draw_image(ax: Axes, result: "MatchResult", row: int) -> None:
+    """Draw the differences of a pair after subtraction of its levels, along the grid."""
+    picture, residual = _picture_of(result, row)
+    image = picture.image + residual
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
     drawn = ax.imshow(
@@ -322,39 +226,32 @@ def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> None:
     )
     ax.set_facecolor(NO_DATA)
     _label(ax, "x on the grid, cells", "y on the grid, cells")
-    label = _with_unit("first minus second, levels subtracted", _unit_of(pair))
-    _add_bar(ax, drawn, label, extend="both")
+    label = _with_unit("first minus second, levels subtracted", result.unit)
+    _add_bar(ax, drawn, label, pad=0.02, extend="both")
 
 
-def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> None:
-    """Draw the distribution of the differences of a pair about the difference of its levels.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Axes to draw on.
-    picture : DifferencePicture
-        The differences.
-    pair : `~astropy.table.Row`
-        Row of the table of pairs.
-    """
-    residual = float(values_of(pair["residual"]))
+def _draw_histogram(ax: Axes, result: "MatchResult", row: int) -> None:
+    """Draw the distribution of the differences of a pair after subtraction of its levels."""
+    picture, residual = _picture_of(result, row)
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    _label(ax, _with_unit("difference of a cell, levels subtracted", _unit_of(pair)), "cells")
+    _label(ax, _with_unit("difference of a cell, levels subtracted", result.unit), "cells")
     ax.legend(fontsize="x-small", frameon=False)
+
+
+def _picture_of(result: "MatchResult", row: int) -> tuple[Any, float]:
+    pair = result.pairs[row]
+    picture = result.pictures[str(pair["first"]), str(pair["second"])]
+    return picture, float(values_of(pair["residual"]))
 
 
 def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> Any:
     """Add a colour bar below, as wide as an image of any shape."""
     place = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
-    bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
+    bar = ax.figure.colorbar(colours, ax=ax, ticks=MaxNLocator(4), **(place | options))
     bar.set_label(label, fontsize="small")
     bar.ax.tick_params(labelsize="x-small")
-    if np.ptp(ax.get_ylim()) > 3 * np.ptp(ax.get_xlim()):  # a tall image has room for two ticks
-        bar.locator = MaxNLocator(2)
-        bar.update_ticks()
     return bar
 
 
@@ -362,15 +259,6 @@ def _label(ax: Axes, x: str, y: str) -> None:
     ax.set_xlabel(x, fontsize="small")
     ax.set_ylabel(y, fontsize="small")
     ax.tick_params(labelsize="x-small")
-
-
-def _plain(text: Any) -> str:
-    """Escape the sign that begins mathematics for matplotlib."""
-    return str(text).replace("$", r"\$")
-
-
-def _unit_of(pair: Any) -> str:
-    return str(getattr(pair["residual"], "unit", "") or "")
 
 
 def _with_unit(label: str, unit: str) -> str:

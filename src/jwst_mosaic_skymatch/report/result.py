@@ -16,8 +16,8 @@ from jwst_mosaic_skymatch.report.verdict import Closure, Verdict, group_table, j
 
 __all__ = ["MatchResult", "Provenance"]
 
-# Groups that a notebook lists.
-MOST_GROUPS = 40
+# Lines of the table of groups in a notebook.
+MOST_LINES = 43
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,9 @@ class Provenance:
     ----------
     date : str
         End of the run, UTC.
-    versions : mapping of str to str
-        Versions of this package and of the libraries that results depend on.
-    parameters : mapping of str to str
-        Parameters of the step.
-    grid : mapping of str to str
-        The shared grid.
+    versions, parameters, grid : mapping of str to str
+        Versions of this package and of the libraries that results depend on, parameters of the
+        step, and the shared grid.
     seconds : mapping of str to float
         Time of each stage.
     """
@@ -129,10 +126,7 @@ class MatchResult:
         `~matplotlib.axes.Axes`
             The Axes.
         """
-        figures = _figures()
-        ax = figures.plain_axes(ax)
-        figures.draw_levels(ax, self)
-        return ax
+        return _draw(self, "levels", ax)
 
     def plot_pairs(self, ax: Any = None) -> Any:
         """Draw the sky: footprints by level, pairs by residual in sigma, and shifts.
@@ -147,10 +141,7 @@ class MatchResult:
         `~astropy.visualization.wcsaxes.WCSAxes`
             The Axes, or those that replace plain ones.
         """
-        figures = _figures()
-        ax = figures.sky_axes(ax, self)
-        figures.draw_sky(ax, self)
-        return ax
+        return _draw(self, "sky", ax)
 
     def plot_mosaic(self, ax: Any = None, *, which: str = "after") -> Any:
         """Draw the mosaic.
@@ -180,10 +171,7 @@ class MatchResult:
                 "This result has no picture of the mosaic; run a matching skymethod with "
                 "save_diagnostics=True."
             )
-        figures = _figures()
-        ax = figures.sky_axes(ax, self)
-        figures.draw_mosaic(ax, self, which)
-        return ax
+        return _draw(self, "mosaic", ax, which=which)
 
     def plot_pair(self, i: int | str, j: int | str, ax: Any = None, *, what: str = "image") -> Any:
         """Draw the differences of a pair after subtraction of its levels.
@@ -210,52 +198,28 @@ class MatchResult:
         """
         if what not in ("image", "histogram"):
             raise ValueError(f"what={what!r}: is not 'image' or 'histogram'.")
-        pair = self.pairs[self.find_pair(i, j)]
-        ends = str(pair["first"]), str(pair["second"])
+        row = self._find_pair(self._name(i), self._name(j))
+        ends = str(self.pairs["first"][row]), str(self.pairs["second"][row])
         if ends not in self.pictures:
             raise ValueError(
                 f"{ends[0]} and {ends[1]}: no picture of this pair was kept; run with "
                 "save_diagnostics=True."
             )
-        figures = _figures()
-        ax = figures.plain_axes(ax)
-        draw = figures.draw_difference if what == "image" else figures.draw_histogram
-        draw(ax, self.pictures[ends], pair)
-        return ax
+        return _draw(self, what, ax, row=row)
 
-    def find_pair(self, i: int | str, j: int | str) -> int:
-        """Find the row of a pair in ``pairs``.
-
-        Parameters
-        ----------
-        i, j : int or str
-            See `plot_pair`.
-
-        Returns
-        -------
-        int
-            The row.
-
-        Raises
-        ------
-        ValueError
-            If the two were not compared.
-        """
-        names = [self._name(end) for end in (i, j)]
+    def _find_pair(self, *names: str) -> int:
+        """Find the row of two exposures or, if these were not compared, of their stacks."""
         groups = dict(zip(self.levels["filename"], self.levels["group"], strict=True))
-        first, second = np.asarray(self.pairs["first"]), np.asarray(self.pairs["second"])
-        for a, b in (names, [str(groups.get(name, name)) for name in names]):
-            rows = np.flatnonzero(((first == a) & (second == b)) | ((first == b) & (second == a)))
-            if rows.size:
-                return int(rows[0])
-        raise ValueError(f"{names[0]} and {names[1]} were not compared; see the table pairs.")
+        pairs = [{str(p["first"]), str(p["second"])} for p in self.pairs["first", "second"]]
+        for ends in (set(names), {str(groups.get(name, name)) for name in names}):
+            if ends in pairs:
+                return pairs.index(ends)
+        raise ValueError(f"{' and '.join(names)} were not compared; see the table pairs.")
 
     def _name(self, end: int | str) -> str:
-        if isinstance(end, str):
-            return end
-        if not -len(self.levels) <= end < len(self.levels):
+        if isinstance(end, int) and not -len(self.levels) <= end < len(self.levels):
             raise ValueError(f"{end}: there are {len(self.levels)} exposures.")
-        return str(self.levels["filename"][end])
+        return end if isinstance(end, str) else str(self.levels["filename"][end])
 
     def __repr__(self) -> str:
         return f"<MatchResult {self.product}: {self.verdict}>"
@@ -263,21 +227,16 @@ class MatchResult:
     def _repr_html_(self) -> str:
         """Represent the result in a notebook by verdict and groups."""
         groups = group_table(self.levels, self.findings)
-        table = groups[:MOST_GROUPS].pformat(max_lines=-1, max_width=-1, html=True)
-        n_more = len(groups) - MOST_GROUPS
-        more = f"<p>and {n_more} more groups</p>" if n_more > 0 else ""
+        lines = groups.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
         head = f"<strong>{escape(self.product)}</strong>: {escape(str(self.verdict))}"
-        return f"<p>{head}</p>{''.join(table)}{more}"
+        return f"<p>{head}</p>{''.join(lines)}"
 
 
-def _figures() -> Any:
-    """Import the figures, which need matplotlib."""
+def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
+    """Import the figures, which need matplotlib, and draw one of them."""
     try:
         from jwst_mosaic_skymatch.report import figures
     except ImportError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise ImportError(
-            'Figures need matplotlib: pip install "jwst-mosaic-skymatch[plots]"', name=error.name
-        ) from None
-    return figures
+        remedy = 'pip install "jwst-mosaic-skymatch[plots]"'
+        raise ImportError(f"Figures need {error.name}: {remedy}", name=error.name) from error
+    return figures.draw(result, name, ax, **options)

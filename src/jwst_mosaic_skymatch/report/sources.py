@@ -1,7 +1,7 @@
-"""Parts of a run that a result is made of."""
+"""Parts of a run for its result and its files; with ``mosaic`` the only user of a match."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -9,18 +9,24 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import read_footprint
+from jwst_mosaic_skymatch.exposures.skylist import skylist_of
 from jwst_mosaic_skymatch.levels.results import Match, Stack
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.products import files
+from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.report.result import Provenance
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
+from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
-__all__ = ["levels_alone", "pictures_of", "provenance_of", "sky_footprints", "stack_images"]
+__all__ = ["pictures_of", "provenance_of", "save_skylist", "save_tiles", "sky_footprints"]
 
 # Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
 # Parameters that hold classes and callables.
 HOOKS = ("pre_hooks", "post_hooks")
+
+#: Makes the path of a file of its name, suffix and extension.
+OutputPath = Callable[[str, str, str], str]
 
 
 def provenance_of(
@@ -53,7 +59,7 @@ def provenance_of(
         cells = {"cells": f"{nx} x {ny}", "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
     return Provenance(
         date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        versions={"jwst-mosaic-skymatch": own_version} | {name: version(name) for name in LIBRARIES},
+        versions={"jwst-mosaic-skymatch": own_version, **{n: version(n) for n in LIBRARIES}},
         parameters={name: str(value) for name, value in parameters.items() if name not in HOOKS},
         grid=cells,
         seconds=dict(seconds),
@@ -104,36 +110,66 @@ def pictures_of(
     }
 
 
-def levels_alone(match: Match) -> tuple[str, ...] | None:
-    """Explain missing levels, if levels alone describe the backgrounds.
+def save_skylist(
+    output_path: OutputPath,
+    product: str,
+    filenames: Sequence[str],
+    levels: np.ndarray,
+    match: Match,
+    stem: Callable[[str], str],
+) -> Finding | None:
+    """Save levels for the stock step, if they suffice for it.
 
     Parameters
     ----------
+    output_path, product
+        Maker of paths, and name of the product.
+    filenames : sequence of str
+        The exposures.
+    levels : ndarray, shape (n,)
+        Levels of exposures and of their pieces, MJy/sr.
     match : Match
         The match.
+    stem : callable
+        Reduces a file name to the part that the stock step compares.
 
     Returns
     -------
-    tuple of str or None
-        Why each exposure has no level, empty for those that have one; None if planes were fitted.
+    Finding or None
+        Why none was saved.
     """
-    return None if any(match.planes) else match.reasons
+    if len(levels) > len(filenames):
+        sentence = "No skylist is saved. Lyot fields have levels of their own (miri_lyot)."
+        return Finding(sentence, remedy="use miri_lyot='keep' or 'mask'")
+    if any(match.planes):
+        sentence = "No skylist is saved: levels alone are not what planes need."
+        return Finding(sentence, remedy="use background='constant'")
+    try:
+        text = skylist_of(filenames, levels, match.reasons, stem)
+    except ValueError as error:
+        remedy = "give exposures file names that differ"
+        return Finding(f"No skylist is saved. {error}", remedy=remedy)
+    files.save_text(output_path(product, "skylist", "txt"), text)
+    return None
 
 
-def stack_images(stacks: Sequence[Stack]) -> Iterator[tuple[str, Tile]]:
-    """Read the mean images of stacks, one at a time.
+def save_tiles(
+    output_path: OutputPath, stacks: Sequence[Stack], grid: Grid, unit: str | None
+) -> None:
+    """Save the mean image of each stack.
 
     Parameters
     ----------
+    output_path : callable
+        Makes the path of a file of its name, suffix and extension.
     stacks : sequence of Stack
         The stacks.
-
-    Yields
-    ------
-    str
-        Name of the stack.
-    Tile
-        Its mean image.
+    grid : Grid
+        The grid.
+    unit : str or None
+        Unit of the data.
     """
     for stack in stacks:
-        yield stack.label, stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
+        tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
+        path = output_path(stack.label, "skytile", "fits")
+        files.save_tile(path, tile, grid.cutout_wcs(tile), unit)

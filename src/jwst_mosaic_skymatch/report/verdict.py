@@ -11,14 +11,12 @@ from astropy.table import QTable, Table
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.tables import values_of
 
-__all__ = ["Closure", "Seam", "Verdict", "group_table", "judge", "summary_lines", "worst_seams"]
+__all__ = ["Closure", "Seam", "Verdict", "group_table", "judge", "summary_lines"]
 
 # Findings that a verdict names.
 MOST_NAMED = 8
 # Groups in the log; with heads, the rest and the verdict at most 40 lines.
 MOST_GROUPS = 35
-# Characters of names and remarks in the log.
-WIDEST = {"group": 36, "remark": 44}
 
 
 @dataclass(frozen=True)
@@ -40,26 +38,18 @@ class Closure:
 
 @dataclass(frozen=True)
 class Seam:
-    """A step at an overlap.
+    """The worst step at an overlap, as text.
 
     Attributes
     ----------
-    size : float
-        Its height, in the unit of the data.
-    sigmas : float
-        The same in units of the overlap's noise.
-    first, second : str
+    size : str
+        Its height, with unit, and in units of the overlap's noise.
+    ends : str
         Exposures or stacks at its two sides.
     """
 
-    size: float
-    sigmas: float
-    first: str
-    second: str
-
-    def __str__(self) -> str:
-        digits = ".0f" if self.sigmas >= 100.0 else ".2g"
-        return f"{self.sigmas:{digits}} sigma"
+    size: str
+    ends: str
 
 
 @dataclass(frozen=True)
@@ -72,41 +62,16 @@ class Verdict:
         Numbers of exposures, components and ties; closure, and the worst seam before and after.
     remarks : tuple of str
         Each problem with its remedy.
+    seams : tuple of Seam
+        The worst before and after, of the pairs that the solution uses; empty without pairs.
     """
 
     headline: str
     remarks: tuple[str, ...] = ()
+    seams: tuple[Seam, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.headline}{'; look at: ' * bool(self.remarks)}{'; '.join(self.remarks)}."
-
-
-def worst_seams(pairs: QTable) -> tuple[Seam, Seam] | None:
-    """Find the highest steps before and after.
-
-    Parameters
-    ----------
-    pairs : `~astropy.table.QTable`
-        Table of pairs.
-
-    Returns
-    -------
-    tuple of Seam or None
-        The worst offset and the worst residual of the pairs that the solution uses; problems of
-        the other pairs are no seams of levels. None without such pairs.
-    """
-    used = pairs[np.asarray(pairs["used"], dtype=bool)] if len(pairs) else pairs
-    if not len(used):
-        return None
-    noise = values_of(used["offset_error_noise"])
-
-    def worst(column: str) -> Seam:
-        steps = np.abs(values_of(used[column]))
-        k = int(np.argmax(steps))
-        sigmas = float(steps[k] / noise[k]) if noise[k] > 0 else np.inf * steps[k]
-        return Seam(float(steps[k]), sigmas, str(used["first"][k]), str(used["second"][k]))
-
-    return worst("offset"), worst("residual")
 
 
 def judge(
@@ -142,12 +107,20 @@ def judge(
             f"{word}: {n_matched} of {n} exposures in {_count(n_components, 'component')}, "
             f"{_count(n_ties, 'tie') if n_ties else 'no ties'}; closure {closure}"
         )
-    seams = worst_seams(pairs)
+    used = pairs[np.asarray(pairs["used"], dtype=bool)]
+    seams = tuple(_worst_seam(used, column) for column in ("offset", "residual") if len(used))
     if seams:
-        unit = _unit_of(pairs["offset"])
-        before, after = (f"{seam.size:.3g} {unit} ({seam})".replace("  ", " ") for seam in seams)
-        text += f"; worst seam {before} before, {after} after"
-    return Verdict(text, _remarks_of(named))
+        text += f"; worst seam {seams[0].size} before, {seams[1].size} after"
+    return Verdict(text, _remarks_of(named), seams)
+
+
+def _worst_seam(pairs: QTable, column: str) -> Seam:
+    steps, noise = np.abs(values_of(pairs[column])), values_of(pairs["offset_error_noise"])
+    k = int(np.argmax(steps))
+    sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf * steps[k]
+    digits = f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
+    size = f"{steps[k]:.3g} {_unit_of(pairs[column])}".strip()
+    return Seam(f"{size} ({digits} sigma)", f"{pairs['first'][k]} and {pairs['second'][k]}")
 
 
 def _remarks_of(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -173,12 +146,11 @@ def group_table(levels: QTable, findings: Sequence[Finding] = ()) -> Table:
     Returns
     -------
     `~astropy.table.Table`
-        Group, number of exposures, mean level and median error (in the unit of the data; NaN
-        where there is none), status as in the headers, and remark. Rows are in the order of
-        ``levels``; exposures without a group are grouped by visit.
+        Group (or visit), number of exposures, mean level and median error in the unit of the
+        data (NaN where there is none), status as in the headers, and remark.
     """
     keys = zip(levels["group"], levels["visit_id"], levels["filename"], strict=True)
-    groups = np.array([str(group or (visit and f"jw{visit}") or name) for group, visit, name in keys])
+    groups = np.array([group or (f"jw{visit}" if visit else name) for group, visit, name in keys])
     values, errors = values_of(levels["level"]), values_of(levels["level_error"])
     rows = []
     for group in dict.fromkeys(groups.tolist()):
@@ -188,11 +160,11 @@ def group_table(levels: QTable, findings: Sequence[Finding] = ()) -> Table:
         partial = f"{n_matched} of {n}" if n_matched else "SKIPPED"
         level = values[matched].mean() if n_matched else np.nan
         error = np.median(errors[matched]) if n_matched else np.nan
-        concerned = {group, *map(str, levels["filename"][own])}
-        kinds = [f.kind for f in findings if f.kind and concerned & set(f.exposures)]
-        remarks = dict.fromkeys([*kinds, *filter(None, map(str, levels["remark"][own]))])
+        names = {group, *levels["filename"][own]}
+        remarks = [f.kind for f in findings if names.intersection(f.exposures)]
+        remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *levels["remark"][own]])))
         status = "COMPLETE" if n_matched == n else partial
-        rows.append((group, n, level, error, status, "; ".join(remarks)))
+        rows.append((group, n, level, error, status, remark))
     table = Table(rows=rows, names=("group", "n", "level", "error", "status", "remark"))
     table["level"].format, table["error"].format = ".5g", ".2g"
     return table
@@ -219,8 +191,7 @@ def summary_lines(levels: QTable, verdict: Verdict, findings: Sequence[Finding] 
     table = group_table(levels, findings)
     is_good = (table["remark"] == "") & (table["status"] == "COMPLETE")
     printed = table[np.sort(np.argsort(is_good, kind="stable")[:MOST_GROUPS])]
-    for name, width in WIDEST.items():
-        printed[name] = [t if len(t) <= width else f"{t[: width - 1]}…" for t in printed[name]]
+    printed["group"].format = printed["remark"].format = "{:.40}"  # characters at most
     unit = _unit_of(levels["level"])
     lines = [f"Levels by group{f', {unit}' if unit else ''}:"]
     lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", "<", "<"])
