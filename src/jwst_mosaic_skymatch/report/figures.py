@@ -8,10 +8,12 @@ from astropy.wcs import WCS
 from matplotlib import colormaps, pyplot
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
+from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
 
 if TYPE_CHECKING:
@@ -25,13 +27,10 @@ VISIT_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9")
 VISIT_MARKS = "osD^vP"
 # Background of images, which no brightness has.
 NO_DATA = "#cbd5e1"
-LEVEL_COLOURS = "cividis"
 # Without the ends of the map, which are invisible on white or on black.
 RESIDUAL_COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)))
 # Residual, in sigma, at the end of the colours.
 LARGEST_SIGMA = 5.0
-# Pairs that a figure has; the worst are drawn.
-MOST_PAIRS = 600
 # Points along the axis from one name to the next: names rotated by 40 degrees are 15 points wide.
 NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
 
@@ -50,7 +49,7 @@ def draw(result: "MatchResult", name: str, ax: Axes | None = None, **options: An
         Axes to draw on; by default those of a new figure. For the sky and the mosaic, Axes
         without celestial coordinates are replaced in their figure.
     **options
-        ``which`` image of the mosaic, or ``row`` of the pair.
+        ``which`` image of the mosaic, or ``picture`` and ``residual`` of the pair.
 
     Returns
     -------
@@ -105,18 +104,18 @@ def _draw_levels(ax: Axes, result: "MatchResult") -> None:
     visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
     place = np.argsort(np.lexsort((np.asarray(table["filename"]), visits)))
     names, counts = np.unique(visits, return_counts=True)
-    for number, visit in enumerate(names):
-        own = (visits == visit) & np.isfinite(levels)
-        colour = VISIT_COLOURS[number % len(VISIT_COLOURS)]
-        for width, column in ((1.0, "level_error"), (3.5, "level_error_noise")):
-            error = np.nan_to_num(values_of(table[column])[own])
-            ax.errorbar(place[own], levels[own], error, fmt="none", elinewidth=width, color=colour)
-        mark = VISIT_MARKS[number % len(VISIT_MARKS)]
-        ax.plot(place[own], levels[own], mark, markersize=4, color=colour)
+    numbers = np.searchsorted(names, visits)
+    colours = np.take(VISIT_COLOURS, numbers, mode="wrap")
+    for width, column in ((1.0, "level_error"), (3.5, "level_error_noise")):
+        error = np.nan_to_num(values_of(table[column]))
+        ax.vlines(place, levels - error, levels + error, colours, linewidth=width)
+    for number in range(len(names)):
+        own, mark = numbers == number, VISIT_MARKS[number % len(VISIT_MARKS)]
+        ax.plot(place[own], levels[own], mark, markersize=4, color=colours[own][0])
     _name_visits(ax, names, counts)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
-    _label(ax, "visit, exposure by exposure", _with_unit("level", result.unit))
+    _label(ax, "visit, exposure by exposure", f"level, {result.unit}")
 
 
 def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
@@ -148,7 +147,7 @@ def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
         colours, label = "gray_r", "brightness about the median"
     drawn = ax.imshow(image, origin="lower", norm=norm, cmap=colours, interpolation="none")
     ax.set_facecolor(NO_DATA)
-    _add_bar(ax, drawn, _with_unit(label, result.unit), extend="max")
+    _add_bar(ax, drawn, f"{label}, {result.unit}", extend="max")
 
 
 def _draw_sky(ax: Any, result: "MatchResult") -> None:
@@ -166,7 +165,7 @@ def _draw_sky(ax: Any, result: "MatchResult") -> None:
     residuals = _draw_pairs(ax, result, centers)
     ax.set_aspect("equal")
     ax.autoscale_view()
-    _add_bar(ax, levels, _with_unit("level", result.unit), location="top")
+    _add_bar(ax, levels, f"level, {result.unit}", location="top")
     if len(result.pairs):
         _add_bar(ax, residuals, "residual of pairs, sigma", extend="max")
 
@@ -178,7 +177,7 @@ def _draw_footprints(
     levels = values_of(result.levels["level"])
     known = levels[np.isfinite(levels)]
     limits = (known.min(), known.max()) if known.size else (0.0, 1.0)
-    colours = ScalarMappable(Normalize(*limits), LEVEL_COLOURS)
+    colours = ScalarMappable(Normalize(*limits), "cividis")
     for row, polygon in corners.items():
         if np.isfinite(levels[row]):
             colour = colours.to_rgba(levels[row])
@@ -195,24 +194,25 @@ def _draw_pairs(ax: Any, result: "MatchResult", centers: dict[int, np.ndarray]) 
     for row, center in centers.items():
         for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
             places.setdefault(name, []).append(center)
-    pairs, sigmas = result.pairs, result.pair_sigmas
-    for row in result.pairs_by_residual[:MOST_PAIRS][::-1]:
-        ends = [places.get(str(pairs[side][row]), []) for side in ("first", "second")]
-        if not all(ends):
-            continue
-        used, width = bool(pairs["used"][row]), 0.8 if pairs["stage"][row] == "in-stack" else 1.8
-        ax.plot(
-            *np.transpose([np.mean(end, axis=0) for end in ends]),
-            color=colours.to_rgba(sigmas[row]) if used else ORANGE,
-            linestyle="-" if used else (0, (4, 2)),
-            linewidth=width if used else 1.5 * width,
-        )
+    pairs = result.pairs
+    sigmas = np.abs(values_of(pairs["residual"])) / np.maximum(
+        values_of(pairs["offset_error"]), 1e-30
+    )
+    names = [(str(pair["first"]), str(pair["second"])) for pair in pairs]
+    rows = [row for row in result.pairs_by_residual[::-1] if places.keys() >= set(names[row])]
+    lines = [[np.mean(places[name], axis=0) for name in names[row]] for row in rows]
+    used = np.asarray(pairs["used"], dtype=bool)[rows]
+    widths = np.where(np.asarray(pairs["stage"])[rows] == "in-stack", 0.8, 1.8)
+    shades = [colours.to_rgba(sigmas[row]) if pairs["used"][row] else ORANGE for row in rows]
+    styles = np.where(used, "-", "--").tolist()
+    ax.add_collection(LineCollection(lines, linewidths=widths, colors=shades, linestyles=styles))
     return colours
 
 
-def _draw_image(ax: Axes, result: "MatchResult", row: int) -> None:
+def _draw_image(
+    ax: Axes, result: "MatchResult", picture: DifferencePicture, residual: float
+) -> None:
     """Draw the differences of a pair after subtraction of its levels, along the grid."""
-    picture, residual = _picture_of(result, row)
     image = picture.image + residual
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
@@ -226,40 +226,30 @@ def _draw_image(ax: Axes, result: "MatchResult", row: int) -> None:
     )
     ax.set_facecolor(NO_DATA)
     _label(ax, "x on the grid, cells", "y on the grid, cells")
-    label = _with_unit("first minus second, levels subtracted", result.unit)
+    label = f"first minus second, levels subtracted, {result.unit}"
     _add_bar(ax, drawn, label, pad=0.02, extend="both")
 
 
-def _draw_histogram(ax: Axes, result: "MatchResult", row: int) -> None:
+def _draw_histogram(
+    ax: Axes, result: "MatchResult", picture: DifferencePicture, residual: float
+) -> None:
     """Draw the distribution of the differences of a pair after subtraction of its levels."""
-    picture, residual = _picture_of(result, row)
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    _label(ax, _with_unit("difference of a cell, levels subtracted", result.unit), "cells")
+    _label(ax, f"difference of a cell, levels subtracted, {result.unit}", "cells")
     ax.legend(fontsize="x-small", frameon=False)
 
 
-def _picture_of(result: "MatchResult", row: int) -> tuple[Any, float]:
-    pair = result.pairs[row]
-    picture = result.pictures[str(pair["first"]), str(pair["second"])]
-    return picture, float(values_of(pair["residual"]))
-
-
-def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> Any:
+def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> None:
     """Add a colour bar below, as wide as an image of any shape."""
     place = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
     bar = ax.figure.colorbar(colours, ax=ax, ticks=MaxNLocator(4), **(place | options))
-    bar.set_label(label, fontsize="small")
+    bar.set_label(label.rstrip(", "), fontsize="small")
     bar.ax.tick_params(labelsize="x-small")
-    return bar
 
 
 def _label(ax: Axes, x: str, y: str) -> None:
-    ax.set_xlabel(x, fontsize="small")
-    ax.set_ylabel(y, fontsize="small")
+    ax.set_xlabel(x.rstrip(", "), fontsize="small")
+    ax.set_ylabel(y.rstrip(", "), fontsize="small")
     ax.tick_params(labelsize="x-small")
-
-
-def _with_unit(label: str, unit: str) -> str:
-    return f"{label}, {unit.replace(' ', '')}" if unit else label

@@ -121,15 +121,15 @@ def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) ->
         number[window] += member.weight
         total[window] += level * member.weight
     mean = np.where(number > 0, total / np.maximum(number, 1e-30), levels.mean())
-    ny, nx = part.weight.shape
-    rows = _block_indices(part.y0 * block, ny, block, COVERAGE_BLOCK) - y0
-    columns = _block_indices(part.x0 * block, nx, block, COVERAGE_BLOCK) - x0
-    return mean[np.ix_(rows.clip(0, shape[0] - 1), columns.clip(0, shape[1] - 1))]
+    (ny, nx), step = part.weight.shape, block / COVERAGE_BLOCK
+    rows = _block_indices(part.y0 * step - y0, ny, step, shape[0])
+    columns = _block_indices(part.x0 * step - x0, nx, step, shape[1])
+    return mean[np.ix_(rows, columns)]
 
 
-def _block_indices(start: int, n: int, step: float, block: int) -> np.ndarray:
-    """Find the blocks that hold the centres of n intervals from a cell on, ``step`` cells each."""
-    return ((start + (np.arange(n) + 0.5) * step) // block).astype(int)
+def _block_indices(start: float, n: int, step: float, size: int) -> np.ndarray:
+    """Find the blocks that hold the centres of n intervals; outside of the array its edge."""
+    return (start + (np.arange(n) + 0.5) * step).astype(int).clip(0, size - 1)
 
 
 def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
@@ -142,10 +142,10 @@ def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
         # Pictures are coarser than the canvas or finer.
         side = -(-picture.block // canvas.block)
         residual = np.kron(picture.image + np.float32(pair.residual), np.ones((side, side)))
-        (ny, nx), step = residual.shape, picture.block / side
-        rows = _block_indices(picture.y0, ny, step, canvas.block) - canvas.y0
-        columns = _block_indices(picture.x0, nx, step, canvas.block) - canvas.x0
-        rows, columns = rows.clip(0, canvas.shape[0] - 1), columns.clip(0, canvas.shape[1] - 1)
+        (ny, nx), step = residual.shape, picture.block / side / canvas.block
+        y0, x0 = picture.y0 / canvas.block - canvas.y0, picture.x0 / canvas.block - canvas.x0
+        rows = _block_indices(y0, ny, step, canvas.shape[0])
+        columns = _block_indices(x0, nx, step, canvas.shape[1])
         np.add.at(number, (rows[:, None], columns), np.isfinite(residual))
         np.add.at(squares, (rows[:, None], columns), np.nan_to_num(residual) ** 2)
     with np.errstate(invalid="ignore"):

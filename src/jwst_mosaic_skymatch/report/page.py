@@ -22,8 +22,9 @@ LEVEL_COLUMNS = "filename level level_error level_error_noise visit_id group com
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
 PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
 MOST_ROWS = 2000
-# Numbers with errors that a pair has.
-FITTED = ("offset", "shift_x", "shift_y", "slope_x", "slope_y")
+# Columns that the page lists for the pairs that it draws.
+FITTED = "offset offset_error residual n_cells shift_x shift_x_error shift_y shift_y_error"
+FITTED += " slope_x slope_x_error slope_y slope_y_error"
 # Width and height, inches; small, so that text is legible in a figure as wide as a phone.
 SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
 # Dots per inch: two to a pixel of a phone.
@@ -73,37 +74,24 @@ def _draw(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
             height = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
             figure.set_figheight(np.clip(size[0] * (0.85 * height + 0.25), 2.2, 7.0))
         # Of noise this makes smaller files than the default level, in half the time.
-        figure.savefig(file, format="png", dpi=RESOLUTION, pil_kwargs={"compress_level": 3})
+        figure.savefig(file, format="png", dpi=RESOLUTION, pil_kwargs={"compress_level": 1})
     return b64encode(file.getvalue()).decode()
 
 
-def _draw_pairs(result: MatchResult) -> list[dict[str, str]]:
+def _draw_pairs(result: MatchResult) -> list[dict[str, Any]]:
     """Draw the worst and the median of the pairs that have pictures."""
     names = [(str(pair["first"]), str(pair["second"])) for pair in result.pairs]
     rows = [row for row in result.pairs_by_residual if names[row] in result.pictures]
-    sections = []
-    for kind, row in {"worst": rows[:1], "median": rows[len(rows) // 2 :][:1]}.items():
-        for k in row:
-            section = {
-                what: _draw(partial(result.plot_pair, *names[k], what=what), SMALL)
-                for what in ("image", "histogram")
-            }
-            title = f"The {kind} pair: {names[k][0]} minus {names[k][1]}"
-            sections.append(section | {"title": title, "fitted": _fitted(result.pairs[k])})
+    chosen = {rows[len(rows) // 2]: "median", rows[0]: "worst"} if rows else {}
+    sections: list[dict[str, Any]] = []
+    for row, kind in reversed(chosen.items()):
+        plot, (first, second) = partial(result.plot_pair, *names[row]), names[row]
+        section = {what: _draw(partial(plot, what=what), SMALL) for what in ("image", "histogram")}
+        section["title"] = f"The {kind} pair: {first} minus {second}"
+        pair = result.pairs[row]
+        fitted = {name: f"{pair[name]:.4g}".replace(" / ", "/") for name in FITTED.split()}
+        sections.append(section | {"fitted": fitted})
     return sections
-
-
-def _fitted(pair: Any) -> str:
-    """List the numbers that were fitted to the differences of a pair."""
-    parts = [f"residual {_short(float(values_of(pair['residual'])))}", f"{pair['n_cells']} cells"]
-    for name in FITTED:
-        value, error = (float(values_of(pair[column])) for column in (name, f"{name}_error"))
-        unit = str(getattr(pair[name], "unit", "")).replace(" ", "")
-        if value == 0:  # a slope across an overlap one block wide
-            parts.append(f"{name} not measured")
-        elif np.isfinite(value):
-            parts.append(f"{name} {value:.4g} ± {error:.2g} {unit}")
-    return ", ".join(parts)
 
 
 def _print_table(table: QTable, names: str, rows: list[int]) -> dict[str, Any]:
@@ -114,7 +102,8 @@ def _print_table(table: QTable, names: str, rows: list[int]) -> dict[str, Any]:
         is_number = column.dtype.kind in "fiu"
         values = values_of(column).tolist() if is_number else column
         columns.append([_short(value) if is_number else str(value) for value in values])
-        heads.append((name, is_number))
+        unit = str(getattr(column, "unit", None) or "").replace(" ", "")
+        heads.append((f"{name}, {unit}".rstrip(", "), is_number))
     return {"heads": heads, "rows": list(zip(*columns, strict=True)), "n": len(table)}
 
 

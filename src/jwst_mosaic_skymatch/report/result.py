@@ -53,16 +53,11 @@ class MatchResult:
 
     Attributes
     ----------
-    product : str
-        Name of the mosaic.
-    method : str
-        The ``skymethod``.
-    levels : `~astropy.table.QTable`
-        One row for each exposure, see `~jwst_mosaic_skymatch.products.tables.levels_table`. With
-        the methods ``local``, ``global`` and ``user`` errors and shifts are NaN.
-    pairs : `~astropy.table.QTable`
-        One row for each pair, see `~jwst_mosaic_skymatch.products.tables.pairs_table`; none with
-        these methods, which compare nothing.
+    product, method : str
+        Name of the mosaic, and ``skymethod``. With ``local``, ``global`` and ``user`` there are no
+        pairs, and errors and shifts are NaN.
+    levels, pairs : `~astropy.table.QTable`
+        One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`.
     closure : Closure
         Agreement of the pairs with the levels.
     findings : tuple of Finding
@@ -94,18 +89,12 @@ class MatchResult:
     @property
     def verdict(self) -> Verdict:
         """Whether the run worked, and problems with their remedies, in one sentence."""
-        return judge(self.method, self.levels, self.pairs, self.closure, self.n_ties, self.findings)
+        return judge(self)
 
     @property
     def unit(self) -> str:
-        """Unit of the data."""
-        return str(getattr(self.levels["level"], "unit", None) or "")
-
-    @property
-    def pair_sigmas(self) -> np.ndarray:
-        """Absolute residual of each pair in units of the error of its offset, shape (n_pairs,)."""
-        errors = values_of(self.pairs["offset_error"])
-        return np.abs(values_of(self.pairs["residual"])) / np.maximum(errors, 1e-30)
+        """Unit of the data, without blanks."""
+        return str(getattr(self.levels["level"], "unit", None) or "").replace(" ", "")
 
     @property
     def pairs_by_residual(self) -> list[int]:
@@ -205,7 +194,8 @@ class MatchResult:
                 f"{ends[0]} and {ends[1]}: no picture of this pair was kept; run with "
                 "save_diagnostics=True."
             )
-        return _draw(self, what, ax, row=row)
+        residual = float(values_of(self.pairs["residual"][row]))
+        return _draw(self, what, ax, picture=self.pictures[ends], residual=residual)
 
     def _find_pair(self, *names: str) -> int:
         """Find the row of two exposures or, if these were not compared, of their stacks."""

@@ -53,10 +53,10 @@ def provenance_of(
     Provenance
         Date, versions, parameters, grid, and time.
     """
-    cells: dict[str, str] = {}
+    cells = {}
     if grid is not None:
-        ny, nx = grid.shape
-        cells = {"cells": f"{nx} x {ny}", "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
+        cells["cells"] = " x ".join(map(str, grid.shape[::-1]))
+        cells["side of a cell"] = f"{grid.cell_scale:.4f} arcsec"
     return Provenance(
         date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         versions={"jwst-mosaic-skymatch": own_version, **{n: version(n) for n in LIBRARIES}},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import QTable, Table
@@ -11,7 +11,10 @@ from astropy.table import QTable, Table
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.tables import values_of
 
-__all__ = ["Closure", "Seam", "Verdict", "group_table", "judge", "summary_lines"]
+if TYPE_CHECKING:
+    from jwst_mosaic_skymatch.report.result import MatchResult
+
+__all__ = ["Closure", "Verdict", "group_table", "judge", "summary_lines"]
 
 # Findings that a verdict names.
 MOST_NAMED = 8
@@ -37,22 +40,6 @@ class Closure:
 
 
 @dataclass(frozen=True)
-class Seam:
-    """The worst step at an overlap, as text.
-
-    Attributes
-    ----------
-    size : str
-        Its height, with unit, and in units of the overlap's noise.
-    ends : str
-        Exposures or stacks at its two sides.
-    """
-
-    size: str
-    ends: str
-
-
-@dataclass(frozen=True)
 class Verdict:
     """Whether a run worked; its text is one sentence.
 
@@ -62,42 +49,36 @@ class Verdict:
         Numbers of exposures, components and ties; closure, and the worst seam before and after.
     remarks : tuple of str
         Each problem with its remedy.
-    seams : tuple of Seam
-        The worst before and after, of the pairs that the solution uses; empty without pairs.
+    seams : tuple of (str, str)
+        Height and ends of the worst seam before and after, of the pairs that the solution uses.
     """
 
     headline: str
     remarks: tuple[str, ...] = ()
-    seams: tuple[Seam, ...] = ()
+    seams: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.headline}{'; look at: ' * bool(self.remarks)}{'; '.join(self.remarks)}."
 
 
-def judge(
-    method: str,
-    levels: QTable,
-    pairs: QTable,
-    closure: Closure,
-    n_ties: int,
-    findings: Sequence[Finding],
-) -> Verdict:
+def judge(result: "MatchResult") -> Verdict:
     """Judge whether a run worked.
 
     Parameters
     ----------
-    method, levels, pairs, closure, n_ties, findings
-        See `~jwst_mosaic_skymatch.report.result.MatchResult`.
+    result : MatchResult
+        Its result.
 
     Returns
     -------
     Verdict
         The verdict.
     """
+    levels, pairs = result.levels, result.pairs
     n, n_matched = len(levels), int(np.count_nonzero(levels["status"] == "COMPLETE"))
-    named = [finding for finding in findings if finding.brief]
-    if "match" not in method:
-        text = f"Not matched (skymethod={method}): {n_matched} of {n} exposures have a level"
+    named = [finding for finding in result.findings if finding.brief]
+    if "match" not in result.method:
+        text = f"Not matched (skymethod={result.method}): {n_matched} of {n} exposures have a level"
     else:
         word = "Matched in part" if n_matched else "Not matched"
         if n_matched == n:
@@ -105,22 +86,22 @@ def judge(
         n_components = int(np.max(levels["component"], initial=-1)) + 1
         text = (
             f"{word}: {n_matched} of {n} exposures in {_count(n_components, 'component')}, "
-            f"{_count(n_ties, 'tie') if n_ties else 'no ties'}; closure {closure}"
+            f"{_count(result.n_ties, 'tie')}; closure {result.closure}"
         )
     used = pairs[np.asarray(pairs["used"], dtype=bool)]
     seams = tuple(_worst_seam(used, column) for column in ("offset", "residual") if len(used))
     if seams:
-        text += f"; worst seam {seams[0].size} before, {seams[1].size} after"
+        text += f"; worst seam {seams[0][0]} before, {seams[1][0]} after"
     return Verdict(text, _remarks_of(named), seams)
 
 
-def _worst_seam(pairs: QTable, column: str) -> Seam:
+def _worst_seam(pairs: QTable, column: str) -> tuple[str, str]:
     steps, noise = np.abs(values_of(pairs[column])), values_of(pairs["offset_error_noise"])
     k = int(np.argmax(steps))
     sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf * steps[k]
     digits = f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
     size = f"{steps[k]:.3g} {_unit_of(pairs[column])}".strip()
-    return Seam(f"{size} ({digits} sigma)", f"{pairs['first'][k]} and {pairs['second'][k]}")
+    return f"{size} ({digits} sigma)", f"{pairs['first'][k]} and {pairs['second'][k]}"
 
 
 def _remarks_of(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -157,13 +138,13 @@ def group_table(levels: QTable, findings: Sequence[Finding] = ()) -> Table:
         own = groups == group
         matched = own & np.isfinite(values)
         n, n_matched = np.count_nonzero(own), np.count_nonzero(matched)
-        partial = f"{n_matched} of {n}" if n_matched else "SKIPPED"
+        status = f"{n_matched} of {n}" if n_matched else "SKIPPED"
+        status = "COMPLETE" if n_matched == n else status
         level = values[matched].mean() if n_matched else np.nan
         error = np.median(errors[matched]) if n_matched else np.nan
         names = {group, *levels["filename"][own]}
         remarks = [f.kind for f in findings if names.intersection(f.exposures)]
         remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *levels["remark"][own]])))
-        status = "COMPLETE" if n_matched == n else partial
         rows.append((group, n, level, error, status, remark))
     table = Table(rows=rows, names=("group", "n", "level", "error", "status", "remark"))
     table["level"].format, table["error"].format = ".5g", ".2g"
@@ -205,4 +186,4 @@ def _unit_of(column: Any) -> str:
 
 
 def _count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
+    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"

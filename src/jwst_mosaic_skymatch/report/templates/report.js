@@ -8,12 +8,12 @@ for (const button of document.querySelectorAll("thead button")) {
     for (const other of head.parentNode.cells) other.setAttribute("aria-sort", "none");
     head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
     const text = (row) => row.cells[column].textContent;
-    const compareNumbers = (a, b) => {
-      const [x, y] = [Number(text(a)), Number(text(b))];
+    const isNumber = head.classList.contains("number");
+    const compare = (a, b) => {
+      const [x, y] = [a, b].map((row) => (isNumber ? Number(text(row)) : text(row)));
+      if (!isNumber) return sign * x.localeCompare(y);
       return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : sign * (x - y);
     };
-    const compareTexts = (a, b) => sign * text(a).localeCompare(text(b));
-    const compare = head.classList.contains("number") ? compareNumbers : compareTexts;
     const body = head.closest("table").tBodies[0];
     body.append(...[...body.rows].sort(compare));
   });
