@@ -18,10 +18,8 @@ def save_tables(output_path: OutputPath, product: str, levels: QTable, pairs: QT
 
     Parameters
     ----------
-    output_path : callable
-        Makes the path of a file of its name, suffix and extension.
-    product : str
-        Name of the product.
+    output_path, product
+        Maker of paths, and name of the product.
     levels, pairs : `~astropy.table.QTable`
         The tables.
     """

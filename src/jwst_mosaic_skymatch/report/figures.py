@@ -1,11 +1,11 @@
 """Figures of a result, on Axes of matplotlib and, for the sky, of astropy."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy.visualization import simple_norm
 from astropy.wcs import WCS
-from matplotlib import colormaps, pyplot
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
@@ -15,9 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
-
-if TYPE_CHECKING:
-    from jwst_mosaic_skymatch.report.result import MatchResult
+from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = ["draw"]
 
@@ -35,7 +33,7 @@ LARGEST_SIGMA = 5.0
 NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
 
 
-def draw(result: "MatchResult", name: str, ax: Axes | None = None, **options: Any) -> Axes:
+def draw(result: MatchResult, name: str, ax: Axes | None = None, **options: Any) -> Axes:
     """Draw a figure of a result.
 
     Parameters
@@ -43,8 +41,7 @@ def draw(result: "MatchResult", name: str, ax: Axes | None = None, **options: An
     result : MatchResult
         The result.
     name : {'levels', 'sky', 'mosaic', 'image', 'histogram'}
-        Levels by visit; footprints and pairs; the mosaic; the differences of a pair, or their
-        distribution.
+        The figure; the last two are of a pair.
     ax : `~matplotlib.axes.Axes`, optional
         Axes to draw on; by default those of a new figure. For the sky and the mosaic, Axes
         without celestial coordinates are replaced in their figure.
@@ -56,10 +53,12 @@ def draw(result: "MatchResult", name: str, ax: Axes | None = None, **options: An
     `~matplotlib.axes.Axes`
         The Axes.
     """
+    if ax is None:
+        from matplotlib import pyplot  # reports do without
+
+        ax = pyplot.figure(layout="constrained").add_subplot()
     if name in ("sky", "mosaic"):
         ax = _sky_axes(ax, result)
-    elif ax is None:
-        ax = pyplot.figure(layout="constrained").add_subplot()
     functions = {
         "levels": _draw_levels,
         "sky": _draw_sky,
@@ -71,19 +70,16 @@ def draw(result: "MatchResult", name: str, ax: Axes | None = None, **options: An
     return ax
 
 
-def _sky_axes(ax: Any, result: "MatchResult") -> Any:
+def _sky_axes(ax: Any, result: MatchResult) -> Any:
     """Make WCSAxes in the place of other Axes, along the mosaic or, without one, north up."""
     if hasattr(ax, "wcs"):
         return ax
     wcs = result.mosaic.wcs if result.mosaic else _footprint_wcs(result.footprints)
-    if ax is None:
-        sky = pyplot.figure(layout="constrained").add_subplot(projection=wcs)
-    else:
-        sky = ax.figure.add_subplot(ax.get_subplotspec(), projection=wcs)
-        ax.remove()
+    sky = ax.figure.add_subplot(ax.get_subplotspec(), projection=wcs)
+    ax.remove()
     for coordinate, name in zip(sky.coords, ("right ascension", "declination"), strict=True):
-        coordinate.set_axislabel(name, fontsize="small")
-        coordinate.set_ticklabel(size="x-small", exclude_overlapping=True)
+        coordinate.set_axislabel(name)
+        coordinate.set_ticklabel(exclude_overlapping=True)
         coordinate.set_ticks(number=4)
     sky.coords.grid(color=GREY, alpha=0.4, linewidth=0.5)
     return sky
@@ -97,7 +93,7 @@ def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
     return wcs
 
 
-def _draw_levels(ax: Axes, result: "MatchResult") -> None:
+def _draw_levels(ax: Axes, result: MatchResult) -> None:
     """Draw levels with errors: broad bars for those by noise, thin ones for total errors."""
     table = result.levels
     levels = values_of(table["level"])
@@ -115,7 +111,7 @@ def _draw_levels(ax: Axes, result: "MatchResult") -> None:
     _name_visits(ax, names, counts)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
-    _label(ax, "visit, exposure by exposure", f"level, {result.unit}")
+    ax.set(xlabel="visit, exposure by exposure", ylabel=f"level, {result.unit}".rstrip(", "))
 
 
 def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
@@ -131,8 +127,9 @@ def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
         if np.all(np.abs(centers[named] - centers[visit]) >= distance):
             named.append(visit)
     labels = [names[visit].replace("$", r"\$") for visit in named]  # no mathematics
-    turned = {"rotation": NAME_ROTATION, "rotation_mode": "anchor", "ha": "right"}
-    ax.set_xticks(centers[named], labels, **turned)
+    ax.set_xticks(
+        centers[named], labels, rotation=NAME_ROTATION, rotation_mode="anchor", ha="right"
+    )
 
 
 def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
@@ -150,7 +147,7 @@ def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
     _add_bar(ax, drawn, f"{label}, {result.unit}", extend="max")
 
 
-def _draw_sky(ax: Any, result: "MatchResult") -> None:
+def _draw_sky(ax: Any, result: MatchResult) -> None:
     """Draw footprints coloured by level, pairs by residual."""
     corners = {
         row: np.transpose(ax.wcs.world_to_pixel_values(*np.transpose(sky)))
@@ -171,7 +168,7 @@ def _draw_sky(ax: Any, result: "MatchResult") -> None:
 
 
 def _draw_footprints(
-    ax: Any, result: "MatchResult", corners: dict[int, np.ndarray]
+    ax: Any, result: MatchResult, corners: dict[int, np.ndarray]
 ) -> ScalarMappable:
     """Draw footprints, hatched without a level."""
     levels = values_of(result.levels["level"])
@@ -187,7 +184,7 @@ def _draw_footprints(
     return colours
 
 
-def _draw_pairs(ax: Any, result: "MatchResult", centers: dict[int, np.ndarray]) -> ScalarMappable:
+def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) -> ScalarMappable:
     """Draw a line for each of the worst pairs, these on top; dashed if the solution excludes it."""
     colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUAL_COLOURS)
     places: dict[str, list[np.ndarray]] = {}
@@ -195,9 +192,8 @@ def _draw_pairs(ax: Any, result: "MatchResult", centers: dict[int, np.ndarray]) 
         for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
             places.setdefault(name, []).append(center)
     pairs = result.pairs
-    sigmas = np.abs(values_of(pairs["residual"])) / np.maximum(
-        values_of(pairs["offset_error"]), 1e-30
-    )
+    errors = np.maximum(values_of(pairs["offset_error"]), 1e-30)
+    sigmas = np.abs(values_of(pairs["residual"])) / errors
     names = [(str(pair["first"]), str(pair["second"])) for pair in pairs]
     rows = [row for row in result.pairs_by_residual[::-1] if places.keys() >= set(names[row])]
     lines = [[np.mean(places[name], axis=0) for name in names[row]] for row in rows]
@@ -209,47 +205,34 @@ def _draw_pairs(ax: Any, result: "MatchResult", centers: dict[int, np.ndarray]) 
     return colours
 
 
-def _draw_image(
-    ax: Axes, result: "MatchResult", picture: DifferencePicture, residual: float
-) -> None:
+def _draw_image(ax: Axes, result: MatchResult, picture: DifferencePicture, residual: float) -> None:
     """Draw the differences of a pair after subtraction of its levels, along the grid."""
     image = picture.image + residual
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
-    drawn = ax.imshow(
-        image,
-        origin="lower",
-        extent=(picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny),
-        norm=Normalize(-largest, largest),
-        cmap="RdBu_r",
-        interpolation="none",
-    )
+    extent = picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny
+    options = {"cmap": "RdBu_r", "interpolation": "none", "vmin": -largest, "vmax": largest}
+    drawn = ax.imshow(image, origin="lower", extent=extent, **options)
     ax.set_facecolor(NO_DATA)
-    _label(ax, "x on the grid, cells", "y on the grid, cells")
+    ax.set(xlabel="x on the grid, cells", ylabel="y on the grid, cells")
     label = f"first minus second, levels subtracted, {result.unit}"
     _add_bar(ax, drawn, label, pad=0.02, extend="both")
 
 
 def _draw_histogram(
-    ax: Axes, result: "MatchResult", picture: DifferencePicture, residual: float
+    ax: Axes, result: MatchResult, picture: DifferencePicture, residual: float
 ) -> None:
     """Draw the distribution of the differences of a pair after subtraction of its levels."""
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    _label(ax, f"difference of a cell, levels subtracted, {result.unit}", "cells")
-    ax.legend(fontsize="x-small", frameon=False)
+    label = f"difference of a cell, levels subtracted, {result.unit}".rstrip(", ")
+    ax.set(xlabel=label, ylabel="cells")
+    ax.legend(frameon=False)
 
 
 def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> None:
     """Add a colour bar below, as wide as an image of any shape."""
     place = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
     bar = ax.figure.colorbar(colours, ax=ax, ticks=MaxNLocator(4), **(place | options))
-    bar.set_label(label.rstrip(", "), fontsize="small")
-    bar.ax.tick_params(labelsize="x-small")
-
-
-def _label(ax: Axes, x: str, y: str) -> None:
-    ax.set_xlabel(x.rstrip(", "), fontsize="small")
-    ax.set_ylabel(y.rstrip(", "), fontsize="small")
-    ax.tick_params(labelsize="x-small")
+    bar.set_label(label.rstrip(", "))

@@ -25,11 +25,10 @@ class MosaicPicture:
     Attributes
     ----------
     before, after : ndarray of float32, shape (ny, nx)
-        Mean surface brightness, MJy/sr, of the exposures as they were given, and after
-        subtraction of their levels; NaN without data.
+        Mean brightness, MJy/sr, without and with subtraction of levels; NaN without data.
     residual : ndarray of float32, shape (ny, nx)
-        Rms difference of the exposures that overlap there, in blocks of cells and after
-        subtraction of their levels, MJy/sr; NaN without a pair.
+        Rms difference of overlapping exposures in blocks of cells, with levels subtracted,
+        MJy/sr; NaN without a pair.
     wcs : `~astropy.wcs.WCS`
         Celestial WCS of the three images.
     """
@@ -139,8 +138,7 @@ def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
         picture = pair.offset.picture
         if picture is None:
             continue
-        # Pictures are coarser than the canvas or finer.
-        side = -(-picture.block // canvas.block)
+        side = -(-picture.block // canvas.block)  # pictures are coarser than the canvas or finer
         residual = np.kron(picture.image + np.float32(pair.residual), np.ones((side, side)))
         (ny, nx), step = residual.shape, picture.block / side / canvas.block
         y0, x0 = picture.y0 / canvas.block - canvas.y0, picture.x0 / canvas.block - canvas.x0

@@ -22,13 +22,12 @@ LEVEL_COLUMNS = "filename level level_error level_error_noise visit_id group com
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
 PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
 MOST_ROWS = 2000
-# Columns that the page lists for the pairs that it draws.
-FITTED = "offset offset_error residual n_cells shift_x shift_x_error shift_y shift_y_error"
-FITTED += " slope_x slope_x_error slope_y slope_y_error"
 # Width and height, inches; small, so that text is legible in a figure as wide as a phone.
 SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
-# Dots per inch: two to a pixel of a phone.
+# Dots per inch: two to a pixel of a phone; sizes of text are in points.
 RESOLUTION = 150
+STYLE = {"font.size": 9.0, "axes.labelsize": "small", "hatch.linewidth": 0.6}
+STYLE |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), "x-small")
 
 
 def render_report(result: MatchResult) -> str:
@@ -67,7 +66,7 @@ def render_report(result: MatchResult) -> str:
 def _draw(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
     """Draw a figure, as high as its image needs, and encode it as PNG in base64."""
     file = BytesIO()
-    with rc_context({"font.size": 9.0, "hatch.linewidth": 0.6}):
+    with rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
         ax = plot(figure.add_subplot())
         if ax.get_aspect() in (1, "equal"):
@@ -89,7 +88,7 @@ def _draw_pairs(result: MatchResult) -> list[dict[str, Any]]:
         section = {what: _draw(partial(plot, what=what), SMALL) for what in ("image", "histogram")}
         section["title"] = f"The {kind} pair: {first} minus {second}"
         pair = result.pairs[row]
-        fitted = {name: f"{pair[name]:.4g}".replace(" / ", "/") for name in FITTED.split()}
+        fitted = {name: f"{pair[name]:.4g}".replace(" / ", "/") for name in pair.colnames[3:-1]}
         sections.append(section | {"fitted": fitted})
     return sections
 
@@ -99,15 +98,8 @@ def _print_table(table: QTable, names: str, rows: list[int]) -> dict[str, Any]:
     columns, heads = [], []
     for name in names.split():
         column = table[name][rows[:MOST_ROWS]]
-        is_number = column.dtype.kind in "fiu"
-        values = values_of(column).tolist() if is_number else column
-        columns.append([_short(value) if is_number else str(value) for value in values])
+        is_float = column.dtype.kind == "f"
+        columns.append([f"{v:.4g}" for v in values_of(column)] if is_float else map(str, column))
         unit = str(getattr(column, "unit", None) or "").replace(" ", "")
-        heads.append((f"{name}, {unit}".rstrip(", "), is_number))
+        heads.append((f"{name}, {unit}".rstrip(", "), column.dtype.kind in "fiu"))
     return {"heads": heads, "rows": list(zip(*columns, strict=True)), "n": len(table)}
-
-
-def _short(value: float) -> str:
-    if not np.isfinite(value):
-        return "n/a"
-    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e6 else f"{value:.4g}"

@@ -65,7 +65,7 @@ class MatchResult:
     n_ties : int
         Number of exposures whose detectors tie components.
     footprints : tuple of ndarray, shape (n_corners, 2)
-        RA and Dec (degrees) of the corners of each exposure; empty where they are not known.
+        RA and Dec (degrees) of the corners of each exposure; empty where not known.
     mosaic : MosaicPicture or None
         The mosaic before and after, with ``save_diagnostics``.
     pictures : mapping of tuple of str to DifferencePicture
@@ -156,10 +156,7 @@ class MatchResult:
         if which not in ("after", "before", "residual"):
             raise ValueError(f"which={which!r}: is not 'after', 'before' or 'residual'.")
         if self.mosaic is None:
-            raise ValueError(
-                "This result has no picture of the mosaic; run a matching skymethod with "
-                "save_diagnostics=True."
-            )
+            raise ValueError("No picture of the mosaic was kept; match with save_diagnostics=True.")
         return _draw(self, "mosaic", ax, which=which)
 
     def plot_pair(self, i: int | str, j: int | str, ax: Any = None, *, what: str = "image") -> Any:
@@ -187,13 +184,12 @@ class MatchResult:
         """
         if what not in ("image", "histogram"):
             raise ValueError(f"what={what!r}: is not 'image' or 'histogram'.")
-        row = self._find_pair(self._name(i), self._name(j))
+        names = (self.levels["filename"][end] if isinstance(end, int) else end for end in (i, j))
+        row = self._find_pair(*map(str, names))
         ends = str(self.pairs["first"][row]), str(self.pairs["second"][row])
         if ends not in self.pictures:
-            raise ValueError(
-                f"{ends[0]} and {ends[1]}: no picture of this pair was kept; run with "
-                "save_diagnostics=True."
-            )
+            remedy = "run with save_diagnostics=True."
+            raise ValueError(f"No picture of {' and '.join(ends)} was kept; {remedy}")
         residual = float(values_of(self.pairs["residual"][row]))
         return _draw(self, what, ax, picture=self.pictures[ends], residual=residual)
 
@@ -205,11 +201,6 @@ class MatchResult:
             if ends in pairs:
                 return pairs.index(ends)
         raise ValueError(f"{' and '.join(names)} were not compared; see the table pairs.")
-
-    def _name(self, end: int | str) -> str:
-        if isinstance(end, int) and not -len(self.levels) <= end < len(self.levels):
-            raise ValueError(f"{end}: there are {len(self.levels)} exposures.")
-        return end if isinstance(end, str) else str(self.levels["filename"][end])
 
     def __repr__(self) -> str:
         return f"<MatchResult {self.product}: {self.verdict}>"

@@ -22,8 +22,6 @@ __all__ = ["pictures_of", "provenance_of", "save_skylist", "save_tiles", "sky_fo
 
 # Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
-# Parameters that hold classes and callables.
-HOOKS = ("pre_hooks", "post_hooks")
 
 #: Makes the path of a file of its name, suffix and extension.
 OutputPath = Callable[[str, str, str], str]
@@ -41,12 +39,10 @@ def provenance_of(
     ----------
     own_version : str
         Version of this package.
-    parameters : mapping
-        Values of all parameters of the step, by name.
+    parameters, seconds : mapping
+        Values of all parameters of the step, and time of each stage, by name.
     grid : Grid or None
         The shared grid, if there was one.
-    seconds : mapping of str to float
-        Time of each stage.
 
     Returns
     -------
@@ -60,7 +56,8 @@ def provenance_of(
     return Provenance(
         date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         versions={"jwst-mosaic-skymatch": own_version, **{n: version(n) for n in LIBRARIES}},
-        parameters={name: str(value) for name, value in parameters.items() if name not in HOOKS},
+        # Hooks are classes and callables.
+        parameters={n: str(value) for n, value in parameters.items() if not n.endswith("hooks")},
         grid=cells,
         seconds=dict(seconds),
     )

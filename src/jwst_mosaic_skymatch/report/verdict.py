@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import QTable, Table
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Closure", "Verdict", "group_table", "judge", "summary_lines"]
 
-# Findings that a verdict names.
-MOST_NAMED = 8
-# Groups in the log; with heads, the rest and the verdict at most 40 lines.
-MOST_GROUPS = 35
+# Findings that a verdict names, and groups in the log: with heads and verdict 40 lines.
+MOST_NAMED, MOST_GROUPS = 8, 35
 
 
 @dataclass(frozen=True)
@@ -89,18 +87,19 @@ def judge(result: "MatchResult") -> Verdict:
             f"{_count(result.n_ties, 'tie')}; closure {result.closure}"
         )
     used = pairs[np.asarray(pairs["used"], dtype=bool)]
-    seams = tuple(_worst_seam(used, column) for column in ("offset", "residual") if len(used))
+    columns = ("offset", "residual") if len(used) else ()
+    seams = tuple(_worst_seam(used, column, result.unit) for column in columns)
     if seams:
         text += f"; worst seam {seams[0][0]} before, {seams[1][0]} after"
     return Verdict(text, _remarks_of(named), seams)
 
 
-def _worst_seam(pairs: QTable, column: str) -> tuple[str, str]:
+def _worst_seam(pairs: QTable, column: str, unit: str) -> tuple[str, str]:
     steps, noise = np.abs(values_of(pairs[column])), values_of(pairs["offset_error_noise"])
     k = int(np.argmax(steps))
     sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf * steps[k]
     digits = f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
-    size = f"{steps[k]:.3g} {_unit_of(pairs[column])}".strip()
+    size = f"{steps[k]:.3g} {unit}".strip()
     return f"{size} ({digits} sigma)", f"{pairs['first'][k]} and {pairs['second'][k]}"
 
 
@@ -173,16 +172,12 @@ def summary_lines(levels: QTable, verdict: Verdict, findings: Sequence[Finding] 
     is_good = (table["remark"] == "") & (table["status"] == "COMPLETE")
     printed = table[np.sort(np.argsort(is_good, kind="stable")[:MOST_GROUPS])]
     printed["group"].format = printed["remark"].format = "{:.40}"  # characters at most
-    unit = _unit_of(levels["level"])
+    unit = str(getattr(levels["level"], "unit", None) or "").replace(" ", "")
     lines = [f"Levels by group{f', {unit}' if unit else ''}:"]
     lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", "<", "<"])
     if len(printed) < len(table):
         lines.append(f"... and {len(table) - len(printed)} more groups without remarks")
     return [*(line.rstrip() for line in lines), str(verdict)]
-
-
-def _unit_of(column: Any) -> str:
-    return str(getattr(column, "unit", None) or "").replace(" ", "")
 
 
 def _count(number: int, name: str) -> str:
