@@ -185,7 +185,7 @@ def _draw_footprints(
 
 
 def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) -> ScalarMappable:
-    """Draw a line for each of the worst pairs, these on top; dashed if the solution excludes it."""
+    """Draw a line for each pair, the worst on top; dashed if the solution excludes the pair."""
     colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUAL_COLOURS)
     places: dict[str, list[np.ndarray]] = {}
     for row, center in centers.items():
