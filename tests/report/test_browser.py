@@ -6,6 +6,7 @@ import shutil
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_up import UNIT, make_result
 
@@ -57,16 +58,9 @@ def open_page(browser):
     yield open_one
     for page in pages:
         assert page.messages == []
-        assert [url for url in page.requests if not url.startswith("data:")] == [page.url]
+        requests = {url for url in page.requests if not url.startswith("data:")}
+        assert requests == {page.url.partition("#")[0]}
         page.context.close()
-
-
-def test_policy_stops_requests(open_page, path):
-    page = open_page(path)
-    outcome = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'stopped')")
-    assert outcome == "stopped"
-    assert any("Content Security Policy" in text for text in page.messages)
-    page.messages.clear()
 
 
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
@@ -116,7 +110,13 @@ def test_all_is_within_reach_of_the_tabulator(open_page, path):
     assert ("DIV", "Table: Pairs") in reached
     page.locator("a[href='#Exposure-1']").click()
     assert page.locator("#Exposure-1").evaluate("e => e.matches(':target')")
-    assert 0 <= page.locator("#Exposure-1").bounding_box()["y"] <= DESKTOP[1]
+    assert 50 < page.locator("#Exposure-1").bounding_box()["y"] < DESKTOP[1] - 50
+
+
+def luminance(colour):
+    channels = np.array([int(value) for value in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return np.dot(linear, (0.2126, 0.7152, 0.0722))
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
@@ -131,23 +131,19 @@ def test_screenshots(open_page, faulty, tmp_path, size, scheme):
     assert struct.unpack(">II", file.read_bytes()[16:24])[0] == size[0]
     style = "e => (s => [s.color, s.filter])(getComputedStyle(e))"
     assert ("invert" in page.locator("img").first.evaluate(style)[1]) == (scheme == "dark")
-    for selector, background in (("p", "body"), (".soft", "body"), ("figcaption", "figure"),
-                                 ("td", "body"), ("a", ".verdict"), ("thead button", "th")):  # fmt: skip
+    grounds = {
+        "p": "body",
+        "figcaption": "figure",
+        "td": "body",
+        "a": ".verdict",
+        "th button": "th",
+    }
+    for selector, background in grounds.items():
         ink = page.locator(selector).first.evaluate("e => getComputedStyle(e).color")
         paper = page.locator(background).first.evaluate("e => getComputedStyle(e).backgroundColor")
-        assert contrast(ink, paper) > 4.5, selector  # level AA for accessible content
+        low, high = sorted((luminance(ink), luminance(paper)))
+        assert (high + 0.05) / (low + 0.05) > 4.5, selector  # level AA of accessible content
         assert (luminance(paper) > 0.5) == (scheme == "light")
-
-
-def luminance(colour):
-    channels = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def contrast(first, second):
-    low, high = sorted((luminance(first), luminance(second)))
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_print_is_dark_on_white_and_complete(open_page, path):

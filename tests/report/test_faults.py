@@ -59,31 +59,3 @@ def test_page_has_each_warning_with_whom_it_concerns(faulty):
             assert name in text
     (alone,) = np.flatnonzero(result.levels["filename"] == ALONE)
     assert f'href="#Exposure-{alone}"' in text
-
-
-def test_worst_pair_is_the_spoiled_one(faulty):
-    text = next(faulty[2].glob("*_report.html")).read_text()
-    assert f"The worst pair: jw{NEIGHBOUR} minus jw{SPOILED}" in text
-
-
-def test_seams_are_those_of_the_tables(faulty):
-    result = faulty[0]
-    before = np.abs(result.pairs["offset"].value).max()
-    assert f"worst seam {before:.3g} MJy/sr" in result.verdict.headline
-
-
-def test_mosaic_lies_under_the_footprints(faulty):
-    """Levels gone, the scatter is that of sky and faults; each exposure has data in its middle."""
-    result = faulty[0]
-    mosaic = result.mosaic
-    assert np.nanstd(mosaic.after) < np.nanstd(mosaic.before)
-    assert np.nanmax(mosaic.residual) > 0.3
-    assert np.nanmedian(mosaic.residual) < 0.02
-    corners = [np.array(mosaic.wcs.world_to_pixel_values(*sky.T)) for sky in result.footprints]
-    x, y = np.round([own.mean(axis=1) for own in corners]).astype(int).T
-    assert np.isfinite(mosaic.after[y, x]).all()
-    ny, nx = mosaic.after.shape
-    # As far as the footprints reach, and no farther than the blind edge of a detector.
-    edges = np.concatenate(corners, axis=1)
-    assert np.all(np.abs(edges.min(axis=1)) < 0.03 * nx)
-    assert np.all(np.abs(edges.max(axis=1) - (nx, ny)) < 0.03 * nx)

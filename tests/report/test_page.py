@@ -26,16 +26,14 @@ def test_is_whole_and_asks_for_nothing(text):
     assert len(page.ids) == len(set(page.ids))
     assert all(link.startswith(("#", "data:")) for link in page.links)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
-    assert "http" not in re.sub(r'content="default-src|http-equiv', "", text)
+    assert "http" not in text.replace("http-equiv", "")
     assert "default-src 'none'" in text
-    assert "@import" not in text
 
 
 def test_has_all_parts(text):
     titles = re.findall("<h2[^>]*>([^<]+)</h2>", text)
-    assert titles == [
-        "The mosaic", "On the sky", "Levels by visit", "Pairs", "What to do", "Tables", "Provenance",
-    ]  # fmt: skip
+    assert titles[:3] == ["The mosaic", "On the sky", "Levels by visit"]
+    assert titles[3:] == ["Pairs", "What to do", "Tables", "Provenance"]
     for part in ("3.0.0", "skymethod", "600 x 600", "1.5", "2030-01-01", "The median pair"):
         assert part in text
     pictures = re.findall('<img src="data:image/png;base64,([^"]+)" alt="([^"]+)">', text)
@@ -69,14 +67,6 @@ def test_of_many_pairs_the_worst_are_listed():
     assert Page(text).rows == 2 + 1200 + MOST_ROWS
     assert re.search(r'id="Pair-0">.*<td class="number">5</td>', text)
     assert len(text.encode()) < 6_000_000
-
-
-def test_worst_pairs_come_first(result):
-    pairs = result.pairs.copy()
-    rows = result.pairs_by_residual
-    assert np.all(np.diff(np.abs(pairs["residual"].value)[rows]) <= 0)
-    pairs["used"][rows[-1]] = False
-    assert replace(result, pairs=pairs).pairs_by_residual[0] == rows[-1]
 
 
 def test_tables_alone_make_a_page():

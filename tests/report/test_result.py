@@ -1,7 +1,7 @@
 """The result in Python: figures, and its representation in a notebook."""
 
 import sys
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,11 +18,6 @@ def ax():
     return Figure().add_subplot()
 
 
-def test_is_frozen(result):
-    with pytest.raises(FrozenInstanceError):
-        result.product = "another"
-
-
 @pytest.mark.parametrize(
     ("method", "arguments", "options"),
     [
@@ -35,14 +30,11 @@ def test_is_frozen(result):
 def test_figures_take_and_return_axes(result, ax, method, arguments, options):
     figure, draw = ax.figure, getattr(result, method)
     drawn = draw(*arguments, ax=ax, **options)
-    assert drawn.figure is figure
+    assert drawn in figure.axes
     assert drawn.has_data()
-    assert figure.axes[0] is drawn or not hasattr(drawn, "wcs")
-    if hasattr(drawn, "wcs"):  # which plain Axes gave way to
-        assert ax not in figure.axes
-        assert draw(*arguments, ax=drawn, **options) is drawn
-    else:
-        assert drawn is ax
+    # Plain Axes give way to those of the sky.
+    assert (ax in figure.axes) == (drawn is ax) == (not hasattr(drawn, "wcs"))
+    assert draw(*arguments, ax=drawn, **options) is drawn
     figure.canvas.draw()
     new = draw(*arguments, **options).figure
     assert new is not figure
@@ -60,9 +52,10 @@ def test_levels_and_their_errors_are_drawn(result, ax):
 
 @pytest.mark.parametrize("width", [4.0, 6.4, 10.0])
 @pytest.mark.parametrize(
-    "sizes", [(1, 36, 2, 1, 3, 20, 4, 2, 12, 5, 8, 6), (1,) * 200, (1, 1, 98), (7,)]
+    ("sizes", "least"),
+    [((1, 36, 2, 1, 3, 20, 4, 2, 12, 5, 8, 6), 5), ((1,) * 200, 8), ((1, 1, 98), 2), ((7,), 1)],
 )
-def test_names_of_visits_do_not_overlap(sizes, width):
+def test_names_of_visits_do_not_overlap(sizes, least, width):
     result = make_result(sum(sizes), pictures=False, mosaic=False)
     visits = np.repeat(np.arange(len(sizes)), sizes)
     result.levels["visit_id"] = [f"09999001{visit:03d}" for visit in visits]
@@ -77,8 +70,7 @@ def test_names_of_visits_do_not_overlap(sizes, width):
         label.set_rotation(0)
     height = max(label.get_window_extent().height for label in labels)
     assert np.all(np.diff(at) * np.sin(angle) > height)
-    # As many as have room.
-    assert len(labels) >= min(len(sizes), int(width)) or len(set(sizes)) > 1
+    assert len(labels) >= least
 
 
 def test_footprints_and_pairs_lie_on_the_sky(result):
@@ -100,23 +92,14 @@ def test_footprints_and_pairs_lie_on_the_sky(result):
     assert east > west
 
 
-def test_before_and_after_have_one_stretch(result):
-    before, after = (
-        result.plot_mosaic(Figure().add_subplot(), which=which).images[0].norm
-        for which in ("before", "after")
-    )
-    assert (before.vmin, before.vmax) == (after.vmin, after.vmax)
-
-
 def test_pairs_are_identified_by_row_name_or_stack(result):
     names = list(result.levels["filename"])
+    pairs = result.pairs
+    row = list(zip(pairs["first"], pairs["second"], strict=True)).index((names[0], names[1]))
+    expected = result.pictures[names[0], names[1]].image + pairs["residual"][row].value
     for i, j in ((0, 1), (1, 0), (names[0], names[1]), (0, names[1])):
-        ax = result.plot_pair(i, j, Figure().add_subplot())
-        (row,) = np.flatnonzero(
-            (result.pairs["first"] == names[0]) & (result.pairs["second"] == names[1])
-        )
-        expected = result.pictures[names[0], names[1]].image + result.pairs["residual"][row].value
-        np.testing.assert_allclose(ax.images[0].get_array().filled(np.nan), expected, atol=1e-8)
+        image = result.plot_pair(i, j, Figure().add_subplot()).images[0].get_array()
+        np.testing.assert_allclose(image.filled(np.nan), expected, atol=1e-8)
     # Of different stacks: these were compared.
     stacks = result.plot_pair("group0000", "group0001", Figure().add_subplot()).images[0]
     ends = result.plot_pair(0, 5, Figure().add_subplot()).images[0]
@@ -158,8 +141,7 @@ def test_notebooks_show_verdict_and_groups(result):
     assert result.verdict.headline in html
     assert html.count("<tr>") == 3
     assert result.product in repr(result)
-    long = make_result(1000, pictures=False, mosaic=False)._repr_html_()
-    assert long.count("<tr>") < 50
+    assert make_result(1000, pictures=False, mosaic=False)._repr_html_().count("<tr>") < 50
 
 
 def test_names_are_harmless(ax):
@@ -168,21 +150,17 @@ def test_names_are_harmless(ax):
     result.levels["visit_id"] = [""] * 8
     html = replace(result, product=SCRIPT)._repr_html_()
     assert SCRIPT not in html
-    assert html.count("&lt;script&gt;") == 9
+    assert html.count("&lt;script&gt;") == 10
     result.levels["visit_id"] = ["$\\frac{$"] * 8  # no mathematics
     result.plot_levels(ax)
     ax.figure.canvas.draw()
 
 
 def test_a_result_without_footprints_or_pairs(result, ax):
-    bare = replace(result, footprints=(), pairs=result.pairs[:0], mosaic=None, pictures={})
-    assert bare.plot_pairs(ax).texts[0].get_text() == "footprints are not known"
-    bare.plot_levels(Figure().add_subplot())
-    known = replace(result, pairs=result.pairs[:0], mosaic=None)
-    drawn = known.plot_pairs(Figure().add_subplot())
-    assert len(drawn.patches) == len(result.footprints)
-    with pytest.raises(ValueError, match="were not compared"):
-        bare.plot_pair(0, 1)
+    bare = replace(result, pairs=result.pairs[:0], mosaic=None)
+    assert len(bare.plot_pairs(ax).patches) == len(result.footprints)
+    unknown = replace(bare, footprints=()).plot_pairs(Figure().add_subplot())
+    assert unknown.texts[0].get_text() == "footprints are not known"
 
 
 def test_mosaic_without_residuals(result, ax):

@@ -136,7 +136,8 @@ def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
     """Draw an image of the mosaic; before and after have the same stretch."""
     image, after = getattr(result.mosaic, which), result.mosaic.after
     if which == "residual":
-        norm = simple_norm(image, "linear", vmin=0.0, max_percent=99.0)
+        finite = image[np.isfinite(image)]
+        norm = Normalize(0.0, np.percentile(finite, 99.0) if finite.size else 1.0)
         colours, label = "magma_r", "rms difference"
     else:
         image, after = image - np.nanmedian(image), after - np.nanmedian(after)
