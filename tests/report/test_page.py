@@ -10,7 +10,7 @@ from made_up import UNIT, make_result
 from page_parser import Page
 
 from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.report.page import MOST_ROWS, render_report
+from jwst_mosaic_skymatch.report.page import MOST_PAIRS, render_report
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -62,9 +62,9 @@ def test_of_many_pairs_the_worst_are_listed():
     result = make_result(1200)
     result.pairs["residual"][7] = 5.0 * UNIT
     text = render_report(result)
-    assert len(result.pairs) > MOST_ROWS
-    assert f"The {MOST_ROWS} worst of {len(result.pairs)}; the saved table has all." in text
-    assert Page(text).rows == 2 + 1200 + MOST_ROWS
+    assert len(result.pairs) > MOST_PAIRS
+    assert f"The {MOST_PAIRS} worst of {len(result.pairs)}; the saved table has all." in text
+    assert Page(text).rows == 2 + 1200 + MOST_PAIRS
     assert re.search(r'id="Pair-0">.*<td class="number">5</td>', text)
     assert len(text.encode()) < 6_000_000
 

@@ -59,7 +59,7 @@ def draw(result: MatchResult, name: str, ax: Axes | None = None, **options: Any)
         ax = pyplot.figure(layout="constrained").add_subplot()
     if name in ("sky", "mosaic"):
         ax = _sky_axes(ax, result)
-    functions = {
+    functions: dict[str, Any] = {
         "levels": _draw_levels,
         "sky": _draw_sky,
         "mosaic": _draw_mosaic,
@@ -212,7 +212,7 @@ def _draw_image(ax: Axes, result: MatchResult, picture: DifferencePicture, resid
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
     extent = picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny
-    options = {"cmap": "RdBu_r", "interpolation": "none", "vmin": -largest, "vmax": largest}
+    options: Any = {"cmap": "RdBu_r", "interpolation": "none", "vmin": -largest, "vmax": largest}
     drawn = ax.imshow(image, origin="lower", extent=extent, **options)
     ax.set_facecolor(NO_DATA)
     ax.set(xlabel="x on the grid, cells", ylabel="y on the grid, cells")
@@ -234,6 +234,6 @@ def _draw_histogram(
 
 def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> None:
     """Add a colour bar below, as wide as an image of any shape."""
-    place = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
+    place: Any = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
     bar = ax.figure.colorbar(colours, ax=ax, ticks=MaxNLocator(4), **(place | options))
     bar.set_label(label.rstrip(", "))

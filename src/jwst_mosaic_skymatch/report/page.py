@@ -17,11 +17,11 @@ from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = ["render_report"]
 
-# Columns and rows of the tables in a page; files have all. A row takes 0.3 kB.
+# Columns of the tables in a page, and pairs at most; files have all. A row takes 0.3 kB.
 LEVEL_COLUMNS = "filename level level_error level_error_noise visit_id group component"
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
 PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
-MOST_ROWS = 2000
+MOST_PAIRS = 2000
 # Width and height, inches; small, so that text is legible in a figure as wide as a phone.
 SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
 # Dots per inch: two to a pixel of a phone; sizes of text are in points.
@@ -58,8 +58,7 @@ def render_report(result: MatchResult) -> str:
         pairs=_draw_pairs(result),
         rows={str(name): row for row, name in enumerate(result.levels["filename"])},
         level_table=_print_table(result.levels, LEVEL_COLUMNS, list(range(len(is_matched)))),
-        pair_table=_print_table(result.pairs, PAIR_COLUMNS, result.pairs_by_residual),
-        most_rows=MOST_ROWS,
+        pair_table=_print_table(result.pairs, PAIR_COLUMNS, result.pairs_by_residual[:MOST_PAIRS]),
     )
 
 
@@ -97,7 +96,7 @@ def _print_table(table: QTable, names: str, rows: list[int]) -> dict[str, Any]:
     """Print some columns and rows of a table, numbers with four digits."""
     columns, heads = [], []
     for name in names.split():
-        column = table[name][rows[:MOST_ROWS]]
+        column = table[name][rows]
         is_float = column.dtype.kind == "f"
         columns.append([f"{v:.4g}" for v in values_of(column)] if is_float else map(str, column))
         unit = str(getattr(column, "unit", None) or "").replace(" ", "")
