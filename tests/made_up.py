@@ -3,11 +3,10 @@
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
+from astropy.wcs import WCS
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.products.files import save_table
 from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.report.archive import ENDINGS, write_material
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
 from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
 from jwst_mosaic_skymatch.report.verdict import Closure
@@ -112,14 +111,8 @@ def _picture(rng):
 def _picture_of_mosaic(rng):
     """Draw noise, which nothing compresses, as large as pictures are."""
     before, after, residual = rng.normal(0.0, 1.0, (3, 480, 480)).astype(np.float32)
-    return MosaicPicture(before, after, residual, (200.0, -200.0, -200.0, 200.0), (150.0, 2.0))
-
-
-def save_result(result, directory, *, material=True):
-    """Save a result as the step does, but for the page."""
-    prefix = directory / result.product
-    for what in ("levels", "pairs"):
-        save_table(f"{prefix}{ENDINGS[what]}", getattr(result, what))
-    if material:
-        write_material(directory / f"{result.product}{ENDINGS['material']}", result)
-    return prefix
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.crval, wcs.wcs.crpix = (150.0, 2.0), (240.5, 240.5)
+    wcs.wcs.cdelt = -0.8 / 3600, 0.8 / 3600
+    return MosaicPicture(before, after, residual, wcs)

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "link", "input", "br", "image", "use"}
+VOID = {"meta", "link", "input", "br", "img", "image", "use"}
 
 
 class Page(HTMLParser):

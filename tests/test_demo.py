@@ -78,7 +78,6 @@ def test_writes_files_and_one_picture(finished):
         "stephans-quintet_skymatch_asn.json",
         "stephans-quintet_skymatch_levels.ecsv",
         "stephans-quintet_skymatch_pairs.ecsv",
-        "stephans-quintet_skymatch_report.asdf",
         "stephans-quintet_skymatch_report.html",
     ]
     assert len(list(directory.glob("*_skymatch.fits"))) == 8

@@ -5,7 +5,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import asdf
 import pytest
 from astropy import units as u
 from astropy.io import fits
@@ -199,15 +198,6 @@ def test_columns(runs, which):
         expected = {c: u for c, u in on_page.items() if run == "plane" or "gradient" not in c}
         assert {column: table[column].unit for column in table.colnames} == expected
         assert set(table.meta) == {"chi2", "dof"}
-
-
-def test_material(runs):
-    (path,) = runs["constant"].glob("*_report.asdf")
-    on_page = {
-        name for cell, _ in read_table("outputs.rst", "material-entries") for name in quoted(cell)
-    }
-    with asdf.open(path) as file:
-        assert set(file.tree) - {"asdf_library", "history"} == on_page
 
 
 def test_tile(runs):

@@ -1,6 +1,7 @@
 """Results: a small one that is made up, and that of a run in which four things are wrong."""
 
 import logging
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,13 @@ def result():
 def faulty(tmp_path_factory):
     """Match the mosaic with four faults once; its result, what the log said, and its files."""
     directory: Path = tmp_path_factory.mktemp("faulty")
-    records = []
-    handler = logging.Handler()
-    handler.emit = lambda record: records.append(record.getMessage())
     log = logging.getLogger("stpipe.pixel_skymatch")
+    handler = MemoryHandler(10**6, logging.CRITICAL)
+    level, log.level = log.level, logging.INFO
     log.addHandler(handler)
-    before = log.level
-    log.setLevel(logging.INFO)
     step = PixelSkyMatchStep(save_diagnostics=True, output_dir=str(directory))
-    try:
-        step.run(four_faults())
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before)
+    step.run(four_faults())
+    log.removeHandler(handler)
+    log.setLevel(level)
+    records = [record.getMessage() for record in handler.buffer]
     return step.result, records, directory

@@ -1,6 +1,7 @@
 """The page: whole, harmless, of bounded size, and without a request to anywhere."""
 
 import re
+from base64 import b64decode
 from dataclasses import replace
 
 import numpy as np
@@ -19,49 +20,25 @@ def text():
     return render_report(make_result())
 
 
-def test_is_whole(text):
+def test_is_whole_and_asks_for_nothing(text):
     page = Page(text)
     assert page.scripts == 1
     assert len(page.ids) == len(set(page.ids))
-    for link in page.links:
-        assert link.startswith(("#", "data:"))
-    anchors = {link[1:] for link in page.links if link.startswith("#")}
-    assert anchors <= set(page.ids)
-    for reference in re.findall(r"url\(#([^)]+)\)", text):
-        assert reference in page.ids
-
-
-def test_asks_for_nothing_from_elsewhere(text):
-    """Addresses are names of formats alone, which nobody fetches."""
-    assert set(re.findall(r"https?://[^\s\"'<)]+", text)) <= {
-        "http://www.w3.org/2000/svg",
-        "http://www.w3.org/1999/xlink",
-    }
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert "http" not in text.replace("http-equiv", "")
     assert "default-src 'none'" in text
-    assert "@import" not in text
 
 
-@pytest.mark.parametrize(
-    "title", ["The mosaic", "On the sky", "Levels by visit", "Pairs", "What to do", "Tables"]
-)
-def test_has_all_parts(text, title):
-    assert f">{title}</h2>" in text
-
-
-def test_says_what_was_fitted(text):
-    assert re.search(r"Offset -?[\d.e-]+ ± 0.002 MJy/sr \(by noise 0.001\)", text)
-    assert "slopes MJy/sr/arcmin x 0.02 ± 0.01" in text
-
-
-def test_says_what_a_narrow_overlap_does_not_tell():
-    result = make_result()
-    result.pairs["slope_x"] = 0.0 * result.pairs["slope_x"]
-    assert "slopes MJy/sr/arcmin x not measured, y 0.02 ± 0.01" in render_report(result)
-
-
-def test_has_what_it_was_made_with(text):
-    for part in ("3.0.0", "skymethod", "600 x 600", "1.5 s", "2030-01-01"):
+def test_has_all_parts(text):
+    titles = re.findall("<h2[^>]*>([^<]+)</h2>", text)
+    assert titles[:3] == ["The mosaic", "On the sky", "Levels by visit"]
+    assert titles[3:] == ["Pairs", "What to do", "Tables", "Provenance"]
+    for part in ("3.0.0", "skymethod", "600 x 600", "1.5", "2030-01-01", "The median pair"):
         assert part in text
+    pictures = re.findall('<img src="data:image/png;base64,([^"]+)" alt="([^"]+)">', text)
+    assert len({png for png, _ in pictures}) == len({name for _, name in pictures}) == 9
+    assert all(b64decode(png).startswith(b"\x89PNG") for png, _ in pictures)
 
 
 def test_names_are_harmless():
@@ -75,39 +52,28 @@ def test_names_are_harmless():
     result.levels["visit_id"] = [SCRIPT] * 8
     result.levels["remark"] = [SCRIPT] * 8
     text = render_report(result)
-    page = Page(text)
-    assert page.scripts == 1
+    assert Page(text).scripts == 1
     assert SCRIPT not in text
-    assert "<img" not in text
+    assert "<img src=x" not in text
     assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in text
 
 
-@pytest.mark.slow
-def test_thousand_exposures_take_five_megabytes_at_most():
-    result = make_result(1000)
-    text = render_report(result)
-    assert len(text.encode()) < 5_000_000
-    page = Page(text)
-    assert page.rows == 2 + 1000 + len(result.pairs)
-    assert len(result.pairs) > 1900
-
-
-def test_of_many_pairs_the_worst_are_shown():
-    result = make_result(1200, pictures=False, mosaic=False)
+def test_of_many_pairs_the_worst_are_listed():
+    result = make_result(1200)
     result.pairs["residual"][7] = 5.0 * UNIT
     text = render_report(result)
     assert len(result.pairs) > MOST_PAIRS
     assert f"The {MOST_PAIRS} worst of {len(result.pairs)}; the saved table has all." in text
     assert Page(text).rows == 2 + 1200 + MOST_PAIRS
-    assert text.index('id="pair-row-7"') == text.index('id="pair-row-')
+    assert re.search(r'id="Pair-0">.*<td class="number">5</td>', text)
+    assert len(text.encode()) < 6_000_000
 
 
 def test_tables_alone_make_a_page():
     result = replace(make_result(mosaic=False, pictures=False), footprints=(), findings=())
     text = render_report(result)
     Page(text)
-    for title in ("The mosaic", "On the sky", "Pairs", "What to do"):
-        assert f">{title}</h2>" not in text
+    assert re.findall("<h2[^>]*>([^<]+)</h2>", text) == ["Levels by visit", "Tables", "Provenance"]
     assert 'class="verdict good"' in text
 
 

@@ -8,90 +8,76 @@ from astropy import units as u
 from made_up import UNIT, make_result
 
 from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.report.verdict import (
-    Closure,
-    group_rows,
-    judge,
-    round_sigmas,
-    summary_lines,
-    worst_seams,
+from jwst_mosaic_skymatch.report.verdict import Closure, group_table, summary_lines
+
+SEAMS = "worst seam 0.5 MJy/sr (500 sigma) before, 0.004 MJy/sr (4 sigma) after"
+CLOSURE = "closure chi2 12 for 10 degrees of freedom"
+ONE = f" in 1 component, no ties; {CLOSURE}; {SEAMS}."
+WRONG, TOO, SILENT = (
+    Finding("a sentence", "this is wrong", "mend it"),
+    Finding("another", "that, too", "mend it"),
+    Finding("the log alone has this"),
 )
 
 
-def test_good_run(result):
-    pairs = result.pairs.copy()
-    pairs["offset"][:] = 0.1 * UNIT
-    pairs["offset"][3] = -0.5 * UNIT
-    pairs["residual"][:] = 0.001 * UNIT
-    pairs["residual"][4] = 0.004 * UNIT
-    verdict = judge("match", result.levels, pairs, Closure(12.0, 10.0), 0, ())
-    assert str(verdict) == (
-        "Matched: 8 of 8 exposures in 1 component, no ties; closure chi2 12 for 10 degrees of "
-        "freedom; worst seam 0.5 MJy/sr (500 sigma) before, 0.004 MJy/sr (4 sigma) after."
-    )
-    before, after = worst_seams(pairs)
-    assert (before.first, before.second) == (pairs["first"][3], pairs["second"][3])
-    assert after.size == pytest.approx(0.004)
-
-
-def test_doubts(result):
-    findings = [
-        Finding("a sentence", "this is wrong", "mend it"),
-        Finding("another", "that, too", "mend it"),
-        Finding("the log alone says this"),
-    ]
-    verdict = judge("match", result.levels, result.pairs, Closure(1, 1), 3, findings)
-    assert verdict.headline.startswith("Matched, with doubts: ")
-    assert "3 ties" in verdict.headline
-    assert verdict.doubts == ("this is wrong", "that, too (mend it)")
-    many = judge("match", result.levels, result.pairs, Closure(1, 1), 1, findings[:1] * 20)
-    assert len(many.doubts) == 9
-    assert many.doubts[-1] == "and 12 more"
-    assert "\n" not in str(many)
-
-
-@pytest.mark.parametrize(
-    ("n_skipped", "words"), [(1, "Matched in part: 7 of 8"), (8, "Not matched: 0 of 8")]
-)
-def test_exposures_without_level(result, n_skipped, words):
-    levels = result.levels.copy()
+def result_with(n_skipped=0, worst=4, **changes):
+    """Make up a result with a known worst seam before, at row 3, and after."""
+    result = make_result(8, pictures=False, mosaic=False)
+    pairs, levels = result.pairs, result.levels
+    pairs["offset"][:], pairs["residual"][:] = 0.1 * UNIT, 0.001 * UNIT
+    pairs["offset"][3], pairs["residual"][worst] = -0.5 * UNIT, 0.004 * UNIT
     levels["status"][:n_skipped] = "SKIPPED"
-    assert str(judge("match", levels, result.pairs, Closure(1, 1), 0, ())).startswith(words)
+    return replace(result, **({"findings": (), "closure": Closure(12.0, 10.0)} | changes))
 
 
-def test_methods_that_match_nothing(result):
-    verdict = judge("local", result.levels, result.pairs[:0], Closure(0, 0), 0, ())
-    assert str(verdict) == "Not matched (skymethod=local): 8 of 8 exposures have a level."
+TEXTS = {
+    f"Matched: 8 of 8 exposures{ONE}": {},
+    f"Matched, with doubts: 8 of 8 exposures in 1 component, 3 ties; {CLOSURE}; {SEAMS}; look at: "
+    "this is wrong; that, too (mend it).": {"findings": (WRONG, TOO, SILENT), "n_ties": 3},
+    f"Matched in part: 7 of 8 exposures{ONE}": {"n_skipped": 1},
+    f"Not matched: 0 of 8 exposures{ONE}": {"n_skipped": 8},
+    f"Not matched (skymethod=local): 8 of 8 exposures have a level; {SEAMS}.": {"method": "local"},
+}
 
 
-def test_pairs_that_are_left_out_make_no_seam(result):
-    pairs = result.pairs.copy()
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts(text):
+    assert str(result_with(**TEXTS[text]).verdict) == text
+
+
+def test_many_findings_are_counted():
+    remarks = result_with(findings=(WRONG,) * 20).verdict.remarks
+    assert len(remarks) == 9
+    assert remarks[-1] == "and 12 more"
+
+
+def test_seams_are_those_of_used_pairs():
+    result = result_with()
+    pairs = result.pairs
+    (_, before), (_, after) = result.verdict.seams
+    assert before == f"{pairs['first'][3]} and {pairs['second'][3]}"
+    assert after == f"{pairs['first'][4]} and {pairs['second'][4]}"
     pairs["residual"][0] = 99.0 * UNIT
-    assert worst_seams(pairs)[1].size == pytest.approx(99.0)
+    assert result.verdict.seams[1][0].startswith("99 MJy/sr")
     pairs["used"][0] = False
-    assert worst_seams(pairs)[1].size < 1.0
+    assert result.verdict.seams[1] == ("0.004 MJy/sr (4 sigma)", after)
     pairs["used"][:] = False
-    assert worst_seams(pairs) is None
+    assert result.verdict.seams == ()
+    assert replace(result, pairs=pairs[:0]).verdict.seams == ()
 
 
 @pytest.mark.parametrize("n", [8, 200, 1000])
-def test_table_is_short_whatever_the_number_of_exposures(n):
+def test_table_is_short_for_any_number_of_exposures(n):
     result = make_result(n, pictures=False, mosaic=False)
+    result.levels["remark"] = [""] * (n - 1) + ["bad" * 99]
     lines = summary_lines(result.levels, result.verdict, result.findings)
     assert len(lines) <= 40
     assert lines[-1] == str(result.verdict)
     assert max(map(len, lines[:-1])) < 140
-    assert any(line.endswith("displaced") for line in lines)
-
-
-def test_groups_that_are_wrong_come_first():
-    result = make_result(1000, pictures=False, mosaic=False)
-    levels = result.levels.copy()
-    levels["remark"] = [""] * 999 + ["bad"]
-    levels["level"][-4:] = np.nan * UNIT
-    lines = summary_lines(levels, result.verdict)
-    assert any(line.startswith("group0249 ") and line.endswith("bad") for line in lines)
-    assert "... and 214 more groups without remarks" in lines
+    # Groups with remarks take precedence.
+    assert any(line.endswith(" displaced") for line in lines)
+    assert any(line.endswith(" " + ("bad" * 99)[:40]) for line in lines)
+    assert (f"... and {n // 4 - 35} more groups without remarks" in lines) == (n > 140)
 
 
 def test_groups(result):
@@ -99,15 +85,14 @@ def test_groups(result):
     levels["group"][6:] = ""
     levels["level"] = np.arange(8.0) * UNIT
     levels["level"][1] = np.nan * UNIT
-    rows = group_rows(levels, result.findings)
-    assert [(row.name, row.n, row.n_matched, row.status) for row in rows] == [
-        ("group0000", 4, 3, "3 of 4"),
-        ("group0001", 2, 2, "COMPLETE"),
-        ("jw00000000001", 2, 2, "COMPLETE"),
+    rows = group_table(levels, result.findings)
+    assert [tuple(row) for row in rows["group", "n", "status", "remark"]] == [
+        ("group0000", 4, "3 of 4", "displaced"),
+        ("group0001", 2, "COMPLETE", ""),
+        ("jw00000000001", 2, "COMPLETE", ""),
     ]
-    assert rows[0].level == pytest.approx(5.0 / 3.0)
-    assert rows[0].remark == "displaced"
-    assert rows[1].error == pytest.approx(0.002)
+    assert rows["level"][0] == pytest.approx(5.0 / 3.0)
+    assert rows["error"][1] == pytest.approx(0.002)
 
 
 def test_data_without_unit(result):
@@ -116,8 +101,3 @@ def test_data_without_unit(result):
         plain[name] = plain[name].value * u.dimensionless_unscaled
     assert summary_lines(plain, result.verdict)[0] == "Levels by group:"
     assert replace(result, levels=plain).unit == ""
-
-
-@pytest.mark.parametrize(("sigmas", "text"), [(2495.3, "2495"), (18.49, "18"), (2.44, "2.4")])
-def test_sigmas_are_read_at_a_glance(sigmas, text):
-    assert round_sigmas(sigmas) == text

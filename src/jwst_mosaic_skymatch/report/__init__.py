@@ -1,1 +1,1 @@
-"""What users look at: the result of a run, its verdict, figures, and a page of all."""
+"""The result of a run: its verdict, figures, and a page of all."""

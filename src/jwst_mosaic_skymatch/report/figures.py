@@ -1,306 +1,239 @@
-"""Figures of a result. Each takes Axes and returns them."""
+"""Figures of a result, on Axes of matplotlib and, for the sky, of astropy."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from astropy.visualization import simple_norm
+from astropy.wcs import WCS
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import AsinhNorm, Normalize
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
-from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.sky import draw_graticule
+from jwst_mosaic_skymatch.report.result import MatchResult
 
-if TYPE_CHECKING:
-    from jwst_mosaic_skymatch.report.compare import Comparison
-    from jwst_mosaic_skymatch.report.result import MatchResult
+__all__ = ["draw"]
 
-__all__ = [
-    "add_bar",
-    "draw_changes",
-    "draw_difference",
-    "draw_histogram",
-    "draw_levels",
-    "draw_mosaic",
-    "label_sky",
-    "own_axes",
-    "plain",
-    "with_unit",
-]
-
-# Okabe and Ito's colours, which all eyes tell apart; marks differ too.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-VISITS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9")
-IMAGE, DIFFERENCE = "gray", "RdBu_r"
-MARKS = "osD^vP"
-GREY = "#8a8a8a"
-# Ticks of a bar that is not linear.
-N_TICKS = 7
-# Background of images, where they have nothing; unlike any brightness.
-NOTHING = "#94a3b8"
-# Points from which on a figure of levels is a picture inside: an SVG element each would be large.
-MOST_POINTS = 400
-# Names of visits that fit below an axis.
-MOST_NAMES = 12
-# Images so many times as high as wide have no room for more than two ticks below.
-TALL = 3
+# Okabe and Ito's colours, distinct for colour-blind eyes; marks differ too.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8a8a"
+VISIT_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9")
+VISIT_MARKS = "osD^vP"
+# Background of images, which no brightness has.
+NO_DATA = "#cbd5e1"
+# Without the ends of the map, which are invisible on white or on black.
+RESIDUAL_COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)))
+# Residual, in sigma, at the end of the colours.
+LARGEST_SIGMA = 5.0
+# Points along the axis from one name to the next: names rotated by 40 degrees are 15 points wide.
+NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
 
 
-def own_axes(ax: Axes | None) -> Axes:  # numpydoc ignore=PR01,RT01
-    """Make Axes where none are given."""
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(layout="compressed")[1]
-
-
-def plain(text: Any) -> str:  # numpydoc ignore=PR01,RT01
-    """Write a name so that matplotlib takes nothing in it for mathematics."""
-    return str(text).replace("$", r"\$")
-
-
-def draw_levels(ax: Axes, result: "MatchResult") -> Axes:
-    """Draw levels with errors, visit by visit.
+def draw(result: MatchResult, name: str, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw a figure of a result.
 
     Parameters
     ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
     result : MatchResult
         The result.
+    name : {'levels', 'sky', 'mosaic', 'image', 'histogram'}
+        The figure; the last two are of a pair.
+    ax : `~matplotlib.axes.Axes`, optional
+        Axes to draw on; by default those of a new figure. For the sky and the mosaic, Axes
+        without celestial coordinates are replaced in their figure.
+    **options
+        ``which`` image of the mosaic, or ``picture`` and ``residual`` of the pair.
 
     Returns
     -------
     `~matplotlib.axes.Axes`
-        The same. Broad bars are 1-sigma errors by noise, thin ones all.
+        The Axes.
     """
+    if ax is None:
+        from matplotlib import pyplot  # reports do without
+
+        ax = pyplot.figure(layout="constrained").add_subplot()
+    if name in ("sky", "mosaic"):
+        ax = _sky_axes(ax, result)
+    functions: dict[str, Any] = {
+        "levels": _draw_levels,
+        "sky": _draw_sky,
+        "mosaic": _draw_mosaic,
+        "image": _draw_image,
+        "histogram": _draw_histogram,
+    }
+    functions[name](ax, result, **options)
+    return ax
+
+
+def _sky_axes(ax: Any, result: MatchResult) -> Any:
+    """Make WCSAxes in the place of other Axes, along the mosaic or, without one, north up."""
+    if hasattr(ax, "wcs"):
+        return ax
+    wcs = result.mosaic.wcs if result.mosaic else _footprint_wcs(result.footprints)
+    sky = ax.figure.add_subplot(ax.get_subplotspec(), projection=wcs)
+    ax.remove()
+    for coordinate, name in zip(sky.coords, ("right ascension", "declination"), strict=True):
+        coordinate.set_axislabel(name)
+        coordinate.set_ticklabel(exclude_overlapping=True)
+        coordinate.set_ticks(number=4)
+    sky.coords.grid(color=GREY, alpha=0.4, linewidth=0.5)
+    return sky
+
+
+def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.cdelt = -1 / 3600, 1 / 3600
+    wcs.wcs.crval = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
+    return wcs
+
+
+def _draw_levels(ax: Axes, result: MatchResult) -> None:
+    """Draw levels with errors: broad bars for those by noise, thin ones for total errors."""
     table = result.levels
-    total, noise = values_of(table["level_error"]), values_of(table["level_error_noise"])
-    _draw_by_visit(ax, table, values_of(table["level"]), (total, noise))
-    ax.set_ylabel(with_unit("level", result.unit))
-    return ax
-
-
-def draw_changes(ax: Axes, comparison: "Comparison") -> Axes:
-    """Draw by how much levels of two runs differ, visit by visit.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    comparison : Comparison
-        The comparison.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same.
-    """
-    errors = [values_of(result.levels["level_error"]) for result in comparison.results]
-    error = np.sqrt(np.nansum(np.square(errors), axis=0))
-    table = comparison.results[0].levels
-    _draw_by_visit(ax, table, comparison.differences, (error,))
-    ax.axhline(0.0, color=GREY, linewidth=1.0, linestyle="--")
-    ax.set_ylabel(with_unit("difference of levels", comparison.results[0].unit))
-    return ax
-
-
-def _draw_by_visit(
-    ax: Axes, table: Any, values: np.ndarray, errors: tuple[np.ndarray, ...]
-) -> None:
-    """Draw a value of each exposure with one or more errors, the thinner bars first."""
-    visits = np.array([str(v) or "no visit" for v in table["visit_id"]])
-    order = np.lexsort((np.asarray(table["filename"]), visits))
-    place = np.empty(len(table))
-    place[order] = np.arange(len(table))
-    names = list(dict.fromkeys(visits[order].tolist()))
-    many = len(table) > MOST_POINTS
-    for number, visit in enumerate(names):
-        own = (visits == visit) & np.isfinite(values)
-        style: dict[str, Any] = {"color": VISITS[number % len(VISITS)], "rasterized": many}
-        for width, error in zip((1.0, 3.5), errors, strict=False):
-            bars = np.nan_to_num(error[own])
-            ax.errorbar(place[own], values[own], bars, fmt="none", elinewidth=width, **style)
-        mark = MARKS[number % len(MARKS)]
-        ax.plot(place[own], values[own], linestyle="none", marker=mark, markersize=4, **style)
-    _name_visits(ax, [(visit, place[visits == visit]) for visit in names])
+    levels = values_of(table["level"])
+    visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
+    place = np.argsort(np.lexsort((np.asarray(table["filename"]), visits)))
+    names, counts = np.unique(visits, return_counts=True)
+    numbers = np.searchsorted(names, visits)
+    colours = np.take(VISIT_COLOURS, numbers, mode="wrap")
+    for width, column in ((1.0, "level_error"), (3.5, "level_error_noise")):
+        error = np.nan_to_num(values_of(table[column]))
+        ax.vlines(place, levels - error, levels + error, colours, linewidth=width)
+    for number in range(len(names)):
+        own, mark = numbers == number, VISIT_MARKS[number % len(VISIT_MARKS)]
+        ax.plot(place[own], levels[own], mark, markersize=4, color=colours[own][0])
+    _name_visits(ax, names, counts)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
+    ax.set(xlabel="visit, exposure by exposure", ylabel=f"level, {result.unit}".rstrip(", "))
 
 
-def _name_visits(ax: Axes, places: list[tuple[str, np.ndarray]]) -> None:
-    """Separate visits by lines, and name them below, some if there are many."""
-    for _, own in places[1:]:
-        ax.axvline(own.min() - 0.5, color=GREY, linewidth=0.5, alpha=0.6)
-    step = -(-len(places) // MOST_NAMES)
-    shown = places[::step]
+def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
+    """Separate visits by lines, and name as many of them as have room, the longest first."""
+    ends = np.cumsum(counts)
+    for end in ends[:-1]:
+        ax.axvline(end - 0.5, color=GREY, linewidth=0.5, alpha=0.6)
+    centers = ends - 0.5 * (counts + 1)
+    points = 72.0 * ax.bbox.width / ax.figure.dpi
+    distance = NAME_DISTANCE * 1.1 * ends[-1] / points
+    named: list[int] = []
+    for visit in np.argsort(-counts, kind="stable").tolist():
+        if np.all(np.abs(centers[named] - centers[visit]) >= distance):
+            named.append(visit)
+    labels = [names[visit].replace("$", r"\$") for visit in named]  # no mathematics
     ax.set_xticks(
-        [own.mean() for _, own in shown],
-        [plain(visit) for visit, _ in shown],
-        rotation=35 if len(shown) > 3 else 0,
-        ha="right" if len(shown) > 3 else "center",
-        rotation_mode="anchor",
+        centers[named], labels, rotation=NAME_ROTATION, rotation_mode="anchor", ha="right"
     )
-    ax.set_xlabel("visit, exposure by exposure")
 
 
-def add_bar(  # numpydoc ignore=PR01,RT01
-    ax: Axes, colours: ScalarMappable, label: str, **options: Any
-) -> Any:
-    """Add a bar of colours below, where it is as wide as an image of any shape."""
-    place: dict[str, Any] = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
-    bar = ax.figure.colorbar(colours, ax=ax, **(place | options))
-    bar.set_label(label, fontsize="small")
-    bar.ax.tick_params(labelsize="x-small")
-    if ax.get_aspect() in ("equal", 1.0) and np.ptp(ax.get_ylim()) > TALL * np.ptp(ax.get_xlim()):
-        bar.locator = MaxNLocator(2)
-        bar.update_ticks()
-    return bar
-
-
-def label_sky(  # numpydoc ignore=PR01
-    ax: Axes, edges: tuple[float, float, float, float], centre: tuple[float, float]
-) -> None:
-    """Label axes by right ascension and declination, and draw a net of these."""
-    net = draw_graticule(*edges, centre)
-    for line in net.lines:
-        ax.plot(*line.T, color=GREY, linewidth=0.5, alpha=0.5, zorder=1.5)
-    ax.set_xlim(*edges[:2])
-    ax.set_ylim(*edges[2:])
-    ax.set_xticks([at for at, _ in net.ra_ticks], [name for _, name in net.ra_ticks])
-    ax.set_yticks(
-        [at for at, _ in net.dec_ticks],
-        [name for _, name in net.dec_ticks],
-        rotation=90,
-        va="center",
-    )
-    ax.tick_params(labelsize="x-small")
-    ax.set_xlabel("right ascension", fontsize="small")
-    ax.set_ylabel("declination", fontsize="small")
-
-
-def draw_mosaic(ax: Axes, mosaic: MosaicPicture, which: str, unit: str) -> Axes:
-    """Draw a mosaic.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    mosaic : MosaicPicture
-        The mosaic.
-    which : {'after', 'before', 'residual'}
-        Which of its images.
-    unit : str
-        Unit of the data.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same. Before and after have one stretch, about the median of each.
-    """
-    image = getattr(mosaic, which)
-    finite = image[np.isfinite(image)]
+def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
+    """Draw an image of the mosaic; before and after have the same stretch."""
+    image, after = getattr(result.mosaic, which), result.mosaic.after
     if which == "residual":
-        largest = float(np.percentile(finite, 99.0)) if finite.size else 1.0
-        norm, cmap, label = Normalize(0.0, max(largest, 1e-30)), "magma", "rms difference"
+        finite = image[np.isfinite(image)]
+        norm = Normalize(0.0, np.percentile(finite, 99.0) if finite.size else 1.0)
+        colours, label = "magma_r", "rms difference"
     else:
-        image = image - np.median(finite)
-        norm, cmap, label = _stretch(mosaic.after), IMAGE, "brightness about the median"
-    shown = ax.imshow(
-        image, origin="lower", extent=mosaic.extent, norm=norm, cmap=cmap, interpolation="none"
-    )
-    label_sky(ax, mosaic.extent, mosaic.centre)
-    bar = add_bar(ax, shown, with_unit(label, unit), extend="max")
-    if which != "residual":
-        ticks = norm.inverse(np.linspace(0.0, 1.0, N_TICKS))
-        bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
-    ax.set_facecolor(NOTHING)
-    return ax
+        image, after = image - np.nanmedian(image), after - np.nanmedian(after)
+        norm = simple_norm(after, "asinh", min_percent=0.5, max_percent=99.5)
+        colours, label = "gray_r", "brightness about the median"
+    drawn = ax.imshow(image, origin="lower", norm=norm, cmap=colours, interpolation="none")
+    ax.set_facecolor(NO_DATA)
+    _add_bar(ax, drawn, f"{label}, {result.unit}", extend="max")
 
 
-def _stretch(after: np.ndarray) -> AsinhNorm:
-    """Stretch the image with levels gone: linear about the sky, logarithmic in what is bright."""
-    values = after[np.isfinite(after)] - np.median(after[np.isfinite(after)])
-    low, quarter, three_quarters, high = np.percentile(values, [0.5, 25.0, 75.0, 99.5])
-    width = max(float(three_quarters - quarter), 1e-30)
-    return AsinhNorm(linear_width=width, vmin=min(low, -2.0 * width), vmax=max(high, 2.0 * width))
+def _draw_sky(ax: Any, result: MatchResult) -> None:
+    """Draw footprints coloured by level, pairs by residual."""
+    corners = {
+        row: np.transpose(ax.wcs.world_to_pixel_values(*np.transpose(sky)))
+        for row, sky in enumerate(result.footprints)
+        if len(sky)
+    }
+    if not corners:
+        ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
+        return
+    centers = {row: own.mean(axis=0) for row, own in corners.items()}
+    levels = _draw_footprints(ax, result, corners)
+    residuals = _draw_pairs(ax, result, centers)
+    ax.set_aspect("equal")
+    ax.autoscale_view()
+    _add_bar(ax, levels, f"level, {result.unit}", location="top")
+    if len(result.pairs):
+        _add_bar(ax, residuals, "residual of pairs, sigma", extend="max")
 
 
-def draw_difference(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
-    """Draw the differences of a pair less the difference of its levels.
+def _draw_footprints(
+    ax: Any, result: MatchResult, corners: dict[int, np.ndarray]
+) -> ScalarMappable:
+    """Draw footprints, hatched without a level."""
+    levels = values_of(result.levels["level"])
+    known = levels[np.isfinite(levels)]
+    limits = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    colours = ScalarMappable(Normalize(*limits), "cividis")
+    for row, polygon in corners.items():
+        if np.isfinite(levels[row]):
+            colour = colours.to_rgba(levels[row])
+            ax.add_patch(Polygon(polygon, facecolor=(*colour[:3], 0.25), edgecolor=colour))
+        else:
+            ax.add_patch(Polygon(polygon, facecolor="none", edgecolor=ORANGE, hatch="////"))
+    return colours
 
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    picture : DifferencePicture
-        The differences.
-    pair : `~astropy.table.Row`
-        Row of the table of pairs.
 
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same, along the axes of the grid.
-    """
-    residual = float(values_of(pair["residual"]))
+def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) -> ScalarMappable:
+    """Draw a line for each pair, the worst on top; dashed if the solution excludes the pair."""
+    colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUAL_COLOURS)
+    places: dict[str, list[np.ndarray]] = {}
+    for row, center in centers.items():
+        for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
+            places.setdefault(name, []).append(center)
+    pairs = result.pairs
+    errors = np.maximum(values_of(pairs["offset_error"]), 1e-30)
+    sigmas = np.abs(values_of(pairs["residual"])) / errors
+    names = [(str(pair["first"]), str(pair["second"])) for pair in pairs]
+    rows = [row for row in result.pairs_by_residual[::-1] if places.keys() >= set(names[row])]
+    lines = [[np.mean(places[name], axis=0) for name in names[row]] for row in rows]
+    used = np.asarray(pairs["used"], dtype=bool)[rows]
+    widths = np.where(np.asarray(pairs["stage"])[rows] == "in-stack", 0.8, 1.8)
+    shades = [colours.to_rgba(sigmas[row]) if pairs["used"][row] else ORANGE for row in rows]
+    styles = np.where(used, "-", "--").tolist()
+    ax.add_collection(LineCollection(lines, linewidths=widths, colors=shades, linestyles=styles))
+    return colours
+
+
+def _draw_image(ax: Axes, result: MatchResult, picture: DifferencePicture, residual: float) -> None:
+    """Draw the differences of a pair after subtraction of its levels, along the grid."""
     image = picture.image + residual
     largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
     ny, nx = np.array(image.shape) * picture.block
-    shown = ax.imshow(
-        image,
-        origin="lower",
-        extent=(picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny),
-        vmin=-largest,
-        vmax=largest,
-        cmap=DIFFERENCE,
-        interpolation="none",
-    )
-    ax.set_facecolor(NOTHING)
-    ax.set_xlabel("x on the grid, cells", fontsize="small")
-    ax.set_ylabel("y on the grid, cells", fontsize="small")
-    ax.tick_params(labelsize="x-small")
-    label = with_unit("first minus second, less levels", _unit_of(pair))
-    add_bar(ax, shown, label, extend="both")
-    return ax
+    extent = picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny
+    options: Any = {"cmap": "RdBu_r", "interpolation": "none", "vmin": -largest, "vmax": largest}
+    drawn = ax.imshow(image, origin="lower", extent=extent, **options)
+    ax.set_facecolor(NO_DATA)
+    ax.set(xlabel="x on the grid, cells", ylabel="y on the grid, cells")
+    label = f"first minus second, levels subtracted, {result.unit}"
+    _add_bar(ax, drawn, label, pad=0.02, extend="both")
 
 
-def draw_histogram(ax: Axes, picture: DifferencePicture, pair: Any) -> Axes:
-    """Draw how the cells of a pair scatter about the difference of its levels.
-
-    Parameters
-    ----------
-    ax : `~matplotlib.axes.Axes`
-        Where to.
-    picture : DifferencePicture
-        The differences.
-    pair : `~astropy.table.Row`
-        Row of the table of pairs.
-
-    Returns
-    -------
-    `~matplotlib.axes.Axes`
-        The same. A broken line is where the levels are equal, a full one the measured offset.
-    """
-    residual = float(values_of(pair["residual"]))
+def _draw_histogram(
+    ax: Axes, result: MatchResult, picture: DifferencePicture, residual: float
+) -> None:
+    """Draw the distribution of the differences of a pair after subtraction of its levels."""
     ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    label = with_unit("difference of a cell, less levels", _unit_of(pair))
-    ax.set_xlabel(label, fontsize="small")
-    ax.set_ylabel("cells", fontsize="small")
-    ax.tick_params(labelsize="x-small")
-    ax.legend(fontsize="x-small", frameon=False)
-    return ax
+    label = f"difference of a cell, levels subtracted, {result.unit}".rstrip(", ")
+    ax.set(xlabel=label, ylabel="cells")
+    ax.legend(frameon=False)
 
 
-def _unit_of(pair: Any) -> str:
-    return str(getattr(pair["residual"], "unit", "") or "")
-
-
-def with_unit(label: str, unit: str) -> str:  # numpydoc ignore=PR01,RT01
-    """Write a label with the unit, if there is one."""
-    return f"{label}, {unit.replace(' ', '')}" if unit else label
+def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> None:
+    """Add a colour bar below, as wide as an image of any shape."""
+    place: Any = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
+    bar = ax.figure.colorbar(colours, ax=ax, ticks=MaxNLocator(4), **(place | options))
+    bar.set_label(label.rstrip(", "))

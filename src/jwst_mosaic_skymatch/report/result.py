@@ -1,6 +1,6 @@
 """The result of a run: tables, verdict, and figures for a notebook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -10,26 +10,27 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.verdict import Closure, Verdict, group_rows, judge
+from jwst_mosaic_skymatch.report.verdict import Closure, Verdict, group_table, judge
 
 __all__ = ["MatchResult", "Provenance"]
+
+# Lines of the table of groups in a notebook.
+MOST_LINES = 43
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run was made with.
+    """Origin of a result.
 
     Attributes
     ----------
     date : str
-        When it ended, UTC.
-    versions : mapping of str to str
-        Versions of this package and of what it rests on.
-    parameters : mapping of str to str
-        Parameters of the step.
-    grid : mapping of str to str
-        The shared grid.
+        End of the run, UTC.
+    versions, parameters, grid : mapping of str to str
+        Versions of this package and of the libraries that results depend on, parameters of the
+        step, and the shared grid.
     seconds : mapping of str to float
         Time of each stage.
     """
@@ -43,38 +44,34 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class MatchResult:
-    """What a run has found, and how to look at it.
+    """Result of a run, with its figures.
 
     Tables do not change when the step runs again. Figures need matplotlib (``pip install
-    "jwst-mosaic-skymatch[plots]"``); each of them takes `~matplotlib.axes.Axes`, or makes some,
-    and returns them.
+    "jwst-mosaic-skymatch[plots]"``). Each takes `~matplotlib.axes.Axes`, or makes some, and
+    returns them. Figures of the sky replace plain Axes by
+    `~astropy.visualization.wcsaxes.WCSAxes` in the same place.
 
     Attributes
     ----------
-    product : str
-        Name of the mosaic.
-    method : str
-        The ``skymethod``.
-    levels : `~astropy.table.QTable`
-        One row for each exposure, see `~jwst_mosaic_skymatch.products.tables.levels_table`. With
-        the methods ``local``, ``global`` and ``user`` errors and shifts are NaN.
-    pairs : `~astropy.table.QTable`
-        One row for each pair, see `~jwst_mosaic_skymatch.products.tables.pairs_table`; none with
-        these methods, which compare nothing.
+    product, method : str
+        Name of the mosaic, and ``skymethod``. With ``local``, ``global`` and ``user`` there are no
+        pairs, and errors and shifts are NaN.
+    levels, pairs : `~astropy.table.QTable`
+        One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`.
     closure : Closure
-        How well the pairs agree with the levels.
+        Agreement of the pairs with the levels.
     findings : tuple of Finding
-        What users should know.
+        Warnings.
     n_ties : int
         Number of exposures whose detectors tie components.
     footprints : tuple of ndarray, shape (n_corners, 2)
-        RA and Dec (degrees) of the corners of each exposure; none where they are not known.
+        RA and Dec (degrees) of the corners of each exposure; empty where not known.
     mosaic : MosaicPicture or None
         The mosaic before and after, with ``save_diagnostics``.
     pictures : mapping of tuple of str to DifferencePicture
         Differences by the two names of a pair, with ``save_diagnostics``.
     provenance : Provenance
-        What the run was made with.
+        Origin of the result.
     """
 
     product: str
@@ -91,8 +88,19 @@ class MatchResult:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the run worked and what is to be looked at, in one sentence."""
-        return judge(self.method, self.levels, self.pairs, self.closure, self.n_ties, self.findings)
+        """Whether the run worked, and problems with their remedies, in one sentence."""
+        return judge(self)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the data, without blanks."""
+        return str(getattr(self.levels["level"], "unit", None) or "").replace(" ", "")
+
+    @property
+    def pairs_by_residual(self) -> list[int]:
+        """Rows of ``pairs``, the largest residual first; those not used precede all others."""
+        residual = np.abs(values_of(self.pairs["residual"]))
+        return np.lexsort((-residual, np.asarray(self.pairs["used"], dtype=bool))).tolist()
 
     def plot_levels(self, ax: Any = None) -> Any:
         """Draw levels with their errors, total and by noise, visit by visit.
@@ -100,15 +108,14 @@ class MatchResult:
         Parameters
         ----------
         ax : `~matplotlib.axes.Axes`, optional
-            Where to; by default a new figure.
+            Axes to draw on; by default those of a new figure.
 
         Returns
         -------
         `~matplotlib.axes.Axes`
-            The same.
+            The Axes.
         """
-        figures = _figures()
-        return figures.draw_levels(figures.own_axes(ax), self)
+        return _draw(self, "levels", ax)
 
     def plot_pairs(self, ax: Any = None) -> Any:
         """Draw the sky: footprints by level, pairs by residual in sigma, and shifts.
@@ -116,17 +123,14 @@ class MatchResult:
         Parameters
         ----------
         ax : `~matplotlib.axes.Axes`, optional
-            Where to; by default a new figure.
+            Axes to draw on; by default those of a new figure.
 
         Returns
         -------
-        `~matplotlib.axes.Axes`
-            The same.
+        `~astropy.visualization.wcsaxes.WCSAxes`
+            The Axes, or those that replace plain ones.
         """
-        figures = _figures()
-        from jwst_mosaic_skymatch.report.sky_figure import draw_sky
-
-        return draw_sky(figures.own_axes(ax), self)
+        return _draw(self, "sky", ax)
 
     def plot_mosaic(self, ax: Any = None, *, which: str = "after") -> Any:
         """Draw the mosaic.
@@ -134,15 +138,15 @@ class MatchResult:
         Parameters
         ----------
         ax : `~matplotlib.axes.Axes`, optional
-            Where to; by default a new figure.
+            Axes to draw on; by default those of a new figure.
         which : {'after', 'before', 'residual'}, optional
-            With levels taken away; as the exposures were given, in the same stretch; or what is
-            left where exposures overlap.
+            After subtraction of levels; as the exposures were given, with the same stretch; or
+            residuals where exposures overlap.
 
         Returns
         -------
-        `~matplotlib.axes.Axes`
-            The same.
+        `~astropy.visualization.wcsaxes.WCSAxes`
+            The Axes, or those that replace plain ones.
 
         Raises
         ------
@@ -152,122 +156,68 @@ class MatchResult:
         if which not in ("after", "before", "residual"):
             raise ValueError(f"which={which!r}: is not 'after', 'before' or 'residual'.")
         if self.mosaic is None:
-            raise ValueError(
-                "This result has no picture of the mosaic; run a matching skymethod with "
-                "save_diagnostics=True."
-            )
-        figures = _figures()
-        return figures.draw_mosaic(figures.own_axes(ax), self.mosaic, which, self.unit)
+            raise ValueError("No picture of the mosaic was kept; match with save_diagnostics=True.")
+        return _draw(self, "mosaic", ax, which=which)
 
     def plot_pair(self, i: int | str, j: int | str, ax: Any = None, *, what: str = "image") -> Any:
-        """Draw the differences of a pair less their levels.
+        """Draw the differences of a pair after subtraction of its levels.
 
         Parameters
         ----------
         i, j : int or str
-            The two: exposures by their row in ``levels``, or exposures or stacks by name. For two
-            exposures of different stacks these stacks are taken, which were compared.
+            Exposures by their row in ``levels``, or exposures or stacks by name. Two exposures
+            of different stacks stand for these stacks, which were compared.
         ax : `~matplotlib.axes.Axes`, optional
-            Where to; by default a new figure.
+            Axes to draw on; by default those of a new figure.
         what : {'image', 'histogram'}, optional
-            Means over blocks of cells, or how single cells scatter.
+            Means over blocks of cells, or the distribution of single cells.
 
         Returns
         -------
         `~matplotlib.axes.Axes`
-            The same.
+            The Axes.
 
         Raises
         ------
         ValueError
-            If the two were not compared, or the run has kept no picture of it.
+            If the two were not compared, or the run has kept no picture of the pair.
         """
         if what not in ("image", "histogram"):
             raise ValueError(f"what={what!r}: is not 'image' or 'histogram'.")
-        row = self.find_pair(i, j)
+        names = (self.levels["filename"][end] if isinstance(end, int) else end for end in (i, j))
+        row = self._find_pair(*map(str, names))
         ends = str(self.pairs["first"][row]), str(self.pairs["second"][row])
         if ends not in self.pictures:
-            raise ValueError(
-                f"{ends[0]} and {ends[1]}: no picture of this pair was kept; run with "
-                "save_diagnostics=True and take step.result (files keep those of the worst pairs)."
-            )
-        figures = _figures()
-        draw = figures.draw_difference if what == "image" else figures.draw_histogram
-        return draw(figures.own_axes(ax), self.pictures[ends], self.pairs[row])
+            remedy = "run with save_diagnostics=True."
+            raise ValueError(f"No picture of {' and '.join(ends)} was kept; {remedy}")
+        residual = float(values_of(self.pairs["residual"][row]))
+        return _draw(self, what, ax, picture=self.pictures[ends], residual=residual)
 
-    def find_pair(self, i: int | str, j: int | str) -> int:
-        """Find the row of a pair in ``pairs``.
-
-        Parameters
-        ----------
-        i, j : int or str
-            See `plot_pair`.
-
-        Returns
-        -------
-        int
-            The row.
-
-        Raises
-        ------
-        ValueError
-            If the two were not compared.
-        """
-        names = [self._name(end) for end in (i, j)]
+    def _find_pair(self, *names: str) -> int:
+        """Find the row of two exposures or, if these were not compared, of their stacks."""
         groups = dict(zip(self.levels["filename"], self.levels["group"], strict=True))
-        first, second = np.asarray(self.pairs["first"]), np.asarray(self.pairs["second"])
-        for a, b in (names, [str(groups.get(name, name)) for name in names]):
-            rows = np.flatnonzero(((first == a) & (second == b)) | ((first == b) & (second == a)))
-            if rows.size:
-                return int(rows[0])
-        raise ValueError(f"{names[0]} and {names[1]} were not compared; see the table pairs.")
-
-    @property
-    def unit(self) -> str:
-        """Unit of the data."""
-        return str(getattr(self.levels["level"], "unit", None) or "")
-
-    def _name(self, end: int | str) -> str:
-        if isinstance(end, str):
-            return end
-        if not -len(self.levels) <= end < len(self.levels):
-            raise ValueError(f"{end}: there are {len(self.levels)} exposures.")
-        return str(self.levels["filename"][end])
+        pairs = [{str(p["first"]), str(p["second"])} for p in self.pairs["first", "second"]]
+        for ends in (set(names), {str(groups.get(name, name)) for name in names}):
+            if ends in pairs:
+                return pairs.index(ends)
+        raise ValueError(f"{' and '.join(names)} were not compared; see the table pairs.")
 
     def __repr__(self) -> str:
         return f"<MatchResult {self.product}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        """Show verdict and groups in a notebook; needs nothing but a browser."""
-        return "".join(_notebook_parts(self))
+        """Represent the result in a notebook by verdict and groups."""
+        groups = group_table(self.levels, self.findings)
+        lines = groups.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
+        head = f"<strong>{escape(self.product)}</strong>: {escape(str(self.verdict))}"
+        return f"<p>{head}</p>{''.join(lines)}"
 
 
-def _notebook_parts(result: MatchResult) -> Sequence[str]:
-    heads = ("group", "exposures", f"level {result.unit}".strip(), "error", "status", "remark")
-    rows = group_rows(result.levels, result.findings)
-    shown = rows[:40]
-    cells = [
-        (r.name, str(r.n), f"{r.level:.5g}", f"{r.error:.2g}", r.status, r.remark) for r in shown
-    ]
-    table = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells
-    )
-    more = f"<p>and {len(rows) - len(shown)} more groups</p>" if len(rows) > len(shown) else ""
-    return (
-        f"<p><strong>{escape(result.product)}</strong>: {escape(str(result.verdict))}</p>",
-        f"<table><thead><tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr></thead>",
-        f"<tbody>{table}</tbody></table>{more}",
-    )
-
-
-def _figures() -> Any:
-    """Import what draws, which takes matplotlib."""
+def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
+    """Import the figures, which need matplotlib, and draw one of them."""
     try:
         from jwst_mosaic_skymatch.report import figures
     except ImportError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise ImportError(
-            'Figures need matplotlib: pip install "jwst-mosaic-skymatch[plots]"', name=error.name
-        ) from None
-    return figures
+        remedy = 'pip install "jwst-mosaic-skymatch[plots]"'
+        raise ImportError(f"Figures need {error.name}: {remedy}", name=error.name) from error
+    return figures.draw(result, name, ax, **options)

@@ -1,7 +1,7 @@
-"""What a result takes from the parts of a run."""
+"""Parts of a run for its result and its files; with ``mosaic`` the only user of a match."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -9,17 +9,22 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import read_footprint
-from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.exposures.skylist import skylist_of
+from jwst_mosaic_skymatch.levels.results import Match, Stack
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.products import files
+from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.report.result import Provenance
 from jwst_mosaic_skymatch.tiles.grid import Grid
+from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
-__all__ = ["pictures_of", "provenance_of", "sky_footprints"]
+__all__ = ["pictures_of", "provenance_of", "save_skylist", "save_tiles", "sky_footprints"]
 
-# Those that results depend on.
+# Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
-# Parameters that hold classes and callables.
-HOOKS = ("pre_hooks", "post_hooks")
+
+#: Makes the path of a file of its name, suffix and extension.
+OutputPath = Callable[[str, str, str], str]
 
 
 def provenance_of(
@@ -28,51 +33,70 @@ def provenance_of(
     grid: Grid | None,
     seconds: Mapping[str, float],
 ) -> Provenance:
-    """Say how a run was made, now.
+    """Describe the origin of a result that is made now.
 
     Parameters
     ----------
     own_version : str
         Version of this package.
-    parameters : mapping
-        Values of all parameters of the step, by name.
+    parameters, seconds : mapping
+        Values of all parameters of the step, and time of each stage, by name.
     grid : Grid or None
         The shared grid, if there was one.
-    seconds : mapping of str to float
-        Time of each stage.
 
     Returns
     -------
     Provenance
         Date, versions, parameters, grid, and time.
     """
-    libraries = {name: version(name) for name in LIBRARIES}
+    cells = {}
+    if grid is not None:
+        cells["cells"] = " x ".join(map(str, grid.shape[::-1]))
+        cells["side of a cell"] = f"{grid.cell_scale:.4f} arcsec"
     return Provenance(
         date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        versions={"jwst-mosaic-skymatch": own_version, **libraries},
-        parameters={name: str(value) for name, value in parameters.items() if name not in HOOKS},
-        grid={} if grid is None else _describe(grid),
+        versions={"jwst-mosaic-skymatch": own_version, **{n: version(n) for n in LIBRARIES}},
+        # Hooks are classes and callables.
+        parameters={n: str(value) for n, value in parameters.items() if not n.endswith("hooks")},
+        grid=cells,
         seconds=dict(seconds),
     )
 
 
-def _describe(grid: Grid) -> dict[str, str]:
-    ny, nx = grid.shape
-    return {"cells": f"{nx} x {ny}", "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
+def sky_footprints(exposures: Iterable[Exposure]) -> tuple[np.ndarray, ...]:
+    """Read the corners of exposures.
 
+    Parameters
+    ----------
+    exposures : iterable of Exposure
+        The exposures.
 
-def sky_footprints(
-    exposures: Iterable[Exposure],
-) -> tuple[np.ndarray, ...]:  # numpydoc ignore=PR01,RT01
-    """Give the corners of each exposure, RA and Dec in degrees; none where S_REGION lacks."""
-    found = (read_footprint(exposure.s_region) for exposure in exposures)
-    return tuple(np.zeros((0, 2)) if corners is None else np.array(corners) for corners in found)
+    Returns
+    -------
+    tuple of ndarray, shape (n_corners, 2)
+        RA and Dec of each exposure's corners, degrees; empty without S_REGION.
+    """
+    corners = (read_footprint(exposure.s_region) for exposure in exposures)
+    return tuple(np.zeros((0, 2)) if own is None else np.array(own) for own in corners)
 
 
 def pictures_of(
     match: Match, exposures: Sequence[Exposure]
-) -> dict[tuple[str, str], DifferencePicture]:  # numpydoc ignore=PR01,RT01
-    """Collect the pictures of all pairs, by the names of what they compare."""
+) -> dict[tuple[str, str], DifferencePicture]:
+    """Collect the pictures of all pairs.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+    exposures : sequence of Exposure
+        Its exposures.
+
+    Returns
+    -------
+    dict of tuple of str to DifferencePicture
+        Pictures by the names of the two exposures or stacks; empty if none were kept.
+    """
     names = [exposure.name for exposure in exposures]
     labels = [stack.label for stack in match.stacks]
     return {
@@ -81,3 +105,68 @@ def pictures_of(
         for pair in pairs
         if pair.offset.picture is not None
     }
+
+
+def save_skylist(
+    output_path: OutputPath,
+    product: str,
+    filenames: Sequence[str],
+    levels: np.ndarray,
+    match: Match,
+    stem: Callable[[str], str],
+) -> Finding | None:
+    """Save levels for the stock step, if they suffice for it.
+
+    Parameters
+    ----------
+    output_path, product
+        Maker of paths, and name of the product.
+    filenames : sequence of str
+        The exposures.
+    levels : ndarray, shape (n,)
+        Levels of exposures and of their pieces, MJy/sr.
+    match : Match
+        The match.
+    stem : callable
+        Reduces a file name to the part that the stock step compares.
+
+    Returns
+    -------
+    Finding or None
+        Why none was saved.
+    """
+    if len(levels) > len(filenames):
+        sentence = "No skylist is saved. Lyot fields have levels of their own (miri_lyot)."
+        return Finding(sentence, remedy="use miri_lyot='keep' or 'mask'")
+    if any(match.planes):
+        sentence = "No skylist is saved: levels alone are not what planes need."
+        return Finding(sentence, remedy="use background='constant'")
+    try:
+        text = skylist_of(filenames, levels, match.reasons, stem)
+    except ValueError as error:
+        remedy = "give exposures file names that differ"
+        return Finding(f"No skylist is saved. {error}", remedy=remedy)
+    files.save_text(output_path(product, "skylist", "txt"), text)
+    return None
+
+
+def save_tiles(
+    output_path: OutputPath, stacks: Sequence[Stack], grid: Grid, unit: str | None
+) -> None:
+    """Save the mean image of each stack.
+
+    Parameters
+    ----------
+    output_path : callable
+        Makes the path of a file of its name, suffix and extension.
+    stacks : sequence of Stack
+        The stacks.
+    grid : Grid
+        The grid.
+    unit : str or None
+        Unit of the data.
+    """
+    for stack in stacks:
+        tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
+        path = output_path(stack.label, "skytile", "fits")
+        files.save_tile(path, tile, grid.cutout_wcs(tile), unit)
