@@ -1,10 +1,9 @@
-"""Robust regression of the differences of two images on the image's gradient."""
+"""Robust regression of the differences of two images on the gradient of their mean."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.correlation import CellCorrelation
 from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
 from jwst_mosaic_skymatch.tiles.scatter import (
     CUTOFF,
@@ -18,40 +17,49 @@ __all__ = ["Regression", "robust_regression"]
 
 # A step of this fraction of the errors ends an iteration.
 TOLERANCE = 0.03
-# The same, squared and over the root of the number of values, where Newton's method takes it:
-# of its next step little would be left.
+# The same, squared and over the root of the number of values, for a step of Newton's method,
+# after which the next would be of the square of its size.
 NEWTON_TOLERANCE = 0.2
-# Values from which start, scale and variance factor are found: 1 % on the scale.
+# Steps with Huber's weights: the start is within a third of the errors after that.
+N_HUBER = 6
+# Values from which scale and variance factor are measured: 1 % on the scale.
 N_SAMPLE = 10000
+# Least scale in units of the quoted errors: data without noise have none.
+LEAST_SCALE = 1e-12
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Coefficients of a robust regression.
+    r"""Coefficients of a robust regression, and the terms of its estimating equation.
 
     Attributes
     ----------
     coefficients : ndarray, shape (m,)
         Intercept first.
     covariance : ndarray, shape (m, m)
-        Their covariance, for the scatter that the values show.
-    used : ndarray of bool, shape (n,)
-        Which values have any weight.
+        Their covariance by the scatter of the values, which count as independent.
     response : ndarray, shape (m, m)
-        Mean coefficients for true ones: coefficients of regressors with noise
-        come out too small.
-    residuals : ndarray of float32, shape (n,)
-        What is left of the values.
-    weights : ndarray of float32, shape (n,)
-        What each of them counts, an inverse variance; 0 for outliers.
+        Mean coefficients for unit true ones: noise of the regressors attenuates them.
+    score, curvature : ndarray of float32, shape (n,)
+        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r; the sums over
+        any part of the values are a step of Newton's method for a term constant over that part.
+    scale : float
+        Standard deviation of the residuals in units of the errors of the values.
+    excess : tuple of float
+        Share of the values above, and below, the cutoff.
+    asymmetry : float
+        Intercept minus that with half the cutoff. Contamination of one sign with a constant
+        density biases the one four times as much as the other.
     """
 
     coefficients: np.ndarray
     covariance: np.ndarray
-    used: np.ndarray
     response: np.ndarray
-    residuals: np.ndarray
-    weights: np.ndarray
+    score: np.ndarray
+    curvature: np.ndarray
+    scale: float
+    excess: tuple[float, float]
+    asymmetry: float
 
 
 def robust_regression(
@@ -59,40 +67,33 @@ def robust_regression(
     regressors: np.ndarray,
     variance: np.ndarray,
     gradient_squared: np.ndarray,
-    correlation: CellCorrelation | None = None,
 ) -> Regression:
-    r"""Fit a line through the differences, giving outliers no weight.
+    r"""Regress values that scatter about zero, with no weight for outliers.
 
     Parameters
     ----------
     values : ndarray of float32, shape (n,)
-        What to fit.
+        Dependent variable; its median is within a few standard deviations of zero.
     regressors : ndarray of float32, shape (m, n)
-        What to fit it with beside a constant; m may be 0.
+        Regressors beside a constant; m may be 0.
     variance : ndarray of float32, shape (n,)
         Relative variance of the values.
     gradient_squared : ndarray of float32, shape (n,)
-        Squared gradient of the image; variance that grows with it
-        (misalignment in detail, undersampled stars) is measured and added.
-    correlation : CellCorrelation, optional
-        Correlation of the values' noise, and where they are; by default they
-        are independent.
+        Squared gradient of the image; variance that grows with it (misalignment in detail,
+        undersampled stars) is measured and added.
 
     Returns
     -------
     Regression
-        Coefficients, that of the constant first, and covariance.
+        Coefficients, that of the constant first, and their covariance.
 
     Notes
     -----
-    Weighted least squares, iterated first with Huber's weights from a median
-    start while the scale is found, then with the biweight's at fixed scale [1]_.
-    The first part needs no more than a sample of the values. The covariance is
-    that of an M-estimator, :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with
-    the Hessian :math:`H = \sum \psi' x x^T / v`; the sum in the middle also runs
-    over pairs of correlated values. The gradients have noise of their own,
-    which adds N to the diagonal of H; the response is
-    :math:`R = H^{-1} (H - N)` [2]_.
+    An M-estimate with Huber's weights, from which scale and variance factor follow, starts one
+    with the biweight at that scale, by Newton's method [1]_. Its
+    covariance is :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with the Hessian
+    :math:`H = \sum \psi' x x^T / v`. The gradients have noise of their own, which adds N to the
+    diagonal of H; the response is :math:`R = H^{-1} (H - N)` [2]_.
 
     References
     ----------
@@ -100,143 +101,80 @@ def robust_regression(
        doi:10.1080/03610927708827533
     .. [2] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
-    correlation = correlation or CellCorrelation.none(values.size)
     sample = np.s_[:: max(values.size // N_SAMPLE, 1)]
-    # The regressors are small numbers beside the values; a common level that is
-    # taken out first leaves nothing for single precision to lose.
-    level = np.median(values[sample])
-    values = values - level
-    start, scale, variance_factor = _start(
+    coefficients, factor = _start(
         values[sample], regressors[:, sample], variance[sample], gradient_squared[sample]
     )
-    factor = variance_factor(gradient_squared)
-    whitened, design = _whiten(values, regressors, variance * factor)
-    if scale == 0.0:  # more than half of the values are fitted exactly
-        residual = _residual(whitened, design, start)
-        shown = design.any(axis=1)  # a regressor that is zero everywhere has no coefficient
-        fit = Regression(
-            coefficients=start,
-            covariance=np.zeros((len(start),) * 2),
-            used=residual == 0,
-            response=np.diag(shown.astype(float)),
-            residuals=residual / design[0],
-            weights=np.where(residual == 0, np.square(design[0]), 0),
-        )
-    else:
-        fit = _biweight_regression(whitened, design, factor, start, scale, correlation)
-    fit.coefficients[0] += level
-    return fit
+    factors = factor(gradient_squared)
+    precision = 1.0 / np.sqrt(variance * factors)
+    whitened, design = values * precision, _design(regressors, precision)
+    residual = whitened[sample] - coefficients.astype(np.float32) @ design[:, sample]
+    scale = max(scale_of(residual), LEAST_SCALE)
+    for _ in range(30):
+        residual = whitened - coefficients.astype(np.float32) @ design
+        inside = np.square(residual / np.float32(CUTOFF * scale))
+        np.subtract(np.float32(1.0), inside, out=inside)
+        np.maximum(inside, np.float32(0.0), out=inside)
+        weight = np.square(inside)
+        psi = weight * residual
+        # With u^2 = 1 - inside: psi' = (1 - u^2) (1 - 5 u^2).
+        psi_slope = inside * (np.float32(5.0) * inside - np.float32(4.0))
+        hessian, psi_products = _products(design * psi_slope, design), _products(design * psi)
+        # Newton's step, or that of reweighting where the Hessian is not safely positive.
+        newton = np.all(np.diag(hessian) * scale**2 > 0.3 * np.diag(psi_products))
+        normal = hessian if newton else _products(design * weight, design)
+        step = _solve(normal, (design @ psi).astype(float))
+        coefficients = coefficients + step
+        size_squared = step @ normal @ step / scale**2  # in units of the errors
+        if size_squared <= max(TOLERANCE**2, newton * NEWTON_TOLERANCE * np.sqrt(values.size)):
+            break
+    inverse = np.linalg.pinv(hessian)
+    gradient_noise = np.full(len(design), float((psi_slope / factors).sum()))
+    gradient_noise *= GRADIENT_NOISE * scale**2
+    gradient_noise[0] = 0.0
+    # One step of Newton's method towards the intercept with half the cutoff.
+    half = np.maximum(
+        np.float32(1.0) - np.float32(4.0) * (np.float32(1.0) - inside), np.float32(0.0)
+    )
+    half_slope = half * (np.float32(5.0) * half - np.float32(4.0)) * np.square(precision)
+    asymmetry = -float((np.square(half) * residual * precision).sum()) / float(half_slope.sum())
+    outside = residual[inside == 0.0]
+    above = np.count_nonzero(outside > 0)
+    return Regression(
+        coefficients=coefficients,
+        covariance=inverse @ psi_products @ inverse,
+        response=np.eye(len(design)) - inverse * gradient_noise,
+        score=psi * precision,
+        curvature=psi_slope * np.square(precision),
+        scale=float(scale),
+        excess=(above / values.size, (outside.size - above) / values.size),
+        asymmetry=asymmetry,
+    )
 
 
 def _start(
     values: np.ndarray, regressors: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
-) -> tuple[np.ndarray, float, VarianceFactor]:
-    """Find coefficients, scale and variance factor from some of the values."""
-    coefficients, factor = np.zeros(len(regressors) + 1), FLAT
-    unweighted = np.concatenate([np.ones_like(values)[None], regressors])
+) -> tuple[np.ndarray, VarianceFactor]:
+    """Estimate coefficients and variance factor with Huber's weights, from some of the values."""
+    factor = FLAT
     for _ in range(2):
-        whitened = _whiten(values, regressors, variance * factor(gradient_squared))
-        coefficients = _huber_regression(*whitened, coefficients)
-        residual = _residual(values, unweighted, coefficients)
+        precision = 1.0 / np.sqrt(variance * factor(gradient_squared))
+        design = _design(regressors, precision)
+        coefficients = np.zeros(len(design))
+        coefficients[0] = np.median(values)
+        for _ in range(N_HUBER):
+            residual = values * precision - coefficients.astype(np.float32) @ design
+            scale = max(1.5 * scale_of(residual), LEAST_SCALE)
+            weighted = design * (scale / np.maximum(np.abs(residual), scale))
+            coefficients += _solve(_products(weighted, design), (weighted @ residual).astype(float))
+        residual = values - (coefficients.astype(np.float32) @ design) / precision
         factor = measure_factor(residual, variance, gradient_squared)
-    whitened = _whiten(values, regressors, variance * factor(gradient_squared))
-    return coefficients, scale_of(_residual(*whitened, coefficients)), factor
+    return coefficients, factor
 
 
-def _whiten(
-    values: np.ndarray, regressors: np.ndarray, variance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Divide values and all columns, the constant first, by the expected scatter."""
-    precision = 1.0 / np.sqrt(variance)
-    design = np.empty((len(regressors) + 1, values.size), dtype=values.dtype)
-    design[0] = precision
-    np.multiply(regressors, precision, out=design[1:])
-    return values * precision, design
-
-
-def _residual(values: np.ndarray, design: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-    return values - coefficients.astype(values.dtype) @ design
-
-
-def _huber_regression(
-    values: np.ndarray, design: np.ndarray, coefficients: np.ndarray
-) -> np.ndarray:
-    """Iterate Huber's weights to a third of the errors."""
-    for _ in range(30):
-        residual = _residual(values, design, coefficients)
-        scale = scale_of(residual)
-        if scale == 0.0:
-            break
-        weights = 1.5 * scale / np.maximum(np.abs(residual), 1.5 * scale)
-        normal = _products(design * weights, design)
-        step = _solve(normal, (design * weights) @ residual)
-        coefficients = coefficients + step
-        if step @ normal @ step <= (0.3 * scale) ** 2:
-            break
-    return coefficients
-
-
-def _biweight_regression(
-    values: np.ndarray,
-    design: np.ndarray,
-    factor: np.ndarray,
-    coefficients: np.ndarray,
-    scale: float,
-    correlation: CellCorrelation,
-) -> Regression:
-    """Iterate the biweight at fixed scale, from a start within a few sigma."""
-    for _ in range(30):
-        residual = _residual(values, design, coefficients)
-        inside = np.square(residual / np.float32(CUTOFF * scale))
-        np.subtract(np.float32(1.0), inside, out=inside)
-        np.maximum(inside, np.float32(0.0), out=inside)
-        psi = design * (np.square(inside) * residual)
-        # With u^2 = 1 - inside: psi' = (1 - u^2) (1 - 5 u^2).
-        psi_slope = inside * (np.float32(5.0) * inside - np.float32(4.0))
-        hessian, psi_products = _products(design * psi_slope, design), _products(psi, psi)
-        # Newton's step, or that of reweighting where the Hessian is not safely positive.
-        newton = np.all(np.diag(hessian) * scale**2 > 0.3 * np.diag(psi_products))
-        normal = hessian if newton else _products(design * np.square(inside), design)
-        step = _solve(normal, psi.sum(axis=1, dtype=float))
-        coefficients = coefficients + step
-        size_squared = step @ normal @ step / scale**2  # in units of the errors
-        # Newton's next step would be to this one as this one to the scatter of a value.
-        if size_squared <= max(TOLERANCE**2, newton * NEWTON_TOLERANCE * np.sqrt(values.size)):
-            break
-    inverse = np.linalg.pinv(hessian)
-    gradient_noise = np.full(len(design), float((psi_slope / factor).sum()))
-    gradient_noise *= GRADIENT_NOISE * scale**2
-    gradient_noise[0] = 0.0
-    used = inside > 0.0
-    psi_products = _with_neighbours(psi_products, design * used, correlation)
-    return Regression(
-        coefficients=coefficients,
-        covariance=inverse @ psi_products @ inverse,
-        used=used,
-        response=np.eye(len(design)) - inverse * gradient_noise,
-        residuals=residual / design[0],
-        weights=np.square(design[0] * inside),
-    )
-
-
-def _with_neighbours(
-    products: np.ndarray, design: np.ndarray, correlation: CellCorrelation
-) -> np.ndarray:
-    """Add to a sum over cells that over pairs of neighbours.
-
-    Both sums without the residuals tell by what factors the one grows by the other.
-    They are applied in the base where the first is the unit matrix, so that the result
-    is positive although steep cells may scatter less than expected.
-    """
-    if correlation.of_mean == 1.0:
-        return products
-    alone, between = correlation.products(design)
-    try:
-        base, root = np.linalg.cholesky(alone), np.linalg.cholesky(products)
-    except np.linalg.LinAlgError:  # a regressor is zero everywhere
-        return products * correlation.of_mean
-    root = root @ np.linalg.inv(base)
-    return root @ (alone + between) @ root.T
+def _design(regressors: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Divide all columns, the constant first, by the errors of the values."""
+    return np.concatenate([precision[None], regressors * precision])
 
 
 def _solve(normal: np.ndarray, score: np.ndarray) -> np.ndarray:
@@ -245,6 +183,6 @@ def _solve(normal: np.ndarray, score: np.ndarray) -> np.ndarray:
     return np.linalg.solve(normal + ridge * np.eye(len(normal)), score)
 
 
-def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Sum the products of all pairs of columns; for so few faster than a matrix product."""
-    return np.einsum("an,bn->ab", first, second).astype(float)
+def _products(first: np.ndarray, second: np.ndarray | None = None) -> np.ndarray:
+    """Sum the products of all pairs of rows; for so few rows faster than a matrix product."""
+    return np.einsum("an,bn->ab", first, first if second is None else second).astype(float)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.exposures.sky import clipped_statistic
-from jwst_mosaic_skymatch.offsets.regression import robust_regression
+from jwst_mosaic_skymatch.offsets.regression import Regression
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["OFFSET_STATS", "Location", "Statistic"]
@@ -38,8 +38,6 @@ _NOTHING = Location(value=np.nan, variance=np.nan)
 class Statistic:
     """The statistic chosen by ``offset_stat`` and the parameters that go with it.
 
-    Calling it with a 1-D array of finite values gives a `Location`.
-
     Parameters
     ----------
     name : str
@@ -59,23 +57,30 @@ class Statistic:
     usigma: float = 4.0
     binwidth: float = 0.1
 
-    def __call__(self, values: np.ndarray) -> Location:  # numpydoc ignore=PR01,RT01
-        """Find the `Location` of finite values, shape (n,); NaN for an empty sample."""
-        if values.size == 0:
-            return _NOTHING
-        return _LOCATIONS[self.name](values, self)
+    def refine(self, values: np.ndarray, fit: Regression) -> Location:
+        """Take the location of differences that a robust regression has been fitted to.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,)
+            The differences, with their trends subtracted, MJy/sr.
+        fit : Regression
+            The regression; its intercept is the location by the biweight.
+
+        Returns
+        -------
+        Location
+            The location; its value is NaN where clipping leaves no value.
+        """
+        return _LOCATIONS[self.name](values, fit, self)
 
 
-def _biweight_location(values: np.ndarray, _: Statistic) -> Location:
-    """Find the biweight M-estimate: a regression on a constant alone."""
-    fit = robust_regression(
-        values, np.zeros((0, values.size)), np.ones_like(values), np.zeros_like(values)
-    )
+def _biweight_location(values: np.ndarray, fit: Regression, _: Statistic) -> Location:
     return Location(value=float(fit.coefficients[0]), variance=float(fit.covariance[0, 0]))
 
 
-def _clipped_location(values: np.ndarray, statistic: Statistic) -> Location:
-    """Find one of the stock step's statistics."""
+def _clipped_location(values: np.ndarray, _: Regression, statistic: Statistic) -> Location:
+    """Take one of the stock step's statistics."""
     # The histogram statistics divide by the spread: equal values have none.
     if values.min() == values.max():
         return Location(value=float(values[0]), variance=0.0)
@@ -94,7 +99,7 @@ def _clipped_location(values: np.ndarray, statistic: Statistic) -> Location:
     return Location(value=value, variance=variance)
 
 
-_LOCATIONS: dict[str, Callable[[np.ndarray, Statistic], Location]] = {
+_LOCATIONS: dict[str, Callable[[np.ndarray, Regression, Statistic], Location]] = {
     "biweight": _biweight_location,
     "median": _clipped_location,
     "midpt": _clipped_location,

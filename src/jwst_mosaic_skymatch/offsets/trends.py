@@ -1,225 +1,232 @@
-"""What the differences of two tiles show beside offset and noise."""
+"""Trends of the differences of two tiles with place, brightness, and detector region."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.blocks import Blocks
+from jwst_mosaic_skymatch.offsets.regression import Regression
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.regions import REGIONS, region_shares
+from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
 
-__all__ = [
-    "FITTED",
-    "WIDE",
-    "StripScatter",
-    "Trends",
-    "measure_trends",
-]
+__all__ = ["LYOT", "N_PLAIN", "Columns", "Region", "Trends", "first_trends", "refined_trends"]
 
-# Cells to a side of the blocks over which differences are averaged, and the width of strips.
-BLOCK_CELLS = 8
-# How much wider strips are that tell whether neighbouring ones are alike.
-WIDE = 4
-# Scatter of strips, in its own errors, from which on it is not taken for noise.
-SIGNIFICANCE = 3.0
-# Degrees of freedom that the fit takes from the strips.
-FITTED = 2.0
+#: Name of the region that all exposures have in common.
+LYOT = "lyot"
+#: Number of columns that every pair has: place along x and y, and brightness.
+N_PLAIN = 3
+# Solutions with absolute deviations, and with the biweight, of the medians of blocks.
+N_ABSOLUTE, N_BIWEIGHT = 6, 3
+# Deviation of a block's median, in standard deviations, from which on its cells are left out: the
+# wings of an afterglow are too faint for the cutoff of single cells, but add up.
+BLOCK_CUTOFF = 5.0
+# Prior precision of each trend beside that of the data, for columns without any variation:
+# (MJy/sr per cell)^-2 twice, then gain, then contrasts, for a pair of unit weight.
+PRIOR = (1e-6, 1e-6, 1e-12)
+PRIOR_OF_CONTRAST = 1e-9
 
 
 @dataclass(frozen=True)
-class StripScatter:
-    """How much residuals scatter from strip to strip, along the rows or columns of a detector.
+class Region:
+    """A region of a detector in an overlap.
 
     Attributes
     ----------
-    n_strips, n_wide : float
-        Effective number of strips, and of strips that are ``WIDE`` times as wide.
-    variance, variance_wide : float
-        Variance of the offset if strips, or wide ones, are what is independent in the
-        residuals of the trends, (MJy/sr)^2.
-    with_trends, wide_with_trends : float
-        The same with the trends left in.
-    of_slopes : ndarray, shape (3, 3)
-        Covariance of the slopes of `Trends` for independent strips of unit variance.
+    detector : str
+        The detector.
+    name : str
+        The region, one of `~jwst_mosaic_skymatch.tiles.regions.REGIONS`.
+    side : int or None
+        0 and 1 for the region in the first and in the second tile; None for the difference.
     """
 
-    n_strips: float
-    n_wide: float
-    variance: float
-    variance_wide: float
-    with_trends: float
-    wide_with_trends: float
-    of_slopes: np.ndarray
+    detector: str
+    name: str
+    side: int | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of the regression, evaluated in the blocks of an overlap.
+
+    Attributes
+    ----------
+    values : ndarray, shape (m, n_blocks)
+        Place x and y (cells), brightness (MJy/sr; NaN for an empty block), and shares of regions:
+        positive in the first tile, negative in the second.
+    regions : tuple of Region
+        Region of each column after the third.
+    """
+
+    values: np.ndarray
+    regions: tuple[Region, ...]
+
+    @classmethod
+    def of(cls, blocks: Blocks, frames: Sequence[Sequence[DetectorFrame]]) -> Self:
+        """Evaluate the columns.
+
+        Parameters
+        ----------
+        blocks : Blocks
+            The blocks.
+        frames : sequence of sequence of DetectorFrame
+            Frames of the exposures in each of the two tiles.
+
+        Returns
+        -------
+        Columns
+            The columns; regions whose share is the same in both tiles have none.
+        """
+        x, y = blocks.centres()
+        shares: dict[Region, np.ndarray] = {}
+        for side, (sign, own) in enumerate(zip((1.0, -1.0), frames, strict=True)):
+            for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
+                # Glow at the edges differs between exposures; one Lyot field is like another.
+                region = Region(
+                    own[0].detector if own else "", name, None if name == LYOT else side
+                )
+                shares[region] = shares.get(region, 0.0) + sign * share
+        shares = {region: share for region, share in shares.items() if np.any(share)}
+        brightness = blocks.medians(blocks.overlap.mean)
+        return cls(np.array([x, y, brightness, *shares.values()], dtype=float), tuple(shares))
+
+    @property
+    def prior(self) -> np.ndarray:
+        """Prior precisions of the trends, shape (m,), per unit weight of the pair."""
+        return np.append(PRIOR, np.full(len(self.regions), PRIOR_OF_CONTRAST))
 
 
 @dataclass(frozen=True)
 class Trends:
-    """How the differences of two tiles change with place and with brightness.
+    """Trends of a pair, and the differences that they and a constant leave.
 
     Attributes
     ----------
-    position : ndarray, shape (3,)
-        Weighted mean of the cells' positions x and y on the grid, cells, and of their
-        brightness, MJy/sr.
-    slopes : ndarray, shape (3,)
-        Change of the difference for each of these, MJy/sr per cell twice and a relative gain.
-    covariance : ndarray, shape (3, 3)
-        Covariance of the slopes by noise.
-    strips : tuple of StripScatter
-        Scatter along rows, and along columns, of the detectors.
-    planes : ndarray, shape (3, 4), or None
-        What unit gradients of both tiles make of the value and of the slopes (`measure_planes`);
-        None if these are not asked for.
+    constant : float
+        Difference at ``centre``, MJy/sr.
+    centre : ndarray, shape (m,)
+        Weighted means of the columns.
+    slopes : ndarray, shape (m,)
+        Change of the difference for each column: MJy/sr per cell twice, a relative gain, and
+        MJy/sr for each region.
+    inverse : ndarray, shape (m, m)
+        Inverse of the normal matrix; times the variance of a block of unit weight it is the
+        covariance of the slopes.
+    residuals, weights : ndarray, shape (n_blocks,)
+        Mean residual of each block, MJy/sr, and its weight, (MJy/sr)^-2; zero where there is none.
     """
 
-    position: np.ndarray
+    constant: float
+    centre: np.ndarray
     slopes: np.ndarray
-    covariance: np.ndarray
-    strips: tuple[StripScatter, ...]
-    planes: np.ndarray | None = None
+    inverse: np.ndarray
+    residuals: np.ndarray
+    weights: np.ndarray
 
-    def excess(self, noise: float, *, with_trends: bool = True) -> float:
-        """Give the variance that strips show beyond that by noise; 0 if it is within errors.
+    def values(self, columns: np.ndarray) -> np.ndarray:
+        """Evaluate constant and trends.
 
-        By default with the trends, which in a narrow overlap are hardly told from glow at an
-        edge.
+        Parameters
+        ----------
+        columns : ndarray, shape (m, ...)
+            The columns.
+
+        Returns
+        -------
+        ndarray
+            The expected difference, MJy/sr.
         """
-        scatter = []
-        for one in self.strips:
-            narrow = one.with_trends if with_trends else one.variance
-            wide = one.wide_with_trends if with_trends else one.variance_wide
-            scatter += [(narrow, one.n_strips), (wide, one.n_wide)]
-        return max(
-            variance - noise
-            if variance > noise * (1.0 + SIGNIFICANCE * np.sqrt(2.0 / n_strips))
-            else 0.0
-            for variance, n_strips in scatter
-        )
-
-    def with_planes(self, slopes: np.ndarray, covariance: np.ndarray, planes: np.ndarray) -> Self:
-        """Put in the slopes with place, (2,), and their covariance, (2, 2), as fitted elsewhere."""
-        own = np.diag(np.append(np.zeros(2), self.covariance[2, 2]))
-        own[:2, :2] = covariance
-        slopes = np.append(slopes, self.slopes[2])
-        return replace(self, slopes=slopes, covariance=own, planes=planes)
+        return self.constant + np.tensordot(self.slopes, (columns.T - self.centre).T, axes=1)
 
 
-def measure_trends(
-    valid: np.ndarray,
-    corner: tuple[int, int],
-    residuals: np.ndarray,
-    weights: np.ndarray,
-    brightness: np.ndarray,
-    *,
-    variance: float,
-    angles: Sequence[float],
-) -> Trends:
-    r"""Measure trends, and structure that is none.
+def first_trends(
+    blocks: Blocks, columns: Columns, precision: np.ndarray
+) -> tuple[Trends, np.ndarray]:
+    """Fit constant and trends to the medians of blocks.
 
     Parameters
     ----------
-    valid : ndarray of bool, shape (ny, nx)
-        Cells that have a difference; n of them.
-    corner : tuple of int
-        Cell (x, y) of the grid that is cell (0, 0) of ``valid``.
-    residuals : ndarray, shape (n,)
-        Differences less their offset, MJy/sr.
-    weights : ndarray, shape (n,)
-        Their inverse variance, up to a factor; 0 for what is left out.
-    brightness : ndarray, shape (n,)
-        Mean of the two tiles, MJy/sr.
-    variance : float
-        Variance of the offset by noise, (MJy/sr)^2, with what neighbours share.
-    angles : sequence of float
-        Directions of the detectors' rows on the grid, radians.
+    blocks : Blocks
+        The blocks.
+    columns : Columns
+        The columns.
+    precision : ndarray, shape (n,)
+        Inverse variance of each valid cell, up to a factor.
+
+    Returns
+    -------
+    trends : Trends
+        The fit, by least absolute deviations and then the biweight.
+    used : ndarray of bool, shape (n_blocks,)
+        Blocks that are no outliers.
+    """
+    medians = blocks.medians(blocks.overlap.difference)
+    weights = blocks.sums(precision)
+    weights[~np.isfinite(medians)] = 0.0
+    filled = weights > 0
+    values, design, own = medians[filled], columns.values[:, filled], weights[filled]
+    robust = np.ones_like(own)
+    for k in range(N_ABSOLUTE + N_BIWEIGHT):
+        fit = _fit(values, design, own * robust, columns.prior)
+        left = np.abs(values - fit.values(design))
+        scale = max(scale_of(left * np.sqrt(own)), 1e-30) / np.sqrt(own)
+        robust = scale / np.maximum(left, scale) if k < N_ABSOLUTE else biweight(left / scale, 1.0)
+    used = np.zeros(weights.size, dtype=bool)
+    used[filled] = left < BLOCK_CUTOFF * scale
+    return fit, used
+
+
+def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regression) -> Trends:
+    """Improve trends by one step of Newton's method from a regression of the cells.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        The blocks, whose valid cells are those of the regression.
+    columns : Columns
+        The columns.
+    start : Trends
+        What has been subtracted from the cells.
+    fit : Regression
+        The regression of the rest.
 
     Returns
     -------
     Trends
-        The trends.
-
-    Notes
-    -----
-    All is found from means over blocks of cells, of which there are few. Slopes are those of a
-    weighted least-squares fit. The sums :math:`A_s` of weighted residuals over strips along
-    rows, and along columns, of a detector would scatter around zero by noise alone; the offset
-    has the variance :math:`\sum_s A_s^2 / W^2` if strips are what is independent in the
-    residuals, W the sum of all weights. Stripes, glow at an edge, and patches make it larger
-    than that by noise.
+        The trends, with the constant of the regression at the new centre.
     """
-    blocks = Blocks(valid, BLOCK_CELLS)
-    weight = blocks.sums(weights)
-    filled = weight > 0
-    weight = weight[filled]
-    total = weight.sum()
-    x, y = (centres[filled] for centres in blocks.centres(corner))
-    light = blocks.sums(weights * brightness)[filled] / weight
-    mean = blocks.sums(weights * residuals)[filled] / weight
-    places = np.stack([x, y, light])
-    position = places @ weight / total
-    centred = places - position[:, None]
-    # Where nothing varies its slope is unknown, not zero.
-    normal = (centred * weight) @ centred.T
-    normal += np.diag(1e-9 * np.diag(normal) + total * np.array([1e-6, 1e-6, 1e-12]))
-    inverse = np.linalg.inv(normal)
-    slopes = inverse @ (centred * weight) @ mean
-    mean -= weight @ mean / total
-    left = mean - slopes @ centred
-
-    def scatter(turn: float) -> StripScatter:
-        """Scatter of strips along the detectors' rows, turned by some angle."""
-        found = []
-        for angle in angles:
-            across = y * np.cos(angle + turn) - x * np.sin(angle + turn)
-            across = (across - across.min()) / BLOCK_CELLS
-            found.append(_strip_scatter(across, mean, left, weight, centred, inverse))
-        return _mean_scatter(found)
-
+    weights, score = blocks.sums(fit.curvature), blocks.sums(fit.score)
+    filled = weights > 0
+    weights, score = np.where(filled, weights, 0.0), np.where(filled, score, 0.0)
+    light = blocks.sums(fit.curvature * blocks.overlap.take(blocks.overlap.mean))
+    values = np.nan_to_num(columns.values)
+    values[2, filled] = light[filled] / weights[filled]
+    mean = np.divide(score, weights, out=np.zeros_like(score), where=filled)
+    step = _fit(mean, values, weights, columns.prior)
+    before = start.constant + start.slopes @ (step.centre - start.centre)
     return Trends(
-        position=position,
-        slopes=slopes,
-        covariance=variance * total * inverse,
-        strips=(scatter(0.0), scatter(0.5 * np.pi)),
+        constant=float(before + fit.coefficients[0]),
+        centre=step.centre,
+        slopes=start.slopes + step.slopes,
+        inverse=step.inverse,
+        residuals=step.residuals,
+        weights=weights,
     )
 
 
-def _strip_scatter(
-    across: np.ndarray,
-    mean: np.ndarray,
-    left: np.ndarray,
-    weight: np.ndarray,
-    centred: np.ndarray,
-    inverse: np.ndarray,
-) -> StripScatter:
-    """Measure the scatter of strips; ``across`` is the place of each block, in strips."""
-    number, wide = (across + 0.5).astype(int), (across / WIDE + 0.5).astype(int)
-    moments = np.stack([np.bincount(number, weight * column) for column in centred])
-    n_strips, variance = _scatter(number, left, weight, FITTED)
-    n_wide, variance_wide = _scatter(wide, left, weight, FITTED)
-    return StripScatter(
-        n_strips=n_strips,
-        n_wide=n_wide,
-        variance=variance,
-        variance_wide=variance_wide,
-        with_trends=_scatter(number, mean, weight, 1.0)[1],
-        wide_with_trends=_scatter(wide, mean, weight, 1.0)[1],
-        of_slopes=inverse @ (moments @ moments.T) @ inverse,
-    )
-
-
-def _scatter(
-    number: np.ndarray, left: np.ndarray, weight: np.ndarray, fitted: float
-) -> tuple[float, float]:
-    """Count strips, and find the variance of the offset by their scatter."""
-    sums, weights = np.bincount(number, left * weight), np.bincount(number, weight)
+def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray, prior: np.ndarray) -> Trends:
+    """Fit a constant and all columns (m, n_blocks) by weighted least squares."""
     total = weights.sum()
-    n_strips = total**2 / np.sum(weights**2)
-    # What is fitted is lost from the scatter.
-    lost = n_strips / max(n_strips - fitted, 1.0)
-    return float(n_strips), float(lost * np.sum(sums**2) / total**2)
-
-
-def _mean_scatter(found: Sequence[StripScatter]) -> StripScatter:
-    return StripScatter(
-        *(np.mean([getattr(one, f.name) for one in found], axis=0) for f in fields(StripScatter))
-    )
+    centre = columns @ weights / total
+    constant = float(values @ weights / total)
+    centred = columns - centre[:, None]
+    weighted = centred * weights
+    normal = weighted @ centred.T
+    normal[np.diag_indices_from(normal)] *= 1.0 + 1e-9
+    inverse = np.linalg.inv(normal + total * np.diag(prior))
+    slopes = inverse @ (weighted @ (values - constant))
+    residuals = values - constant - slopes @ centred
+    return Trends(constant, centre, slopes, inverse, residuals, weights)

@@ -1,0 +1,104 @@
+"""Noise that pairs share, and the noise of each tile."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
+from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
+
+__all__ = ["information_ratios", "noise_factors"]
+
+# Updates until the factors of the tiles are settled to a per cent.
+N_UPDATES = 30
+
+
+def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
+    """Estimate the factor between the actual and the quoted noise variance of each tile.
+
+    Parameters
+    ----------
+    pairs : sequence of PairMeasurement
+        Pairs of the tiles.
+    summaries : sequence of TileSummary
+        The n tiles.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        The factors; 1 for a tile in no pair.
+
+    Notes
+    -----
+    The cells of a pair scatter by the sum of both noises. Each update multiplies the factor of a
+    tile with the lower median, over its pairs, of the ratio of measured to expected variance: a
+    tile is noisy if all its pairs are.
+    """
+    factors = np.ones(len(summaries))
+    if not pairs:
+        return factors
+    ends = np.array([(pair.first, pair.second) for pair in pairs])
+    ratios = np.array([max(pair.quality.noise_ratio, 1e-20) for pair in pairs])
+    quoted = np.array([summary.pixel_variance for summary in summaries])
+    parts = quoted[ends] / quoted[ends].sum(axis=1, keepdims=True)
+    own = [np.flatnonzero(np.any(ends == k, axis=1)) for k in range(len(summaries))]
+    for _ in range(N_UPDATES):
+        excess = ratios / np.sum(parts * factors[ends], axis=1)
+        update = [np.quantile(excess[k], 0.5, method="lower") if k.size else 1.0 for k in own]
+        factors = factors * np.sqrt(update)
+    return factors
+
+
+def information_ratios(
+    pairs: Sequence[PairMeasurement], information: Sequence[BlockMap], factors: np.ndarray
+) -> np.ndarray:
+    r"""Compute the part of the information of each pair that no other pair shares.
+
+    Parameters
+    ----------
+    pairs : sequence of PairMeasurement
+        Pairs of the tiles.
+    information : sequence of BlockMap
+        Inverse variance of each of the n tiles, in small blocks of cells of one grid.
+    factors : ndarray, shape (n,)
+        Factor on the variance of each tile.
+
+    Returns
+    -------
+    ndarray, shape (n_pairs,)
+        The ratios, up to 1.
+
+    Notes
+    -----
+    Each cell is an unknown of the sky. With inverse variances w of the tiles and their sum W over
+    all tiles, eliminating it leaves the information :math:`w_i w_j / W` for the difference of two
+    levels, where a pair by itself has :math:`w_i w_j / (w_i + w_j)`. The ratio of the sums of both
+    over the cells makes the weights of pairs, and the covariance of levels, those of a joint
+    solution.
+    """
+    scales = [np.float32(1.0 / factor) for factor in factors]
+    neighbours: list[list[int]] = [[] for _ in information]
+    for i, j in overlapping_pairs(information):
+        neighbours[i].append(j)
+        neighbours[j].append(i)
+    partners: list[dict[int, int]] = [{} for _ in information]
+    for number, pair in enumerate(pairs):
+        partners[pair.first][pair.second] = number
+    ratios = np.ones(len(pairs))
+    for i, own in enumerate(information):
+        if not partners[i]:
+            continue
+        weight = own.weight * scales[i]
+        total = weight.copy()
+        for j in neighbours[i]:
+            mine, theirs = overlap_windows(own, information[j])
+            total[mine] += information[j].weight[theirs] * scales[j]
+        for j, number in partners[i].items():
+            mine, theirs = overlap_windows(own, information[j])
+            other = information[j].weight[theirs] * scales[j]
+            product = weight[mine] * other
+            alone = product / np.maximum(weight[mine] + other, np.finfo(np.float32).tiny)
+            joint = product / np.maximum(total[mine], np.finfo(np.float32).tiny)
+            ratios[number] = joint.sum(dtype=float) / max(alone.sum(dtype=float), 1e-300)
+    return np.clip(ratios, 1e-6, 1.0)

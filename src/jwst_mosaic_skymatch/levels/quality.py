@@ -1,0 +1,101 @@
+"""Defects of single exposures: noise that nobody quotes, and hits that nobody flags."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+
+__all__ = ["LARGEST_FACTOR", "hits_of", "remarks_of"]
+
+# Noise variance of an exposure, over its quoted one and in units of the median of all exposures,
+# from which on it is no image of this sky.
+LARGEST_FACTOR = 16.0
+# Share of cells that stick out of all partners from which on an exposure is full of hits; usual is
+# 0.002.
+LARGEST_SHARE = 0.03
+# Bias of an offset in units of its change when the cutoff is halved: 3 to 6 for pixels hit by
+# exponential energies, 1.3 if their density were constant up to the cutoff.
+BIAS_OF_HITS = 4.0
+# Scatter of that change by noise, in errors of the offset, and the multiple of it up to which it is
+# taken for noise.
+ASYMMETRY_NOISE, SIGNIFICANCE = 0.7, 3.0
+
+NOISY = (
+    "its pixels scatter {ratio:.3g} times as much around other exposures as these among "
+    "themselves: look at the image, and leave the exposure out if it is no image of this sky"
+)
+HITS = (
+    "{share:.1%} of its cells stick out of all others: run the jump step again, or lower its "
+    "rejection threshold"
+)
+
+
+def hits_of(
+    pairs: Sequence[PairMeasurement], shares: sparse.csr_array
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate the share of the cells of each exposure that are hit, and the bias by faint hits.
+
+    Parameters
+    ----------
+    pairs : sequence of PairMeasurement
+        All pairs.
+    shares : sparse array, shape (n_pairs, n)
+        Share of each exposure in each pair, negative on the second side.
+
+    Returns
+    -------
+    hits : ndarray, shape (n,)
+        Share of cells above the cutoff minus that below: lower median over the pairs that an
+        exposure dominates a side of.
+    biases : ndarray, shape (n,)
+        Bias of its offsets, MJy/sr: lower median over the same pairs, but not below zero.
+    """
+    n = shares.shape[1]
+    measured = np.array(
+        [(np.subtract(*p.quality.excess), BIAS_OF_HITS * _asymmetry(p)) for p in pairs]
+    ).reshape(-1, 2)
+    result = np.zeros((n, 2))
+    columns = shares.tocsc()
+    for k in range(n):
+        own = slice(*columns.indptr[k : k + 2])
+        rows, share = columns.indices[own], columns.data[own]
+        rows, sign = rows[np.abs(share) > 0.5], np.sign(share[np.abs(share) > 0.5])
+        if rows.size:
+            values = sign[:, None] * measured[rows]
+            result[k] = np.quantile(values, 0.5, axis=0, method="lower")
+    return tuple(np.maximum(result, 0.0).T)
+
+
+def _asymmetry(pair: PairMeasurement) -> float:
+    """Give the asymmetry of the differences of a pair; zero within noise and stripes."""
+    variance = max(pair.variance, *(strips.variance for strips in pair.quality.strips))
+    limit = SIGNIFICANCE * ASYMMETRY_NOISE * np.sqrt(variance)
+    return pair.quality.asymmetry if abs(pair.quality.asymmetry) > limit else 0.0
+
+
+def remarks_of(factors: np.ndarray, hits: np.ndarray) -> dict[int, str]:
+    """Describe the defects of exposures.
+
+    Parameters
+    ----------
+    factors : ndarray, shape (n,)
+        Factor between actual and quoted noise variance; NaN for an exposure without a tile.
+    hits : ndarray, shape (n,)
+        See `hits_of`.
+
+    Returns
+    -------
+    dict of int to str
+        Defects by position. Of two exposures that disagree neither is named.
+    """
+    known = np.isfinite(factors)
+    usual = float(np.median(factors[known])) if np.count_nonzero(known) > 2 else np.inf
+    remarks = {}
+    for k in np.flatnonzero(known).tolist():
+        if factors[k] > LARGEST_FACTOR * usual:
+            remarks[k] = NOISY.format(ratio=np.sqrt(factors[k] / usual))
+        elif hits[k] > LARGEST_SHARE:
+            remarks[k] = HITS.format(share=hits[k])
+    return remarks
