@@ -28,7 +28,6 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
             "filename": names,
             "level": rng.normal(1.0, 0.3, n) * UNIT,
             "level_error": np.full(n, 2e-3) * UNIT,
-            "level_error_noise": np.full(n, 1e-3) * UNIT,
             "visit_id": [f"{g:011d}" for g in groups],
             "group": labels,
             "component": np.zeros(n, dtype=int),

@@ -1,269 +1,74 @@
-"""What fixes the free constant of each component, if not the smallest level.
-
-An anchor is made before any pixel is read, and applied to the match.
-"""
+"""The zero point of levels: a reference member, visit, image or table of an earlier run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand
-from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure, group_labels
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, group_labels
 from jwst_mosaic_skymatch.exposures.reference import (
-    ReferenceImage,
+    check_unit,
     named_exposures,
     open_image,
     unknown_reference,
 )
 from jwst_mosaic_skymatch.levels.gauge import (
     apply_constants,
+    apply_gauge,
     constants_of_exposures,
-    hold_levels,
 )
-from jwst_mosaic_skymatch.levels.image import ImageConstants, anchor_to_image
-from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.levels.results import Levels
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.products.messages import name_components
 from jwst_mosaic_skymatch.products.record import levels_before
 from jwst_mosaic_skymatch.products.tables import read_levels
-from jwst_mosaic_skymatch.tiles.grid import Grid
+from jwst_mosaic_skymatch.run import Constraints
 
-__all__ = [
-    "Anchor",
-    "Anchored",
-    "ExposureAnchor",
-    "ImageAnchor",
-    "TableAnchor",
-    "anchor_of_reference",
-    "anchor_of_table",
-]
-
-# Held levels that the match contradicts by more than this make a warning.
-SIGMAS = 3.0
+__all__ = ["Anchor", "anchor_of_reference", "anchor_of_table", "fix_zero_point"]
 
 
 @dataclass(frozen=True)
-class Anchored:
-    """Levels with their constants.
-
-    Attributes
-    ----------
-    match : Match
-        The match; an anchor may give levels to exposures that had none.
-    levels : ndarray, shape (n,)
-        Levels, MJy/sr; NaN for none.
-    news : tuple of str
-        What to say of it.
-    warnings : tuple of Finding
-        What users should know of it.
-    """
-
-    match: Match
-    levels: np.ndarray
-    news: tuple[str, ...] = ()
-    warnings: tuple[Finding, ...] = ()
-
-
-class Anchor(Protocol):
-    """Something that levels are put in relation to."""
-
-    def apply(self, match: Match, usual: np.ndarray, grid: Grid, min_cells: int) -> Anchored:
-        """Put the levels of components in relation to the anchor.
-
-        Parameters
-        ----------
-        match : Match
-            The match; means of stacks are still in their files.
-        usual : ndarray, shape (n,)
-            Levels without an anchor, which those keep that it does not reach.
-        grid : Grid
-            The grid.
-        min_cells : int
-            Least number of common cells of two images that say something.
-
-        Returns
-        -------
-        Anchored
-            The levels.
-        """
-
-
-@dataclass(frozen=True)
-class ExposureAnchor:
-    """Exposures whose mean level is zero.
+class Anchor:
+    """The reference of the zero point.
 
     Attributes
     ----------
     name : str
-        What they are called: a member or a visit.
+        Its name in messages; empty for no reference.
+    constraints : Constraints
+        Levels that are held during the match.
     positions : tuple of int
-        The exposures.
-    exposures : sequence of Exposure
-        All exposures.
+        Exposures whose mean level is zero.
+    warnings : tuple of str
+        Doubts about an image.
     """
 
-    name: str
-    positions: tuple[int, ...]
-    exposures: Sequence[Exposure]
-
-    def apply(  # numpydoc ignore=PR01,RT01
-        self, match: Match, usual: np.ndarray, grid: Grid, min_cells: int
-    ) -> Anchored:
-        """Put the levels of components in relation to the anchor; see `Anchor`."""
-        constants = constants_of_exposures(match.levels, match.components, self.positions)
-        if not np.isfinite(constants).any():
-            reason = match.reasons[self.positions[0]]
-            brief, remedy = f"the reference {self.name} has no level", "choose another reference"
-            sentence = (
-                f"The reference {self.name} has no level ({reason}), so that the smallest or "
-                f"largest level is zero as usual (match_down); {remedy}."
-            )
-            names = tuple(self.exposures[k].name for k in self.positions)
-            return Anchored(match, usual, warnings=(Finding(sentence, brief, remedy, names),))
-        what = (
-            f"does not overlap the reference {self.name}, and is not relative to it: its levels "
-            "are as usual (match_down)"
-        )
-        remedy = "give an image that covers all as reference, or exposures in between"
-        return Anchored(
-            match,
-            apply_constants(match.levels, match.components, constants, usual),
-            news=(
-                f"Levels are relative to the mean level of the reference {self.name} "
-                f"({_exposures(len(self.positions))})",
-            ),
-            warnings=_without(constants, match, self.exposures, what, remedy),
-        )
-
-
-@dataclass(frozen=True)
-class ImageAnchor:
-    """An image that exposures minus their levels are equal to.
-
-    Attributes
-    ----------
-    image : ReferenceImage
-        The image.
-    exposures : sequence of Exposure
-        All exposures.
-    """
-
-    image: ReferenceImage
-    exposures: Sequence[Exposure]
-
-    def apply(  # numpydoc ignore=PR01,RT01
-        self, match: Match, usual: np.ndarray, grid: Grid, min_cells: int
-    ) -> Anchored:
-        """Put the levels of components in relation to the anchor; see `Anchor`."""
-
-        def sample(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-            return self.image.sample(*grid.wcs(x, y, with_bounding_box=False))
-
-        found = anchor_to_image(match, sample, min_cells=min_cells)
-        what = (
-            f"has fewer than {min_cells} cells in common with the reference image "
-            f"{self.image.path.name}, and is not anchored to it: its levels are as usual "
-            "(match_down)"
-        )
-        remedy = "give an image that covers it"
-        match = found.match
-        return Anchored(
-            match,
-            apply_constants(match.levels, match.components, found.constants, usual),
-            news=self._news(found),
-            warnings=_without(found.constants, match, self.exposures, what, remedy),
-        )
-
-    def _news(self, found: ImageConstants) -> tuple[str, ...]:
-        """Say of each component how well it is anchored."""
-        names = name_components(found.match, self.exposures)
-        return tuple(
-            f"Levels of visits {names[k]} are anchored to the reference image "
-            f"{self.image.path.name}: {_count(found.n_stacks[k], 'stack')}, "
-            f"{_count(found.n_cells[k], 'cell')}, error {found.errors[k]:.2g}"
-            + (f", scatter of stacks {found.scatter[k]:.2g}" if found.n_stacks[k] > 1 else "")
-            for k in np.flatnonzero(np.isfinite(found.constants)).tolist()
-        )
-
-
-@dataclass(frozen=True)
-class TableAnchor:
-    """Levels of an earlier run that some exposures keep.
-
-    Attributes
-    ----------
-    name : str
-        The table.
-    levels, errors : ndarray, shape (n,)
-        Levels to be kept and their errors, MJy/sr; NaN for exposures that are new.
-    exposures : sequence of Exposure
-        All exposures.
-    """
-
-    name: str
-    levels: np.ndarray
-    errors: np.ndarray
-    exposures: Sequence[Exposure]
-
-    def apply(  # numpydoc ignore=PR01,RT01
-        self, match: Match, usual: np.ndarray, grid: Grid, min_cells: int
-    ) -> Anchored:
-        """Put the levels of components in relation to the anchor; see `Anchor`."""
-        found = hold_levels(
-            match.levels, match.level_errors, match.components, self.levels, self.errors, usual
-        )
-        kept = np.isfinite(self.levels)
-        n = sum(not exposure.name.endswith(LYOT_MARK) for exposure in self.exposures)
-        sentence = f"{kept[:n].sum()} of {_exposures(n)} keep their levels of {self.name}"
-        if np.isfinite(found.rms):
-            sentence += (
-                f"; the match agrees with these to {found.rms:.3g} rms ({found.sigmas:.2g} sigma)"
-            )
-        what = (
-            f"has no exposure of {self.name}, and is not relative to it: its levels are as usual "
-            "(match_down)"
-        )
-        remedy = "add exposures of the earlier run that overlap it"
-        warnings = _without(found.constants, match, self.exposures, what, remedy)
-        agrees = not found.sigmas > SIGMAS
-        remedy = "match all anew without fixed, or leave those out of the table"
-        contradiction = Finding(
-            f"{sentence}. Some of the earlier levels contradict the match: {remedy}.",
-            f"levels of {self.name} contradict the match",
-            remedy,
-        )
-        reasons = [
-            "" if keeps else reason for keeps, reason in zip(kept, match.reasons, strict=True)
-        ]
-        return Anchored(
-            replace(match, reasons=tuple(reasons)),
-            found.levels,
-            news=(sentence,) if agrees else (),
-            warnings=warnings if agrees else (contradiction, *warnings),
-        )
+    name: str = ""
+    constraints: Constraints = field(default_factory=Constraints)
+    positions: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def anchor_of_table(
-    fixed: str, images: Sequence[Exposure], stem: Callable[[str], str], *, subtract: bool
-) -> TableAnchor:
+    table: str, exposures: Sequence[Exposure], stem: Callable[[str], str], *, subtract: bool
+) -> Anchor:
     """Read the levels that exposures keep.
 
     Parameters
     ----------
-    fixed : str
+    table : str
         Path of the table.
-    images : sequence of Exposure
-        All exposures, and pieces of them.
+    exposures : sequence of Exposure
+        All exposures.
     stem : callable
-        Reduces a file name to what is compared.
+        Reduces a file name to the part that is compared.
     subtract : bool
         Whether levels are subtracted.
 
     Returns
     -------
-    TableAnchor
+    Anchor
         The anchor.
 
     Raises
@@ -273,20 +78,16 @@ def anchor_of_table(
     ValueError
         If it is no table of levels, has another unit, or has no level of any exposure.
     """
-    levels, errors = read_levels(expand(fixed), images, stem)
-    # What was subtracted is gone from the data, and not to be subtracted again.
-    levels = levels - levels_before(images, subtract=subtract)
-    return TableAnchor(fixed, levels, errors, images)
+    levels, _ = read_levels(expand(table), exposures, stem)
+    # Levels that were subtracted are gone from the data.
+    held = levels - levels_before(exposures, subtract=subtract)
+    return Anchor(table, Constraints(held=held))
 
 
 def anchor_of_reference(
-    reference: str,
-    step_input: StepInput,
-    images: Sequence[Exposure],
-    grouping: str,
-    stem: Callable[[str], str],
-) -> ExposureAnchor | ImageAnchor:
-    """Find out what a reference is: a member, a visit, or an image.
+    reference: str, step_input: StepInput, grouping: str, stem: Callable[[str], str]
+) -> Anchor:
+    """Decide whether a reference is a member, a visit, or an image, and open it.
 
     Parameters
     ----------
@@ -294,16 +95,14 @@ def anchor_of_reference(
         Its name, or the path of an image.
     step_input : StepInput
         The exposures.
-    images : sequence of Exposure
-        The exposures, and pieces of them.
     grouping : str
-        What makes a group, whose label is a name too.
+        Kind of the groups, whose labels are names too.
     stem : callable
-        Reduces a file name to what is compared.
+        Reduces a file name to the part that is compared.
 
     Returns
     -------
-    ExposureAnchor or ImageAnchor
+    Anchor
         The anchor.
 
     Raises
@@ -320,31 +119,76 @@ def anchor_of_reference(
         labels = group_labels(exposures, grouping)
         positions = named_exposures(reference, exposures, labels, stem)
         if positions:
-            return ExposureAnchor(reference, positions, images)
+            return Anchor(reference, positions=positions)
         if not path.is_file():
             raise unknown_reference(reference, exposures)
-    return ImageAnchor(open_image(path), images)
+    image = open_image(path)
+    warnings = tuple(check_unit(image, exposures[0].unit))
+    return Anchor(reference, Constraints(image=image.sample), warnings=warnings)
 
 
-def _without(
-    constants: np.ndarray, match: Match, exposures: Sequence[Exposure], what: str, remedy: str
-) -> tuple[Finding, ...]:
-    """Say of each component that an anchor does not reach what is done with it."""
-    names = name_components(match, exposures)
-    return tuple(
-        Finding(
-            f"The component of visits {names[k]} {what}; {remedy}.",
-            f"the component of visits {names[k]} has no anchor",
-            remedy,
-            tuple(exposures[m].name for m in np.flatnonzero(match.components == k).tolist()),
-        )
-        for k in np.flatnonzero(np.isnan(constants)).tolist()
+def fix_zero_point(
+    levels: Levels, anchor: Anchor, exposures: Sequence[Exposure], *, match_down: bool
+) -> tuple[np.ndarray, list[Finding]]:
+    """Fix the constant of each component.
+
+    Parameters
+    ----------
+    levels : Levels
+        Levels of the match.
+    anchor : Anchor
+        The reference of the zero point.
+    exposures : sequence of Exposure
+        The exposures.
+    match_down : bool
+        Without a reference, whether the smallest level is zero; else the largest.
+
+    Returns
+    -------
+    values : ndarray, shape (n,)
+        Levels, MJy/sr; NaN for none.
+    warnings : list of Finding
+        Components that the reference does not reach; their levels are as without it.
+    """
+    usual = apply_gauge(levels.values, match_down=match_down)
+    held = np.full(len(usual), np.nan)
+    if anchor.constraints.held is not None:
+        held = anchor.constraints.held
+    constants = np.where(levels.anchored, 0.0, np.nan)
+    if anchor.positions:
+        constants = constants_of_exposures(levels.values, levels.components, anchor.positions)
+    values = apply_constants(levels.values, levels.components, constants, usual)
+    values = np.where(np.isfinite(held), held, values)
+    if not anchor.name:
+        return values, []
+    if anchor.positions and not np.isfinite(constants).any():
+        return values, [_without_level(levels, anchor, exposures)]
+    return values, _not_reached(levels, constants, anchor, exposures)
+
+
+def _without_level(levels: Levels, anchor: Anchor, exposures: Sequence[Exposure]) -> Finding:
+    remedy = "choose another reference"
+    return Finding(
+        f"The reference {anchor.name} has no level ({levels.reasons[anchor.positions[0]]}), so "
+        f"that the smallest or largest level is zero as usual (match_down); {remedy}.",
+        f"the reference {anchor.name} has no level",
+        remedy,
+        tuple(exposures[k].name for k in anchor.positions),
     )
 
 
-def _exposures(number: int) -> str:
-    return _count(number, "exposure")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _not_reached(
+    levels: Levels, constants: np.ndarray, anchor: Anchor, exposures: Sequence[Exposure]
+) -> list[Finding]:
+    names = name_components(levels.components, exposures)
+    remedy = "add exposures in between, or give an image that covers all as reference"
+    return [
+        Finding(
+            f"The component of visits {names[k]} does not overlap the reference {anchor.name}: "
+            f"its levels are as usual (match_down); {remedy}.",
+            f"the component of visits {names[k]} has no anchor",
+            remedy,
+            tuple(exposures[m].name for m in np.flatnonzero(levels.components == k).tolist()),
+        )
+        for k in np.flatnonzero(np.isnan(constants)).tolist()
+    ]

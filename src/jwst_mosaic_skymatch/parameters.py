@@ -11,8 +11,10 @@ from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import expand
 from jwst_mosaic_skymatch.exposures.pixels import good_bits
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.match import MatchSettings
+from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.stack import MatchSettings
+from jwst_mosaic_skymatch.stacking import TileSettings
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
 
 __all__ = ["PlainParameters", "check_combination", "exclusion", "match_settings", "sky_statistic"]
@@ -97,11 +99,6 @@ def check_combination(parameters: Mapping[str, Any]) -> list[str]:
             _check_plane(parameters)
         else:
             lines.append(f"background=plane has no effect on skymethod={skymethod}")
-    if parameters["miri_lyot"] == "separate" and matched and not parameters["subtract"]:
-        raise ValueError(
-            "miri_lyot='separate' gives exposures a second level, in the Lyot field, which "
-            "only subtract=True can take into account; set it, or use miri_lyot='mask'."
-        )
     reference, fixed = parameters["reference"], parameters["fixed"]
     if reference and fixed:
         raise ValueError(
@@ -127,11 +124,6 @@ def _check_plane(parameters: Mapping[str, Any]) -> None:
             f"background='plane' and fixed={parameters['fixed']!r}: a table holds levels, no "
             "planes; give one of them."
         )
-    if parameters["offset_stat"] != "biweight":
-        raise ValueError(
-            f"background='plane' and offset_stat={parameters['offset_stat']!r}: only 'biweight' "
-            "fits gradients."
-        )
 
 
 def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc ignore=PR01,RT01
@@ -139,16 +131,21 @@ def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc 
     clipping = {name: parameters[name] for name in CLIPPING}
     is_plane, is_global = parameters["background"] == "plane", parameters["skymethod"] != "match"
     return MatchSettings(
-        statistic=Statistic(name=parameters["offset_stat"], **clipping),
-        good_bits=good_bits(parameters["dqbits"]),
-        lower=parameters["lower"],
-        upper=parameters["upper"],
+        tiles=TileSettings(
+            good_bits=good_bits(parameters["dqbits"]),
+            lower=parameters["lower"],
+            upper=parameters["upper"],
+            sky_statistic=sky_statistic(parameters) if is_global else None,
+        ),
+        pairs=PairSettings(
+            statistic=Statistic(name=parameters["offset_stat"], **clipping),
+            fit_shift=parameters["fit_shift"],
+            keep_picture=parameters["save_diagnostics"],
+        ),
         weighted=parameters["weight"],
         rigid=parameters["grouping"] == "exposure",
-        fit_shift=parameters["fit_shift"],
+        tied=parameters["tie_detectors"],
         plane_per=parameters["plane_per"] if is_plane else None,
-        sky_statistic=sky_statistic(parameters) if is_global else None,
-        keep_pictures=parameters["save_diagnostics"],
     )
 
 

@@ -17,28 +17,24 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.anchors import (
     Anchor,
-    ImageAnchor,
     anchor_of_reference,
     anchor_of_table,
+    fix_zero_point,
 )
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, open_input
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects, rare_collection, trusted_files
 from jwst_mosaic_skymatch.exposures.metadata import (
-    LYOT_MARK,
-    Exposure,
     check_exposures,
     check_rerun,
     describe_differences,
     group_labels,
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
-from jwst_mosaic_skymatch.exposures.reference import check_unit
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.exposures.skylist import user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
-from jwst_mosaic_skymatch.levels.gauge import apply_gauge
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
@@ -66,7 +62,6 @@ from jwst_mosaic_skymatch.run import match_library
 from jwst_mosaic_skymatch.tiles.exclusion import MIRI_LYOT
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.pieces import Pieces, find_pieces
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -93,7 +88,6 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     _others: Sequence[Mapping[str, Any]] = ()
     # What users should know of this run.
     _findings: tuple[Finding, ...] = ()
-    _n_ties = 0
 
     spec = f"""
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
@@ -178,7 +172,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             If the exposures or parameters do not fit together.
         """
         log.info("jwst-mosaic-skymatch %s", __version__)
-        self.result, self._findings, self._n_ties = None, (), 0
+        self.result, self._findings = None, ()
         self._watch = Stopwatch()
         # get_pars refuses values that the spec does not allow.
         for line in check_combination(self.get_pars()):
@@ -192,7 +186,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             levels = self._absolute_levels(step_input)
             reasons = ["" if np.isfinite(level) else NO_PIXEL for level in levels.tolist()]
         self._record_levels(step_input, levels, reasons)
-        self._conclude(step_input, step_input.exposures, unmatched(levels, reasons), levels)
+        self._conclude(step_input, unmatched(levels, tuple(reasons)), levels)
         return step_input.library
 
     @classmethod
@@ -308,8 +302,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
 
     def _stem(self, filename: str) -> str:
         """Take extension and suffix of a pipeline product from a file name."""
-        of_file = filename.removesuffix(LYOT_MARK)
-        return str(self.remove_suffix(Path(of_file).stem)[0]) + filename[len(of_file) :]
+        return str(self.remove_suffix(Path(filename).stem)[0])
 
     def _absolute_levels(self, step_input: StepInput) -> np.ndarray:
         log.info("Sky method %s: statistic %s", self.skymethod, self.skystat)
@@ -336,61 +329,51 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
-            pieces = find_pieces(step_input.library, step_input.exposures, left_out)
-            anchor = self._anchor(step_input, pieces)
+            anchor = self._anchor(step_input)
             matched = match_library(
                 step_input,
-                pieces,
                 settings,
                 left_out,
+                anchor.constraints,
                 workers,
                 directory=directory,
                 grouping=self.grouping,
                 pixel_scale_ratio=self.pixel_scale_ratio,
-                tie_detectors=self.tie_detectors,
                 shift_threshold=self.shift_threshold,
             )
             self._watch.lap("drizzling, comparing, solving")
-            self._n_ties = matched.n_ties
-            self._say(matched.news, matched.warnings)
+            self._say(matched.lines, matched.warnings)
             if matched.is_area_empty:
                 self._warn_of_empty_area()
-            match, offsets, grid = matched.match, matched.offsets, matched.grid
+            match, grid = matched.match, matched.grid
             if self.save_tiles:
                 unit = step_input.exposures[0].unit
                 diagnostics.save_tiles(self._product_path, match.stacks, grid, unit)
-            levels = offsets.follow(self._usual_levels(match, pieces.n_exposures))
-            if anchor:
-                anchored = anchor.apply(match, levels, grid, settings.min_cells)
-                self._say(anchored.news, anchored.warnings)
-                match, levels = anchored.match, anchored.levels
-            levels = offsets.complete(levels)
+            levels, warnings = fix_zero_point(
+                match.levels, anchor, step_input.exposures, match_down=self.match_down
+            )
+            self._say((), warnings)
+            if self.skymethod == "global+match" and not anchor.name:
+                levels = add_global_level(levels, match.skies)
             self._watch.lap("levels")
             mosaic = condense_mosaic(match, levels, grid) if self.save_diagnostics else None
             self._watch.lap("pictures")
         details = tables.details_of_levels(match)
-        self._record_levels(step_input, levels, match.reasons, details, match.planes, pieces)
-        self._conclude(step_input, pieces.images, match, levels, grid, mosaic)
+        planes = match.backgrounds.planes
+        self._record_levels(step_input, levels, match.levels.reasons, details, planes)
+        self._conclude(step_input, match, levels, grid, mosaic)
         return step_input.library
 
-    def _usual_levels(self, match: Match, n_exposures: int) -> np.ndarray:
-        """Fix the constant of exposures' levels as the parameters say, if there is no anchor."""
-        levels = apply_gauge(match.levels[:n_exposures], match_down=self.match_down)
-        if self.skymethod == "global+match":
-            levels = add_global_level(levels, match.skies[:n_exposures])
-        return levels
-
-    def _anchor(self, step_input: StepInput, pieces: Pieces) -> Anchor | None:
-        """Find out what levels are to be relative to, before any pixel is read."""
-        images = pieces.images
+    def _anchor(self, step_input: StepInput) -> Anchor:
+        """Open the reference of the zero point, before any pixel is read."""
+        exposures = step_input.exposures
         if self.fixed:
-            return anchor_of_table(self.fixed, images, self._stem, subtract=self.subtract)
+            return anchor_of_table(self.fixed, exposures, self._stem, subtract=self.subtract)
         if not self.reference or self.skymethod != "match":
-            return None
-        anchor = anchor_of_reference(self.reference, step_input, images, self.grouping, self._stem)
-        if isinstance(anchor, ImageAnchor):
-            for sentence in check_unit(anchor.image, images[0].unit):
-                self._warn(Finding(sentence, remedy="set BUNIT"))
+            return Anchor()
+        anchor = anchor_of_reference(self.reference, step_input, self.grouping, self._stem)
+        for sentence in anchor.warnings:
+            self._warn(Finding(sentence, remedy="set BUNIT"))
         return anchor
 
     def _warn_of_empty_area(self) -> None:
@@ -407,35 +390,27 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         reasons: Sequence[str],
         details: Sequence[Mapping[str, Any]] | None = None,
         planes: Sequence[PixelPlane | None] | None = None,
-        pieces: Pieces | None = None,
     ) -> None:
         exposures = step_input.exposures
-        images, owners = (pieces.images, pieces.owners) if pieces else (exposures, ())
-        n = len(exposures)
-        planes = planes or [None] * len(levels)
-        of_pieces = zip(levels[n:].tolist(), planes[n:], strict=True)
-        lyot = dict(zip(owners, of_pieces, strict=True))
         record_levels(
             step_input.library,
             exposures,
-            levels[:n],
+            levels,
             method=self.skymethod,
             subtract=self.subtract,
             version=__version__,
-            details=details and details[:n],
-            planes=planes[:n],
-            lyot=lyot,
+            details=details,
+            planes=planes or None,
         )
-        for line in describe_levels(images, levels, subtract=self.subtract):
+        for line in describe_levels(exposures, levels, subtract=self.subtract):
             log.info(line)
-        for finding in findings_of_unmatched(exposures, levels[:n], reasons[:n]):
+        for finding in findings_of_unmatched(exposures, levels, reasons):
             self._warn(finding)
         self._watch.lap("recording levels")
 
     def _conclude(
         self,
         step_input: StepInput,
-        images: Sequence[Exposure],
         match: Match,
         levels: np.ndarray,
         grid: Grid | None = None,
@@ -445,12 +420,13 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
 
         Without a grid nothing was matched.
         """
-        unit = images[0].unit
-        totals = levels + levels_before(images, subtract=self.subtract)
-        filenames = [exposure.filename for exposure in step_input.exposures]
+        exposures = step_input.exposures
+        unit = exposures[0].unit
+        totals = levels + levels_before(exposures, subtract=self.subtract)
+        filenames = [exposure.filename for exposure in exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
-        table = tables.levels_table(images, match, totals, grid, unit)
-        pairs = tables.pairs_table(images, match, grid, unit)
+        table = tables.levels_table(exposures, match, totals, grid, unit)
+        pairs = tables.pairs_table(exposures, match, grid, unit)
         if grid:
             self.levels_table, self.pairs_table = table, pairs
             if self.save_diagnostics:
@@ -465,12 +441,12 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             method=self.skymethod,
             levels=table,
             pairs=pairs,
-            closure=Closure(*match.closure),
+            closure=Closure(*match.levels.closure),
             findings=self._findings,
-            n_ties=self._n_ties,
-            footprints=sky_footprints(images),
+            n_ties=match.backgrounds.n_ties,
+            footprints=sky_footprints(exposures),
             mosaic=mosaic,
-            pictures=pictures_of(match, images),
+            pictures=pictures_of(match, exposures),
             provenance=provenance_of(__version__, self.get_pars(), grid, self._watch.seconds),
         )
         if grid and self.save_diagnostics:

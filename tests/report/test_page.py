@@ -80,7 +80,7 @@ def test_tables_alone_make_a_page():
 def test_nothing_matched():
     result = make_result(4, mosaic=False, pictures=False)
     levels = result.levels.copy()
-    for name in ("level", "level_error", "level_error_noise"):
+    for name in ("level", "level_error"):
         levels[name][:] = np.nan * UNIT
     levels["status"] = ["SKIPPED"] * 4
     text = render_report(replace(result, levels=levels, pairs=result.pairs[:0]))

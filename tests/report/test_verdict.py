@@ -97,7 +97,7 @@ def test_groups(result):
 
 def test_data_without_unit(result):
     plain = result.levels.copy()
-    for name in ("level", "level_error", "level_error_noise"):
+    for name in ("level", "level_error"):
         plain[name] = plain[name].value * u.dimensionless_unscaled
     assert summary_lines(plain, result.verdict)[0] == "Levels by group:"
     assert replace(result, levels=plain).unit == ""

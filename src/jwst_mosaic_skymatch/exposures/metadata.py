@@ -10,20 +10,15 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
-    "LYOT_MARK",
     "Exposure",
     "check_exposures",
     "check_rerun",
     "describe_differences",
     "family_names",
     "group_labels",
-    "lyot_piece",
     "name_apart",
     "read_exposure",
 ]
-
-#: At the end of the name of a Lyot field that is matched as an image of its own.
-LYOT_MARK = "[Lyot]"
 
 # Pixel areas of one detector vary by far less between observations.
 AREA_TOLERANCE = 0.05
@@ -55,9 +50,6 @@ class Exposure:
         ``meta.background.level``, MJy/sr.
     subtracted : bool or None
         ``meta.background.subtracted``.
-    lyot_level : float or None
-        ``meta.pixel_skymatch.lyot_level``, MJy/sr: what earlier runs have subtracted from the
-        field of MIRI's Lyot coronagraph, if not the same as from the rest.
     subarray : str or None
         ``meta.subarray.name``.
     xstart, ystart : int or None
@@ -79,7 +71,6 @@ class Exposure:
     s_region: str | None = None
     level: float | None = None
     subtracted: bool | None = None
-    lyot_level: float | None = None
     subarray: str | None = None
     xstart: int | None = None
     ystart: int | None = None
@@ -112,7 +103,6 @@ def read_exposure(  # numpydoc ignore=PR01,RT01
         s_region=get("meta.wcsinfo.s_region"),
         level=get("meta.background.level"),
         subtracted=get("meta.background.subtracted"),
-        lyot_level=get("meta.pixel_skymatch.lyot_level"),
         subarray=get("meta.subarray.name"),
         xstart=get("meta.subarray.xstart"),
         ystart=get("meta.subarray.ystart"),
@@ -142,27 +132,6 @@ def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
         if expnames[exposure.expname] == 1
         else replace(exposure, alias=f"{exposure.name} (number {exposure.index + 1})")
         for exposure in exposures
-    )
-
-
-def lyot_piece(exposure: Exposure) -> Exposure:
-    """Describe the Lyot field of an exposure as an image of its own.
-
-    Parameters
-    ----------
-    exposure : Exposure
-        The exposure.
-
-    Returns
-    -------
-    Exposure
-        The same with another name, and the level that was subtracted from that field.
-    """
-    return replace(
-        exposure,
-        filename=exposure.filename + LYOT_MARK,
-        alias=exposure.alias and exposure.alias + LYOT_MARK,
-        level=exposure.level if exposure.lyot_level is None else exposure.lyot_level,
     )
 
 

@@ -5,17 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.metadata import LYOT_MARK, Exposure, family_names
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
-from jwst_mosaic_skymatch.levels.ties import TiedLevels
-from jwst_mosaic_skymatch.offsets.quality import find_rough
 from jwst_mosaic_skymatch.products.findings import Finding, name_members
 from jwst_mosaic_skymatch.products.tables import sky_gradients
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
-    "describe_planes",
-    "describe_ties",
     "findings_of_match",
     "name_components",
     "summarize_match",
@@ -25,82 +21,86 @@ __all__ = [
 SIGNIFICANCE = 5.0
 # Exposures out of place that are listed.
 LISTED = 10
-# A visit has a gradient to be named from so many of its errors on, and this share of the largest.
-GRADIENT_SIGNIFICANCE = 5.0
-GRADIENT_SHARE = 0.3
+# Share of the largest gradient of a visit from which on another is named.
+GRADIENT_SHARE = 0.5
+# Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
+ROUGH = 20.0
 
 
-def summarize_match(  # numpydoc ignore=PR01,RT01
-    match: Match, labels: Sequence[str], grouping: str
+def summarize_match(
+    match: Match,
+    groups: Sequence[str],
+    exposures: Sequence[Exposure],
+    grid: Grid,
+    grouping: str,
 ) -> list[str]:
-    """Say in some lines for the log what has been matched, and how well."""
-    chi2, dof = match.closure
-    return [
-        f"{_count(len(set(labels)), 'group')} by {grouping}, "
-        f"{_count(len(match.stacks), 'stack')}; "
-        f"{_count(len(match.exposure_pairs), 'pair')} inside stacks, "
-        f"{len(match.stack_pairs)} between them; "
-        f"{_count(match.n_components, 'connected component')}",
-        f"Closure of the pairs: chi2 {chi2:.4g} for {dof:.4g} degrees of freedom",
-    ]
-
-
-def describe_ties(tied: TiedLevels, n_before: int) -> list[str]:
-    """Say in words which components were tied, if any.
-
-    Parameters
-    ----------
-    tied : TiedLevels
-        The levels after that.
-    n_before : int
-        Number of components before.
-
-    Returns
-    -------
-    list of str
-        A line, or none.
-    """
-    if not tied.n_ties:
-        return []
-    scatter = f"scatter by {tied.pedestal_rms:.2g}"
-    if np.isnan(tied.pedestal_rms):
-        scatter = "no more of them than it takes: errors are without that of the ties"
-    return [
-        f"Detectors of {_count(tied.n_ties, 'exposure')} tie {n_before} components, and images "
-        f"without overlap, to {tied.components.max() + 1}: detectors of an exposure agree in the "
-        f"mean; {scatter} (tie_detectors)"
-    ]
-
-
-def describe_planes(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[str]:
-    """Say in words which gradients were fitted, if that was asked for.
+    """Describe a match in some lines for the log.
 
     Parameters
     ----------
     match : Match
         The match.
+    groups : sequence of str
+        Group of each exposure.
     exposures : sequence of Exposure
         The exposures.
     grid : Grid
         The grid.
+    grouping : str
+        Kind of the groups.
 
     Returns
     -------
     list of str
-        A line, or none.
+        The lines.
     """
-    if not match.planes:
+    chi2, dof = match.levels.closure
+    return [
+        f"{_count(len(set(groups)), 'group')} by {grouping}, "
+        f"{_count(len(match.stacks), 'stack')}; "
+        f"{_count(len(match.exposure_pairs), 'pair')} inside stacks, "
+        f"{len(match.stack_pairs)} between them; "
+        f"{_count(match.levels.n_components, 'connected component')}",
+        f"Closure of the pairs: chi2 {chi2:.4g} for {dof:.4g} degrees of freedom",
+        *_describe_ties(match),
+        *_describe_regions(match),
+        *_describe_planes(match, exposures, grid),
+    ]
+
+
+def _describe_ties(match: Match) -> list[str]:
+    backgrounds = match.backgrounds
+    if not backgrounds.n_ties:
+        return []
+    return [
+        f"Detectors of {_count(backgrounds.n_ties, 'exposure')} agree but for pedestals of "
+        f"{backgrounds.sigmas['pedestal']:.2g} (rms), which ties components that do not overlap "
+        "(tie_detectors)"
+    ]
+
+
+def _describe_regions(match: Match) -> list[str]:
+    return [
+        f"The {name} region lies {value:.4g} above the rest of the detector, error {error:.2g}; "
+        "levels are those of the rest"
+        for name, (value, error) in match.backgrounds.contrasts.items()
+        if abs(value) > SIGNIFICANCE * error
+    ]
+
+
+def _describe_planes(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[str]:
+    if not match.backgrounds.planes:
         return []
     sizes = np.hypot(*sky_gradients(match, grid)[0].T)
-    found = sizes > 0
-    if not found.any():
-        return ["No gradient of a background is significant; nothing but levels is subtracted"]
+    steep = sizes > 0
+    if not steep.any():
+        return ["No gradient of a background is significant; only levels are subtracted"]
     largest = int(np.argmax(sizes))
     return [
-        f"Gradients of {np.count_nonzero(found)} of {len(exposures)} exposures are significant and "
-        f"subtracted: {np.sqrt(np.mean(sizes[found] ** 2)):.2g} per arcmin (rms), "
-        f"{sizes[largest]:.2g} in {exposures[largest].name}. What all have in common no overlap "
-        "tells: it stays in the data"
+        f"Gradients of {np.count_nonzero(steep)} of {len(exposures)} exposures are "
+        f"subtracted: {np.sqrt(np.mean(sizes[steep] ** 2)):.2g} per arcmin (rms), "
+        f"{sizes[largest]:.2g} in {exposures[largest].name}. No overlap constrains a gradient that "
+        "all have in common: it stays in the data"
     ]
 
 
@@ -135,14 +135,13 @@ def findings_of_match(
         *_spoiled_exposures(match, exposures),
         *_uneven_backgrounds(match, exposures, grid),
         *_open_loops(match),
-        *_unused_pairs(match, exposures),
-        *_rough_pairs(match, exposures),
+        *_spoiled_overlaps(match, exposures),
         *_misaligned_exposures(match, exposures, grid, threshold),
     ]
 
 
 def _single_exposure(exposures: Sequence[Exposure]) -> list[Finding]:
-    if len({exposure.name.removesuffix(LYOT_MARK) for exposure in exposures}) > 1:
+    if len({exposure.name for exposure in exposures}) > 1:
         return []
     name = exposures[0].name
     remedy = "give all exposures of the mosaic, or choose skymethod='local'"
@@ -151,28 +150,40 @@ def _single_exposure(exposures: Sequence[Exposure]) -> list[Finding]:
 
 
 def _separate_components(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
-    n = match.n_components
+    components = match.levels.components
+    n = match.levels.n_components
     if n < 2:
         return []
-    visits = "; ".join(name_components(match, exposures))
+    visits = "; ".join(name_components(components, exposures))
     sentence = (
         f"The exposures form {n} components that do not overlap each other; "
         f"levels are matched only within each. Visits by component: {visits}"
     )
     remedy = "add exposures in between, or give an image of the field as reference"
-    concerned = np.flatnonzero(match.components > 0).tolist()
+    concerned = np.flatnonzero(components > 0).tolist()
     return [
         Finding(sentence, f"{n} components do not overlap", remedy, _names(concerned, exposures))
     ]
 
 
-def name_components(  # numpydoc ignore=PR01,RT01
-    match: Match, exposures: Sequence[Exposure]
-) -> list[str]:
-    """Name the visits of each component, and the detectors where a visit is in several."""
+def name_components(components: np.ndarray, exposures: Sequence[Exposure]) -> list[str]:
+    """Name the visits of each component, and the detectors where a visit is in several.
+
+    Parameters
+    ----------
+    components : ndarray of int, shape (n,)
+        Component of each exposure; -1 for none.
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of str
+        A text for each component.
+    """
     members = [
-        [exposures[k] for k in np.flatnonzero(match.components == component).tolist()]
-        for component in range(match.n_components)
+        [exposures[k] for k in np.flatnonzero(components == component).tolist()]
+        for component in range(int(components.max(initial=-1)) + 1)
     ]
     visits = [{exposure.visit_id for exposure in component} for component in members]
     counts = Counter(visit for component in visits for visit in component if visit)
@@ -206,138 +217,132 @@ def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[Find
 
 
 def _uneven_backgrounds(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[Finding]:
-    """Say how large gradients and gains are, whose they are, and what they do to levels."""
-    backgrounds = match.backgrounds
-    errors = match.level_errors[np.isfinite(match.level_errors)]
-    typical = float(np.median(errors)) if errors.size else np.nan
-    arcmin = 60.0 / grid.cell_scale
-    slopes = {
-        what: f"{slope * arcmin:.2g} per arcmin (rms, of {what})"
-        for what, slope in (
-            ("visits", backgrounds.visit_slope),
-            ("single exposures", backgrounds.exposure_slope),
-        )
-        if slope
-    }
-    found = []
+    """Describe how large gradients and gains are, whose they are, and their effect on levels."""
+    errors = match.levels.errors[np.isfinite(match.levels.errors)]
+    uncertain = (
+        f"levels are uncertain by {np.median(errors):.2g} (level_error)" if errors.size else ""
+    )
+    sigmas, findings = match.backgrounds.sigmas, []
+    slopes = [
+        f"{sigmas[name] * 60.0 / grid.cell_scale:.2g} per arcmin (rms, of {kind})"
+        for name, kind in (("visit gradient", "visits"), ("exposure gradient", "single exposures"))
+        if name in sigmas
+    ]
     if slopes:
-        remedy = "background='plane' with subtract=True fits and subtracts them"
-        if match.planes:
-            remedy = "these are what is left beside the planes"
-        if backgrounds.exposure_slope:
+        remedy = "background='plane' with subtract=True subtracts them"
+        if match.backgrounds.planes:
+            remedy = "the planes that are subtracted leave less of them"
+        if "exposure gradient" in sigmas:
             remedy += "; plane_per='exposure' those of single exposures"
         sentence = (
-            f"Backgrounds have gradients of {' and '.join(slopes.values())}. A level describes "
-            f"them badly: levels are uncertain by {typical:.2g} (level_error), and steps remain at "
-            f"the edges of overlaps; {remedy}."
+            f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
+            f"{uncertain}, and steps remain at the edges of overlaps; {remedy}."
         )
-        named = _steep_families(match, arcmin) if backgrounds.visit_slope else {}
-        found.append(_gradient(sentence, remedy, " and ".join(slopes), named, exposures))
-    if backgrounds.gain:
+        findings.append(_gradient(sentence, remedy, match, exposures, grid))
+    if "gain" in sigmas:
         remedy = "check the flat fields and photometric keywords"
         sentence = (
             "Differences grow with brightness: gains of exposures differ by "
-            f"{backgrounds.gain:.2%} (rms). Levels are uncertain by {typical:.2g} (level_error); "
-            f"{remedy}."
+            f"{sigmas['gain']:.2%} (rms); {uncertain}; {remedy}."
         )
-        brief = f"gains of exposures differ by {backgrounds.gain:.2%}"
-        found.append(Finding(sentence, brief, remedy))
-    return found
+        findings.append(
+            Finding(sentence, f"gains of exposures differ by {sigmas['gain']:.2%}", remedy)
+        )
+    return findings
 
 
 def _gradient(
-    sentence: str, remedy: str, what: str, sizes: dict[str, float], exposures: Sequence[Exposure]
+    sentence: str, remedy: str, match: Match, exposures: Sequence[Exposure], grid: Grid
 ) -> Finding:
-    """Say of gradients which visits have the largest."""
-    families = family_names(exposures)
+    """Name the visits with the largest gradients."""
+    sizes = np.hypot(*sky_gradients(match, grid)[0].T)
     several = len({exposure.detector for exposure in exposures}) > 1
-    named = {f"visit {f if several else f.split()[0]}": size for f, size in sizes.items()}
-    brief = f"backgrounds of {what} have gradients"
-    if named:
-        first, *others = named
-        brief = f"{first} has a gradient of {named[first]:.2g} per arcmin"
-        brief += f", and {len(others)} more have one" * bool(others)
+    names = [
+        f"visit {e.visit_id}{f' {e.detector}' * several}" if e.visit_id else e.name
+        for e in exposures
+    ]
+    largest: dict[str, float] = {}
+    for name, size in zip(names, sizes.tolist(), strict=True):
+        largest[name] = max(largest.get(name, 0.0), size)
+    limit = GRADIENT_SHARE * max(largest.values())
+    steep = sorted((n for n in largest if largest[n] > limit), key=lambda n: -largest[n])[:LISTED]
+    brief = "backgrounds have gradients"
+    if steep:
+        brief = f"{steep[0]} has a gradient of {largest[steep[0]]:.2g} per arcmin"
+        brief += f", and {len(steep) - 1} more have one" * (len(steep) > 1)
     return Finding(
         sentence,
         brief,
         remedy,
-        tuple(e.name for e, family in zip(exposures, families, strict=True) if family in sizes),
+        tuple(e.name for e, name in zip(exposures, names, strict=True) if name in steep),
         "gradient",
-        tuple(f"{name}: gradient of {size:.2g} per arcmin" for name, size in named.items()),
+        tuple(f"{name}: gradient of {largest[name]:.2g} per arcmin" for name in steep),
     )
-
-
-def _steep_families(match: Match, per_arcmin: float) -> dict[str, float]:
-    """Find families with a significant gradient, the largest first, and give its size."""
-    found = match.slopes
-    if not found.names or not np.isfinite(found.sizes).any():
-        return {}
-    steep = found.significances > GRADIENT_SIGNIFICANCE
-    steep &= found.sizes > GRADIENT_SHARE * np.nanmax(found.sizes)
-    order = [k for k in np.argsort(-np.nan_to_num(found.sizes)).tolist() if steep[k]]
-    return {found.names[k]: float(found.sizes[k] * per_arcmin) for k in order[:LISTED]}
 
 
 def _open_loops(match: Match) -> list[Finding]:
-    chi2, dof = match.closure
-    if match.closure_factor == 1.0:
+    (chi2, dof), factor = match.levels.closure, match.backgrounds.factor
+    misfit = match.backgrounds.sigmas.get("misfit", 0.0)
+    if factor == 1.0 and not misfit:
         return []
+    effect = f"Errors are multiplied by {factor:.2g}"
+    if misfit:
+        effect = f"Offsets are taken to be uncertain by {misfit:.2g} beside their noise"
     sentence = (
-        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. Errors "
-        f"are multiplied by {match.closure_factor:.2g}; the table of pairs (save_diagnostics) "
-        "shows which disagree."
+        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. {effect}; "
+        "the table of pairs (save_diagnostics) has their residuals."
     )
-    brief = f"differences do not close, errors are {match.closure_factor:.2g} times larger"
+    brief = "differences do not close, errors are larger"
     return [Finding(sentence, brief, "look at the pairs with the largest residuals")]
 
 
-def _unused_pairs(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
-    found = []
-    for names, pairs in _named_pairs(match, exposures):
-        for pair in pairs:
-            if not pair.used:
-                sigmas = abs(pair.residual) / pair.offset.variance**0.5
-                how = (
-                    f"disagrees with all others by {pair.residual:.4g} ({sigmas:.0f} sigma) and is "
-                    "left out"
-                )
-                found.append(_spoiled_overlap(names, pair, how))
-    return found
-
-
-def _rough_pairs(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
-    found = []
-    for names, pairs in _named_pairs(match, exposures):
-        for k in find_rough([pair.offset for pair in pairs])[:LISTED]:
-            if pairs[k].used:
-                how = (
-                    "is uneven by far more than noise, as no gradient explains, and its offset is "
-                    f"uncertain by {pairs[k].offset.variance ** 0.5:.2g}"
-                )
-                found.append(_spoiled_overlap(names, pairs[k], how))
-    return found
-
-
-def _named_pairs(
-    match: Match, exposures: Sequence[Exposure]
-) -> list[tuple[list[str], tuple[PairResult, ...]]]:
-    """Give pairs inside stacks and between them, each with the names of what they compare."""
-    return [
-        ([exposure.name for exposure in exposures], match.exposure_pairs),
-        ([stack.label for stack in match.stacks], match.stack_pairs),
+def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
+    """Name pairs that are rejected, and pairs whose overlap is rough, the worst first."""
+    names = [exposure.name for exposure in exposures]
+    labels = [*(stack.label for stack in match.stacks), "the reference image"]
+    pairs = [(names, pair) for pair in match.exposure_pairs]
+    pairs += [(labels, pair) for pair in match.stack_pairs]
+    rejected = [(abs(pair.residual) / pair.error, of, pair) for of, pair in pairs if not pair.used]
+    rough = [
+        (pair.error / pair.measurement.variance**0.5, of, pair)
+        for of, pair in pairs
+        if pair.used
+        and 0.0 < ROUGH * pair.measurement.variance**0.5 < pair.error
+        and not match.backgrounds.sigmas
     ]
+    findings = []
+    for kind, how in (
+        (rejected, "disagrees with all others and is left out of the levels"),
+        (rough, "is uneven by far more than noise, and its offset is uncertain"),
+    ):
+        kind.sort(key=lambda item: -item[0])
+        if kind:
+            findings.append(_worst_overlaps(kind, how))
+    return findings
 
 
-def _spoiled_overlap(names: Sequence[str], pair: PairResult, how: str) -> Finding:
-    ends = names[pair.offset.first], names[pair.offset.second]
-    where, remedy = f"overlap of {ends[0]} and {ends[1]}", "look for persistence, scattered light"
-    remedy += " or a moving object in it"
+def _worst_overlaps(pairs: list[tuple[float, list[str], PairResult]], how: str) -> Finding:
+    places = [
+        f"{of[pair.measurement.first]} and {of[pair.measurement.second]}" for _, of, pair in pairs
+    ]
+    remedy = "look for persistence, scattered light or a moving object in it"
+    others = f", and {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
     return Finding(
-        f"The {where} {how}: {remedy}.",
-        f"the {where} is spoiled",
+        f"The overlap of {places[0]}{others} {how}: {remedy}.",
+        f"the overlap of {places[0]} is spoiled",
         remedy,
-        ends,
+        tuple(
+            dict.fromkeys(
+                of[end]
+                for _, of, pair in pairs[:LISTED]
+                for end in (pair.measurement.first, pair.measurement.second)
+            )
+        ),
         "spoiled overlap",
+        tuple(
+            f"{place}: {size:.3g} sigma"
+            for place, (size, *_) in zip(places[:LISTED], pairs, strict=False)
+        ),
     )
 
 
@@ -347,7 +352,7 @@ def _misaligned_exposures(
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     shifts = _from_the_median(match)
     length = np.hypot(*shifts.T)
-    error = np.sqrt(match.shift_variances.sum(axis=1))
+    error = np.hypot(*match.levels.shift_errors.T)
     far = np.flatnonzero((length * pixels > threshold) & (length > SIGNIFICANCE * error))
     if not far.size:
         return []
@@ -380,9 +385,9 @@ def _misaligned_exposures(
 
 def _from_the_median(match: Match) -> np.ndarray:
     """Shifts from the median of each component, cells: one visit aside moves the mean of all."""
-    shifts = match.shifts.copy()
-    for component in range(match.n_components):
-        members = match.components == component
+    shifts, components = match.levels.shifts.copy(), match.levels.components
+    for component in range(match.levels.n_components):
+        members = components == component
         known = members & np.isfinite(shifts).all(axis=1)
         if known.any():
             shifts[members] -= np.median(shifts[known], axis=0)

@@ -9,9 +9,8 @@ from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.library import change_models
-from jwst_mosaic_skymatch.exposures.metadata import Exposure, lyot_piece
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
 __all__ = [
@@ -35,7 +34,6 @@ def record_levels(
     version: str,
     details: Sequence[Mapping[str, Any]] | None = None,
     planes: Sequence[PixelPlane | None] | None = None,
-    lyot: Mapping[int, tuple[float, PixelPlane | None]] | None = None,
 ) -> None:
     """Write levels into the models, and what is known of them.
 
@@ -57,11 +55,7 @@ def record_levels(
         More about each level, for ``meta.pixel_skymatch``.
     planes : sequence of PixelPlane or None, optional
         What to subtract besides, of those that have a level; only with ``subtract``.
-    lyot : mapping of int to tuple of float and PixelPlane or None, optional
-        Level and plane to subtract from Lyot fields, MJy/sr, by position of the exposure, where
-        they are not those of the rest.
     """
-    lyot_of = {exposures[k]: both for k, both in (lyot or {}).items()}
     details = details or [{}] * len(exposures)
     planes = planes or [None] * len(exposures)
     found = zip(levels.tolist(), details, planes, strict=True)
@@ -69,23 +63,13 @@ def record_levels(
 
     def record(exposure: Exposure, model: JwstDataModel) -> None:
         level, detail, plane = of_exposure[exposure]
-        in_lyot, lyot_plane = lyot_of.get(exposure, (level, plane))
-        if subtract and (exposure in lyot_of or exposure.lyot_level is not None):
-            added = in_lyot if np.isfinite(level) else 0.0
-            detail = {**detail, "lyot_level": _total_level(lyot_piece(exposure), added, subtract)}
         model.meta.pixel_skymatch = {"version": version, **detail}
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
             return
         add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
         if subtract:
-            background_image = _image(level, plane, model.data.shape)
-            window = lyot_window(exposure, model.data.shape)
-            if window is not None and exposure in lyot_of:
-                of_lyot = _image(in_lyot, lyot_plane, model.data.shape)
-                background_image = np.broadcast_to(background_image, model.data.shape).copy()
-                background_image[window] = np.broadcast_to(of_lyot, model.data.shape)[window]
-            model.data = model.data - background_image
+            model.data = model.data - _image(level, plane, model.data.shape)
             _record_plane(model, level, plane)
         background = model.meta.background
         background.method = method

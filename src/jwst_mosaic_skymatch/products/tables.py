@@ -11,7 +11,6 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match
-from jwst_mosaic_skymatch.offsets.measure import PairOffset
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
@@ -70,11 +69,10 @@ def levels_table(
             # Levels first: of a wide table astropy prints the ends.
             "filename": [exposure.name for exposure in exposures],
             "level": levels * brightness,
-            "level_error": match.level_errors * brightness,
-            "level_error_noise": match.level_noise * brightness,
+            "level_error": match.levels.errors * brightness,
             "visit_id": [exposure.visit_id or "" for exposure in exposures],
             "group": stack.astype(str),
-            "component": match.components,
+            "component": match.levels.components,
             "shift_ra": shifts[:, 0] * u.arcsec,
             "shift_ra_error": errors[:, 0] * u.arcsec,
             "shift_dec": shifts[:, 1] * u.arcsec,
@@ -109,35 +107,38 @@ def pairs_table(
         with errors by noise.
     """
     filenames = [exposure.name for exposure in exposures]
-    labels = [stack.label for stack in match.stacks]
+    labels = [*(stack.label for stack in match.stacks), "reference image"]
     rows = [("in-stack", filenames, pair) for pair in match.exposure_pairs]
     rows += [("between stacks", labels, pair) for pair in match.stack_pairs]
     pairs = [pair for _, _, pair in rows]
-    offsets = [pair.offset for pair in pairs]
+    measured = [pair.measurement for pair in pairs]
     brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
-    shifts = np.array([offset.shift for offset in offsets], dtype=float).reshape(-1, 2)
-    variances = np.array([offset.shift_variance for offset in offsets], dtype=float).reshape(-1, 2)
+    nothing = np.full(2, np.nan)
+    shifts = [(m.shift.value, m.shift.errors) if m.shift else (nothing, nothing) for m in measured]
+    shift, shift_error = np.moveaxis(np.array(shifts, dtype=float).reshape(-1, 2, 2), 1, 0)
+    slope = np.array([m.estimate[1:3] for m in measured]).reshape(-1, 2)
+    slope_error = np.array([np.sqrt(np.diag(m.covariance)[1:3]) for m in measured]).reshape(-1, 2)
     table = QTable(
         {
-            "first": _texts(names[pair.offset.first] for _, names, pair in rows),
-            "second": _texts(names[pair.offset.second] for _, names, pair in rows),
+            "first": _texts(names[pair.measurement.first] for _, names, pair in rows),
+            "second": _texts(names[pair.measurement.second] for _, names, pair in rows),
             "stage": _texts(stage for stage, _, _ in rows),
-            "n_cells": np.array([offset.n_cells for offset in offsets], dtype=int),
-            "offset": _numbers(offset.value for offset in offsets) * brightness,
-            "offset_error": _numbers(offset.variance**0.5 for offset in offsets) * brightness,
-            "offset_error_noise": _numbers(_noise(offset) for offset in offsets) * brightness,
+            "n_cells": np.array([m.quality.n_cells for m in measured], dtype=int),
+            "offset": _numbers(m.offset for m in measured) * brightness,
+            "offset_error": _numbers(pair.error for pair in pairs) * brightness,
+            "offset_error_noise": _numbers(m.variance**0.5 for m in measured) * brightness,
             "residual": _numbers(pair.residual for pair in pairs) * brightness,
-            "weight": _numbers(pair.weight for pair in pairs) * brightness**-2,
+            "weight": _numbers(pair.robust_weight for pair in pairs),
         },
         meta=_closure(match),
     )
     for axis, name in enumerate("xy"):
-        table[f"shift_{name}"] = shifts[:, axis] * cell
-        table[f"shift_{name}_error"] = np.sqrt(variances[:, axis]) * cell
-    slopes, slope_errors = _slopes(offsets, cell.to_value(u.arcmin))
+        table[f"shift_{name}"] = shift[:, axis] * cell
+        table[f"shift_{name}_error"] = shift_error[:, axis] * cell
+    per_cell = brightness / cell.to(u.arcmin)
     for axis, name in enumerate("xy"):
-        table[f"slope_{name}"] = slopes[:, axis] * brightness / u.arcmin
-        table[f"slope_{name}_error"] = slope_errors[:, axis] * brightness / u.arcmin
+        table[f"slope_{name}"] = slope[:, axis] * per_cell
+        table[f"slope_{name}_error"] = slope_error[:, axis] * per_cell
     table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
     return _printed_short(table)
 
@@ -161,8 +162,8 @@ def details_of_levels(match: Match) -> list[dict[str, Any]]:
         {"group": groups.get(k, ""), "component": component, "level_error": error, "remark": reason}
         for k, (component, error, reason) in enumerate(
             zip(
-                match.components.tolist(),
-                match.level_errors.tolist(),
+                match.levels.components.tolist(),
+                match.levels.errors.tolist(),
                 _remarks(match),
                 strict=True,
             )
@@ -171,7 +172,7 @@ def details_of_levels(match: Match) -> list[dict[str, Any]]:
 
 
 def _remarks(match: Match) -> list[str]:
-    return [reason or match.remarks.get(k, "") for k, reason in enumerate(match.reasons)]
+    return [reason or match.remarks.get(k, "") for k, reason in enumerate(match.levels.reasons)]
 
 
 def read_levels(
@@ -281,7 +282,7 @@ def sky_shifts(  # numpydoc ignore=PR01,RT01
     NaN without a grid.
     """
     axes = grid.sky_axes if grid else np.full((2, 2), np.nan)
-    return match.shifts @ axes.T, np.sqrt(match.shift_variances @ (axes.T**2))
+    return match.levels.shifts @ axes.T, np.sqrt(match.levels.shift_errors**2 @ (axes.T**2))
 
 
 def sky_gradients(  # numpydoc ignore=PR01,RT01
@@ -289,13 +290,14 @@ def sky_gradients(  # numpydoc ignore=PR01,RT01
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give gradients (towards east, north) and 1-sigma errors, MJy/sr per arcmin, (n, 2) each."""
     to_sky = 60.0 * np.linalg.inv(grid.sky_axes)
-    return match.gradients @ to_sky, np.sqrt(match.gradient_errors**2 @ to_sky**2)
+    backgrounds = match.backgrounds
+    return backgrounds.gradients @ to_sky, np.sqrt(backgrounds.gradient_errors**2 @ to_sky**2)
 
 
 def _gradient_columns(
     match: Match, grid: Grid | None, brightness: u.UnitBase
 ) -> dict[str, u.Quantity]:
-    if not match.planes or grid is None:
+    if not match.backgrounds.planes or grid is None:
         return {}
     columns = {}
     for suffix, values in zip(("", "_error"), sky_gradients(match, grid), strict=True):
@@ -308,30 +310,16 @@ def _count_pairs(match: Match, n: int) -> np.ndarray:
     """Count the pairs that each exposure takes part in, itself or in its stack."""
     count = np.zeros(n, dtype=int)
     for pair in match.exposure_pairs:
-        count[[pair.offset.first, pair.offset.second]] += 1
+        count[[pair.measurement.first, pair.measurement.second]] += 1
     for pair in match.stack_pairs:
-        for end in (pair.offset.first, pair.offset.second):
-            count[list(match.stacks[end].members)] += 1
+        for end in (pair.measurement.first, pair.measurement.second):
+            if end < len(match.stacks):
+                count[list(match.stacks[end].members)] += 1
     return count
 
 
-def _slopes(offsets: Sequence[PairOffset], cell: float) -> tuple[np.ndarray, np.ndarray]:
-    """Give slopes of differences and their errors by noise, (n, 2) each, with cells in arcmin."""
-    slopes, errors = np.full((2, len(offsets), 2), np.nan)
-    for k, offset in enumerate(offsets):
-        if offset.trends is not None:
-            slopes[k] = offset.trends.slopes[:2] / cell
-            errors[k] = np.sqrt(np.diag(offset.trends.covariance)[:2]) / cell
-    return slopes, errors
-
-
-def _noise(offset: PairOffset) -> float:
-    """Error of an offset by noise alone; a plain statistic knows no other."""
-    return float((offset.noise_variance or offset.variance) ** 0.5)
-
-
 def _closure(match: Match) -> dict[str, float]:
-    chi2, dof = match.closure
+    chi2, dof = match.levels.closure
     return {"chi2": chi2, "dof": dof}
 
 

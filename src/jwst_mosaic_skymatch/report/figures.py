@@ -94,7 +94,7 @@ def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
 
 
 def _draw_levels(ax: Axes, result: MatchResult) -> None:
-    """Draw levels with errors: broad bars for those by noise, thin ones for total errors."""
+    """Draw levels with bars for their errors."""
     table = result.levels
     levels = values_of(table["level"])
     visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
@@ -102,9 +102,8 @@ def _draw_levels(ax: Axes, result: MatchResult) -> None:
     names, counts = np.unique(visits, return_counts=True)
     numbers = np.searchsorted(names, visits)
     colours = np.take(VISIT_COLOURS, numbers, mode="wrap")
-    for width, column in ((1.0, "level_error"), (3.5, "level_error_noise")):
-        error = np.nan_to_num(values_of(table[column]))
-        ax.vlines(place, levels - error, levels + error, colours, linewidth=width)
+    error = np.nan_to_num(values_of(table["level_error"]))
+    ax.vlines(place, levels - error, levels + error, colours, linewidth=1.5)
     for number in range(len(names)):
         own, mark = numbers == number, VISIT_MARKS[number % len(VISIT_MARKS)]
         ax.plot(place[own], levels[own], mark, markersize=4, color=colours[own][0])

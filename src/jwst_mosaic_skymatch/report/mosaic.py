@@ -102,7 +102,7 @@ def _average(
         part = block_sums(tile, tile.weight, canvas.block)
         light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), canvas.block).weight
         window = window_in(part, canvas.x0, canvas.y0)
-        inside = _mean_level(stack, stack.levels, part, canvas.block)
+        inside = _mean_level(stack, stack.flattening.levels, part, canvas.block)
         subtracted = _mean_level(stack, levels[list(stack.members)], part, canvas.block)
         total[window] += part.weight
         before[window] += light + part.weight * inside
@@ -135,7 +135,7 @@ def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
     """Average the squared residuals of all pairs."""
     number, squares = np.zeros(canvas.shape), np.zeros(canvas.shape)
     for pair in pairs:
-        picture = pair.offset.picture
+        picture = pair.measurement.quality.picture
         if picture is None:
             continue
         side = -(-picture.block // canvas.block)  # pictures are coarser than the canvas or finer

@@ -18,7 +18,7 @@ from jwst_mosaic_skymatch.report.result import MatchResult
 __all__ = ["render_report"]
 
 # Columns of the tables in a page, and pairs at most; files have all. A row takes 0.3 kB.
-LEVEL_COLUMNS = "filename level level_error level_error_noise visit_id group component"
+LEVEL_COLUMNS = "filename level level_error visit_id group component"
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
 PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
 MOST_PAIRS = 2000

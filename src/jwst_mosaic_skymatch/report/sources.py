@@ -98,12 +98,14 @@ def pictures_of(
         Pictures by the names of the two exposures or stacks; empty if none were kept.
     """
     names = [exposure.name for exposure in exposures]
-    labels = [stack.label for stack in match.stacks]
-    return {
-        (of[pair.offset.first], of[pair.offset.second]): pair.offset.picture
+    labels = [*(stack.label for stack in match.stacks), "reference image"]
+    measured = [
+        (of, pair.measurement)
         for of, pairs in ((names, match.exposure_pairs), (labels, match.stack_pairs))
         for pair in pairs
-        if pair.offset.picture is not None
+    ]
+    return {
+        (of[m.first], of[m.second]): m.quality.picture for of, m in measured if m.quality.picture
     }
 
 
@@ -124,7 +126,7 @@ def save_skylist(
     filenames : sequence of str
         The exposures.
     levels : ndarray, shape (n,)
-        Levels of exposures and of their pieces, MJy/sr.
+        Levels of the exposures, MJy/sr.
     match : Match
         The match.
     stem : callable
@@ -135,14 +137,11 @@ def save_skylist(
     Finding or None
         Why none was saved.
     """
-    if len(levels) > len(filenames):
-        sentence = "No skylist is saved. Lyot fields have levels of their own (miri_lyot)."
-        return Finding(sentence, remedy="use miri_lyot='keep' or 'mask'")
-    if any(match.planes):
+    if any(match.backgrounds.planes):
         sentence = "No skylist is saved: levels alone are not what planes need."
         return Finding(sentence, remedy="use background='constant'")
     try:
-        text = skylist_of(filenames, levels, match.reasons, stem)
+        text = skylist_of(filenames, levels, match.levels.reasons, stem)
     except ValueError as error:
         remedy = "give exposures file names that differ"
         return Finding(f"No skylist is saved. {error}", remedy=remedy)
