@@ -110,7 +110,7 @@ def draw_patch(shape: tuple[int, int], patch: Patch) -> np.ndarray:
 def variances(brightness: np.ndarray, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
     """Compute Poisson and read variance, (MJy/sr)**2; NaN where the brightness is NaN.
 
-    From noiseless brightness these are the true variances, from noisy brightness the quoted.
+    From noiseless brightness the result is true, from noisy brightness it is quoted.
     """
     poisson = np.maximum(brightness, 0) / noise.electrons
     read = np.where(np.isnan(brightness), np.nan, (noise.read_noise / noise.electrons) ** 2)

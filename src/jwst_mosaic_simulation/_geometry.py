@@ -142,7 +142,7 @@ def _polynomials(*coefficients: dict[str, float]) -> Model:
 
 def _invert(distortion: Model, siaf: dict[str, Any]) -> tuple[dict[str, float], ...]:
     # SIAF's inverse polynomials, of the same degree, miss by up to 0.1 pixel; three
-    # degrees more, fitted a little beyond the frame, miss by less than 0.001.
+    # degrees more, fitted a little beyond the frame, miss by at most 0.001.
     degree = distortion[1].degree + 3
     dx, dy = (
         np.linspace(-0.02 * size, 1.02 * size, 24) - (siaf[f"{axis}_sci_ref"] - 1)

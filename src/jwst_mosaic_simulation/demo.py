@@ -30,7 +30,7 @@ PICTURE_CELL = 0.33  # arcsec: three native MIRI pixels
 
 
 class _Result(NamedTuple):
-    """Levels of a step about their mean, their errors, and the rms of these, MJy/sr."""
+    """Levels of a step about their mean, their errors, and the rms error, MJy/sr."""
 
     step: str
     levels: np.ndarray
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None, optional
-        Command-line arguments; None takes those of the process.
+        Command-line arguments; None takes the arguments of the process.
 
     Returns
     -------

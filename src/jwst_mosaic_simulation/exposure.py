@@ -72,7 +72,7 @@ def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
         light = light + draw_patch(aperture.shape, patch)
     gain = named_generator(scene.seed, "gain", pointing.rootname).standard_normal()
     signal = light * (1 + scene.imperfections.gain_rms * gain)
-    variance = sum(variances(signal, scene.noise))
+    variance = np.add(*variances(signal, scene.noise))
     return Truth(signal, variance, dq)
 
 

@@ -217,7 +217,7 @@ def _dither(pointing: Pointing, n: int, step: float, first: int = 1) -> list[Poi
     return [offset_pointing(pointing, x[i], y[i], exposure=f"{first + i:05d}") for i in range(n)]
 
 
-def _attitude(pointing: Pointing, v2: float, v3: float) -> dict[str, float]:
+def _attitude(pointing: Pointing, v2: float, v3: float) -> dict[str, Any]:
     # Sky position and roll at another point of the focal plane.
     v2v3 = load_aperture(pointing.aperture).reference_point
     to_sky = v2v3_to_sky(*v2v3, pointing.ra_ref, pointing.dec_ref, pointing.roll_ref)

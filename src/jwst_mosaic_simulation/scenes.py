@@ -99,7 +99,7 @@ def dithers(
     Scene
         The scene, with random levels.
     """
-    galaxy = {
+    galaxy: dict[str, Any] = {
         "components": (Galaxy(6.0, 15.0), Cirrus(0.5, 0.8)),
         "stars": StarCounts(800, flux=15.0),
     }
