@@ -32,6 +32,8 @@ from jwst_mosaic_skymatch.tiles.regions import REGIONS
 
 __all__ = ["estimate_levels"]
 
+# Effects whose trends in an overlap are no structure if they are part of the model.
+TRENDS = {"visit gradient", "exposure gradient", "gain", "lyot"}
 # Residual, in its errors, that a pair counts at most in the factor on errors.
 LARGEST_MISFIT = 3.0
 # Probability of a chi2 from which on it may be chance.
@@ -154,7 +156,7 @@ def _model(
         levels = solve(equations, {}).unknowns[unknowns.level_of]
         equations = build_equations(pairs, shares, variances, unknowns, levels)
         of_effects = estimate_variances(equations)
-        if not has_structure or any("gradient" in name for name in of_effects):
+        if not has_structure or TRENDS & set(of_effects):
             break
     return equations, of_effects
 

@@ -12,8 +12,6 @@ from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regressio
 from jwst_mosaic_skymatch.offsets.statistic import Location, Statistic
 from jwst_mosaic_skymatch.offsets.strips import StripScatter, strip_scatter
 from jwst_mosaic_skymatch.offsets.trends import (
-    LYOT,
-    N_PLAIN,
     Columns,
     Region,
     Trends,
@@ -120,13 +118,13 @@ class Shift:
         variance : float
             Variance of the changed offset, (MJy/sr)^2.
         """
-        expected = self.response[:, 1:] @ (self.moved - shift)
-        of_coefficients = self.covariance[1:, 1:] + np.diag(1e-12 + 0.0 * self.coefficients)
-        regression = np.linalg.solve(of_coefficients, self.covariance[1:, 0])
+        by_shift = self.response[:, 1:]
+        expected = by_shift @ (self.moved - shift)
+        covariance = self.covariance + variance * by_shift @ by_shift.T
+        of_coefficients = covariance[1:, 1:] + 1e-12 * np.eye(2)
+        regression = np.linalg.solve(of_coefficients, covariance[1:, 0])
         change = -expected[0] - regression @ (self.coefficients - expected[1:])
-        slope = self.response[0, 1:] - regression @ self.response[1:, 1:]
-        left = self.covariance[0, 0] - regression @ self.covariance[1:, 0]
-        return float(change), float(max(left, 0.0) + variance * slope @ slope)
+        return float(change), float(max(covariance[0, 0] - regression @ covariance[1:, 0], 0.0))
 
 
 @dataclass(frozen=True)
@@ -271,11 +269,12 @@ def _compare(overlap: Overlap, frames: tuple, settings: PairSettings) -> _Compar
     squared = slopes[0] ** 2 + slopes[1] ** 2
     for _ in range(3):
         start = trends
-        rest = overlap.take(overlap.difference) - _in_cells(blocks, columns, start)
+        removed = _in_cells(blocks, columns, start)
+        rest = overlap.take(overlap.difference) - removed
         fit = robust_regression(
             rest, slopes if settings.fit_shift else slopes[:0], overlap.variance, squared
         )
-        trends = refined_trends(blocks, columns, start, fit)
+        trends = refined_trends(blocks, columns, start, fit, removed)
         change = trends.values(columns.values) - start.values(columns.values)
         change = (change - fit.coefficients[0])[trends.weights > 0]
         sigma = fit.scale * float(np.sqrt(np.median(overlap.variance)))
@@ -326,7 +325,7 @@ def _measurement(
         strips=strip_scatter(
             *compared.columns.values[:2],
             trends.residuals,
-            _uneven(compared.columns, trends),
+            trends.values(np.nan_to_num(compared.columns.values)) - trends.constant,
             trends.weights,
             compared.angles,
         ),
@@ -343,15 +342,6 @@ def _measurement(
         shift=_shift(fit, location, kept.correlation, moved) if settings.fit_shift else None,
         quality=quality,
     )
-
-
-def _uneven(columns: Columns, trends: Trends) -> np.ndarray:
-    """Evaluate gradient and glow in all blocks, (n_blocks,).
-
-    In a narrow overlap their columns are nearly collinear, so that only the sum is well known.
-    """
-    chosen = [0, 1] + [N_PLAIN + k for k, r in enumerate(columns.regions) if r.name != LYOT]
-    return trends.slopes[chosen] @ (columns.values[chosen] - trends.centre[chosen, None])
 
 
 def _shift(fit: Regression, location: Location, correlation: float, moved: np.ndarray) -> Shift:

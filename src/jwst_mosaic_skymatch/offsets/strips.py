@@ -26,7 +26,7 @@ class StripScatter:
     variance, variance_wide : float
         Variance of the offset by the scatter of either, (MJy/sr)^2.
     with_trends, wide_with_trends : float
-        The same with gradient and glow left in the residuals.
+        The same with the trends left in the residuals.
     """
 
     n_strips: float
@@ -42,7 +42,7 @@ class StripScatter:
         Parameters
         ----------
         detrended : bool
-            Whether without gradient and glow.
+            Whether without the trends.
 
         Returns
         -------
@@ -69,7 +69,7 @@ def strip_scatter(
     x, y : ndarray, shape (n_blocks,)
         Places of the blocks, cells.
     residuals, trends, weights : ndarray, shape (n_blocks,)
-        Mean residual of each block, value of gradient and glow in it, MJy/sr, and its weight.
+        Mean residual of each block, value of the trends in it, MJy/sr, and its weight.
     angles : sequence of float
         Directions of the detectors' rows on the grid, radians.
 

@@ -179,7 +179,9 @@ def first_trends(
     return fit, used
 
 
-def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regression) -> Trends:
+def refined_trends(
+    blocks: Blocks, columns: Columns, start: Trends, fit: Regression, removed: np.ndarray
+) -> Trends:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
@@ -189,9 +191,11 @@ def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regress
     columns : Columns
         The columns.
     start : Trends
-        What has been subtracted from the cells.
+        The trends so far.
     fit : Regression
-        The regression of the rest.
+        The regression of the differences without them.
+    removed : ndarray, shape (n,)
+        Values of these in the cells, MJy/sr.
 
     Returns
     -------
@@ -206,9 +210,10 @@ def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regress
     values[2, filled] = light[filled] / weights[filled]
     mean = np.divide(score, weights, out=np.zeros_like(score), where=filled)
     step = _fit(mean, values, weights, columns.prior)
-    before = start.constant + start.slopes @ (step.centre - start.centre)
+    # From the cells: in a narrow overlap their mean place differs from that of the blocks.
+    before = float(fit.curvature @ removed / fit.curvature.sum())
     return Trends(
-        constant=float(before + fit.coefficients[0]),
+        constant=before + float(fit.coefficients[0]),
         centre=step.centre,
         slopes=start.slopes + step.slopes,
         inverse=step.inverse,

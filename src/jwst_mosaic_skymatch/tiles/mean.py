@@ -4,15 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from jwst_mosaic_skymatch.tiles.gradient import gradient
 from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
-from jwst_mosaic_skymatch.tiles.scatter import biweight, measure_factor, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, biweight, measure_factor, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
 
 __all__ = ["mean_tile", "robust_mean"]
 
+# Cells to a side of a block, and the mean deviation of its cells, in standard deviations of a mean
+# of independent cells, from which on it is too bright.
+BLOCK_CELLS, UNEVEN = 8, 6.0
 # Cells of a tile that its scatter is measured from.
 N_SAMPLE = 5000
 
@@ -88,33 +92,36 @@ def robust_mean(tiles: Sequence[Tile], levels: Sequence[float] | np.ndarray) -> 
     if len(tiles) == 1:
         return replace(tiles[0], data=tiles[0].data - np.float32(levels[0]))
     mean = mean_tile(tiles, levels)
-    along_x, along_y = gradient(mean.data)
-    gradient_squared = np.nan_to_num(along_x**2 + along_y**2)
-    weights = (
-        _robust_weight(tile, level, mean, gradient_squared)
+    cleaned = [
+        _without_bright_blocks(tile, *_deviations(tile, level, mean))
         for tile, level in zip(tiles, levels, strict=True)
+    ]
+    if any(one is not tile for one, tile in zip(cleaned, tiles, strict=True)):
+        mean = mean_tile(cleaned, levels)
+    weights = (
+        _robust_weight(tile, *_deviations(tile, level, mean))
+        for tile, level in zip(cleaned, levels, strict=True)
     )
-    return mean_tile(tiles, levels, weights)
+    return mean_tile(cleaned, levels, weights)
 
 
-def _robust_weight(
-    tile: Tile, level: float, mean: Tile, gradient_squared: np.ndarray
-) -> np.ndarray:
-    """Multiply a tile's weight with the biweight of its distance from the mean of the others.
+def _deviations(tile: Tile, level: float, mean: Tile) -> tuple[np.ndarray, np.ndarray]:
+    """Compare a tile with the mean of the others.
 
-    Cells that no other tile covers keep their weight.
+    A mask of the cells that others cover as well, and the distances in standard deviations.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * _relative_weight(tile, mean.noise)
     others = mean.weight[window] - own
     # Single precision leaves a remainder where the others have no weight.
     shared = (own > 0) & (others > 0.01 * own)
+    if np.count_nonzero(shared) < 2:
+        return shared, np.zeros(np.count_nonzero(shared), dtype=np.float32)
+    along_x, along_y = gradient(mean.data[window])
     own, others, brightness, slope, data = (
         values[shared]
-        for values in (own, others, mean.data[window], gradient_squared[window], tile.data)
+        for values in (own, others, mean.data[window], along_x**2 + along_y**2, tile.data)
     )
-    if own.size < 2:
-        return tile.weight
     # The distance from the mean of the others is longer than that from the mean of all.
     longer = 1 + own / others
     residual = (data - np.float32(level) - brightness) * longer
@@ -125,10 +132,34 @@ def _robust_weight(
     factor = measure_factor(residual[sample], variance[sample], slope[sample])
     residual /= np.sqrt(variance * factor(slope))
     scale = np.float32(scale_of(residual[sample]))
+    return shared, residual / scale if scale else np.zeros_like(residual)
+
+
+def _robust_weight(tile: Tile, shared: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Multiply a tile's weight with the biweight of its deviations."""
     weight = tile.weight.copy()
-    if scale:  # else these cells have no noise
-        weight[shared] *= biweight(residual, scale)
+    weight[shared] *= biweight(deviation, 1.0)
     return weight
+
+
+def _without_bright_blocks(tile: Tile, shared: np.ndarray, deviation: np.ndarray) -> Tile:
+    """Take blocks of cells out of a tile that are too bright in the mean, and their neighbours.
+
+    An afterglow lifts the mean of the others, in which good tiles then are outliers as well, and
+    its wings are too faint for a single cell: with one in 24 exposures, errors of levels were 1.8
+    to 4.9 times the information bound, and are {NUMBER} without these blocks.
+    """
+    image = np.zeros((2, *shared.shape), dtype=np.float32)
+    image[0, shared] = np.clip(deviation, -CUTOFF, CUTOFF)
+    image[1] = shared
+    for axis, n in ((1, shared.shape[0]), (2, shared.shape[1])):
+        image = np.add.reduceat(image, np.arange(0, n, BLOCK_CELLS), axis=axis)
+    bright = image[0] > UNEVEN * np.sqrt(image[1])
+    if not bright.any():
+        return tile
+    bright = np.repeat(np.repeat(binary_dilation(bright), BLOCK_CELLS, 0), BLOCK_CELLS, 1)
+    bright = bright[: shared.shape[0], : shared.shape[1]] & shared
+    return replace(tile, weight=np.where(bright, np.float32(0), tile.weight))
 
 
 def _relative_weight(tile: Tile, noise: NoiseCurve) -> float:
