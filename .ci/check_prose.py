@@ -10,8 +10,7 @@ from docutils import core, nodes
 LONGEST = 25
 SUBJECT = re.compile(r"\W*(what|those|these|of which)\b", re.IGNORECASE)
 # Files that pass, which are checked if no others are named. The list grows.
-PAGES = ["description", "development", "getting_started", "outputs", "parameters"]
-PASSING = ["README.rst", *(f"docs/{page}.rst" for page in PAGES)]
+PASSING = [Path("README.rst"), Path("CHANGES.rst"), *Path("docs").rglob("[!_]*.rst")]
 CODE = nodes.literal | nodes.math
 QUIET = {"report_level": 5, "halt_level": 5, "file_insertion_enabled": False}
 
