@@ -46,7 +46,7 @@ if os.environ.get("READTHEDOCS"):
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(argparse|astropy|collections|concurrent|contextlib|distributed|numpy|matplotlib|pathlib)(\..*)?",
+        r"(argparse|astropy|collections|concurrent|contextlib|distributed|numpy|matplotlib|pathlib|scipy)(\..*)?",
     ),
     # No inventory of these has all names that are inherited or returned here.
     (r"py:.*", r"(asdf|gwcs|jwst|regions|stdatamodels|stpipe)\..*"),

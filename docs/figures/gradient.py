@@ -17,16 +17,16 @@ offsets = (LEVELS + SLOPES * place)[:-1] - (LEVELS - SLOPES * place)[1:]
 pairs = np.eye(4)[:-1] - np.eye(4)[1:]
 constants = np.linalg.pinv(pairs) @ offsets
 
-common = np.median(SLOPES)  # stays: no overlap tells of it
-left = (
+common = np.median(SLOPES)  # remains: no overlap constrains it
+panels = (
     ("As observed", backgrounds - LEVELS.mean()),
-    ("Less constants", backgrounds - LEVELS.mean() - constants[:, None]),
-    ("Less constants and gradients", common * (middles[:, None] - middles.mean() + inside)),
+    ("Constants subtracted", backgrounds - LEVELS.mean() - constants[:, None]),
+    ("Constants and gradients subtracted", common * (middles[:, None] - middles.mean() + inside)),
 )
 
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True, layout="constrained")
 colours = ("#0b5fa5", "#b3261e", "#4d7c0f", "#6b3fa0")
-for ax, (title, curves) in zip(axes, left, strict=True):
+for ax, (title, curves) in zip(axes, panels, strict=True):
     for middle, curve, colour in zip(middles, curves, colours, strict=True):
         ax.plot(middle + inside, curve, color=colour, linewidth=2)
         ax.plot(middle, curve[50], "o", color=colour)

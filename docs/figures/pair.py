@@ -22,8 +22,8 @@ from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
 RANGE = 1.0  # of differences in colour, MJy/sr
 
 
-def found_offset(step, models):
-    """Give the difference of the two levels that a step finds."""
+def measured_offset(step, models):
+    """Give the difference of the levels of two models by a step."""
     levels = []
     with step.run([model.copy() for model in models]) as library:
         for k in range(2):
@@ -58,8 +58,8 @@ scene = compose_scene(
 )
 models = simulate_models(scene)
 true = np.subtract(*(scene.levels[pointing.rootname] for pointing in scene.pointings))
-ours = found_offset(PixelSkyMatchStep(), models)
-stock = found_offset(SkyMatchStep(), models)
+ours = measured_offset(PixelSkyMatchStep(), models)
+stock = measured_offset(SkyMatchStep(), models)
 images = list(drizzle(models))
 difference = images[0] - images[1]
 
@@ -68,16 +68,16 @@ above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1.0))
 panels = above.subplots(2, 2)
 sky = np.nanpercentile(images, 10)
 brightness = AsinhNorm(linear_width=0.5, vmin=-1.0, vmax=10.0)
-titles = ("First exposure", "Second exposure", "First less second", "The same less the offset")
+titles = ("First exposure", "Second exposure", "First minus second", "Minus the offset")
 for panel, image, title in zip(
     panels.flat, (*images, difference, difference - ours), titles, strict=True
 ):
     if title.endswith("exposure"):
-        look = {"norm": brightness, "cmap": "magma"}
+        style = {"norm": brightness, "cmap": "magma"}
         image = image - sky
     else:
-        look = {"vmin": -RANGE, "vmax": RANGE, "cmap": "RdBu_r"}
-    panel.imshow(image, origin="lower", interpolation="nearest", **look)
+        style = {"vmin": -RANGE, "vmax": RANGE, "cmap": "RdBu_r"}
+    panel.imshow(image, origin="lower", interpolation="nearest", **style)
     panel.set(title=title, xticks=[], yticks=[], facecolor="0.8")
 for row, label, ticks in zip(
     panels,

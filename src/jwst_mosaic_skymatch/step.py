@@ -97,7 +97,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
         plane_per = option('group', 'exposure', default='group') # what has a gradient of its own, with background='plane'
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
-        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, without an offset that overlaps show; leave out; or give a level of its own
+        miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, with its offset in the model, or leave out
         reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
         fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate

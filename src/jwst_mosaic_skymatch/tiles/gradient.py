@@ -4,7 +4,7 @@ import numpy as np
 
 __all__ = ["GRADIENT_NOISE", "gradient"]
 
-#: Variance of the gradient of the mean of two images (stencil of `_slope`), divided by the
+#: Variance of the gradient of the mean of two images (stencil of fourth order), divided by the
 #: variance of their difference.
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
 
