@@ -37,7 +37,7 @@ LARGEST_SAMPLE = 2000
 # was rejected, and the number of rejected pairs that are examined.
 BRIDGE, N_BRIDGES = 0.9, 50
 # Levels whose errors are computed at a time.
-BATCH = 256
+BATCH = 64
 
 
 def estimate_levels(

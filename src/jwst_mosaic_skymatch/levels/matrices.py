@@ -8,7 +8,7 @@ from scipy.sparse.linalg import splu
 __all__ = ["Factorization", "sparse_matrix"]
 
 # Right-hand sides that are solved for at a time.
-BATCH = 256
+BATCH = 64
 
 
 def sparse_matrix(

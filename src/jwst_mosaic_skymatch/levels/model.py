@@ -111,7 +111,10 @@ def _equations(problem: _Problem, *, with_gains: bool) -> Equations:
     if not with_gains:
         return equations
     fit = solve(equations, {PEDESTAL: 1.0} if equations.tie_rank else {})
-    return build_equations(*problem, fit.unknowns[problem[3].level_of])
+    levels, parts = fit.unknowns[problem[3].level_of], equations.parts
+    # About the mean of each component, whichever of its levels was fixed.
+    levels -= (np.bincount(parts, levels) / np.bincount(parts))[parts]
+    return build_equations(*problem, levels)
 
 
 def _connected_sample(whole: _Problem) -> _Problem:

@@ -64,6 +64,7 @@ def estimate_variances(
     largest = max(float(np.abs(residuals).max(initial=1.0)), 1.0)
     if equations.tie_rank:
         chosen[PEDESTAL] = _search(equations, {}, PEDESTAL, largest)[0]
+        chosen[PEDESTAL] = _mean_variance(equations, chosen, PEDESTAL)
     candidates = [name for name in effects if _scale(equations, name) > 0.0]
     while candidates:
         plain = solve(equations, chosen, robust=False)
