@@ -58,9 +58,7 @@ def make_mosaic(side, rng):
         ones = np.ones(len(pairs))
         usual = dict.fromkeys(own, 1.0)
         inside.append(MatchedStack((stack,), tuple(pairs), ones, 0.0 * ones, usual, {}, usual))
-    between = [
-        measure(sky, (members[i], members[j]), rng, (i, j)) for i, j in neighbours(places)
-    ]
+    between = [measure(sky, (members[i], members[j]), rng, (i, j)) for i, j in neighbours(places)]
     return sky, stacks, inside, between
 
 
