@@ -110,8 +110,7 @@ def match_exposures(
     footprints : sequence of ndarray, shape (n_corners, 2)
         Corners (x, y) of each exposure on the grid, cells.
     observe : callable
-        Takes the position of an exposure and returns its `Observation`; called once for each,
-        stack by stack.
+        Takes the position of an exposure, once for each, and returns its `Observation`.
     settings : MatchSettings
         How to match them.
     workers : Workers
@@ -130,9 +129,9 @@ def match_exposures(
         Levels with zero mean over each component without a constraint, their errors, and the pairs
         behind them.
     """
-    how = settings.tiles, settings.pairs
+    of_tiles = settings.tiles, settings.pairs
     plan = plan_stacks(names.groups, footprints, settings.rigid)
-    inside, stacks = match_stacks(plan, observe, how, settings.rigid, workers, Path(directory))
+    inside, stacks = match_stacks(plan, observe, of_tiles, settings.rigid, workers, Path(directory))
     between = compare_stacks(stacks, settings.pairs, workers)
     if image is not None:
         between += compare_with_image(stacks, image, settings.pairs)
@@ -145,11 +144,5 @@ def match_exposures(
         centres,
         held,
     )
-    return estimate_levels(
-        measurements,
-        unknowns,
-        inside,
-        stacks,
-        weighted=settings.weighted,
-        plane_per=settings.plane_per,
-    )
+    how = {"weighted": settings.weighted, "plane_per": settings.plane_per}
+    return estimate_levels(measurements, unknowns, inside, stacks, **how)

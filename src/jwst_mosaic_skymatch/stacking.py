@@ -14,11 +14,7 @@ import numpy as np
 from jwst_mosaic_skymatch.compute.executors import Workers, run_jobs
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.equations import Unknowns
-from jwst_mosaic_skymatch.levels.information import (
-    information_ratios,
-    noise_factors,
-    outside_shares,
-)
+from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
@@ -207,9 +203,7 @@ def match_stack(
     summaries = [summarize(tile) for tile in tiles]
     ends = [] if rigid else overlapping_pairs([summary.coverage for summary in summaries])
     pairs = _between(ends, (measure_pair(tiles[i], tiles[j], of_pairs) for i, j in ends))
-    factors = noise_factors(pairs, summaries)
-    ratios = information_ratios(pairs, [s.information for s in summaries], factors)
-    outside = outside_shares(pairs, summaries)
+    ratios, outside, factors = weigh_pairs(pairs, summaries)
     centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
     flattening = _flattening(pairs, ratios, outside, factors, centres)
     usual = min([*factors, 1.0]) if all(s.quoted for s in summaries) else factors.min()
@@ -219,30 +213,24 @@ def match_stack(
     close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
     parts = [np.arange(len(tiles))] if rigid else _connected(len(tiles), close)
     flat = [_flattened(t, *own) for t, *own in zip(tiles, *vars(flattening).values(), strict=True)]
+    coverage = [summary.coverage for summary in summaries]
     stacks = []
     for part in (part for part in parts if part.size):
-        # Noisy members count by their actual noise.
-        relative = (factors[part] / factors[part].min()).astype(np.float32)
-        chosen = [_downweighted(flat[k], f) for k, f in zip(part, relative, strict=True)]
-        coverage = [
-            _downweighted(summaries[k].coverage, f) for k, f in zip(part, relative, strict=True)
-        ]
-        mean = robust_mean(chosen, np.zeros(part.size))
+        relative = factors[part] / factors[part].min()
+        mean = robust_mean(_downweighted(flat, part, relative), np.zeros(part.size))
         stack = Stack(
             label=label,
             members=tuple(positions[k] for k in part),
             flattening=Flattening(*(values[part] for values in vars(flattening).values())),
-            coverage=tuple(coverage),
-            frames=tuple(tiles[k].frames[0] for k in part),
+            coverage=tuple(_downweighted(coverage, part, relative)),
+            frames=tuple(flat[k].frames[0] for k in part),
             summary=summarize(mean),
             mean=mean,
         )
         stacks.append(stack)
     return MatchedStack(
         stacks=tuple(stacks),
-        pairs=tuple(
-            replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
-        ),
+        pairs=tuple(_between([(positions[p.first], positions[p.second]) for p in pairs], pairs)),
         ratios=ratios,
         outside=outside,
         skies={k: one.sky for k, one in tiled.items()},
@@ -376,5 +364,11 @@ def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray
     return replace(tile, data=data)
 
 
-def _downweighted(tile: _Weighted, factor: np.float32) -> _Weighted:
-    return replace(tile, weight=tile.weight / factor)
+def _downweighted(
+    items: Sequence[_Weighted], part: np.ndarray, factors: np.ndarray
+) -> list[_Weighted]:
+    """Choose some tiles; noisy ones count by their actual noise."""
+    return [
+        replace(items[k], weight=items[k].weight / np.float32(factor))
+        for k, factor in zip(part, factors, strict=True)
+    ]

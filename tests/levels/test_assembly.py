@@ -10,7 +10,7 @@ from jwst_mosaic_skymatch.levels.assembly import assemble
 from jwst_mosaic_skymatch.levels.information import (
     information_ratios,
     noise_factors,
-    outside_shares,
+    weigh_pairs,
 )
 from jwst_mosaic_skymatch.levels.measurements import pair_shares
 from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
@@ -80,7 +80,7 @@ def test_noise_of_each_tile(sky):
 
 def test_share_outside_of_the_overlap(sky):
     pair = made(sky, (0, 1), quality=quality(n_cells=60))
-    assert outside_shares([pair], summaries()) == pytest.approx([1.0 - 120.0 / 300.0])
+    assert weigh_pairs([pair], summaries())[1] == pytest.approx([1.0 - 120.0 / 300.0])
 
 
 def test_offsets_at_common_shifts(sky):

@@ -6,11 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.levels.information import (
-    information_ratios,
-    noise_factors,
-    outside_shares,
-)
+from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
@@ -53,12 +49,9 @@ def assemble(
     :math:`\sum_k f_k b_k` after that is added again.
     """
     within = [pair for matched in inside for pair in matched.pairs]
-    summaries = [stack.summary for stack in stacks]
     of_stacks = [pair for pair in between if pair.second < len(stacks)]
     of_image = np.ones(len(between) - len(of_stacks))
-    factors = noise_factors(of_stacks, summaries)
-    ratios = information_ratios(of_stacks, [s.information for s in summaries], factors)
-    outside = outside_shares(of_stacks, summaries)
+    ratios, outside, factors = weigh_pairs(of_stacks, [stack.summary for stack in stacks])
     across = _stack_shares(n, stacks, between)
     restored, added = _restored(n, stacks, between, across)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")

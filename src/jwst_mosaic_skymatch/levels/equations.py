@@ -218,7 +218,7 @@ def build_equations(
     ends = np.cumsum([0, *(block.shape[1] for block in blocks.values())]).tolist()
     columns = dict(zip(blocks, map(slice, ends[:-1], ends[1:]), strict=True))
     whitening, sigmas = _whitening(pairs, variances)
-    ties = _ties(unknowns, ends[1])
+    ties = _ties(unknowns)
     prior = sparse.block_diag([ties, sparse.eye_array(ends[-1] - ends[1])])
     design = sparse.vstack(
         [whitening @ sparse.hstack(list(blocks.values()), format="csr"), prior], format="csc"
@@ -375,14 +375,8 @@ def _inverse_root(covariance: np.ndarray) -> np.ndarray:
     return (vectors / np.sqrt(np.maximum(values, 1e-9))).T / scale
 
 
-def _ties(unknowns: Unknowns, n_levels: int) -> sparse.csr_array:
+def _ties(unknowns: Unknowns) -> sparse.csr_array:
     """Build I - 1 1^T / k over the levels of the k detectors of each exposure."""
-    exposure = unknowns.exposure_of
-    counts = np.bincount(exposure)
-    shape = (len(counts), n_levels)
-    members = sparse_matrix(shape, exposure, unknowns.level_of)
-    ties = sparse.diags_array(np.bincount(unknowns.level_of, minlength=n_levels).astype(float))
-    ties = (ties - members.T @ sparse.diags_array(1.0 / np.maximum(counts, 1)) @ members).tocsr()
-    ties.data[np.abs(ties.data) < 1e-12] = 0.0
-    ties.eliminate_zeros()
-    return ties
+    members, levels = _membership(unknowns.exposure_of), _membership(unknowns.level_of)
+    means = members.T @ sparse.diags_array(1.0 / members.sum(axis=1)) @ members
+    return levels @ (sparse.eye_array(levels.shape[1]) - means) @ levels.T

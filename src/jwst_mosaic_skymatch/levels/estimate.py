@@ -87,23 +87,22 @@ def estimate_levels(
     closure, factors = _closure(model, fit, measurements, components)
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks))
     errors = np.sqrt((errors * np.append(factors, np.nan)[components]) ** 2 + biases[:-1] ** 2)
-    shifts, shift_errors = _shifts(measurements, components)
     pairs = _pair_results(measurements, model.equations, fit)
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
+    backgrounds = _backgrounds(model, fit, unknowns, stacks, plane_per)
     return Match(
         levels=Levels(
-            values=np.where(components < 0, np.nan, values),
-            errors=errors,
-            components=components,
-            anchored=anchored,
-            shifts=shifts,
-            shift_errors=shift_errors,
-            reasons=_reasons(components, inside),
-            closure=closure,
+            np.where(components < 0, np.nan, values),
+            errors,
+            components,
+            anchored,
+            *_shifts(measurements, components),
+            _reasons(components, inside),
+            closure,
         ),
         backgrounds=replace(
-            _backgrounds(model, fit, unknowns, stacks, plane_per),
+            backgrounds,
             contrasts=_contrasts(model, fit, detectors_of(measurements.pairs)),
             n_ties=_count_ties(measurements, unknowns),
             factor=float(factors.max(initial=1.0)),

@@ -9,10 +9,38 @@ from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
 
-__all__ = ["information_ratios", "noise_factors", "outside_shares"]
+__all__ = ["information_ratios", "noise_factors", "weigh_pairs"]
 
 # Updates until the factors of the tiles are settled to a per cent.
 N_UPDATES = 30
+
+
+def weigh_pairs(
+    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compare pairs with all tiles around them.
+
+    Parameters
+    ----------
+    pairs : sequence of PairMeasurement
+        Pairs of the tiles.
+    summaries : sequence of TileSummary
+        The n tiles.
+
+    Returns
+    -------
+    ratios : ndarray, shape (n_pairs,)
+        See `information_ratios`.
+    outside : ndarray, shape (n_pairs,)
+        Share of the two tiles of each pair that lies outside of their overlap, 0 to 1.
+    factors : ndarray, shape (n,)
+        See `noise_factors`.
+    """
+    factors = noise_factors(pairs, summaries)
+    ratios = information_ratios(pairs, [summary.information for summary in summaries], factors)
+    both = np.array([summaries[p.first].n_cells + summaries[p.second].n_cells for p in pairs])
+    overlap = np.array([pair.quality.n_cells for pair in pairs])
+    return ratios, np.clip(1.0 - 2.0 * overlap / np.maximum(both, 1), 0.0, 1.0), factors
 
 
 def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
@@ -102,25 +130,3 @@ def information_ratios(
             joint = product / np.maximum(total[mine], least)
             ratios[number] = joint.sum(dtype=float) / max(alone.sum(dtype=float), 1e-300)
     return np.clip(ratios, 1e-6, 1.0)
-
-
-def outside_shares(
-    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]
-) -> np.ndarray:
-    """Compute the share of the two tiles of each pair that lies outside of their overlap.
-
-    Parameters
-    ----------
-    pairs : sequence of PairMeasurement
-        The pairs.
-    summaries : sequence of TileSummary
-        The tiles.
-
-    Returns
-    -------
-    ndarray, shape (n_pairs,)
-        The shares, 0 to 1.
-    """
-    both = np.array([summaries[p.first].n_cells + summaries[p.second].n_cells for p in pairs])
-    overlap = np.array([pair.quality.n_cells for pair in pairs])
-    return np.clip(1.0 - 2.0 * overlap / np.maximum(both, 1), 0.0, 1.0)
