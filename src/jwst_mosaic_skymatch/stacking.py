@@ -3,40 +3,56 @@
 Nothing here imports jwst, so that worker processes start quickly.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from scipy import sparse
 
+from jwst_mosaic_skymatch.compute.executors import Workers, run_jobs
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.levels.equations import Unknowns, build_equations
-from jwst_mosaic_skymatch.levels.information import information_ratios, noise_factors
+from jwst_mosaic_skymatch.levels.equations import Unknowns
+from jwst_mosaic_skymatch.levels.information import weigh_pairs
+from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
+from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
 from jwst_mosaic_skymatch.levels.results import (
     ALL_EXCLUDED,
     NO_PIXEL,
     SCATTERED,
     Flattening,
+    MatchedStack,
     Stack,
 )
-from jwst_mosaic_skymatch.levels.shifts import at_common_shifts, solve_shifts
+from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
-from jwst_mosaic_skymatch.levels.structure import structure_variances
-from jwst_mosaic_skymatch.levels.variances import estimate_variances
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairSettings, measure_pair
-from jwst_mosaic_skymatch.tiles.blocks import TileSummary, summarize
+from jwst_mosaic_skymatch.offsets.selection import find_stacks
+from jwst_mosaic_skymatch.tiles.blocks import BlockMap, footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
-from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
+from jwst_mosaic_skymatch.tiles.tile import Tile, crop_to_overlap, shift_tile, store_tile
 from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
-__all__ = ["MatchedStack", "TileSettings", "match_stack", "outside_shares", "pair_shares"]
+__all__ = [
+    "TileSettings",
+    "compare_stacks",
+    "compare_with_image",
+    "match_stack",
+    "match_stacks",
+    "plan_stacks",
+]
 
+# Most exposures of a stack: their pairs grow as the square, and deeper fields are stacks of stacks.
+LARGEST_STACK = 8
 # A shift below this many sigma, or this many cells, is left alone: moving an image adds noise.
 SIGNIFICANCE = 4.0
 LEAST_SHIFT = 0.02
+
+_Weighted = TypeVar("_Weighted", Tile, BlockMap)
 
 
 @dataclass(frozen=True)
@@ -64,35 +80,90 @@ class TileSettings:
     sky_statistic: SkyStatistic | None = None
 
 
-@dataclass(frozen=True)
-class MatchedStack:
-    """Exposures that may form a stack, after they have been compared with each other.
+def plan_stacks(
+    groups: Sequence[str], footprints: Sequence[np.ndarray], rigid: bool
+) -> Iterator[tuple[str, list[int]]]:
+    """Divide groups into stacks of exposures that lie upon each other.
 
-    Attributes
+    Parameters
     ----------
-    stacks : tuple of Stack
-        The stack, or the parts that too few common cells leave unconnected.
-    pairs : tuple of PairMeasurement
-        Pairs of its members, by position of the exposures.
-    ratios : ndarray, shape (n_pairs,)
-        Part of the information of each pair that no other pair shares.
-    outside : ndarray, shape (n_pairs,)
-        Share of the two tiles outside of their overlap.
-    skies : mapping of int to float
-        Level of each exposure's own pixels, MJy/sr; NaN if there are none or it was not asked for.
-    obstacles : mapping of int to str
-        Why exposures have no tile.
-    factors : mapping of int to float
-        Factor between actual and quoted noise variance of exposures.
-    """
+    groups : sequence of str
+        Group of each exposure.
+    footprints : sequence of ndarray, shape (n_corners, 2)
+        Corners (x, y) of each exposure on the grid, cells.
+    rigid : bool
+        Whether a whole group is one stack.
 
-    stacks: tuple[Stack, ...]
-    pairs: tuple[PairMeasurement, ...]
-    ratios: np.ndarray
-    outside: np.ndarray
-    skies: Mapping[int, float]
-    obstacles: Mapping[int, str]
-    factors: Mapping[int, float]
+    Yields
+    ------
+    label : str
+        The group.
+    members : list of int
+        Positions of the exposures of a stack.
+    """
+    blocks = footprint_blocks(footprints)
+    positions: defaultdict[str, list[int]] = defaultdict(list)
+    for position, label in enumerate(groups):
+        positions[label].append(position)
+    for label, members in positions.items():
+        if rigid:
+            yield label, members
+            continue
+        stack = find_stacks([blocks[k] for k in members])
+        for number in range(stack.max() + 1):
+            together = np.array(members)[stack == number]
+            n_parts = -(-together.size // LARGEST_STACK)
+            for part in np.array_split(together, n_parts):
+                yield label, part.tolist()
+
+
+def match_stacks(
+    plan: Iterable[tuple[str, list[int]]],
+    observe: Callable[[int], Observation],
+    settings: tuple[TileSettings, PairSettings],
+    rigid: bool,
+    workers: Workers,
+    directory: Path,
+) -> tuple[list[MatchedStack], tuple[Stack, ...]]:
+    """Match the members of each stack, and store the means.
+
+    Parameters
+    ----------
+    plan : iterable of tuple
+        Label and members of each stack, see `plan_stacks`.
+    observe : callable
+        Takes the position of an exposure and returns its `Observation`.
+    settings, rigid
+        See `match_stack`.
+    workers : Workers
+        Executor of the tasks, one for each stack.
+    directory : Path
+        Directory for the means.
+
+    Returns
+    -------
+    inside : list of MatchedStack
+        Pairs inside the stacks.
+    stacks : tuple of Stack
+        The stacks, with a number in the label if a group has several.
+    """
+    jobs = (
+        (match_stack, label, members, [observe(k) for k in members], settings, rigid)
+        for label, members in plan
+    )
+    inside: list[MatchedStack] = []
+    stacks: list[Stack] = []
+    for matched in run_jobs(workers.executor, jobs, workers.n_ahead):
+        for stack in matched.stacks:
+            mean = store_tile(stack.mean, directory / f"{len(stacks)}.npy")
+            stacks.append(replace(stack, mean=mean))
+        inside.append(replace(matched, stacks=()))
+    total, so_far = Counter(stack.label for stack in stacks), Counter[str]()
+    for k, stack in enumerate(stacks):
+        so_far[stack.label] += 1
+        if total[stack.label] > 1:
+            stacks[k] = replace(stack, label=f"{stack.label}_{so_far[stack.label]}")
+    return inside, tuple(stacks)
 
 
 def match_stack(
@@ -123,88 +194,121 @@ def match_stack(
         Pairs inside the stack, and its mean.
     """
     of_tiles, of_pairs = settings
-    tiled = [
-        e if isinstance(e, TiledExposure) else make_tile(e, **vars(of_tiles)) for e in exposures
-    ]
-    skies = {k: one.sky for k, one in zip(members, tiled, strict=True)}
-    obstacles = {k: _obstacle(one) for k, one in zip(members, tiled, strict=True) if not one.tile}
-    positions = [k for k in members if k not in obstacles]
-    tiles = [one.tile for one in tiled if one.tile]
+    tiled = {
+        k: e if isinstance(e, TiledExposure) else make_tile(e, **vars(of_tiles))
+        for k, e in zip(members, exposures, strict=True)
+    }
+    positions = [k for k, one in tiled.items() if one.tile]
+    tiles = [tiled[k].tile for k in positions]
     summaries = [summarize(tile) for tile in tiles]
-    pairs: list[PairMeasurement] = []
-    if not rigid:
-        for i, j in overlapping_pairs([summary.coverage for summary in summaries]):
-            pair = measure_pair(tiles[i], tiles[j], of_pairs)
-            if pair is not None:
-                pairs.append(replace(pair, first=i, second=j))
-    factors = noise_factors(pairs, summaries)
-    ratios = information_ratios(pairs, [s.information for s in summaries], factors)
-    outside = outside_shares(pairs, summaries)
-    flattening = _flattening(pairs, ratios, outside, [tile.frames[0].centre for tile in tiles])
-    tiles = [
-        _flattened(tile, *values) for tile, *values in zip(tiles, *_parts(flattening), strict=True)
-    ]
-    close = [p for p in pairs if not _is_noisy(p, factors, summaries)]
+    ends = [] if rigid else overlapping_pairs([summary.coverage for summary in summaries])
+    pairs = _between(ends, (measure_pair(tiles[i], tiles[j], of_pairs) for i, j in ends))
+    ratios, outside, factors = weigh_pairs(pairs, summaries)
+    centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
+    flattening = _flattening(pairs, ratios, outside, factors, centres)
+    usual = min([*factors, 1.0]) if all(s.quoted for s in summaries) else factors.min()
+    # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
+    # which also decides between two members.
+    is_noisy = factors > LARGEST_FACTOR * usual
+    close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
     parts = [np.arange(len(tiles))] if rigid else _connected(len(tiles), close)
-    stacks = tuple(
-        _average(label, part, positions, tiles, summaries, factors, flattening)
-        for part in parts
-        if part.size
-    )
+    flat = [_flattened(t, *own) for t, *own in zip(tiles, *vars(flattening).values(), strict=True)]
+    coverage = [summary.coverage for summary in summaries]
+    stacks = []
+    for part in (part for part in parts if part.size):
+        relative = factors[part] / factors[part].min()
+        mean = robust_mean(_downweighted(flat, part, relative), np.zeros(part.size))
+        stack = Stack(
+            label=label,
+            members=tuple(positions[k] for k in part),
+            flattening=Flattening(*(values[part] for values in vars(flattening).values())),
+            coverage=tuple(_downweighted(coverage, part, relative)),
+            frames=tuple(flat[k].frames[0] for k in part),
+            summary=summarize(mean),
+            mean=mean,
+        )
+        stacks.append(stack)
     return MatchedStack(
-        stacks=stacks,
-        pairs=tuple(
-            replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
-        ),
+        stacks=tuple(stacks),
+        pairs=tuple(_between([(positions[p.first], positions[p.second]) for p in pairs], pairs)),
         ratios=ratios,
         outside=outside,
-        skies=skies,
-        obstacles=obstacles,
+        skies={k: one.sky for k, one in tiled.items()},
+        obstacles={k: _obstacle(one) for k, one in tiled.items() if not one.tile},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
     )
 
 
-def pair_shares(n: int, pairs: Sequence[PairMeasurement]) -> sparse.csr_array:
-    """Build the matrix of the shares of n tiles in pairs of two: +1 and -1.
+def compare_stacks(
+    stacks: Sequence[Stack], settings: PairSettings, workers: Workers
+) -> list[PairMeasurement]:
+    """Measure all pairs of stacks whose means overlap.
 
     Parameters
     ----------
-    n : int
-        Number of tiles.
-    pairs : sequence of PairMeasurement
-        The pairs.
+    stacks : sequence of Stack
+        The stacks, with stored means.
+    settings : PairSettings
+        How two means are compared.
+    workers : Workers
+        Executor of the tasks, one for each pair.
 
     Returns
     -------
-    sparse array, shape (n_pairs, n)
-        The shares.
+    list of PairMeasurement
+        The pairs, by position of the stacks.
     """
-    ends = np.array([(pair.first, pair.second) for pair in pairs], dtype=int).reshape(-1, 2)
-    rows = np.repeat(np.arange(len(pairs)), 2)
-    values = np.tile([1.0, -1.0], len(pairs))
-    return sparse.coo_array((values, (rows, ends.ravel())), shape=(len(pairs), n)).tocsr()
+    ends = overlapping_pairs([stack.summary.coverage for stack in stacks])
+    jobs = (
+        (measure_pair, *crop_to_overlap(stacks[i].mean, stacks[j].mean), settings) for i, j in ends
+    )
+    return _between(ends, run_jobs(workers.executor, jobs, workers.n_ahead))
 
 
-def outside_shares(
-    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]
-) -> np.ndarray:
-    """Compute the share of the two tiles of each pair that lies outside of their overlap.
+def compare_with_image(
+    stacks: Sequence[Stack],
+    image: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    settings: PairSettings,
+) -> list[PairMeasurement]:
+    """Measure the offsets of all stacks from a reference image.
 
     Parameters
     ----------
-    pairs : sequence of PairMeasurement
-        The pairs.
-    summaries : sequence of TileSummary
-        The tiles.
+    stacks : sequence of Stack
+        The stacks, with stored means.
+    image : callable
+        Takes places x and y on the grid, cells, and returns the brightness there, MJy/sr, NaN
+        for none.
+    settings : PairSettings
+        How two tiles are compared.
 
     Returns
     -------
-    ndarray, shape (n_pairs,)
-        The shares, 0 to 1.
+    list of PairMeasurement
+        The pairs; the position of the image is that after the last stack.
     """
-    both = np.array([summaries[p.first].n_cells + summaries[p.second].n_cells for p in pairs])
-    overlap = np.array([pair.quality.n_cells for pair in pairs])
-    return np.clip(1.0 - 2.0 * overlap / np.maximum(both, 1), 0.0, 1.0)
+
+    def measured(stack: Stack) -> PairMeasurement | None:
+        tile = stack.mean.read()
+        y, x = np.indices(tile.shape, dtype=float)
+        data = image((x + tile.x0).ravel(), (y + tile.y0).ravel()).reshape(tile.shape)
+        weight = np.isfinite(data).astype(np.float32)
+        reference = Tile(tile.x0, tile.y0, data.astype(np.float32), weight)
+        return measure_pair(tile, reference, settings)
+
+    ends = [(k, len(stacks)) for k in range(len(stacks))]
+    return _between(ends, map(measured, stacks))
+
+
+def _between(
+    ends: Iterable[tuple[int, int]], pairs: Iterable[PairMeasurement | None]
+) -> list[PairMeasurement]:
+    """Write the positions of two tiles into each measurement that there is."""
+    return [
+        replace(pair, first=i, second=j)
+        for (i, j), pair in zip(ends, pairs, strict=True)
+        if pair is not None
+    ]
 
 
 def _obstacle(exposure: TiledExposure) -> str:
@@ -217,28 +321,23 @@ def _flattening(
     pairs: Sequence[PairMeasurement],
     ratios: np.ndarray,
     outside: np.ndarray,
-    centres: Sequence[np.ndarray],
+    factors: np.ndarray,
+    centres: np.ndarray,
 ) -> Flattening:
     """Solve for the members' levels, gradients and shifts, each zero in the mean."""
     n = len(centres)
     levels, gradients, shifts = np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2))
     if not pairs:
         return Flattening(levels, gradients, shifts)
-    shares = pair_shares(n, pairs)
-    nothing = np.zeros((len(pairs), 2))
-    common, errors = solve_shifts(pairs, shares, nothing)
-    pairs = at_common_shifts(pairs, shares, nothing, common, errors)
-    variances = structure_variances(pairs, np.full(len(pairs), 2.0), outside)
-    variances[:, 0] += [pair.variance for pair in pairs] / ratios
-    variances[:, 1] /= ratios
-    numbers = np.arange(n)
-    unknowns = Unknowns(numbers, numbers, numbers, np.array(centres), np.full(n, np.nan))
-    equations = build_equations(pairs, shares, variances, unknowns)
-    fit = solve(equations, estimate_variances(equations, ("exposure gradient",)))
+    shares, numbers = pair_shares(n, pairs), np.arange(n)
+    pairs, common, errors = align_pairs(pairs, shares, np.zeros((len(pairs), 2)))
+    measurements = Measurements(pairs, shares, ratios, outside, common, errors, factors)
+    unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
+    model = select_model(measurements, unknowns, effects=("exposure gradient",))
+    fit = solve(model.equations, model.variances)
     levels = fit.unknowns[:n]
-    gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
-    size = np.nan_to_num(np.hypot(*common.T))
-    far = size > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
+    gradients = fit.unknowns[model.equations.columns["exposure gradient"]].reshape(2, n).T
+    far = np.hypot(*common.T) > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
     shifts[far] = common[far]
     for part in _connected(n, pairs):
         levels[part] -= levels[part].mean()
@@ -250,22 +349,6 @@ def _connected(n: int, pairs: Sequence[PairMeasurement]) -> list[np.ndarray]:
     ends = np.array([(pair.first, pair.second) for pair in pairs], dtype=int).reshape(-1, 2)
     parts = connected_parts(n, *ends.T)
     return [np.flatnonzero(parts == number) for number in range(parts.max(initial=-1) + 1)]
-
-
-def _is_noisy(pair: PairMeasurement, factors: np.ndarray, summaries: Sequence[TileSummary]) -> bool:
-    """Decide whether one of two members is so noisy that it is kept out of the mean.
-
-    Alone in a stack it is compared with other visits, which also decides between two members.
-    """
-    ends = [pair.first, pair.second]
-    usual = factors.min()
-    if all(summary.quoted for summary in summaries):
-        usual = min(usual, 1.0)
-    return bool(factors[ends].max() > LARGEST_FACTOR * usual)
-
-
-def _parts(flattening: Flattening) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return flattening.levels, flattening.gradients, flattening.shifts
 
 
 def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray) -> Tile:
@@ -281,32 +364,11 @@ def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray
     return replace(tile, data=data)
 
 
-def _average(
-    label: str,
-    part: np.ndarray,
-    positions: Sequence[int],
-    tiles: Sequence[Tile],
-    summaries: Sequence[TileSummary],
-    factors: np.ndarray,
-    flattening: Flattening,
-) -> Stack:
-    """Make the stack of some connected members; noisy ones count by their actual noise."""
-    relative = factors[part] / factors[part].min()
-    chosen = [
-        replace(tiles[k], weight=tiles[k].weight / np.float32(factor))
-        for k, factor in zip(part, relative, strict=True)
+def _downweighted(
+    items: Sequence[_Weighted], part: np.ndarray, factors: np.ndarray
+) -> list[_Weighted]:
+    """Choose some tiles; noisy ones count by their actual noise."""
+    return [
+        replace(items[k], weight=items[k].weight / np.float32(factor))
+        for k, factor in zip(part, factors, strict=True)
     ]
-    mean = robust_mean(chosen, np.zeros(part.size))
-    coverage = [summaries[k].coverage for k in part]
-    return Stack(
-        label=label,
-        members=tuple(positions[k] for k in part),
-        flattening=Flattening(*(values[part] for values in _parts(flattening))),
-        coverage=tuple(
-            replace(one, weight=one.weight / np.float32(factor))
-            for one, factor in zip(coverage, relative, strict=True)
-        ),
-        frames=tuple(tiles[k].frames[0] for k in part),
-        summary=summarize(mean),
-        mean=mean,
-    )

@@ -1,9 +1,9 @@
-r"""The linear mixed model of all pairs: its design matrix, its values, its errors.
+r"""The linear mixed model of all pairs: its design matrix and its values.
 
 .. math:: y = X b + U u + e, \quad u \sim N(0, \Theta), \quad e \sim N(0, R)
 
-Rows are the measurements of pairs, divided by their errors; columns are the levels b and the
-random effects u.
+Rows are the measurements of pairs, divided by their errors, and then one row for the prior of each
+unknown: it measures zero with the standard deviation in :math:`\Theta`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,43 +12,51 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
 
-__all__ = ["EFFECTS", "Equations", "Unknowns", "build_equations", "detectors_of"]
+__all__ = [
+    "EFFECTS",
+    "PEDESTAL",
+    "Equations",
+    "Unknowns",
+    "build_equations",
+    "detectors_of",
+    "incidence",
+    "number_unknowns",
+]
 
 #: Random effects in the order of their columns: gradients of the exposures of a detector in a
 #: visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
-#: a detector, of which the exposures have a part in common and one of their own. Pedestals of the
-#: detectors of an exposure have no columns: they are a prior of the levels.
+#: a detector, of which the exposures have a part in common and one of their own.
 EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
+#: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
+PEDESTAL = "pedestal"
 
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
 # Trends without noise must not be known exactly either.
 LEAST_VARIANCE = 1e-24
 
-# Rows, columns and values of the elements of a matrix.
-_Terms = tuple[np.ndarray, np.ndarray, np.ndarray]
-
 
 @dataclass(frozen=True)
 class Unknowns:
-    """Exposures and their unknowns.
+    """Images and their unknowns.
 
     Attributes
     ----------
     level_of : ndarray of int, shape (n,)
-        Number of the level of each exposure; exposures may share one.
+        Number of the level of each image; images may share one.
     family_of : ndarray of int, shape (n,)
-        Number of the visit and detector of each exposure.
+        Number of the visit and detector of each image.
     exposure_of : ndarray of int, shape (n,)
         Number of the exposure that each detector's image is a part of; all different for no ties.
     centres : ndarray, shape (n, 2)
-        Place (x, y) on the grid, cells, of the mean good pixel of each exposure.
+        Place (x, y) on the grid, cells, of the mean good pixel of each image.
     held : ndarray, shape (n,)
-        Level of exposures that are constraints, MJy/sr; NaN for others.
+        Level of images that are constraints, MJy/sr; NaN for others.
     """
 
     level_of: np.ndarray
@@ -58,43 +66,109 @@ class Unknowns:
     held: np.ndarray
 
 
+def number_unknowns(
+    levels: Sequence[str] | None,
+    families: Sequence[str],
+    exposures: Sequence[str] | None,
+    centres: Mapping[int, np.ndarray],
+    held: np.ndarray | None = None,
+) -> Unknowns:
+    """Number the unknowns of n exposures, and of a reference image after them.
+
+    Parameters
+    ----------
+    levels : sequence of str or None
+        Name of the level of each exposure; None for a level each.
+    families : sequence of str
+        Visit and detector of each exposure.
+    exposures : sequence of str or None
+        Exposure that each detector's image is a part of; None for no ties.
+    centres : mapping of int to ndarray
+        Place (x, y) of exposures on the grid, cells.
+    held : ndarray, shape (n,), optional
+        Levels that are constraints, MJy/sr; NaN for others. That of the image is zero.
+
+    Returns
+    -------
+    Unknowns
+        The unknowns.
+    """
+    n = len(families)
+
+    def numbers(names: Sequence[str] | None) -> np.ndarray:
+        number = np.arange(n) if names is None else np.unique(list(names), return_inverse=True)[1]
+        return np.append(number, number.max() + 1)
+
+    places = np.zeros((n + 1, 2))
+    for position, centre in centres.items():
+        places[position] = centre
+    return Unknowns(
+        level_of=numbers(levels),
+        family_of=numbers(families),
+        exposure_of=numbers(exposures),
+        centres=places,
+        held=np.append(np.full(n, np.nan) if held is None else held, 0.0),
+    )
+
+
 @dataclass(frozen=True)
 class Equations:
-    """Equations of all pairs, divided by their errors.
+    """Equations of all pairs, divided by their errors, and of the priors.
 
     Attributes
     ----------
-    design : sparse array, shape (n_rows, n_columns)
-        Levels first, then the random effects.
-    values : ndarray, shape (n_rows,)
-        The measurements.
+    design : sparse array, shape (n_measured + n_columns, n_columns)
+        Levels first, then the random effects. Rows of the priors have unit variance.
+    values : ndarray, shape (n_measured + n_columns,)
+        The measurements minus what fixed levels contribute to them, and the same of the priors.
     offset_rows : ndarray of int, shape (n_pairs,)
-        Rows of the offsets; the others are trends.
+        Rows of the offsets; other measured rows are trends.
     sigmas : ndarray, shape (n_pairs,)
         Errors that the offsets were divided by, MJy/sr.
     columns : mapping of str to slice
-        Columns of each random effect.
-    parts : ndarray of int, shape (n_levels,)
-        Component of each level, by pairs and ties.
-    ties : sparse array, shape (n_levels, n_levels)
-        Precision of the levels by pedestals of unit variance.
-    regions : tuple of str
-        Detector and region of each contrast that exposures have in common.
+        Columns of levels, as those of `PEDESTAL`, and of each random effect.
+    fixed : ndarray, shape (n_columns,)
+        Levels that are no unknowns, MJy/sr: those held, and zero for one in each component
+        without any; NaN for all others.
+    parts : ndarray of int, shape (n,)
+        Component of each image, by pairs and ties.
+    tie_rank : int
+        Number of independent differences of levels within exposures.
     """
 
-    design: sparse.csr_array
+    design: sparse.csc_array
     values: np.ndarray
     offset_rows: np.ndarray
     sigmas: np.ndarray
     columns: Mapping[str, slice]
+    fixed: np.ndarray
     parts: np.ndarray
-    ties: sparse.csr_array
-    held: np.ndarray
+    tie_rank: int
 
     @property
-    def n_levels(self) -> int:
-        """Number of levels."""
-        return len(self.parts)
+    def n_measured(self) -> int:
+        """Number of measured rows."""
+        return self.design.shape[0] - self.design.shape[1]
+
+    def measured(self, name: str) -> sparse.csc_array:
+        """Give the measured rows of some columns.
+
+        Parameters
+        ----------
+        name : str
+            The effect, or `PEDESTAL` for the levels.
+
+        Returns
+        -------
+        sparse array, shape (n_measured, k)
+            The rows.
+        """
+        return self.design[: self.n_measured, self.columns[name]]
+
+    @property
+    def offsets(self) -> sparse.csr_array:
+        """Rows of the offsets in units of the measurements, (n_pairs, n_columns)."""
+        return sparse.diags_array(self.sigmas) @ self.design.tocsr()[self.offset_rows]
 
 
 def build_equations(
@@ -111,14 +185,13 @@ def build_equations(
     pairs : sequence of PairMeasurement
         The measurements.
     shares : sparse array, shape (n_pairs, n)
-        Share of each exposure in each pair: +1 and -1 for a pair of two, and for means the shares
-        of the members in the overlap, negative on the second side.
+        Share of each image in each pair, see `Measurements`.
     variances : ndarray, shape (n_pairs, 2)
         Variance of each offset, (MJy/sr)^2, and factor on the covariance of its trends.
     unknowns : Unknowns
-        Exposures and their unknowns.
+        Images and their unknowns.
     levels : ndarray, shape (n,), optional
-        Approximate levels of the exposures, MJy/sr. They are subtracted from the brightness that
+        Approximate levels of the images, MJy/sr. They are subtracted from the brightness that
         gains act on: half of a level difference of 1 MJy/sr under a gain of 0.5 % is ten times the
         noise of an offset.
 
@@ -138,72 +211,102 @@ def build_equations(
     centres = np.array([pair.centre[:3] for pair in pairs]).reshape(-1, 3)
     if levels is not None:
         centres[:, 2] -= 0.5 * (abs(shares) @ levels)
-    design, columns = _design(pairs, shares, starts, centres, unknowns)
-    whitening, sigmas = _whitening(pairs, variances, starts)
-    entries = shares.tocoo()
-    level = unknowns.level_of
-    n_levels = int(level.max()) + 1
-    ties = _ties(unknowns, n_levels).tocoo()
-    ends = np.concatenate([[entries.row + n_levels, level[entries.col]], [ties.row, ties.col]], 1)
-    parts = connected_parts(n_levels + len(pairs), *ends)[:n_levels]
-    held = np.full(n_levels, np.nan)
-    known = np.isfinite(unknowns.held)
-    held[level[known]] = unknowns.held[known]
-    design = (whitening @ design).tocsr()
-    values = whitening @ np.concatenate([pair.estimate for pair in pairs] or [np.zeros(0)])
+    blocks = {
+        **_image_columns(shares, starts, centres, unknowns),
+        **_region_columns(pairs, shares, starts),
+    }
+    ends = np.cumsum([0, *(block.shape[1] for block in blocks.values())]).tolist()
+    columns = dict(zip(blocks, map(slice, ends[:-1], ends[1:]), strict=True))
+    whitening, sigmas = _whitening(pairs, variances)
+    ties = _ties(unknowns)
+    prior = sparse.block_diag([ties, sparse.eye_array(ends[-1] - ends[1])])
+    design = sparse.vstack(
+        [whitening @ sparse.hstack(list(blocks.values()), format="csr"), prior], format="csc"
+    )
+    parts, fixed = _fixed_levels(shares, unknowns, ends[-1])
+    measured = np.concatenate([pair.estimate for pair in pairs] or [np.zeros(0)])
+    values = np.append(whitening @ measured, np.zeros(ends[-1]))
     return Equations(
         design=design,
-        values=values - design[:, :n_levels] @ np.nan_to_num(held),
+        values=values - design @ np.nan_to_num(fixed),
         offset_rows=starts[:-1],
         sigmas=sigmas,
         columns=columns,
-        parts=np.unique(parts, return_inverse=True)[1],
-        ties=ties.tocsr(),
-        held=held,
+        fixed=fixed,
+        parts=parts,
+        tie_rank=round(ties.trace()),
     )
 
 
-def _design(
-    pairs: Sequence[PairMeasurement],
-    shares: sparse.csr_array,
-    starts: np.ndarray,
-    centres: np.ndarray,
-    unknowns: Unknowns,
-) -> tuple[sparse.csr_array, dict[str, slice]]:
-    """Build the columns of all unknowns, in the units of the measurements."""
+def incidence(shares: sparse.csr_array, unknowns: Unknowns) -> sparse.coo_array:
+    """Build the matrix whose rows connect images: by a pair, an exposure, or a common level.
+
+    Parameters
+    ----------
+    shares : sparse array, shape (n_pairs, n)
+        Share of each image in each pair.
+    unknowns : Unknowns
+        Images and their unknowns.
+
+    Returns
+    -------
+    sparse array, shape (n_rows, n)
+        Nonzero for images that are connected.
+    """
+    ties, levels = _membership(unknowns.exposure_of), _membership(unknowns.level_of)
+    return sparse.vstack([abs(shares), ties, levels], format="coo")
+
+
+def _membership(numbers: np.ndarray) -> sparse.csr_array:
+    n = len(numbers)
+    return sparse_matrix((int(numbers.max()) + 1, n), numbers, np.arange(n))
+
+
+def _fixed_levels(
+    shares: sparse.csr_array, unknowns: Unknowns, n_columns: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number the components of images, and fix the levels that are held, or one of each other."""
+    edges, n = incidence(shares, unknowns), shares.shape[1]
+    parts = connected_parts(n + edges.shape[0], edges.row + n, edges.col)[:n]
+    held = np.isfinite(unknowns.held)
+    first = np.unique(parts, return_index=True)[1]
+    fixed = np.full(n_columns, np.nan)
+    fixed[unknowns.level_of[first[~np.isin(parts[first], parts[held])]]] = 0.0
+    fixed[unknowns.level_of[held]] = unknowns.held[held]
+    return parts, fixed
+
+
+def _image_columns(
+    shares: sparse.csr_array, starts: np.ndarray, centres: np.ndarray, unknowns: Unknowns
+) -> dict[str, sparse.csr_array]:
+    """Build the columns of levels, gradients and gains, in the units of the measurements."""
     entries = shares.tocoo()
-    pair, image, share = entries.row, entries.col, entries.data
-    row = starts[pair]
-    centre = centres[pair]
-    lever = share[:, None] * (centre[:, :2] - unknowns.centres[image])
-    n = len(unknowns.level_of)
-    n_families = int(unknowns.family_of.max()) + 1
-    shape = int(starts[-1])
+    image, share, row = entries.col, entries.data, starts[entries.row]
+    place = centres[entries.row]
+    levers = np.append(place[:, :2] - unknowns.centres[image], place[:, 2:], axis=1)
+    n_rows = int(starts[-1])
 
-    def block(
-        n_columns: int, *terms: tuple[np.ndarray, np.ndarray, np.ndarray]
-    ) -> sparse.coo_array:
-        rows, columns, values = (np.concatenate(part) for part in zip(*terms, strict=True))
-        return sparse.coo_array((values, (rows, columns)), shape=(shape, n_columns))
+    def trend(number: np.ndarray, axes: Sequence[int]) -> sparse.csr_array:
+        """Build the columns of one trend of an image: its part in offsets, and in the trend."""
+        size = int(number.max()) + 1
+        blocks = [
+            sparse_matrix(
+                (n_rows, size),
+                [row, row + 1 + axis],
+                number[image],
+                [share * levers[:, axis], share],
+            )
+            for axis in axes
+        ]
+        return sparse.hstack(blocks, format="csr")
 
-    def gradient(member: np.ndarray, size: int) -> sparse.coo_array:
-        return block(
-            2 * size,
-            *((row, axis * size + member, lever[:, axis]) for axis in (0, 1)),
-            *((row + 1 + axis, axis * size + member, share) for axis in (0, 1)),
-        )
-
-    blocks = {
-        "level": block(int(unknowns.level_of.max()) + 1, (row, unknowns.level_of[image], share)),
-        "visit gradient": gradient(unknowns.family_of[image], n_families),
-        "exposure gradient": gradient(image, n),
-        "gain": block(n, (row, image, share * centre[:, 2]), (row + 3, image, share)),
+    n_levels, images = int(unknowns.level_of.max()) + 1, np.arange(len(unknowns.level_of))
+    return {
+        PEDESTAL: sparse_matrix((n_rows, n_levels), row, unknowns.level_of[image], share),
+        "visit gradient": trend(unknowns.family_of, (0, 1)),
+        "exposure gradient": trend(images, (0, 1)),
+        "gain": trend(images, (2,)),
     }
-    for name, (size, terms) in _region_terms(pairs, shares, starts).items():
-        blocks[name] = block(size, terms)
-    ends = np.cumsum([0, *(b.shape[1] for b in blocks.values())]).tolist()
-    columns = {name: slice(a, b) for name, a, b in zip(blocks, ends[:-1], ends[1:], strict=True)}
-    return sparse.hstack(list(blocks.values()), format="csr"), columns
 
 
 def detectors_of(pairs: Sequence[PairMeasurement]) -> list[str]:
@@ -222,63 +325,47 @@ def detectors_of(pairs: Sequence[PairMeasurement]) -> list[str]:
     return sorted({region.detector for pair in pairs for region in pair.regions})
 
 
-def _region_terms(
+def _region_columns(
     pairs: Sequence[PairMeasurement], shares: sparse.csr_array, starts: np.ndarray
-) -> dict[str, tuple[int, _Terms]]:
-    """List the elements of the columns of each region: those of detectors, then of exposures."""
+) -> dict[str, sparse.csr_array]:
+    """Build the columns of each region: its contrasts in detectors, then in exposures."""
     detectors = detectors_of(pairs)
-    n = shares.shape[1]
     entries: dict[str, list[tuple[float, ...]]] = {name: [] for name in REGIONS}
-    for p, (pair, start) in enumerate(zip(pairs, starts[:-1].tolist(), strict=True)):
-        members = slice(*shares.indptr[p : p + 2])
+    for number, (pair, start) in enumerate(zip(pairs, starts, strict=False)):
+        members = slice(*shares.indptr[number : number + 2])
         images, parts = shares.indices[members], shares.data[members]
         for k, region in enumerate(pair.regions):
-            mean, own = pair.centre[3 + k], entries[region.name]
             columns = [(detectors.index(region.detector), 1.0)]
             if region.side is not None:
                 of_side = parts < 0 if region.side else parts > 0
                 columns += zip(images[of_side] + len(detectors), abs(parts[of_side]), strict=True)
             for column, part in columns:
-                own += [(start, column, part * mean), (start + 4 + k, column, part)]
-    return {name: (len(detectors) + n, _terms(own)) for name, own in entries.items()}
-
-
-def _terms(entries: Sequence[tuple[float, ...]]) -> _Terms:
-    rows, columns, values = np.array(entries, dtype=float).reshape(-1, 3).T
-    return rows.astype(int), columns.astype(int), values
+                entries[region.name] += [
+                    (start, column, part * pair.centre[3 + k]),
+                    (start + 4 + k, column, part),
+                ]
+    shape = (int(starts[-1]), len(detectors) + shares.shape[1])
+    return {
+        name: sparse_matrix(shape, *np.array(own, dtype=float).reshape(-1, 3).T)
+        for name, own in entries.items()
+    }
 
 
 def _whitening(
-    pairs: Sequence[PairMeasurement], variances: np.ndarray, starts: np.ndarray
+    pairs: Sequence[PairMeasurement], variances: np.ndarray
 ) -> tuple[sparse.csr_array, np.ndarray]:
     """Build the block diagonal matrix that divides measurements by their errors."""
-    blocks, sigmas = [], []
-    scale = max((abs(pair.offset) for pair in pairs), default=0.0) or 1.0
-    for pair, (variance, factor) in zip(pairs, variances, strict=True):
-        floor = (ROUNDING * scale) ** 2 / pair.quality.n_cells
-        block = np.zeros_like(pair.covariance)
-        block[0, 0] = 1.0 / np.sqrt(variance + floor)
-        block[1:, 1:] = _inverse_root(factor * pair.covariance[1:, 1:])
-        blocks.append(block)
-        sigmas.append(1.0 / block[0, 0])
-    rows = [
-        np.repeat(np.arange(s, s + len(b)), len(b)) for s, b in zip(starts, blocks, strict=False)
-    ]
-    columns = [
-        np.tile(np.arange(s, s + len(b)), len(b)) for s, b in zip(starts, blocks, strict=False)
-    ]
-    values = [block.ravel() for block in blocks]
-    empty = [np.zeros(0, dtype=int)]
-    size = int(starts[-1])
-    matrix = sparse.coo_array(
-        (
-            np.concatenate(values or [np.zeros(0)]),
-            (np.concatenate(rows or empty), np.concatenate(columns or empty)),
-        ),
-        shape=(size, size),
-    ).tocsr()
+    if not pairs:
+        return sparse.csr_array((0, 0)), np.zeros(0)
+    n_cells = np.array([pair.quality.n_cells for pair in pairs])
+    largest = max(abs(pair.offset) for pair in pairs) or 1.0
+    sigmas = np.sqrt(variances[:, 0] + (ROUNDING * largest) ** 2 / n_cells)
+    blocks = []
+    for pair, sigma, factor in zip(pairs, sigmas, variances[:, 1], strict=True):
+        blocks += [np.array([[1.0 / sigma]]), _inverse_root(factor * pair.covariance[1:, 1:])]
+    matrix = sparse.block_diag(blocks, format="csr")
     matrix.eliminate_zeros()
-    return matrix, np.array(sigmas)
+    return matrix, sigmas
 
 
 def _inverse_root(covariance: np.ndarray) -> np.ndarray:
@@ -288,16 +375,8 @@ def _inverse_root(covariance: np.ndarray) -> np.ndarray:
     return (vectors / np.sqrt(np.maximum(values, 1e-9))).T / scale
 
 
-def _ties(unknowns: Unknowns, n_levels: int) -> sparse.csr_array:
-    r"""Build :math:`\sum_x (I - 1 1^T / k_x)` over the k detectors of each exposure x."""
-    n = len(unknowns.exposure_of)
-    exposure = np.unique(unknowns.exposure_of, return_inverse=True)[1]
-    of_level = sparse.coo_array(
-        (np.ones(n), (exposure, unknowns.level_of)), shape=(int(exposure.max()) + 1, n_levels)
-    ).tocsr()
-    counts = np.asarray(of_level.sum(axis=1)).ravel()
-    shared = of_level.T @ sparse.diags_array(1.0 / counts) @ of_level
-    ties = (sparse.diags_array(np.asarray(of_level.sum(axis=0)).ravel()) - shared).tocsr()
-    ties.data[np.abs(ties.data) < 1e-12] = 0.0
-    ties.eliminate_zeros()
-    return ties
+def _ties(unknowns: Unknowns) -> sparse.csr_array:
+    """Build I - 1 1^T / k over the levels of the k detectors of each exposure."""
+    members, levels = _membership(unknowns.exposure_of), _membership(unknowns.level_of)
+    means = members.T @ sparse.diags_array(1.0 / members.sum(axis=1)) @ members
+    return levels @ (sparse.eye_array(levels.shape[1]) - means) @ levels.T

@@ -1,33 +1,28 @@
 """Levels of exposures, their errors, and their backgrounds, from all measurements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 from scipy.special import chdtrc
 
-from jwst_mosaic_skymatch.levels.assembly import Measurements
-from jwst_mosaic_skymatch.levels.equations import (
-    Equations,
-    Unknowns,
-    build_equations,
-    detectors_of,
-)
+from jwst_mosaic_skymatch.levels.equations import Equations, Unknowns, detectors_of
+from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
+from jwst_mosaic_skymatch.levels.measurements import Measurements
+from jwst_mosaic_skymatch.levels.model import Model, select_model
 from jwst_mosaic_skymatch.levels.quality import hits_of, remarks_of
 from jwst_mosaic_skymatch.levels.results import (
     NO_OVERLAP,
     Backgrounds,
     Levels,
     Match,
+    MatchedStack,
     PairResult,
     Stack,
 )
 from jwst_mosaic_skymatch.levels.solve import Fit, solve
-from jwst_mosaic_skymatch.levels.structure import structure_variances
-from jwst_mosaic_skymatch.levels.variances import estimate_variances
-from jwst_mosaic_skymatch.stacking import MatchedStack
+from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
 
 __all__ = ["estimate_levels"]
@@ -38,127 +33,88 @@ TRENDS = {"visit gradient", "exposure gradient", "gain", "lyot"}
 LARGEST_MISFIT = 3.0
 # Probability of a chi2 from which on it may be chance.
 LEAST_PROBABILITY = 1e-3
+# Number of pairs that stand for all in chi2.
+LARGEST_SAMPLE = 2000
 # Share of a loop's current through a pair from which on it is as likely spoiled as the pair that
-# was rejected, and the number of rejected pairs that are looked at.
+# was rejected, and the number of rejected pairs that are examined.
 BRIDGE, N_BRIDGES = 0.9, 50
-
-
-class _Names(Protocol):
-    groups: Sequence[str]
-    families: Sequence[str]
-    exposures: Sequence[str]
-
-
-class _Settings(Protocol):
-    rigid: bool
-    tied: bool
-    weighted: bool
-    plane_per: str | None
+# Levels whose errors are computed at a time.
+BATCH = 64
 
 
 def estimate_levels(
-    names: _Names,
     measurements: Measurements,
+    unknowns: Unknowns,
     inside: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
-    settings: _Settings,
-    held: np.ndarray | None = None,
+    *,
+    weighted: bool = True,
+    plane_per: str | None = None,
 ) -> Match:
     """Solve the mixed model of all pairs.
 
     Parameters
     ----------
-    names : Names
-        Names that exposures have in common; n of each.
     measurements : Measurements
-        All pairs.
+        All pairs of n exposures, and of a reference image after them.
+    unknowns : Unknowns
+        Exposures, and the image.
     inside : sequence of MatchedStack
         Skies and defects of exposures.
     stacks : tuple of Stack
         The stacks.
-    settings : MatchSettings
-        Whether groups are rigid, whether detectors tie components, whether to predict planes.
-    held : ndarray, shape (n,), optional
-        Levels that are constraints, MJy/sr; NaN for others.
+    weighted : bool, optional
+        Whether pairs are weighted by the inverse variance of their offset.
+    plane_per : {'group', 'exposure'} or None, optional
+        Gradients that are predicted as planes: those of visits, or those of exposures as well.
 
     Returns
     -------
     Match
         The match.
     """
-    unknowns = _unknowns(names, stacks, settings, held)
     hits, biases = hits_of(measurements.pairs, measurements.shares)
-    equations, of_effects = _model(measurements, unknowns, biases, settings.weighted)
-    fit = solve(equations, of_effects)
-    fit = solve(equations, of_effects, _widening(equations, fit))
     remarks = remarks_of(measurements.factors, hits)
-    every = [
-        PairResult(pair, float(sigma), float(fit.residuals[row] * sigma), float(fit.weights[row]))
-        for pair, sigma, row in zip(
-            measurements.pairs, fit.sigmas, equations.offset_rows, strict=True
+    model = select_model(measurements, unknowns, biases=biases, weighted=weighted)
+    # Without gradients in the model, slopes of 1/f noise are structure.
+    if model.has_structure and not TRENDS & set(model.variances):
+        model = select_model(
+            measurements, unknowns, biases=biases, weighted=weighted, detrended=False
         )
-    ]
+    fit = solve(model.equations, model.variances)
+    widening = _widening(model.equations, fit)
+    if widening.any():
+        fit = solve(model.equations, model.variances, widening)
+    components, anchored = _components(model.equations, measurements, unknowns)
+    closure, factors = _closure(model, fit, measurements, components)
+    values, errors = _about_means(fit, unknowns, components, anchored, list(remarks))
+    errors = np.sqrt((errors * np.append(factors, np.nan)[components]) ** 2 + biases[:-1] ** 2)
+    pairs = _pair_results(measurements, model.equations, fit)
+    n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
-    levels, factor = _levels(equations, fit, unknowns, measurements, biases, remarks, inside)
-    backgrounds = _backgrounds(equations, fit, of_effects, stacks, unknowns, settings)
-    contrasts = _contrasts(equations, fit, of_effects, detectors_of(measurements.pairs))
+    backgrounds = _backgrounds(model, fit, unknowns, stacks, plane_per)
     return Match(
-        levels=levels,
-        backgrounds=replace(backgrounds, contrasts=contrasts, factor=factor),
+        levels=Levels(
+            np.where(components < 0, np.nan, values),
+            errors,
+            components,
+            anchored,
+            *_shifts(measurements, components),
+            _reasons(components, inside),
+            closure,
+        ),
+        backgrounds=replace(
+            backgrounds,
+            contrasts=_contrasts(model, fit, detectors_of(measurements.pairs)),
+            n_ties=_count_ties(measurements, unknowns),
+            factor=float(factors.max(initial=1.0)),
+        ),
         stacks=stacks,
-        exposure_pairs=tuple(every[: measurements.n_inside]),
-        stack_pairs=tuple(every[measurements.n_inside :]),
+        exposure_pairs=pairs[:n_inside],
+        stack_pairs=pairs[n_inside:],
         skies=np.array([skies[k] for k in range(len(skies))]),
         remarks=remarks,
     )
-
-
-def _unknowns(
-    names: _Names, stacks: Sequence[Stack], settings: _Settings, held: np.ndarray | None
-) -> Unknowns:
-    """Number the unknowns of all exposures, and of a reference image after them."""
-    n = len(names.groups)
-
-    def numbers(of: Sequence[str] | None) -> np.ndarray:
-        number = np.arange(n) if of is None else np.unique(list(of), return_inverse=True)[1]
-        return np.append(number, number.max() + 1)
-
-    centres = np.zeros((n + 1, 2))
-    for stack in stacks:
-        centres[list(stack.members)] = [frame.centre for frame in stack.frames]
-    tied = settings.tied and not settings.rigid
-    return Unknowns(
-        level_of=numbers(names.groups if settings.rigid else None),
-        family_of=numbers(names.families),
-        exposure_of=numbers(names.exposures if tied else None),
-        centres=centres,
-        held=np.append(np.full(n, np.nan) if held is None else held, 0.0),
-    )
-
-
-def _model(
-    measurements: Measurements, unknowns: Unknowns, biases: np.ndarray, weighted: bool
-) -> tuple[Equations, dict[str, float]]:
-    """Build the equations, and estimate the variances of the effects in them."""
-    pairs, shares = measurements.pairs, measurements.shares
-    squares = shares.power(2)
-    for detrended in (True, False):
-        variances = structure_variances(
-            pairs, squares.sum(axis=1), measurements.outside, detrended=detrended
-        )
-        has_structure = bool(np.any(variances[:, 0]))
-        variances[:, 0] += [pair.variance for pair in pairs] / measurements.ratios
-        variances[:, 0] += squares @ biases**2
-        variances[:, 1] /= measurements.ratios
-        if not weighted and pairs:
-            variances[:, 0] = variances[:, 0].mean()
-        equations = build_equations(pairs, shares, variances, unknowns)
-        levels = solve(equations, {}).unknowns[unknowns.level_of]
-        equations = build_equations(pairs, shares, variances, unknowns, levels)
-        of_effects = estimate_variances(equations)
-        if not has_structure or TRENDS & set(of_effects):
-            break
-    return equations, of_effects
 
 
 def _widening(equations: Equations, fit: Fit) -> np.ndarray:
@@ -168,115 +124,101 @@ def _widening(equations: Equations, fit: Fit) -> np.ndarray:
     in proportion to their information. A pair that all of it passes through is a bridge: nothing
     else constrains it, so that it may be off by the misfit as well as the rejected one.
     """
-    rows = equations.offset_rows
-    widening = np.zeros(len(rows))
-    misfits = np.abs(fit.residuals[rows])
-    rejected = np.flatnonzero(fit.weights[rows] < 0.5)
-    rejected = rejected[np.argsort(-misfits[rejected], kind="stable")][:N_BRIDGES]
-    if not rejected.size:
-        return widening
-    scale = sparse.diags_array(equations.sigmas)
-    offsets = (scale @ equations.design[rows]).tocsc()[:, fit.free].tocsr()
+    weights = fit.weights[equations.offset_rows]
+    misfits = np.abs(fit.residuals[equations.offset_rows]) * fit.sigmas
+    rejected = np.flatnonzero(weights < 0.5)
+    order = np.argsort(-(misfits / fit.sigmas)[rejected], kind="stable")
+    rejected = rejected[order][:N_BRIDGES]
+    offsets = equations.offsets[:, fit.free]
     potentials = fit.factor.solve(offsets[rejected].toarray().T)
-    currents = np.abs(offsets @ potentials) * (fit.weights[rows] / fit.sigmas**2)[:, None]
-    squares = (misfits * fit.sigmas)[rejected] ** 2
-    return np.max(np.where(currents > BRIDGE, squares, 0.0), axis=1)
-
-
-def _levels(
-    equations: Equations,
-    fit: Fit,
-    unknowns: Unknowns,
-    measurements: Measurements,
-    biases: np.ndarray,
-    remarks: Mapping[int, str],
-    inside: Sequence[MatchedStack],
-) -> tuple[Levels, float]:
-    """Centre the levels of each component without an anchor, and compute their errors."""
-    n = len(unknowns.level_of) - 1
-    components, anchored = _components(equations, measurements, unknowns)
-    in_mean = (components >= 0) & ~np.isin(np.arange(n), list(remarks))
-    in_mean |= ~np.isin(components, components[in_mean]) & (components >= 0)
-    has_level = np.flatnonzero(components >= 0)
-    rows = _about_mean(components, in_mean, anchored, unknowns.level_of[:n])
-    rows = _padded(rows, equations.design.shape[1])
-    values, errors = np.full(n, np.nan), np.full(n, np.nan)
-    values[has_level] = (rows @ fit.unknowns)[has_level]
-    closure, factors = _closure(equations, fit, components, measurements)
-    variance = fit.covariances(rows[has_level]) * factors[components[has_level]] ** 2
-    errors[has_level] = np.sqrt(np.maximum(variance, 0.0) + biases[has_level] ** 2)
-    shifts, shift_errors = _shifts(measurements, components)
-    levels = Levels(
-        values=values,
-        errors=errors,
-        components=components,
-        anchored=anchored,
-        shifts=shifts,
-        shift_errors=shift_errors,
-        reasons=_reasons(components, inside),
-        closure=closure,
-    )
-    return levels, float(factors.max(initial=1.0))
+    currents = np.abs(offsets @ potentials) * (weights / fit.sigmas**2)[:, None]
+    return np.max(np.where(currents > BRIDGE, misfits[rejected] ** 2, 0.0), axis=1, initial=0.0)
 
 
 def _components(
     equations: Equations, measurements: Measurements, unknowns: Unknowns
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Number the components that have a pair or an anchor in the order of their first members.
+    """Number the components that have a pair or an anchor, and mark those with an anchor.
 
-    -1 for exposures in none; with it whether each component is anchored.
+    The number is -1 for exposures in none.
     """
-    parts = equations.parts[unknowns.level_of]
     held = np.isfinite(unknowns.held)
-    tied = np.zeros(len(parts), dtype=bool)
-    tied[np.unique(measurements.shares.indices)] = True
-    has_level = np.isin(parts, parts[tied | held])[:-1]
-    components = np.full(len(parts) - 1, -1)
-    _, first, number = np.unique(parts[:-1][has_level], return_index=True, return_inverse=True)
-    components[has_level] = np.argsort(np.argsort(first))[number]
-    anchored = np.zeros(len(first), dtype=bool)
-    anchored[components[has_level & np.isin(parts, parts[held])[:-1]]] = True
-    return components, anchored
-
-
-def _about_mean(
-    components: np.ndarray, in_mean: np.ndarray, anchored: np.ndarray, level_of: np.ndarray
-) -> sparse.csr_array:
-    """Build the matrix that takes levels to levels minus the mean of a component without anchor."""
-    n = len(components)
-    free = np.flatnonzero((components >= 0) & ~np.append(anchored, False)[components])
-    shape = (n, len(anchored))
-    to_component = sparse.coo_array(
-        (np.ones(free.size), (free, components[free])), shape=shape
-    ).tocsr()
-    mean = sparse.diags_array(in_mean.astype(float)) @ to_component
-    mean = mean @ sparse.diags_array(1.0 / np.maximum(np.asarray(mean.sum(axis=0)), 1.0))
-    level = sparse.coo_array(
-        (np.ones(n), (np.arange(n), level_of)), shape=(n, int(level_of.max()) + 1)
-    ).tocsr()
-    return (level - to_component @ (mean.T @ level)).tocsr()
-
-
-def _padded(rows: sparse.csr_array, n_columns: int) -> sparse.csr_array:
-    return sparse.csr_array((rows.data, rows.indices, rows.indptr), (rows.shape[0], n_columns))
+    measured = held.copy()
+    measured[measurements.shares.indices] = True
+    parts = equations.parts[:-1]
+    has_level = np.isin(parts, equations.parts[measured])
+    components = np.full(len(parts), -1)
+    numbers, components[has_level] = np.unique(parts[has_level], return_inverse=True)
+    return components, np.isin(numbers, equations.parts[held])
 
 
 def _closure(
-    equations: Equations, fit: Fit, components: np.ndarray, measurements: Measurements
+    model: Model, fit: Fit, measurements: Measurements, components: np.ndarray
 ) -> tuple[tuple[float, float], np.ndarray]:
-    """Chi2 and degrees of freedom of all offsets, and the factor on errors of each component."""
+    """Chi2 and degrees of freedom of all offsets, and the factor on errors of each component.
+
+    Pairs share noise, for which the equations widen their errors. A residual by itself has the
+    variance of the pair minus that of its prediction.
+    """
+    equations, n_pairs = model.equations, len(measurements.pairs)
+    chosen = np.unique(np.linspace(0, n_pairs - 1, min(n_pairs, LARGEST_SAMPLE)).astype(int))
+    own = (model.own_variances + fit.sigmas**2 - equations.sigmas**2)[chosen]
+    fitted = fit.covariances(equations.offsets[chosen])
+    freedom = np.maximum(1.0 - fitted / own, 0.0)
+    residuals = fit.residuals[equations.offset_rows[chosen]] * fit.sigmas[chosen]
+    squares = residuals**2 / own
+    share = measurements.shares
+    of_pair = components[share.indices[share.indptr[chosen]]]
     n_components = int(components.max(initial=-1)) + 1
-    first = measurements.shares.indptr[:-1]
-    of_pair = components[measurements.shares.indices[first]] if len(first) else first
-    n_pairs = np.bincount(of_pair, minlength=n_components)
-    n_levels = np.bincount(components[components >= 0], minlength=n_components)
-    freedom = np.maximum(n_pairs - n_levels + 1, 0)
-    squares = fit.residuals[equations.offset_rows] ** 2
-    capped = np.bincount(of_pair, np.minimum(squares, LARGEST_MISFIT**2), minlength=n_components)
-    factors = np.ones(n_components)
-    open_loops = (freedom > 0) & (chdtrc(np.maximum(freedom, 1), capped) < LEAST_PROBABILITY)
-    factors[open_loops] = np.sqrt(np.maximum(capped / np.maximum(freedom, 1), 1.0))[open_loops]
-    return (float(squares.sum()), float(freedom.sum())), factors
+    freedoms, capped = (
+        np.bincount(of_pair, values, minlength=n_components)
+        for values in (freedom, np.minimum(squares, LARGEST_MISFIT**2))
+    )
+    factors = np.sqrt(np.maximum(capped / np.maximum(freedoms, 1.0), 1.0))
+    by_chance = chdtrc(np.maximum(freedoms, 1.0), capped) > LEAST_PROBABILITY
+    scale = n_pairs / max(len(chosen), 1)
+    closure = float(scale * squares.sum()), float(scale * freedom.sum())
+    return closure, np.where(by_chance, 1.0, factors)
+
+
+def _select(fit: Fit, columns: np.ndarray) -> sparse.csr_array:
+    """Build the matrix that selects unknowns."""
+    return sparse.eye_array(len(fit.unknowns), format="csr")[columns]
+
+
+def _about_means(
+    fit: Fit,
+    unknowns: Unknowns,
+    components: np.ndarray,
+    anchored: np.ndarray,
+    remarked: Sequence[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give levels about the mean of each component without an anchor, and their errors.
+
+    Exposures with a defect count in a mean only if all have one.
+    """
+    n, n_components = len(components), len(anchored)
+    levels = _select(fit, unknowns.level_of[:n])
+    clean = (components >= 0) & ~np.isin(np.arange(n), remarked)
+    free = (components >= 0) & ~np.append(anchored, False)[components]
+    averaged = free & (clean | ~np.isin(components, components[clean]))
+    counts = np.bincount(components[averaged], minlength=n_components)
+    members, numbers = np.flatnonzero(averaged), components[averaged]
+    means = sparse_matrix((n_components, n), numbers, members, 1.0 / counts[numbers]) @ levels
+    to_component = sparse_matrix((n, n_components), np.flatnonzero(free), components[free])
+    # Some at a time: levels about their means are a dense matrix.
+    batches = np.array_split(np.arange(n), n // BATCH + 1)
+    combined = [fit.combine(levels[batch] - to_component[batch] @ means) for batch in batches]
+    return tuple(np.concatenate(combined, axis=1))
+
+
+def _pair_results(
+    measurements: Measurements, equations: Equations, fit: Fit
+) -> tuple[PairResult, ...]:
+    rows = equations.offset_rows
+    columns = fit.sigmas, fit.residuals[rows] * fit.sigmas, fit.weights[rows]
+    values = np.stack(columns, axis=1).tolist()
+    return tuple(PairResult(p, *v) for p, v in zip(measurements.pairs, values, strict=True))
 
 
 def _shifts(measurements: Measurements, components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -284,10 +226,9 @@ def _shifts(measurements: Measurements, components: np.ndarray) -> tuple[np.ndar
     n = len(components)
     shifts = measurements.shifts[:n].copy()
     known = np.isfinite(shifts[:, 0])
-    for component in range(components.max(initial=-1) + 1):
+    for component in np.unique(components[known]):
         members = known & (components == component)
-        if members.any():
-            shifts[members] -= shifts[members].mean(axis=0)
+        shifts[members] -= shifts[members].mean(axis=0)
     errors = np.where(known, np.sqrt(measurements.shift_variances[:n]), np.nan)
     return shifts, np.stack([errors, errors], axis=1)
 
@@ -301,65 +242,50 @@ def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[st
 
 
 def _backgrounds(
-    equations: Equations,
-    fit: Fit,
-    of_effects: Mapping[str, float],
-    stacks: Sequence[Stack],
-    unknowns: Unknowns,
-    settings: _Settings,
+    model: Model, fit: Fit, unknowns: Unknowns, stacks: Sequence[Stack], plane_per: str | None
 ) -> Backgrounds:
-    """Predict the random effects, and make planes of the gradients where these are asked for."""
+    """Predict gradients, and make planes of them where these are asked for."""
     n = len(unknowns.level_of) - 1
-    kinds = [("visit gradient", unknowns.family_of[:n])]
-    if settings.plane_per != "group":
-        kinds.append(("exposure gradient", np.arange(n)))
-    combinations = [_gradient_rows(equations, kinds, axis) for axis in (0, 1)]
-    gradients = np.stack([rows @ fit.unknowns for rows in combinations], axis=1)
+    members = {"visit gradient": unknowns.family_of[:n], "exposure gradient": np.arange(n)}
+    if plane_per == "group":
+        del members["exposure gradient"]
+    columns = {name: np.r_[model.equations.columns[name]].reshape(2, -1) for name in members}
+    along = [
+        sum(_select(fit, columns[name][axis, member]) for name, member in members.items())
+        for axis in (0, 1)
+    ]
+    gradients = np.stack([rows @ fit.unknowns for rows in along], axis=1)
     errors, planes = np.full((n, 2), np.nan), ()
-    if settings.plane_per:
-        errors = np.sqrt(np.stack([fit.covariances(rows) for rows in combinations], axis=1))
+    if plane_per:
+        errors = np.stack([fit.combine(rows)[1] for rows in along], axis=1)
         frames = {k: f for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
         planes = tuple(
             frames[k].plane(gradient) if k in frames and gradient.any() else None
             for k, gradient in enumerate(gradients)
         )
     return Backgrounds(
-        sigmas={name: float(np.sqrt(variance)) for name, variance in of_effects.items()},
+        sigmas={name: float(np.sqrt(variance)) for name, variance in model.variances.items()},
         gradients=gradients,
         gradient_errors=errors,
         planes=planes,
     )
 
 
-def _gradient_rows(
-    equations: Equations, kinds: Sequence[tuple[str, np.ndarray]], axis: int
-) -> sparse.csr_array:
-    """Build the matrix that takes unknowns to the gradient of each exposure along an axis."""
-    n = len(kinds[0][1])
-    columns = []
-    for name, member in kinds:
-        own = equations.columns[name]
-        columns.append(own.start + axis * ((own.stop - own.start) // 2) + member)
-    rows = np.tile(np.arange(n), len(kinds))
-    return sparse.coo_array(
-        (np.ones(rows.size), (rows, np.concatenate(columns))),
-        shape=(n, equations.design.shape[1]),
-    ).tocsr()
-
-
-def _contrasts(
-    equations: Equations, fit: Fit, of_effects: Mapping[str, float], detectors: Sequence[str]
-) -> dict[str, tuple[float, float]]:
+def _contrasts(model: Model, fit: Fit, detectors: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Give the contrast of each region of a detector in the model, and its error."""
-    names = [name for name in REGIONS if name in of_effects]
-    columns = np.array(
-        [equations.columns[name].start + k for name in names for k in range(len(detectors))],
-        dtype=int,
-    )
-    rows = sparse.coo_array(
-        (np.ones(columns.size), (np.arange(columns.size), columns)),
-        shape=(columns.size, equations.design.shape[1]),
-    ).tocsr()
-    values, errors = rows @ fit.unknowns, np.sqrt(fit.covariances(rows))
+    names = [name for name in REGIONS if name in model.variances]
+    starts = np.array([model.equations.columns[name].start for name in names], dtype=int)
+    columns = np.add.outer(starts, np.arange(len(detectors))).ravel()
     keys = [f"{detector} {name}" for name in names for detector in detectors]
-    return dict(zip(keys, zip(values.tolist(), errors.tolist(), strict=True), strict=True))
+    values = np.stack(fit.combine(_select(fit, columns)), axis=1).tolist()
+    return dict(zip(keys, map(tuple, values), strict=True))
+
+
+def _count_ties(measurements: Measurements, unknowns: Unknowns) -> int:
+    """Count the exposures whose detectors lie in components that no pair connects."""
+    shares = measurements.shares.tocoo()
+    n_pairs, n = shares.shape
+    measured = np.unique(shares.col)
+    parts = connected_parts(n + n_pairs, shares.row + n, shares.col)[measured]
+    ends = np.unique([unknowns.exposure_of[measured], parts], axis=1)[0]
+    return int(np.count_nonzero(np.bincount(ends) > 1)) if ends.size else 0

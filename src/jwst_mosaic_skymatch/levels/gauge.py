@@ -1,16 +1,11 @@
 """The free constants: one for all levels, or one for each component."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 __all__ = [
-    "HeldLevels",
     "apply_constants",
     "apply_gauge",
     "constants_of_exposures",
-    "hold_levels",
-    "inverse_variance_mean",
 ]
 
 
@@ -70,91 +65,3 @@ def constants_of_exposures(
     for component in np.unique(components[chosen & (components >= 0)]):
         constants[component] = -levels[chosen & (components == component)].mean()
     return constants
-
-
-@dataclass(frozen=True)
-class HeldLevels:
-    """Levels of which some are held at what they were before.
-
-    Attributes
-    ----------
-    levels : ndarray, shape (n,)
-        All levels, MJy/sr.
-    constants : ndarray, shape (n_components,)
-        What was added to the matched levels of each component, MJy/sr; NaN for one
-        without held levels.
-    rms : float
-        How far the match is from the held levels, after the constants, MJy/sr; NaN when
-        there is nothing to compare, with no more than one of them in each component.
-    sigmas : float
-        The same in units of the errors: about 1 if they explain it.
-    """
-
-    levels: np.ndarray
-    constants: np.ndarray
-    rms: float
-    sigmas: float
-
-
-def hold_levels(
-    levels: np.ndarray,
-    errors: np.ndarray,
-    components: np.ndarray,
-    held: np.ndarray,
-    held_errors: np.ndarray,
-    otherwise: np.ndarray,
-) -> HeldLevels:
-    """Put levels on the zero point of some that are known already.
-
-    Parameters
-    ----------
-    levels, errors : ndarray, shape (n,)
-        Levels as they were matched and their errors, MJy/sr.
-    components : ndarray of int, shape (n,)
-        Component of each; -1 for none.
-    held, held_errors : ndarray, shape (n,)
-        Known levels and their errors, MJy/sr; NaN where none is.
-    otherwise : ndarray, shape (n,)
-        Levels of exposures whose component has no known one, or that are in none.
-
-    Returns
-    -------
-    HeldLevels
-        Known levels are kept to the last digit, wherever they are. All others of their
-        component have the matched level plus the mean of (held - matched), weighted by
-        the inverse variances.
-    """
-    known = np.isfinite(held)
-    difference, variance = held - levels, held_errors**2 + errors**2
-    constants = np.full(components.max(initial=-1) + 1, np.nan)
-    for component in np.unique(components[known & (components >= 0)]):
-        chosen = known & (components == component)
-        constants[component], _ = inverse_variance_mean(difference[chosen], variance[chosen])
-    placed = apply_constants(levels, components, constants, otherwise)
-    compared = known & (components >= 0)
-    residual = (held - placed)[compared]
-    dof = residual.size - np.isfinite(constants).sum()
-    rms = sigmas = np.nan
-    if dof > 0:
-        rms = np.sqrt(np.sum(residual**2) / dof)
-        with np.errstate(divide="ignore", invalid="ignore"):  # without errors
-            sigmas = np.sqrt(np.sum(residual**2 / variance[compared]) / dof)
-    return HeldLevels(
-        levels=np.where(known, held, placed),
-        constants=constants,
-        rms=float(rms),
-        sigmas=float(sigmas),
-    )
-
-
-def inverse_variance_mean(
-    values: np.ndarray, variances: np.ndarray
-) -> tuple[float, float]:  # numpydoc ignore=PR01,RT01
-    """Find the mean of values weighted by their inverse variances, and its variance.
-
-    If any variance is zero or not known, all values weigh the same.
-    """
-    usable = bool((np.isfinite(variances) & (variances > 0)).all())
-    weights = 1.0 / variances if usable else np.ones_like(values)
-    weights /= weights.sum()
-    return float(weights @ values), float(weights**2 @ variances)

@@ -1,5 +1,6 @@
 """Noise that pairs share, and the noise of each tile."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,10 +9,38 @@ from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
 
-__all__ = ["information_ratios", "noise_factors"]
+__all__ = ["information_ratios", "noise_factors", "weigh_pairs"]
 
 # Updates until the factors of the tiles are settled to a per cent.
 N_UPDATES = 30
+
+
+def weigh_pairs(
+    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compare pairs with all tiles around them.
+
+    Parameters
+    ----------
+    pairs : sequence of PairMeasurement
+        Pairs of the tiles.
+    summaries : sequence of TileSummary
+        The n tiles.
+
+    Returns
+    -------
+    ratios : ndarray, shape (n_pairs,)
+        See `information_ratios`.
+    outside : ndarray, shape (n_pairs,)
+        Share of the two tiles of each pair that lies outside of their overlap, 0 to 1.
+    factors : ndarray, shape (n,)
+        See `noise_factors`.
+    """
+    factors = noise_factors(pairs, summaries)
+    ratios = information_ratios(pairs, [summary.information for summary in summaries], factors)
+    both = np.array([summaries[p.first].n_cells + summaries[p.second].n_cells for p in pairs])
+    overlap = np.array([pair.quality.n_cells for pair in pairs])
+    return ratios, np.clip(1.0 - 2.0 * overlap / np.maximum(both, 1), 0.0, 1.0), factors
 
 
 def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
@@ -78,27 +107,26 @@ def information_ratios(
     solution.
     """
     scales = [np.float32(1.0 / factor) for factor in factors]
-    neighbours: list[list[int]] = [[] for _ in information]
-    for i, j in overlapping_pairs(information):
-        neighbours[i].append(j)
-        neighbours[j].append(i)
-    partners: list[dict[int, int]] = [{} for _ in information]
+    neighbours = np.array(overlapping_pairs(information), dtype=int).reshape(-1, 2)
+    by_first: defaultdict[int, list[int]] = defaultdict(list)
     for number, pair in enumerate(pairs):
-        partners[pair.first][pair.second] = number
+        by_first[pair.first].append(number)
+    least = np.finfo(np.float32).tiny
     ratios = np.ones(len(pairs))
-    for i, own in enumerate(information):
-        if not partners[i]:
-            continue
+    # One total at a time: maps of all tiles fill the memory.
+    for i, numbers in by_first.items():
+        own = information[i]
         weight = own.weight * scales[i]
         total = weight.copy()
-        for j in neighbours[i]:
+        for j in neighbours[np.any(neighbours == i, axis=1)].sum(axis=1) - i:
             mine, theirs = overlap_windows(own, information[j])
             total[mine] += information[j].weight[theirs] * scales[j]
-        for j, number in partners[i].items():
+        for number in numbers:
+            j = pairs[number].second
             mine, theirs = overlap_windows(own, information[j])
             other = information[j].weight[theirs] * scales[j]
             product = weight[mine] * other
-            alone = product / np.maximum(weight[mine] + other, np.finfo(np.float32).tiny)
-            joint = product / np.maximum(total[mine], np.finfo(np.float32).tiny)
+            alone = product / np.maximum(weight[mine] + other, least)
+            joint = product / np.maximum(total[mine], least)
             ratios[number] = joint.sum(dtype=float) / max(alone.sum(dtype=float), 1e-300)
     return np.clip(ratios, 1e-6, 1.0)

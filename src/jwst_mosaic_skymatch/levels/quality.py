@@ -24,7 +24,7 @@ ASYMMETRY_NOISE, SIGNIFICANCE = 0.7, 3.0
 
 NOISY = (
     "its pixels scatter {ratio:.3g} times as much around other exposures as these among "
-    "themselves: look at the image, and leave the exposure out if it is no image of this sky"
+    "themselves: check the image, and exclude the exposure if it is no image of this sky"
 )
 HITS = (
     "{share:.1%} of its cells stick out of all others: run the jump step again, or lower its "

@@ -20,6 +20,7 @@ __all__ = [
     "Flattening",
     "Levels",
     "Match",
+    "MatchedStack",
     "PairResult",
     "Stack",
     "unmatched",
@@ -81,6 +82,37 @@ class Stack:
     frames: tuple[DetectorFrame, ...]
     summary: TileSummary
     mean: Tile | StoredTile
+
+
+@dataclass(frozen=True)
+class MatchedStack:
+    """Exposures that may form a stack, after they have been compared with each other.
+
+    Attributes
+    ----------
+    stacks : tuple of Stack
+        The stack, or the parts that too few common cells leave unconnected.
+    pairs : tuple of PairMeasurement
+        Pairs of its members, by position of the exposures.
+    ratios : ndarray, shape (n_pairs,)
+        Part of the information of each pair that no other pair shares.
+    outside : ndarray, shape (n_pairs,)
+        Share of the two tiles outside of their overlap.
+    skies : mapping of int to float
+        Level of each exposure's own pixels, MJy/sr; NaN if there are none or it was not asked for.
+    obstacles : mapping of int to str
+        Why exposures have no tile.
+    factors : mapping of int to float
+        Factor between actual and quoted noise variance of exposures.
+    """
+
+    stacks: tuple[Stack, ...]
+    pairs: tuple[PairMeasurement, ...]
+    ratios: np.ndarray
+    outside: np.ndarray
+    skies: Mapping[int, float]
+    obstacles: Mapping[int, str]
+    factors: Mapping[int, float]
 
 
 @dataclass(frozen=True)

@@ -5,23 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
-from jwst_mosaic_skymatch.levels.equations import EFFECTS, Equations
+from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations
+from jwst_mosaic_skymatch.levels.matrices import Factorization
 
-__all__ = ["CUTOFF", "MISFIT", "PEDESTAL", "Fit", "solve"]
+__all__ = ["CUTOFF", "MISFIT", "Fit", "solve"]
 
 #: Residual, in its errors, from which on a row counts nothing.
 CUTOFF = 6.0
-#: Names of the variances of pedestals of detectors, and of offsets beside their errors: real skies
-#: do not close within noise.
-PEDESTAL, MISFIT = "pedestal", "misfit"
+#: Name of the variance of offsets beside their errors: real skies do not close within noise.
+MISFIT = "misfit"
 # Solutions with absolute deviations, and with the biweight.
 N_ABSOLUTE, N_BIWEIGHT = 6, 3
 # Weight of a row that disagrees with all others: zero would cut the graph.
 LEAST_WEIGHT = 1e-6
-# Right-hand sides that are solved for at a time.
-BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -33,18 +30,20 @@ class Fit:
     unknowns : ndarray, shape (n_columns,)
         Levels, with one of each component at zero, and predictions of the random effects, which
         are zero where an effect has no variance.
-    residuals : ndarray, shape (n_rows,)
+    residuals : ndarray, shape (n_measured,)
         Residuals in their errors.
-    weights : ndarray, shape (n_rows,)
+    weights : ndarray, shape (n_measured,)
         Robust weights, 0 to 1.
     sigmas : ndarray, shape (n_pairs,)
         Errors of the offsets, MJy/sr.
     deviance : float
         Minus twice the logarithm of the restricted likelihood, up to a constant.
-    factor : object
-        Factorization of the normal matrix of the free columns (`scipy.sparse.linalg.splu`).
-    free : ndarray of int
+    design : sparse array, shape (n_measured, n_free)
+        Measured rows, divided by their errors, in the free columns.
+    free : ndarray of int, shape (n_free,)
         Columns that are solved for.
+    factor : Factorization
+        That of the normal matrix of the free columns.
     """
 
     unknowns: np.ndarray
@@ -52,11 +51,12 @@ class Fit:
     weights: np.ndarray
     sigmas: np.ndarray
     deviance: float
-    factor: object
+    design: sparse.csr_array
     free: np.ndarray
+    factor: Factorization
 
-    def covariances(self, rows: sparse.csr_array) -> np.ndarray:
-        """Compute the variance of linear combinations of the unknowns.
+    def covariances(self, rows: sparse.sparray) -> np.ndarray:
+        """Compute the variances of linear combinations of the unknowns.
 
         Parameters
         ----------
@@ -68,26 +68,22 @@ class Fit:
         ndarray, shape (k,)
             Their variances.
         """
-        return self.variances_of(rows.tocsc()[:, self.free].tocsr())
+        return self.factor.variances(rows.tocsc()[:, self.free])
 
-    def variances_of(self, rows: sparse.csr_array) -> np.ndarray:
-        """Compute the same for combinations of the free unknowns alone.
+    def combine(self, rows: sparse.sparray) -> tuple[np.ndarray, np.ndarray]:
+        """Compute linear combinations of the unknowns, and their errors.
 
         Parameters
         ----------
-        rows : sparse array, shape (k, n_free)
-            The combinations.
+        rows : sparse array, shape (k, n_columns)
+            The combinations, see `covariances`.
 
         Returns
         -------
-        ndarray, shape (k,)
-            Their variances.
+        values, errors : ndarray, shape (k,)
+            The combinations with their 1-sigma errors.
         """
-        variances, rows = np.zeros(rows.shape[0]), rows.tocsr()
-        for start in range(0, len(variances), BATCH):
-            batch = rows[start : start + BATCH].toarray().T
-            variances[start : start + BATCH] = np.sum(batch * self.factor.solve(batch), axis=0)
-        return variances
+        return rows @ self.unknowns, np.sqrt(np.maximum(self.covariances(rows), 0.0))
 
 
 def solve(
@@ -131,75 +127,60 @@ def solve(
     .. [1] Henderson 1975, Biometrics 31, 423, doi:10.2307/2529430
     .. [2] Patterson & Thompson 1971, Biometrika 58, 545, doi:10.1093/biomet/58.3.545
     """
-    precision, volume = _prior(equations, variances)
+    n_measured = equations.n_measured
     sigmas = np.sqrt(equations.sigmas**2 + variances.get(MISFIT, 0.0) + widening)
-    volume += 2.0 * float(np.sum(np.log(sigmas / equations.sigmas)))
-    scale = np.ones(len(equations.values))
+    roots, deviance = _prior(equations, variances)
+    deviance += 2.0 * float(np.sum(np.log(sigmas / equations.sigmas)))
+    scale = np.append(np.ones(n_measured), roots)
     scale[equations.offset_rows] = equations.sigmas / sigmas
-    values = scale * equations.values
-    active = np.isfinite(precision)
-    active[_fixed(equations)] = False
-    free = np.flatnonzero(active)
-    design = (sparse.diags_array(scale) @ equations.design).tocsc()[:, free].tocsr()
-    prior = sparse.diags_array(precision[free])
-    if variances.get(PEDESTAL):
-        prior = prior + _padded(equations.ties / variances[PEDESTAL], len(precision))[free][:, free]
-    weights, unknowns = np.ones(len(equations.values)), np.zeros(free.size)
-    for k in range(N_ABSOLUTE + N_BIWEIGHT):
-        weighted = (design.T @ sparse.diags_array(weights)).tocsr()
-        factor = _factorize(weighted @ design + prior)
+    free = np.flatnonzero(_is_active(equations, roots))
+    columns = equations.design[:, free]
+    columns.data *= scale[columns.indices]
+    design, values = columns.tocsr(), scale * equations.values
+    weights = np.ones(len(values))
+    for k in range(N_ABSOLUTE + N_BIWEIGHT if robust else 1):
+        weighted = columns.T
+        weighted.data = columns.data * weights[columns.indices]
+        factor = Factorization(weighted @ design)
         if k == 0:
-            volume += _log_determinant(factor)
+            deviance += factor.log_determinant
         unknowns = factor.solve(weighted @ values)
         residuals = values - design @ unknowns
-        if not robust:
-            break
-        size = np.abs(residuals)
+        size = np.abs(residuals[:n_measured])
         inside = np.maximum(1.0 - (size / CUTOFF) ** 2, 0.0)
-        weights = 1.0 / np.maximum(size, 1.0) if k < N_ABSOLUTE - 1 else inside**2 + LEAST_WEIGHT
-    inside = np.maximum(1.0 - (residuals / CUTOFF) ** 2, 0.0)
-    volume += np.sum(CUTOFF**2 / 3.0 * (1.0 - inside**3)) + unknowns @ (prior @ unknowns)
-    every = np.zeros(len(precision))
-    every[: equations.n_levels] = np.nan_to_num(equations.held)
+        if robust:
+            absolute = k < N_ABSOLUTE - 1
+            rule = 1.0 / np.maximum(size, 1.0) if absolute else inside**2 + LEAST_WEIGHT
+            weights[:n_measured] = rule
+    deviance += np.sum(CUTOFF**2 / 3.0 * (1.0 - inside**3)) + np.sum(residuals[n_measured:] ** 2)
+    every = np.nan_to_num(equations.fixed)
     every[free] = unknowns
-    return Fit(every, residuals, np.minimum(weights, 1.0), sigmas, float(volume), factor, free)
-
-
-def _fixed(equations: Equations) -> np.ndarray:
-    """List the levels that are not solved for: those held, and one of each other component."""
-    held = np.isfinite(equations.held)
-    first = np.unique(equations.parts, return_index=True)[1]
-    anchored = np.isin(equations.parts[first], equations.parts[held])
-    return np.concatenate([np.flatnonzero(held), first[~anchored]])
-
-
-def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.ndarray, float]:
-    """Give the prior precision of all columns, infinite for no part of the model, and ln |Theta|."""
-    precision = np.zeros(equations.design.shape[1])
-    volume = 0.0
-    for name in EFFECTS:
-        variance = variances.get(name, 0.0)
-        own = equations.columns[name]
-        precision[own] = 1.0 / variance if variance else np.inf
-        volume += (own.stop - own.start) * np.log(variance) if variance else 0.0
-    if variances.get(PEDESTAL):
-        volume += equations.ties.trace() * np.log(variances[PEDESTAL])
-    return precision, volume
-
-
-def _padded(matrix: sparse.csr_array, n: int) -> sparse.csr_array:
-    padded = matrix.tocoo()
-    return sparse.coo_array((padded.data, (padded.row, padded.col)), shape=(n, n)).tocsr()
-
-
-def _factorize(normal: sparse.sparray) -> object:
-    return splu(
-        normal.tocsc(),
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
+    return Fit(
+        unknowns=every,
+        residuals=residuals[:n_measured],
+        weights=np.minimum(weights[:n_measured], 1.0),
+        sigmas=sigmas,
+        deviance=float(deviance),
+        design=design[:n_measured],
+        free=free,
+        factor=factor,
     )
 
 
-def _log_determinant(factor: object) -> float:
-    return float(np.sum(np.log(np.abs(factor.U.diagonal()))))
+def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.ndarray, float]:
+    """Give the root of the prior precision of each column, and ln |Theta|."""
+    roots, volume = np.zeros(len(equations.fixed)), 0.0
+    for name, variance in variances.items():
+        if name != MISFIT:
+            own = equations.columns[name]
+            rank = equations.tie_rank if name == PEDESTAL else own.stop - own.start
+            roots[own] = 1.0 / np.sqrt(variance)
+            volume += rank * float(np.log(variance))
+    return roots, volume
+
+
+def _is_active(equations: Equations, roots: np.ndarray) -> np.ndarray:
+    """Mark the unknowns: levels that are not fixed, and effects with a variance."""
+    active = roots > 0.0
+    active[equations.columns[PEDESTAL]] = True
+    return active & np.isnan(equations.fixed)

@@ -12,6 +12,8 @@ __all__ = ["structure_variances"]
 # Scatter of the strips of a pair, and of all pairs, in its own errors, from which on it is not
 # taken for noise.
 SIGNIFICANCE, COMMON_SIGNIFICANCE = 3.0, 4.0
+# Least variance of an offset by noise, (MJy/sr)^2.
+LEAST_VARIANCE = 1e-30
 # Range of the exponent of the variance of a mean of strips: 1 if they are independent, smaller
 # for 1/f noise.
 EXPONENTS = (0.2, 1.0)
@@ -48,43 +50,26 @@ def structure_variances(
     Strips of an exposure, rows or columns, have a common variance, and the mean of n of them
     :math:`v n^{-\\alpha}`. A pair that scatters by more has its own variance.
     """
+    if not pairs:
+        return np.zeros((0, 2))
+    noise = np.array([max(pair.variance, LEAST_VARIANCE) for pair in pairs])
+    # Variance and number of strips, (n_pairs, 2 axes, 2 widths, 2).
+    scatter = np.array([[s.scatter(detrended) for s in pair.quality.strips] for pair in pairs])
+    relative, n_strips = scatter[..., 0] / noise[:, None, None], scatter[..., 1]
     common = np.zeros(len(pairs))
     for axis in (0, 1):
-        variance, exponent = _strip_noise(pairs, squares, axis, detrended)
-        n_strips = np.array([pair.quality.strips[axis].n_strips for pair in pairs])
-        common += squares * variance * n_strips**-exponent
-    own = np.array([_excess(pair, detrended) for pair in pairs])
-    noise = np.array([max(pair.variance, 1e-30) for pair in pairs])
+        narrow, wide = (
+            _median_excess(relative[:, axis, width], n_strips[:, axis, width], noise / squares)
+            for width in (0, 1)
+        )
+        exponent = 1.0
+        if narrow > 0.0 and wide > 0.0:
+            exponent = float(np.clip(np.log(narrow / wide) / np.log(WIDE), *EXPONENTS))
+        common += squares * narrow * n_strips[:, axis, 0] ** -exponent
+    significant = relative > 1.0 + SIGNIFICANCE * np.sqrt(2.0 / n_strips)
+    own = np.max(np.where(significant, relative - 1.0, 0.0), axis=(1, 2)) * noise
     variances = np.maximum(common, own)
     return np.stack([outside * variances, 1.0 + variances / noise], axis=1)
-
-
-def _excess(pair: PairMeasurement, detrended: bool) -> float:
-    """Give the variance that the strips of a pair have beyond noise; 0 within errors."""
-    noise, excess = pair.variance, 0.0
-    for one in pair.quality.strips:
-        for variance, n in one.scatter(detrended):
-            if variance > noise * (1.0 + SIGNIFICANCE * np.sqrt(2.0 / n)):
-                excess = max(excess, variance - noise)
-    return excess
-
-
-def _strip_noise(
-    pairs: Sequence[PairMeasurement], squares: np.ndarray, axis: int, detrended: bool
-) -> tuple[float, float]:
-    """Estimate the variance of a strip of one exposure, and the exponent."""
-    if not pairs:
-        return 0.0, 1.0
-    noise = np.array([max(pair.variance, 1e-30) for pair in pairs])
-    scatter = np.array([pair.quality.strips[axis].scatter(detrended) for pair in pairs])
-    narrow, wide = (
-        _median_excess(of_width[:, 0] / noise, of_width[:, 1], noise / squares)
-        for of_width in np.moveaxis(scatter, 1, 0)
-    )
-    if narrow <= 0.0 or wide <= 0.0:
-        return narrow, 1.0
-    exponent = float(np.log(narrow / wide) / np.log(WIDE))
-    return narrow, min(max(exponent, EXPONENTS[0]), EXPONENTS[1])
 
 
 def _median_excess(scatter: np.ndarray, n_strips: np.ndarray, unit: np.ndarray) -> float:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.levels.equations import EFFECTS, Equations
-from jwst_mosaic_skymatch.levels.solve import MISFIT, PEDESTAL, Fit, solve
+from jwst_mosaic_skymatch.levels.equations import EFFECTS, PEDESTAL, Equations
+from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
+from jwst_mosaic_skymatch.levels.solve import MISFIT, Fit, solve
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
 
 __all__ = ["estimate_variances"]
@@ -29,6 +30,9 @@ STEP, FINE_STEP = 4.0, 1.5
 SMALLEST, LARGEST = 0.3, 10.0
 # Fine steps to either side over which the mean is taken.
 N_FINE = 4
+# Difference of deviances up to which the smaller standard deviation is taken: nothing constrains
+# the pedestals of components that a single exposure ties.
+FLAT = 1e-6
 
 
 def estimate_variances(
@@ -55,24 +59,25 @@ def estimate_variances(
     robust weights are part of each evaluation: weights from one model applied to another would
     let gradients absorb a spoiled pair.
     """
-    chosen: dict[str, float] = {}
-    start = solve(equations, {PEDESTAL: 1.0} if equations.ties.nnz else {})
-    largest = max(float(np.abs(start.residuals).max(initial=1.0)), 1.0)
-    if equations.ties.nnz:
-        chosen[PEDESTAL] = _search(equations, chosen, PEDESTAL, largest)[0] ** 2
+    chosen = {PEDESTAL: 1.0} if equations.tie_rank else {}
+    residuals = solve(equations, chosen).residuals
+    largest = max(float(np.abs(residuals).max(initial=1.0)), 1.0)
+    if equations.tie_rank:
+        chosen[PEDESTAL] = _search(equations, {}, PEDESTAL, largest)[0]
+        chosen[PEDESTAL] = _mean_variance(equations, chosen, PEDESTAL)
     candidates = [name for name in effects if _scale(equations, name) > 0.0]
     while candidates:
-        fit = solve(equations, chosen)
         plain = solve(equations, chosen, robust=False)
         tried = [name for name in candidates if _score(equations, plain, name) > LEAST_SCORE]
         if not tried:
             break
+        deviance = solve(equations, chosen).deviance
         results = {name: _search(equations, chosen, name, largest) for name in tried}
-        gains = {name: fit.deviance - d - SIGNIFICANCE[name] for name, (_, d) in results.items()}
+        gains = {name: deviance - d - SIGNIFICANCE[name] for name, (_, d) in results.items()}
         best = max(gains, key=lambda name: gains[name])
         if gains[best] <= 0.0:
             break
-        chosen[best] = results[best][0] ** 2
+        chosen[best] = results[best][0]
         candidates.remove(best)
         for name in chosen:
             chosen[name] = _mean_variance(equations, chosen, name)
@@ -85,21 +90,17 @@ def _score(equations: Equations, fit: Fit, name: str) -> float:
     With residuals r and the projection P of the model, the derivative of the deviance by the
     variance at zero is :math:`\mathrm{tr}(U^T P U) - |U^T r|^2`.
     """
-    scale = np.ones(len(equations.values))
-    scale[equations.offset_rows] = equations.sigmas / fit.sigmas
+    n_pairs, n_measured = len(fit.sigmas), equations.n_measured
     if name == MISFIT:
-        shape = (scale.size, len(fit.sigmas))
-        entries = (1.0 / fit.sigmas, (equations.offset_rows, np.arange(shape[1])))
-        effect = sparse.coo_array(entries, shape=shape).tocsc()
+        shape, rows = (n_measured, n_pairs), equations.offset_rows
+        effect = sparse_matrix(shape, rows, np.arange(n_pairs), 1.0 / fit.sigmas)
     else:
-        effect = (sparse.diags_array(scale) @ equations.design[:, equations.columns[name]]).tocsc()
-    effect = effect[:, np.diff(effect.indptr) > 0]
-    if not effect.shape[1]:
-        return 0.0
-    model = sparse.diags_array(scale) @ equations.design[:, fit.free]
-    crossed = (model.T @ effect).tocsr()
-    absorbed = fit.variances_of(crossed.T)
-    trace = float(effect.power(2).sum() - absorbed.sum())
+        scale = np.ones(n_measured)
+        scale[equations.offset_rows] = equations.sigmas / fit.sigmas
+        effect = sparse.diags_array(scale) @ equations.measured(name)
+    effect = effect[:, np.flatnonzero(abs(effect).sum(axis=0))]
+    absorbed = fit.factor.variances(effect.T @ fit.design).sum()
+    trace = float(effect.power(2).sum() - absorbed)
     size = float(np.sum((effect.T @ fit.residuals) ** 2))
     return (size / trace - 1.0) * np.sqrt(0.5 * effect.shape[1]) if trace > 0.0 else 0.0
 
@@ -107,28 +108,28 @@ def _score(equations: Equations, fit: Fit, name: str) -> float:
 def _search(
     equations: Equations, others: Mapping[str, float], name: str, largest: float
 ) -> tuple[float, float]:
-    """Search the standard deviation of an effect, and give it with its deviance."""
+    """Search the variance of an effect, and give it with its deviance."""
     n_steps = int(np.ceil(np.log(LARGEST * largest / SMALLEST) / np.log(STEP)))
     sigmas = SMALLEST / _scale(equations, name) * STEP ** np.arange(n_steps + 1)
-    deviances = [solve(equations, {**others, name: sigma**2}).deviance for sigma in sigmas]
-    best = int(np.argmin(deviances))
-    return float(sigmas[best]), float(deviances[best])
+    deviances = _deviances(equations, others, name, sigmas**2)
+    best = int(np.argmax(deviances < deviances.min() + FLAT))
+    return float(sigmas[best] ** 2), float(deviances[best])
+
+
+def _deviances(
+    equations: Equations, others: Mapping[str, float], name: str, variances: np.ndarray
+) -> np.ndarray:
+    return np.array([solve(equations, {**others, name: float(v)}).deviance for v in variances])
 
 
 def _scale(equations: Equations, name: str) -> float:
     """Give the inverse of the size of an effect that changes some measurement by its error."""
-    if name in (PEDESTAL, MISFIT):
-        own = equations.design[:, : equations.n_levels]
-    else:
-        own = equations.design[:, equations.columns[name]]
+    own = equations.measured(PEDESTAL if name == MISFIT else name)
     return float(sparse.linalg.norm(own, axis=0).max()) if own.nnz else 0.0
 
 
 def _mean_variance(equations: Equations, chosen: Mapping[str, float], name: str) -> float:
     """Average the variance of one effect over its likelihood; few members leave it uncertain."""
-    sigmas = np.sqrt(chosen[name]) * FINE_STEP ** np.arange(-N_FINE, N_FINE + 1)
-    deviances = np.array(
-        [solve(equations, {**chosen, name: sigma**2}).deviance for sigma in sigmas]
-    )
-    likelihoods = np.exp(0.5 * (deviances.min() - deviances))
-    return float(np.average(sigmas**2, weights=likelihoods))
+    variances = chosen[name] * FINE_STEP ** (2.0 * np.arange(-N_FINE, N_FINE + 1))
+    deviances = _deviances(equations, chosen, name, variances)
+    return float(np.average(variances, weights=np.exp(0.5 * (deviances.min() - deviances))))

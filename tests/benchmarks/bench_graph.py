@@ -1,0 +1,104 @@
+"""Time and memory of levels, variances and all errors of a mosaic of 12,000 exposures.
+
+    PYTHONPATH=src:tests python tests/benchmarks/bench_graph.py [side]
+
+Makes up the measurements of side x side stacks (55) of four exposures each: all pairs inside
+stacks, and those of the means of each stack and its eight neighbours. The exposures of a stack have
+one gradient. Fails beyond 60 s of one processor or 1 GB.
+"""
+
+import resource
+import sys
+import time
+from itertools import combinations
+
+import numpy as np
+from levels.synthetic import REACH, grid, measure, neighbours
+
+from jwst_mosaic_skymatch.levels import estimate, model
+from jwst_mosaic_skymatch.levels.assembly import assemble
+from jwst_mosaic_skymatch.levels.equations import number_unknowns
+from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
+from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+
+N_MEMBERS = 4
+GRADIENT = 1e-4
+LARGEST_TIME, LARGEST_MEMORY = 60.0, 1000.0
+
+
+def make_stack(number, centre, members):
+    """Describe a stack of exposures that cover the same blocks."""
+    x, y = ((centre - REACH) / (REACH / 4.0)).astype(int).tolist()
+    whole = BlockMap(x, y, np.ones((8, 8), dtype=np.float32))
+    summary = TileSummary(whole, whole, 40_000, True, 1.0, 1.0)
+    n = len(members)
+    frame = DetectorFrame(centre, centre, np.eye(2), (100, 100))
+    flattening = Flattening(np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2)))
+    return Stack(f"{number}", members, flattening, (whole,) * n, (frame,) * n, summary, None)
+
+
+def make_mosaic(side, rng):
+    """Make up stacks, and the pairs inside and between them."""
+    places = grid(side, rng)
+    gradients = rng.normal(0.0, GRADIENT, (side**2, 2))
+    sky = type(places)(
+        levels=rng.normal(0.0, 1.0, N_MEMBERS * side**2),
+        centres=np.repeat(places.centres, N_MEMBERS, axis=0),
+        gradients=np.repeat(gradients, N_MEMBERS, axis=0),
+    )
+    members = np.arange(len(sky.levels)).reshape(-1, N_MEMBERS).tolist()
+    stacks = tuple(
+        make_stack(k, centre, tuple(own))
+        for k, (centre, own) in enumerate(zip(places.centres, members, strict=True))
+    )
+    inside = []
+    for stack, own in zip(stacks, members, strict=True):
+        pairs = [measure(sky, ((i,), (j,)), rng) for i, j in combinations(own, 2)]
+        ones = np.ones(len(pairs))
+        usual = dict.fromkeys(own, 1.0)
+        inside.append(MatchedStack((stack,), tuple(pairs), ones, 0.0 * ones, usual, {}, usual))
+    between = [measure(sky, (members[i], members[j]), rng, (i, j)) for i, j in neighbours(places)]
+    return sky, stacks, inside, between
+
+
+def timed(seconds, name, function):
+    """Add up the time that a function takes."""
+
+    def run(*args, **kwargs):
+        start = time.process_time()
+        result = function(*args, **kwargs)
+        seconds[name] = seconds.get(name, 0.0) + time.process_time() - start
+        return result
+
+    return run
+
+
+def main():
+    """Run the benchmark."""
+    side = int(sys.argv[1]) if len(sys.argv) > 1 else 55
+    sky, stacks, inside, between = make_mosaic(side, np.random.default_rng(0))
+    n, names = len(sky.levels), [stack.label for stack in stacks for _ in stack.members]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    seconds = {}
+    estimate.select_model = timed(seconds, "model", estimate.select_model)
+    model.estimate_variances = timed(seconds, "of it variances", model.estimate_variances)
+    estimate.solve = timed(seconds, "solution", estimate.solve)
+    estimate._about_means = timed(seconds, "errors", estimate._about_means)
+    start = time.process_time()
+    measurements = timed(seconds, "assembly", assemble)(n, inside, stacks, between)
+    unknowns = number_unknowns(None, names, None, dict(enumerate(sky.centres)))
+    match = estimate.estimate_levels(measurements, unknowns, inside, stacks)
+    total = time.process_time() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+    errors = match.levels.values - (sky.levels - sky.levels.mean())
+    pull = np.sqrt(np.mean((errors / match.levels.errors) ** 2))
+    print(f"{n} exposures, {len(stacks)} stacks, {len(measurements.pairs)} pairs")
+    print({name: round(value, 1) for name, value in seconds.items()}, f"total {total:.1f} s")
+    print(f"memory {memory:.0f} MB, {before:.0f} MB before")
+    print(f"{dict(match.backgrounds.sigmas)}, pull {pull:.2f}, closure {match.levels.closure}")
+    return int(total > LARGEST_TIME or memory > LARGEST_MEMORY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

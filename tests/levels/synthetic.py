@@ -1,0 +1,129 @@
+"""Made-up measurements of pairs of tiles with known levels and backgrounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jwst_mosaic_skymatch.levels.equations import Unknowns
+from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
+from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
+from jwst_mosaic_skymatch.offsets.strips import StripScatter
+from jwst_mosaic_skymatch.offsets.trends import Region
+
+# Half of the side of an exposure, cells.
+REACH = 100.0
+
+
+@dataclass(frozen=True)
+class Sky:
+    """True unknowns of n exposures, and the errors of measurements.
+
+    ``gradients`` has shape (n, 2), MJy/sr per cell; ``glow`` is that of the left edge of the
+    detector. ``noise`` and ``trend_noise`` are the errors of offsets and of gradients.
+    """
+
+    levels: np.ndarray
+    centres: np.ndarray
+    gradients: np.ndarray | None = None
+    gains: np.ndarray | None = None
+    glow: float = 0.0
+    noise: float = 1e-3
+    trend_noise: float = 1e-5
+
+
+def quality(noise: float = 1e-3, n_cells: int = 1000, **changes: object) -> PairQuality:
+    """Quality of a pair without structure, hits, or noise beyond the quoted one."""
+    strip = StripScatter(20.0, 5.0, noise**2, noise**2, noise**2, noise**2)
+    values = dict(
+        noise_ratio=1.0,
+        quoted_variance=noise**2,
+        asymmetry=0.0,
+        excess=(0.0, 0.0),
+        strips=(strip, strip),
+        n_cells=n_cells,
+    )
+    return PairQuality(**(values | changes))
+
+
+def measure(
+    sky: Sky,
+    ends: tuple[Sequence[int], Sequence[int]],
+    rng: np.random.Generator,
+    positions: tuple[int, int] | None = None,
+) -> PairMeasurement:
+    """Measure the mean of some exposures against that of others, where both overlap."""
+    first, second = (list(end) for end in ends)
+    members = np.array(first + second)
+    shares = np.repeat([1.0 / len(first), -1.0 / len(second)], [len(first), len(second)])
+    place = sky.centres[members].mean(axis=0) + rng.uniform(-0.2, 0.2, 2) * REACH
+    brightness = rng.uniform(0.0, 2.0)
+    gradients = np.zeros((len(sky.levels), 2)) if sky.gradients is None else sky.gradients
+    gains = np.zeros(len(sky.levels)) if sky.gains is None else sky.gains
+    levers = np.sum((place - sky.centres[members]) * gradients[members], axis=1)
+    truth = [
+        shares @ (sky.levels[members] + levers + gains[members] * brightness),
+        *(shares @ gradients[members]),
+        shares @ gains[members],
+    ]
+    sigmas = [sky.noise, sky.trend_noise, sky.trend_noise, 1e-3]
+    # The mean image has half of each level.
+    centre = [*place, brightness + 0.5 * abs(shares) @ sky.levels[members]]
+    regions = ()
+    if sky.glow:
+        # Two edges of one detector, which do not cover each other.
+        regions, edge = (Region("MIRIMAGE", "left", None),), rng.uniform(-0.5, 0.5)
+        truth[0] += sky.glow * edge
+        truth.append(sky.glow)
+        sigmas.append(5.0 * sky.noise)
+        centre.append(edge)
+    estimate = np.array(truth) + sigmas * rng.standard_normal(len(sigmas))
+    i, j = positions or (first[0], second[0])
+    covariance, centre = np.diag(np.square(sigmas)), np.array(centre)
+    return PairMeasurement(i, j, estimate, covariance, centre, regions, None, quality(sky.noise))
+
+
+def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object) -> Measurements:
+    """Put pairs of two exposures in terms of n exposures, and of an image after them."""
+    values = dict(
+        pairs=tuple(pairs),
+        shares=pair_shares(n + 1, pairs),
+        ratios=np.ones(len(pairs)),
+        outside=np.ones(len(pairs)),
+        shifts=np.full((n + 1, 2), np.nan),
+        shift_variances=np.ones(n + 1),
+        factors=np.ones(n),
+    )
+    return Measurements(**(values | changes))
+
+
+def unknowns_of(sky: Sky, **changes: object) -> Unknowns:
+    """Number a level, a family and an exposure for each exposure, and an image after them."""
+    n = len(sky.levels)
+    values = dict(
+        level_of=np.arange(n + 1),
+        family_of=np.arange(n + 1),
+        exposure_of=np.arange(n + 1),
+        centres=np.append(sky.centres, np.zeros((1, 2)), axis=0),
+        held=np.append(np.full(n, np.nan), 0.0),
+    )
+    return Unknowns(**(values | changes))
+
+
+def grid(side: int, rng: np.random.Generator, **changes: object) -> Sky:
+    """Place exposures in a square of ``side`` x ``side``, with levels of some MJy/sr."""
+    y, x = np.divmod(np.arange(side**2), side)
+    centres = 1.5 * REACH * np.stack([x, y], axis=1).astype(float)
+    levels = rng.normal(0.0, 1.0, side**2)
+    return Sky(levels=levels - levels.mean(), centres=centres, **changes)
+
+
+def neighbours(sky: Sky) -> list[tuple[int, int]]:
+    """List the exposures that overlap: those beside each other, and diagonal ones."""
+    distance = np.abs(sky.centres[:, None] - sky.centres).max(axis=2)
+    return [(i, j) for i, j in np.argwhere(distance < 2.0 * REACH).tolist() if i < j]
+
+
+def measure_all(sky: Sky, rng: np.random.Generator) -> list[PairMeasurement]:
+    """Measure all pairs of exposures that overlap."""
+    return [measure(sky, ((i,), (j,)), rng) for i, j in neighbours(sky)]

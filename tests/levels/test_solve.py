@@ -1,0 +1,179 @@
+"""Solution, covariance and likelihood against dense algebra, and variance components."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from levels.synthetic import grid, measure_all, measurements_of, unknowns_of
+
+from jwst_mosaic_skymatch.levels import model
+from jwst_mosaic_skymatch.levels.equations import PEDESTAL, build_equations
+from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
+from jwst_mosaic_skymatch.levels.measurements import pair_shares
+from jwst_mosaic_skymatch.levels.solve import CUTOFF, MISFIT, solve
+from jwst_mosaic_skymatch.levels.variances import estimate_variances
+
+N = 9
+VARIANCES = {"visit gradient": 1e-8, "gain": 1e-5, PEDESTAL: 0.5, MISFIT: 1e-6}
+
+
+@pytest.fixture
+def dense():
+    """Equations, and the dense design matrix, values, R and Theta written down by hand."""
+    rng = np.random.default_rng(0)
+    sky = grid(3, rng)
+    pairs = measure_all(sky, rng)
+    families = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3])
+    exposures = np.array([0, 1, 2, 3, 0, 4, 5, 6, 0, 7])
+    unknowns = unknowns_of(sky, family_of=families, exposure_of=exposures)
+    variances = np.array([[(1 + k % 3) * 1e-6, 1 + k % 2] for k in range(len(pairs))])
+    equations = build_equations(pairs, pair_shares(N + 1, pairs), variances, unknowns)
+    rows, errors = [], []
+    for pair, (variance, factor) in zip(pairs, variances, strict=True):
+        offset, trends = np.zeros(N + 6 + N), np.zeros((3, N + 6 + N))
+        for sign, k in ((1.0, pair.first), (-1.0, pair.second)):
+            lever = pair.centre[:2] - sky.centres[k]
+            offset[k] += sign
+            offset[N + families[k]] += sign * lever[0]
+            offset[N + 3 + families[k]] += sign * lever[1]
+            offset[N + 6 + k] += sign * pair.centre[2]
+            trends[0, N + families[k]] += sign
+            trends[1, N + 3 + families[k]] += sign
+            trends[2, N + 6 + k] += sign
+        rows += [offset, *trends]
+        errors += [variance + VARIANCES[MISFIT], *(factor * np.diag(pair.covariance)[1:])]
+    design, values = np.array(rows), np.concatenate([pair.estimate for pair in pairs])
+    ties = np.zeros((N, N))
+    ties[np.ix_([0, 4, 8], [0, 4, 8])] = np.eye(3) - 1.0 / 3.0
+    return equations, design, values, np.array(errors), ties
+
+
+def joint(design, values, errors, ties, variances=VARIANCES):
+    """Solve with the first level at zero; give the covariance, and the deviance."""
+    prior = np.zeros((N + 6 + N,) * 2)
+    prior[:N, :N] = ties / variances[PEDESTAL]
+    effects = np.repeat([variances["visit gradient"], variances["gain"]], [6, N])
+    prior[N:, N:] = np.diag(1.0 / effects)
+    matrix = (design.T / errors @ design + prior)[1:, 1:]
+    covariance = np.zeros((N + 6 + N,) * 2)
+    covariance[1:, 1:] = np.linalg.inv(matrix)
+    solution = covariance @ design.T @ (values / errors)
+    residuals = values - design @ solution
+    deviance = np.log(errors).sum() + np.log(effects).sum() + 2.0 * np.log(variances[PEDESTAL])
+    deviance += np.linalg.slogdet(matrix)[1] + np.sum(residuals**2 / errors)
+    return solution, covariance, residuals, deviance + solution @ prior @ solution
+
+
+def columns_of(equations):
+    own = equations.columns
+    return np.r_[
+        :N, own["visit gradient"].start + np.r_[0:3, 4:7], own["gain"].start + np.arange(N)
+    ]
+
+
+def test_solution_and_covariance(dense):
+    equations, *by_hand = dense
+    fit = solve(equations, VARIANCES, robust=False)
+    solution, covariance, residuals, _ = joint(*by_hand)
+    columns = columns_of(equations)
+    np.testing.assert_allclose(fit.unknowns[columns], solution, rtol=1e-6, atol=1e-10)
+    select = sparse_matrix((len(columns), len(fit.unknowns)), np.arange(len(columns)), columns)
+    np.testing.assert_allclose(fit.covariances(select), np.diag(covariance), rtol=1e-6)
+    np.testing.assert_allclose(fit.sigmas**2, by_hand[2][::4], rtol=1e-6)
+    offsets = fit.residuals[equations.offset_rows] * fit.sigmas
+    np.testing.assert_allclose(offsets, residuals[::4], atol=1e-9)
+
+
+@pytest.mark.parametrize("name", list(VARIANCES))
+def test_differences_of_the_likelihood(dense, name):
+    """The biweight of small residuals is their square, so that a wide cutoff is dense algebra."""
+    equations, design, values, errors, ties = dense
+    small = 1e-3
+    quiet = replace(equations, values=small * equations.values)
+    changed = {**VARIANCES, name: 3.0 * VARIANCES[name]}
+    after = errors.copy()
+    after[::4] += changed[MISFIT] - VARIANCES[MISFIT]
+    expected = (
+        joint(design, small * values, after, ties, changed)[3]
+        - joint(design, small * values, errors, ties)[3]
+    )
+    of_fits = [solve(quiet, own, robust=False).deviance for own in (changed, VARIANCES)]
+    assert np.subtract(*of_fits) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_weights_and_cost_of_the_biweight(dense):
+    equations = dense[0]
+    values = equations.values.copy()
+    clean = solve(equations, VARIANCES)
+    values[equations.offset_rows[3]] += 100.0
+    fit = solve(replace(equations, values=values), VARIANCES)
+    assert fit.weights[equations.offset_rows[3]] < 1e-5
+    others = np.delete(np.arange(equations.n_measured), equations.offset_rows[3])
+    inside = np.clip(1.0 - (fit.residuals[others] / CUTOFF) ** 2, 0.0, 1.0)
+    np.testing.assert_allclose(fit.weights[others], inside**2, rtol=0.05, atol=0.02)
+    # A rejected row costs a third of the squared cutoff, and no more.
+    assert fit.deviance - clean.deviance < CUTOFF**2 / 3.0 + 10.0
+
+
+def test_widening_adds_to_the_variance_of_offsets(dense):
+    equations = dense[0]
+    widening = np.zeros(len(equations.offset_rows))
+    widening[2] = 1.0
+    fit = solve(equations, {}, widening)
+    assert fit.sigmas[2] == pytest.approx(1.0, rel=1e-3)
+    np.testing.assert_array_equal(np.delete(fit.sigmas, 2), np.delete(equations.sigmas, 2))
+
+
+@pytest.mark.parametrize("name", ["visit gradient", "exposure gradient", "gain", "left", MISFIT])
+def test_variances_are_recovered(name):
+    """Sixty-four exposures estimate a standard deviation to a tenth."""
+    sigmas = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        sky, n = grid(8, rng), 64
+        families = np.append(np.repeat(np.arange(16), 4), 16)
+        truth = {"gain": 5e-3, "left": 0.1, MISFIT: 2e-3}.get(name, 2e-4)
+        if "gradient" in name:
+            gradients = rng.normal(0.0, truth, (n, 2))
+            own = gradients[families[:n]] if name.startswith("visit") else gradients
+            sky = replace(sky, gradients=own)
+        elif name == "gain":
+            sky = replace(sky, gains=rng.normal(0.0, truth, n))
+        elif name == "left":
+            sky = replace(sky, glow=truth)
+        pairs = measure_all(sky, rng)
+        if name == MISFIT:
+            shape = (len(pairs), 1)
+            added = rng.normal(0.0, truth, shape) * [[1.0, 0.0, 0.0, 0.0]]
+            pairs = [replace(p, estimate=p.estimate + a) for p, a in zip(pairs, added, strict=True)]
+        selected = model.select_model(
+            measurements_of(n, pairs), unknowns_of(sky, family_of=families)
+        )
+        assert list(selected.variances) == [name]
+        sigmas.append(np.sqrt(selected.variances[name]))
+    # A single contrast leaves its variance uncertain.
+    limits = (0.5, 8.0) if name == "left" else (0.85, 1.2)
+    assert limits[0] < np.mean(sigmas) / truth < limits[1]
+
+
+def test_variances_of_a_part_of_a_large_graph(monkeypatch):
+    monkeypatch.setattr(model, "LARGEST_SAMPLE", 40)
+    seen = []
+
+    def estimate(equations, effects):
+        seen.append(equations)
+        return estimate_variances(equations, effects)
+
+    monkeypatch.setattr(model, "estimate_variances", estimate)
+    rng = np.random.default_rng(1)
+    sky = grid(12, rng, noise=1e-3)
+    sky = replace(sky, gradients=rng.normal(0.0, 2e-4, (144, 2)))
+    pairs = measure_all(sky, rng)
+    families = np.append(np.arange(144) // 4, 36)
+    unknowns = unknowns_of(sky, family_of=families)
+    selected = model.select_model(measurements_of(144, pairs), unknowns)
+    (sample,) = seen
+    assert sample.columns[PEDESTAL].stop == 40
+    assert len(set(sample.parts)) == 1
+    assert len(selected.equations.offset_rows) == len(pairs)
+    assert 1.4e-4 < np.sqrt(selected.variances["exposure gradient"]) < 2.8e-4
