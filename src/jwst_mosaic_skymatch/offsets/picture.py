@@ -1,8 +1,10 @@
-"""Differences of two tiles, small enough to be kept for a look at them."""
+"""Small pictures of the differences of two tiles."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from jwst_mosaic_skymatch.offsets.overlap import block_grid, block_numbers
 
 __all__ = ["DifferencePicture", "draw_differences"]
 
@@ -18,7 +20,7 @@ HALF_WIDTH = 5.0
 
 @dataclass(frozen=True)
 class DifferencePicture:
-    """Differences of two tiles less their offset: means over blocks of cells, and a histogram.
+    """Differences of two tiles minus their offset: means over blocks of cells, and a histogram.
 
     Attributes
     ----------
@@ -31,7 +33,7 @@ class DifferencePicture:
     edges : ndarray of float64, shape (n_bins + 1,)
         Edges of the bins, MJy/sr; the outer bins hold all that lies beyond, too.
     counts : ndarray of int, shape (n_bins,)
-        Cells in each bin, of some that stand for all.
+        Cells in each bin, of a sample of the cells.
     """
 
     x0: int
@@ -48,7 +50,7 @@ def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> Differe
     Parameters
     ----------
     difference : ndarray of float32, shape (ny, nx)
-        Differences less their offset, MJy/sr; NaN where there is none, but not all of them.
+        Differences minus their offset, MJy/sr; NaN where there is none, but not all of them.
     corner : tuple of int
         Cell (x, y) of the grid that is cell (0, 0) of these.
 
@@ -57,39 +59,30 @@ def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> Differe
     DifferencePicture
         Picture and histogram.
     """
-    block = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
-    valid = np.isfinite(difference)
-    number = _sums(valid.astype(np.float32), block)
-    with np.errstate(invalid="ignore"):
-        image = _sums(np.where(valid, difference, np.float32(0)), block) / number  # 0 / 0 is NaN
-    (top, bottom), (left, right) = (
-        np.flatnonzero(number.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
-    )
-    edges, counts = _histogram(difference.ravel()[np.flatnonzero(valid)[:: _step(valid)]])
+    places = np.flatnonzero(np.isfinite(difference))
+    values = difference.ravel()[places].astype(float)
+    size = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
+    grid = block_grid(difference.shape, size)
+    numbers = block_numbers(places, difference.shape, size)
+    sums, counts = (np.bincount(numbers, v, np.prod(grid)) for v in (values, None))
+    image = np.divide(sums, counts, out=np.full(counts.size, np.nan), where=counts > 0)
+    row, column = np.divmod(np.unique(numbers), grid[1])
+    edges, histogram = _histogram(values[:: max(values.size // N_SAMPLE, 1)])
     return DifferencePicture(
-        x0=corner[0] + block * left,
-        y0=corner[1] + block * top,
-        block=block,
-        image=image[top : bottom + 1, left : right + 1],
+        x0=corner[0] + size * int(column.min()),
+        y0=corner[1] + size * int(row.min()),
+        block=size,
+        image=image.reshape(grid).astype(np.float32)[
+            row.min() : row.max() + 1, column.min() : column.max() + 1
+        ],
         edges=edges,
-        counts=counts,
+        counts=histogram,
     )
-
-
-def _step(valid: np.ndarray) -> int:
-    return max(int(np.count_nonzero(valid)) // N_SAMPLE, 1)
 
 
 def _histogram(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count values in bins about zero, as wide as they scatter."""
-    sample = sample.astype(float)
     quartiles = np.percentile(sample, [25.0, 75.0])
     half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
     edges = np.linspace(-half_width, half_width, N_BINS + 1)
     return edges, np.histogram(np.clip(sample, -half_width, half_width), edges)[0]
-
-
-def _sums(values: np.ndarray, block: int) -> np.ndarray:
-    for axis, n in enumerate(values.shape):
-        values = np.add.reduceat(values, np.arange(0, n, block), axis=axis)
-    return values

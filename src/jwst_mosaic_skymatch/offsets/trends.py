@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.blocks import Blocks
+from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.regions import REGIONS, region_shares
 from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
 
-__all__ = ["LYOT", "N_PLAIN", "Columns", "Region", "Trends", "first_trends", "refined_trends"]
+__all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends", "trend_columns"]
 
 #: Name of the region that all exposures have in common.
 LYOT = "lyot"
-#: Number of columns that every pair has: place along x and y, and brightness.
-N_PLAIN = 3
 # Solutions with absolute deviations, and with the biweight, of the medians of blocks.
 N_ABSOLUTE, N_BIWEIGHT = 6, 3
 # Deviation of a block's median, in standard deviations, from which on its cells are left out: the
@@ -49,59 +46,8 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The columns of the regression, evaluated in the blocks of an overlap.
-
-    Attributes
-    ----------
-    values : ndarray, shape (m, n_blocks)
-        Place x and y (cells), brightness (MJy/sr; NaN for an empty block), and shares of regions:
-        positive in the first tile, negative in the second.
-    regions : tuple of Region
-        Region of each column after the third.
-    """
-
-    values: np.ndarray
-    regions: tuple[Region, ...]
-
-    @classmethod
-    def of(cls, blocks: Blocks, frames: Sequence[Sequence[DetectorFrame]]) -> Self:
-        """Evaluate the columns.
-
-        Parameters
-        ----------
-        blocks : Blocks
-            The blocks.
-        frames : sequence of sequence of DetectorFrame
-            Frames of the exposures in each of the two tiles.
-
-        Returns
-        -------
-        Columns
-            The columns; regions whose share is the same in both tiles have none.
-        """
-        x, y = blocks.centres()
-        shares: dict[Region, np.ndarray] = {}
-        for side, (sign, own) in enumerate(zip((1.0, -1.0), frames, strict=True)):
-            for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
-                # Glow at the edges differs between exposures; one Lyot field is like another.
-                region = Region(
-                    own[0].detector if own else "", name, None if name == LYOT else side
-                )
-                shares[region] = shares.get(region, 0.0) + sign * share
-        shares = {region: share for region, share in shares.items() if np.any(share)}
-        brightness = blocks.medians(blocks.overlap.mean)
-        return cls(np.array([x, y, brightness, *shares.values()], dtype=float), tuple(shares))
-
-    @property
-    def prior(self) -> np.ndarray:
-        """Prior precisions of the trends, shape (m,), per unit weight of the pair."""
-        return np.append(PRIOR, np.full(len(self.regions), PRIOR_OF_CONTRAST))
-
-
-@dataclass(frozen=True)
 class Trends:
-    """Trends of a pair, and the differences that they and a constant leave.
+    """A constant and trends, fitted to the blocks of an overlap.
 
     Attributes
     ----------
@@ -131,30 +77,83 @@ class Trends:
 
         Parameters
         ----------
-        columns : ndarray, shape (m, ...)
+        columns : ndarray, shape (m, n)
             The columns.
 
         Returns
         -------
-        ndarray
+        ndarray, shape (n,)
             The expected difference, MJy/sr.
         """
-        return self.constant + np.tensordot(self.slopes, (columns.T - self.centre).T, axes=1)
+        return self.constant - self.slopes @ self.centre + self.slopes @ columns
+
+    def in_cells(self, overlap: Overlap, columns: np.ndarray) -> np.ndarray:
+        """Evaluate constant and trends in the cells.
+
+        Parameters
+        ----------
+        overlap : Overlap
+            The overlap.
+        columns : ndarray, shape (m, n_blocks)
+            The columns; regions are constant over a block.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+            The expected difference, MJy/sr.
+        """
+        y, x = np.divmod(overlap.places, overlap.shape[1])
+        along_x, along_y, gain, *contrasts = self.slopes
+        corner = self.constant - self.slopes @ self.centre + self.slopes[:2] @ overlap.corner
+        values = along_x * x + along_y * y + gain * overlap.brightness + corner
+        if contrasts:
+            values += (contrasts @ columns[3:])[overlap.block]
+        return values.astype(np.float32)
 
 
-def first_trends(
-    blocks: Blocks, columns: Columns, precision: np.ndarray
-) -> tuple[Trends, np.ndarray]:
+def trend_columns(
+    overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
+) -> tuple[np.ndarray, tuple[Region, ...]]:
+    """Evaluate the columns of the regression in the blocks of an overlap.
+
+    Parameters
+    ----------
+    overlap : Overlap
+        The overlap.
+    frames : sequence of sequence of DetectorFrame
+        Frames of the exposures in each of the two tiles.
+
+    Returns
+    -------
+    columns : ndarray, shape (3 + n_regions, n_blocks)
+        Place x and y (cells), brightness (MJy/sr; 0 for an empty block), and shares of regions:
+        positive in the first tile, negative in the second.
+    regions : tuple of Region
+        Region of each column after the third; none where both tiles have the same share.
+    """
+    x, y = overlap.block_centres()
+    shares: dict[Region, np.ndarray] = {}
+    for side, own in enumerate(frames):
+        for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
+            # Glow at the edges differs between exposures; one Lyot field is like another.
+            detector = own[0].detector if own else ""
+            region = Region(detector, name, None if name == LYOT else side)
+            shares[region] = shares.get(region, 0.0) + (1.0, -1.0)[side] * share
+    shares = {region: share for region, share in shares.items() if np.any(share)}
+    # Medians: with means, hits would look like gains.
+    brightness = np.nan_to_num(overlap.block_medians(overlap.brightness))
+    return np.array([x, y, brightness, *shares.values()], dtype=float), tuple(shares)
+
+
+def first_trends(overlap: Overlap, columns: np.ndarray) -> tuple[Trends, np.ndarray]:
     """Fit constant and trends to the medians of blocks.
 
     Parameters
     ----------
-    blocks : Blocks
-        The blocks.
-    columns : Columns
+    overlap : Overlap
+        The overlap.
+    columns : ndarray, shape (m, n_blocks)
         The columns.
-    precision : ndarray, shape (n,)
-        Inverse variance of each valid cell, up to a factor.
 
     Returns
     -------
@@ -163,30 +162,26 @@ def first_trends(
     used : ndarray of bool, shape (n_blocks,)
         Blocks that are no outliers.
     """
-    medians = blocks.medians(blocks.overlap.difference)
-    weights = blocks.sums(precision)
-    weights[~np.isfinite(medians)] = 0.0
+    values = np.nan_to_num(overlap.block_medians(overlap.difference))
+    weights = overlap.block_sums(1.0 / overlap.variance)
     filled = weights > 0
-    values, design, own = medians[filled], columns.values[:, filled], weights[filled]
-    robust = np.ones_like(own)
+    robust = np.ones_like(weights)
     for k in range(N_ABSOLUTE + N_BIWEIGHT):
-        fit = _fit(values, design, own * robust, columns.prior)
-        left = np.abs(values - fit.values(design))
-        scale = max(scale_of(left * np.sqrt(own)), 1e-30) / np.sqrt(own)
-        robust = scale / np.maximum(left, scale) if k < N_ABSOLUTE else biweight(left / scale, 1.0)
-    used = np.zeros(weights.size, dtype=bool)
-    used[filled] = left < BLOCK_CUTOFF * scale
-    return fit, used
+        trends = _fit(values, columns, weights * robust)
+        left = np.abs(trends.residuals) * np.sqrt(weights)
+        scale = max(scale_of(left[filled]), 1e-30)
+        robust = scale / np.maximum(left, scale) if k < N_ABSOLUTE else biweight(left, scale)
+    return trends, left < BLOCK_CUTOFF * scale
 
 
-def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regression) -> Trends:
+def refined_trends(overlap: Overlap, columns: np.ndarray, start: Trends, fit: Regression) -> Trends:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
     ----------
-    blocks : Blocks
-        The blocks, whose valid cells are those of the regression.
-    columns : Columns
+    overlap : Overlap
+        The overlap, whose cells are those of the regression.
+    columns : ndarray, shape (m, n_blocks)
         The columns.
     start : Trends
         What has been subtracted from the cells.
@@ -198,14 +193,11 @@ def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regress
     Trends
         The trends, with the constant of the regression at the new centre.
     """
-    weights, score = blocks.sums(fit.curvature), blocks.sums(fit.score)
-    filled = weights > 0
-    weights, score = np.where(filled, weights, 0.0), np.where(filled, score, 0.0)
-    light = blocks.sums(fit.curvature * blocks.overlap.take(blocks.overlap.mean))
-    values = np.nan_to_num(columns.values)
-    values[2, filled] = light[filled] / weights[filled]
-    mean = np.divide(score, weights, out=np.zeros_like(score), where=filled)
-    step = _fit(mean, values, weights, columns.prior)
+    weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
+    divisor = np.where(weights > 0, weights, np.inf)
+    columns = columns.copy()
+    columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    step = _fit(overlap.block_sums(fit.score) / divisor, columns, weights)
     before = start.constant + start.slopes @ (step.centre - start.centre)
     return Trends(
         constant=float(before + fit.coefficients[0]),
@@ -217,16 +209,15 @@ def refined_trends(blocks: Blocks, columns: Columns, start: Trends, fit: Regress
     )
 
 
-def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray, prior: np.ndarray) -> Trends:
+def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> Trends:
     """Fit a constant and all columns (m, n_blocks) by weighted least squares."""
     total = weights.sum()
     centre = columns @ weights / total
     constant = float(values @ weights / total)
     centred = columns - centre[:, None]
     weighted = centred * weights
-    normal = weighted @ centred.T
-    normal[np.diag_indices_from(normal)] *= 1.0 + 1e-9
-    inverse = np.linalg.inv(normal + total * np.diag(prior))
+    prior = np.append(PRIOR, np.full(len(columns) - len(PRIOR), PRIOR_OF_CONTRAST))
+    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
     return Trends(constant, centre, slopes, inverse, residuals, weights)
