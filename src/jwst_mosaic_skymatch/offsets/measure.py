@@ -127,7 +127,6 @@ class _Comparison:
     """Regression of the differences of an overlap without outlying blocks."""
 
     overlap: Overlap
-    columns: np.ndarray
     regions: tuple[Region, ...]
     trends: Trends
     rest: np.ndarray  # differences minus the first trends
@@ -144,14 +143,13 @@ class _Comparison:
         In a narrow overlap the columns of gradient and glow are nearly collinear, so that only
         the sum of the two is well known.
         """
-        uneven = np.array([1, 1, 0, *(region.name != LYOT for region in self.regions)])
-        centred = self.columns - self.trends.centre[:, None]
+        uneven = np.array([True, True, False, *(r.name != LYOT for r in self.regions)])
         return strip_scatter(
-            self.columns[:2],
+            self.trends.columns[:2],
             self.trends.residuals,
-            (self.trends.slopes * uneven) @ centred,
+            self.trends.part(uneven),
             self.trends.weights,
-            tuple({frame.angle for own in frames for frame in own[:1]}) or (0.0,),
+            [own[0].angle if own else 0.0 for own in frames],
         )
 
 
@@ -160,14 +158,11 @@ def _compare(
 ) -> _Comparison:
     columns, regions = trend_columns(overlap, frames)
     start, used = first_trends(overlap, columns)
-    kept = overlap.select(used[overlap.block])
-    if kept.places.size < settings.min_cells:
-        kept = overlap
-    rest = kept.difference - start.in_cells(kept, columns)
-    slopes = kept.slopes if settings.fit_shift else kept.slopes[:0]
-    fit = robust_regression(rest, slopes, kept.variance, np.square(kept.slopes).sum(axis=0))
-    trends = refined_trends(kept, columns, start, fit)
-    return _Comparison(kept, columns, regions, trends, rest, fit)
+    overlap = overlap.select(used[overlap.blocks[0]])
+    rest = overlap.difference - start.in_cells(overlap)
+    slopes = overlap.slopes if settings.fit_shift else overlap.slopes[:0]
+    fit = robust_regression(rest, slopes, overlap.variance, (overlap.slopes**2).sum(axis=0))
+    return _Comparison(overlap, regions, refined_trends(overlap, start, fit), rest, fit)
 
 
 def _is_shifted(fit: Regression) -> bool:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.overlap import block_grid, block_numbers
+from jwst_mosaic_skymatch.offsets.overlap import block_numbers
+from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["DifferencePicture", "draw_differences"]
 
@@ -12,8 +13,7 @@ __all__ = ["DifferencePicture", "draw_differences"]
 # overlap of two whole MIRI exposures have 8.
 LARGEST_SIDE = 64
 LEAST_BLOCK = 4
-# Values that a histogram is made of, its bins, and its half width in robust standard deviations.
-N_SAMPLE = 20_000
+# Bins of a histogram, and its half width in robust standard deviations.
 N_BINS = 60
 HALF_WIDTH = 5.0
 
@@ -33,7 +33,7 @@ class DifferencePicture:
     edges : ndarray of float64, shape (n_bins + 1,)
         Edges of the bins, MJy/sr; the outer bins hold all that lies beyond, too.
     counts : ndarray of int, shape (n_bins,)
-        Cells in each bin, of a sample of the cells.
+        Cells in each bin.
     """
 
     x0: int
@@ -60,29 +60,13 @@ def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> Differe
         Picture and histogram.
     """
     places = np.flatnonzero(np.isfinite(difference))
-    values = difference.ravel()[places].astype(float)
+    values = difference.ravel()[places]
     size = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
-    grid = block_grid(difference.shape, size)
-    numbers = block_numbers(places, difference.shape, size)
-    sums, counts = (np.bincount(numbers, v, np.prod(grid)) for v in (values, None))
-    image = np.divide(sums, counts, out=np.full(counts.size, np.nan), where=counts > 0)
-    row, column = np.divmod(np.unique(numbers), grid[1])
-    edges, histogram = _histogram(values[:: max(values.size // N_SAMPLE, 1)])
-    return DifferencePicture(
-        x0=corner[0] + size * int(column.min()),
-        y0=corner[1] + size * int(row.min()),
-        block=size,
-        image=image.reshape(grid).astype(np.float32)[
-            row.min() : row.max() + 1, column.min() : column.max() + 1
-        ],
-        edges=edges,
-        counts=histogram,
-    )
-
-
-def _histogram(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count values in bins about zero, as wide as they scatter."""
-    quartiles = np.percentile(sample, [25.0, 75.0])
-    half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
-    edges = np.linspace(-half_width, half_width, N_BINS + 1)
-    return edges, np.histogram(np.clip(sample, -half_width, half_width), edges)[0]
+    number, grid = block_numbers(places, difference.shape, size)
+    sums, n_cells = (np.bincount(number, v, np.prod(grid)) for v in (values, None))
+    image = sums / np.where(n_cells > 0, n_cells, np.nan)
+    # The floor is for images that agree exactly.
+    half_width = max(HALF_WIDTH * scale_of(values), 1e-30)
+    inside = np.clip(values, -half_width, half_width)
+    counts, edges = np.histogram(inside, N_BINS, (-half_width, half_width))
+    return DifferencePicture(*corner, size, image.reshape(grid).astype(np.float32), edges, counts)

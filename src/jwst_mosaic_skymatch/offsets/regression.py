@@ -103,28 +103,28 @@ def robust_regression(
         residual = whitened - coefficients.astype(np.float32) @ design
         weight, psi_slope = _biweight(residual, CUTOFF * scale)
         normal = _products(design * weight, design)
-        step = _solve(normal, (design @ (weight * residual)).astype(float))
+        # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
+        step = np.linalg.pinv(normal) @ (design @ (weight * residual)).astype(float)
         coefficients = coefficients + step
         if step @ normal @ step <= (TOLERANCE * scale) ** 2:
             break
     psi = weight * residual
     psi_design = design * psi
     inverse = np.linalg.pinv(_products(design * psi_slope, design))
-    gradient_noise = np.full(len(design), GRADIENT_NOISE * scale**2 * (psi_slope / factors).sum())
-    gradient_noise[0] = 0.0
-    outside = residual[weight == 0.0]
-    above = np.count_nonzero(outside > 0)
+    outside = residual * (weight == 0.0)
+    noise = GRADIENT_NOISE * scale**2 * float((psi_slope / factors).sum())
+    noise_matrix = noise * np.diag(np.arange(len(design)) > 0)
     # One step of Newton's method towards the intercept with half the cutoff.
     half_weight, half_slope = _biweight(residual, 0.5 * CUTOFF * scale)
     half_step = (half_weight * residual * precision).sum() / (half_slope * precision**2).sum()
     return Regression(
         coefficients=coefficients,
         covariance=inverse @ _products(psi_design, psi_design) @ inverse,
-        response=np.eye(len(design)) - inverse * gradient_noise,
+        response=np.eye(len(design)) - inverse @ noise_matrix,
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,
-        excess=(above / values.size, (outside.size - above) / values.size),
+        excess=tuple(float(np.mean(np.sign(outside) == side)) for side in (1, -1)),
         asymmetry=-float(half_step),
     )
 
@@ -134,12 +134,6 @@ def _biweight(residual: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarr
     # With u = residual / cutoff, the weight is (1 - u^2)^2 and psi' is (1 - u^2) (1 - 5 u^2).
     inside = np.maximum(1.0 - np.square(residual / np.float32(cutoff)), 0.0)
     return np.square(inside), inside * (5.0 * inside - 4.0)
-
-
-def _solve(normal: np.ndarray, score: np.ndarray) -> np.ndarray:
-    # So little more on the diagonal keeps a regressor at zero that is zero everywhere.
-    ridge = 1e-14 * np.max(np.diag(normal)) + np.finfo(float).tiny
-    return np.linalg.solve(normal + ridge * np.eye(len(normal)), score)
 
 
 def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -71,12 +71,12 @@ def strip_scatter(
     residuals, trends, weights : ndarray, shape (n_blocks,)
         Mean residual of each block, value of gradient and glow in it, MJy/sr, and its weight.
     angles : sequence of float
-        Directions of the detectors' rows on the grid, radians.
+        Directions on the grid of the rows of one detector of each tile, radians.
 
     Returns
     -------
     tuple of StripScatter
-        For rows, and for columns; averages over the detectors.
+        For rows, and for columns; averages over the angles.
 
     Notes
     -----

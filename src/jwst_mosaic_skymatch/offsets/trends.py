@@ -1,7 +1,7 @@
 """Trends of the differences of two tiles with place, brightness, and detector region."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,15 +9,15 @@ from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.regions import REGIONS, region_shares
-from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends", "trend_columns"]
 
 #: Name of the region that all exposures have in common.
 LYOT = "lyot"
-# Solutions with absolute deviations, and with the biweight, of the medians of blocks.
-N_ABSOLUTE, N_BIWEIGHT = 6, 3
-# Deviation of a block's median, in standard deviations, from which on its cells are left out: the
+# Solutions with Huber's weights of the medians of blocks.
+N_HUBER = 9
+# Deviation of a block's median, in standard deviations, from which on its cells are excluded: the
 # wings of an afterglow are too faint for the cutoff of single cells, but add up.
 BLOCK_CUTOFF = 5.0
 # Prior precision of each trend beside that of the data, for columns without any variation:
@@ -51,6 +51,8 @@ class Trends:
 
     Attributes
     ----------
+    columns : ndarray, shape (m, n_blocks)
+        Columns of the design matrix, see `trend_columns`.
     constant : float
         Difference at ``centre``, MJy/sr.
     centre : ndarray, shape (m,)
@@ -65,6 +67,7 @@ class Trends:
         Mean residual of each block, MJy/sr, and its weight, (MJy/sr)^-2; zero where there is none.
     """
 
+    columns: np.ndarray
     constant: float
     centre: np.ndarray
     slopes: np.ndarray
@@ -72,42 +75,40 @@ class Trends:
     residuals: np.ndarray
     weights: np.ndarray
 
-    def values(self, columns: np.ndarray) -> np.ndarray:
-        """Evaluate constant and trends.
+    def part(self, chosen: np.ndarray) -> np.ndarray:
+        """Evaluate some of the trends in the blocks.
 
         Parameters
         ----------
-        columns : ndarray, shape (m, n)
-            The columns.
+        chosen : ndarray of bool, shape (m,)
+            Columns to include.
 
         Returns
         -------
-        ndarray, shape (n,)
-            The expected difference, MJy/sr.
+        ndarray, shape (n_blocks,)
+            Their part of the difference, MJy/sr; zero at ``centre``.
         """
-        return self.constant - self.slopes @ self.centre + self.slopes @ columns
+        return (self.slopes * chosen) @ (self.columns - self.centre[:, None])
 
-    def in_cells(self, overlap: Overlap, columns: np.ndarray) -> np.ndarray:
+    def in_cells(self, overlap: Overlap) -> np.ndarray:
         """Evaluate constant and trends in the cells.
 
         Parameters
         ----------
         overlap : Overlap
-            The overlap.
-        columns : ndarray, shape (m, n_blocks)
-            The columns; regions are constant over a block.
+            The cells.
 
         Returns
         -------
         ndarray of float32, shape (n,)
-            The expected difference, MJy/sr.
+            The expected difference, MJy/sr; the share of a region is constant over a block.
         """
         y, x = np.divmod(overlap.places, overlap.shape[1])
-        along_x, along_y, gain, *contrasts = self.slopes
+        along_x, along_y, gain = self.slopes[:3]
         corner = self.constant - self.slopes @ self.centre + self.slopes[:2] @ overlap.corner
-        values = along_x * x + along_y * y + gain * overlap.brightness + corner
-        if contrasts:
-            values += (contrasts @ columns[3:])[overlap.block]
+        values = corner + along_x * x + along_y * y + gain * overlap.brightness
+        if len(self.slopes) > 3:
+            values += (self.slopes[3:] @ self.columns[3:])[overlap.blocks[0]]
         return values.astype(np.float32)
 
 
@@ -158,7 +159,7 @@ def first_trends(overlap: Overlap, columns: np.ndarray) -> tuple[Trends, np.ndar
     Returns
     -------
     trends : Trends
-        The fit, by least absolute deviations and then the biweight.
+        The fit, with Huber's weights.
     used : ndarray of bool, shape (n_blocks,)
         Blocks that are no outliers.
     """
@@ -166,25 +167,23 @@ def first_trends(overlap: Overlap, columns: np.ndarray) -> tuple[Trends, np.ndar
     weights = overlap.block_sums(1.0 / overlap.variance)
     filled = weights > 0
     robust = np.ones_like(weights)
-    for k in range(N_ABSOLUTE + N_BIWEIGHT):
+    for _ in range(N_HUBER):
         trends = _fit(values, columns, weights * robust)
-        left = np.abs(trends.residuals) * np.sqrt(weights)
-        scale = max(scale_of(left[filled]), 1e-30)
-        robust = scale / np.maximum(left, scale) if k < N_ABSOLUTE else biweight(left, scale)
-    return trends, left < BLOCK_CUTOFF * scale
+        deviation = np.abs(trends.residuals) * np.sqrt(weights)
+        scale = max(scale_of(deviation[filled]), 1e-30)
+        robust = scale / np.maximum(deviation, scale)
+    return trends, deviation < BLOCK_CUTOFF * scale
 
 
-def refined_trends(overlap: Overlap, columns: np.ndarray, start: Trends, fit: Regression) -> Trends:
+def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
     ----------
     overlap : Overlap
         The overlap, whose cells are those of the regression.
-    columns : ndarray, shape (m, n_blocks)
-        The columns.
     start : Trends
-        What has been subtracted from the cells.
+        Trends that have been subtracted from the cells.
     fit : Regression
         The regression of the rest.
 
@@ -195,18 +194,11 @@ def refined_trends(overlap: Overlap, columns: np.ndarray, start: Trends, fit: Re
     """
     weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
-    columns = columns.copy()
-    columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    brightness = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    columns = np.concatenate([start.columns[:2], brightness[None], start.columns[3:]])
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, weights)
-    before = start.constant + start.slopes @ (step.centre - start.centre)
-    return Trends(
-        constant=float(before + fit.coefficients[0]),
-        centre=step.centre,
-        slopes=start.slopes + step.slopes,
-        inverse=step.inverse,
-        residuals=step.residuals,
-        weights=weights,
-    )
+    constant = start.constant + start.slopes @ (step.centre - start.centre) + fit.coefficients[0]
+    return replace(step, constant=float(constant), slopes=start.slopes + step.slopes)
 
 
 def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> Trends:
@@ -220,4 +212,4 @@ def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> Trends
     inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
-    return Trends(constant, centre, slopes, inverse, residuals, weights)
+    return Trends(columns, constant, centre, slopes, inverse, residuals, weights)
