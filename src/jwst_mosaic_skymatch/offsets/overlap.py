@@ -141,16 +141,15 @@ class Overlap:
         Returns
         -------
         ndarray of float64, shape (n_blocks,)
-            The medians; NaN for a block without cells.
+            The medians, of an even number the upper; zero for a block without cells.
         """
         number, grid = self.blocks
         row, column = np.divmod(self.places, self.shape[1])
         cells = np.full((np.prod(grid), BLOCK_CELLS**2), np.nan, dtype=np.float32)
         cells[number, row % BLOCK_CELLS * BLOCK_CELLS + column % BLOCK_CELLS] = values
         cells.sort(axis=1)  # NaN come last; a third of the time of nanmedian
-        n_cells = np.bincount(number, minlength=len(cells))
-        middle = np.stack([(n_cells - 1) // 2, n_cells // 2], axis=1)
-        return np.take_along_axis(cells, middle, axis=1).mean(axis=1, dtype=float)
+        middle = np.bincount(number, minlength=len(cells)) // 2
+        return np.nan_to_num(cells[np.arange(len(cells)), middle].astype(float))
 
     def block_centres(self) -> np.ndarray:
         """Give the places of all blocks.
@@ -160,12 +159,11 @@ class Overlap:
         ndarray, shape (2, n_blocks)
             Centres x and y on the grid, cells; blocks at the far edges are cut.
         """
-        starts = [np.arange(0, n, BLOCK_CELLS) for n in self.shape]
-        y, x = (
-            0.5 * (start + np.minimum(start + BLOCK_CELLS, n) - 1) + corner
-            for start, n, corner in zip(starts, self.shape, self.corner[::-1], strict=True)
-        )
-        return np.stack(np.meshgrid(x, y)).reshape(2, -1)
+        axes = []
+        for n, corner in zip(self.shape[::-1], self.corner, strict=True):
+            edges = np.append(np.arange(0, n, BLOCK_CELLS), n) + corner
+            axes.append(0.5 * (edges[1:] + edges[:-1] - 1))
+        return np.stack(np.meshgrid(*axes)).reshape(2, -1)
 
 
 def block_numbers(places: np.ndarray, shape: Shape, size: int) -> tuple[np.ndarray, Shape]:

@@ -90,36 +90,28 @@ def robust_regression(
        doi:10.1080/03610927708827533
     .. [2] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
-    sample = np.s_[:: max(values.size // N_SAMPLE, 1)]
-    coefficients = np.zeros(1 + len(regressors))
-    coefficients[0] = np.median(values[sample])
-    residual = values[sample] - np.float32(coefficients[0])
-    factors = measure_factor(residual, variance[sample], gradient_squared[sample])(gradient_squared)
+    step = max(values.size // N_SAMPLE, 1)
+    sample, *quoted = (v[::step] for v in (values, variance, gradient_squared))
+    median = np.median(sample)
+    factors = measure_factor(sample - median, *quoted)(gradient_squared)
     precision = 1.0 / np.sqrt(variance * factors)
-    scale = max(scale_of(residual * precision[sample]), LEAST_SCALE)
-    whitened = values * precision
+    scale = max(scale_of((sample - median) * precision[::step]), LEAST_SCALE)
     design = np.concatenate([precision[None], regressors * precision])
-    for _ in range(30):
-        residual = whitened - coefficients.astype(np.float32) @ design
-        weight, psi_slope = _biweight(residual, CUTOFF * scale)
-        normal = _products(design * weight, design)
-        # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
-        step = np.linalg.pinv(normal) @ (design @ (weight * residual)).astype(float)
-        coefficients = coefficients + step
-        if step @ normal @ step <= (TOLERANCE * scale) ** 2:
-            break
+    start = np.append(median, np.zeros(len(regressors)))
+    coefficients, residual, weight, psi_slope = _reweighted(
+        values * precision, design, start, scale
+    )
     psi = weight * residual
-    psi_design = design * psi
-    inverse = np.linalg.pinv(_products(design * psi_slope, design))
-    outside = residual * (weight == 0.0)
+    inverse = np.linalg.pinv(_products(design, psi_slope))
     noise = GRADIENT_NOISE * scale**2 * float((psi_slope / factors).sum())
     noise_matrix = noise * np.diag(np.arange(len(design)) > 0)
+    outside = residual * (weight == 0.0)
     # One step of Newton's method towards the intercept with half the cutoff.
     half_weight, half_slope = _biweight(residual, 0.5 * CUTOFF * scale)
     half_step = (half_weight * residual * precision).sum() / (half_slope * precision**2).sum()
     return Regression(
         coefficients=coefficients,
-        covariance=inverse @ _products(psi_design, psi_design) @ inverse,
+        covariance=inverse @ _products(design, psi**2) @ inverse,
         response=np.eye(len(design)) - inverse @ noise_matrix,
         score=psi * precision,
         curvature=psi_slope * precision**2,
@@ -129,6 +121,22 @@ def robust_regression(
     )
 
 
+def _reweighted(
+    values: np.ndarray, design: np.ndarray, coefficients: np.ndarray, scale: float
+) -> tuple[np.ndarray, ...]:
+    """Improve coefficients by reweighted least squares; give residuals, weights and psi', too."""
+    for _ in range(30):
+        residual = values - coefficients.astype(np.float32) @ design
+        weight, psi_slope = _biweight(residual, CUTOFF * scale)
+        normal = _products(design, weight)
+        # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
+        step = np.linalg.pinv(normal) @ (design @ (weight * residual)).astype(float)
+        coefficients = coefficients + step
+        if step @ normal @ step <= (TOLERANCE * scale) ** 2:
+            break
+    return coefficients, residual, weight, psi_slope
+
+
 def _biweight(residual: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate the weights and the derivative of psi, which is weight times residual."""
     # With u = residual / cutoff, the weight is (1 - u^2)^2 and psi' is (1 - u^2) (1 - 5 u^2).
@@ -136,6 +144,6 @@ def _biweight(residual: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarr
     return np.square(inside), inside * (5.0 * inside - 4.0)
 
 
-def _products(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Sum the products of all pairs of rows; for so few rows faster than a matrix product."""
-    return np.einsum("an,bn->ab", first, second).astype(float)
+def _products(design: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum weighted products of all pairs of rows; for so few, faster than a matrix product."""
+    return np.einsum("an,bn->ab", design * weight, design).astype(float)

@@ -35,13 +35,13 @@ def find_stacks(footprints: Sequence[BlockMap]) -> np.ndarray:
     others, which a mean of the two would hide.
     """
     x0, y0, (_, width) = bounding_window(footprints)
-    rows, columns = [], []
-    for number, footprint in enumerate(footprints):
+    places = []
+    for footprint in footprints:
         y, x = np.nonzero(footprint.weight)
-        columns.append((y + footprint.y0 - y0) * width + x + footprint.x0 - x0)
-        rows.append(np.full(x.size, number))
-    blocks, column = np.unique(np.concatenate(columns), return_inverse=True)
-    row, n = np.concatenate(rows), len(footprints)
+        places.append((y + footprint.y0 - y0) * width + x + footprint.x0 - x0)
+    n = len(footprints)
+    row = np.repeat(np.arange(n), [own.size for own in places])
+    blocks, column = np.unique(np.concatenate(places), return_inverse=True)
     membership = sparse.csr_array((np.ones(row.size), (row, column)), shape=(n, blocks.size))
     shared = (membership @ membership.T).tocoo()
     sizes = shared.diagonal()

@@ -10,10 +10,10 @@ from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["OFFSET_STATS", "Statistic"]
 
-# Variance of each statistic over that of the mean, for Gaussian noise.
-_VARIANCE = {"median": np.pi / 2, "midpt": np.pi / 2, "mean": 1.0, "mode": np.pi / 2}
 #: Names of all statistics, in the order in which they are offered.
-OFFSET_STATS = ("biweight", *_VARIANCE)
+OFFSET_STATS = ("biweight", "median", "midpt", "mean", "mode")
+# Variance of the median over that of the mean, for Gaussian noise.
+MEDIAN_VARIANCE = np.pi / 2
 
 
 @dataclass(frozen=True)
@@ -69,5 +69,5 @@ class Statistic:
             usigma=self.usigma,
             binwidth=self.binwidth,
         )
-        scatter = scale_of(values - np.median(values))
-        return value, _VARIANCE[self.name] * scatter**2 / max(n_used, 1)
+        factor = 1.0 if self.name == "mean" else MEDIAN_VARIANCE
+        return value, factor * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)

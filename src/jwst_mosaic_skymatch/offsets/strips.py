@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.overlap import BLOCK_CELLS
+from jwst_mosaic_skymatch.offsets.trends import LYOT, Trends
 
 __all__ = ["FITTED", "WIDE", "StripScatter", "strip_scatter"]
 
@@ -55,21 +56,13 @@ class StripScatter:
         return self.detrended if detrended else self.raw
 
 
-def strip_scatter(
-    places: np.ndarray,
-    residuals: np.ndarray,
-    trends: np.ndarray,
-    weights: np.ndarray,
-    angles: Sequence[float],
-) -> tuple[StripScatter, StripScatter]:
+def strip_scatter(trends: Trends, angles: Sequence[float]) -> tuple[StripScatter, StripScatter]:
     r"""Measure the scatter of the residuals of blocks by strips.
 
     Parameters
     ----------
-    places : ndarray, shape (2, n_blocks)
-        Places x and y of the blocks, cells.
-    residuals, trends, weights : ndarray, shape (n_blocks,)
-        Mean residual of each block, value of gradient and glow in it, MJy/sr, and its weight.
+    trends : Trends
+        Trends of a pair and the residuals that they leave.
     angles : sequence of float
         Directions on the grid of the rows of one detector of each tile, radians.
 
@@ -81,34 +74,29 @@ def strip_scatter(
     Notes
     -----
     With the weighted sums :math:`A_s` of the residuals of a strip, the variance of the offset is
-    :math:`\sum_s A_s^2 / W^2`, W the sum of all weights.
+    :math:`\sum_s A_s^2 / W^2`, W the sum of all weights. In
+    a narrow overlap the columns of gradient and glow are nearly collinear, so that only their sum
+    is well known; ``raw`` has both.
     """
-    filled = weights > 0
-    (x, y), residuals, trends, weights = (
-        v[..., filled] for v in (places, residuals, trends, weights)
-    )
-
-    def strips(angle: float, width: int) -> np.ndarray:
-        across = y * np.cos(angle) - x * np.sin(angle)
-        return ((across - across.min()) / (BLOCK_CELLS * width) + 0.5).astype(int)
-
-    def scatter(turn: float) -> StripScatter:
+    uneven = np.array([True, True, False, *(region.name != LYOT for region in trends.regions)])
+    raw = trends.residuals + (trends.slopes * uneven) @ (trends.columns - trends.centre[:, None])
+    x, y = trends.columns[:2]
+    axes = []
+    for turn in (0.0, 0.5 * np.pi):
+        across = [y * np.cos(angle + turn) - x * np.sin(angle + turn) for angle in angles]
         kinds = [
-            [
-                [_scatter(strips(angle + turn, width), *kind, weights) for width in (1, WIDE)]
-                for angle in angles
-            ]
-            for kind in ((residuals, FITTED), (residuals + trends, 1.0))
+            [[_scatter(a, width, *kind, trends.weights) for width in (1, WIDE)] for a in across]
+            for kind in ((trends.residuals, FITTED), (raw, 1.0))
         ]
-        return StripScatter(*np.mean(kinds, axis=1))
-
-    return scatter(0.0), scatter(0.5 * np.pi)
+        axes.append(StripScatter(*np.mean(kinds, axis=1)))
+    return tuple(axes)
 
 
 def _scatter(
-    strips: np.ndarray, residuals: np.ndarray, fitted: float, weights: np.ndarray
+    across: np.ndarray, width: int, residuals: np.ndarray, fitted: float, weights: np.ndarray
 ) -> tuple[float, float]:
     """Give the variance of the offset by the scatter of strips, and their number."""
+    strips = ((across - across.min()) / (BLOCK_CELLS * width) + 0.5).astype(int)
     sums, totals = np.bincount(strips, residuals * weights), np.bincount(strips, weights)
     n_strips = totals.sum() ** 2 / np.sum(totals**2)
     correction = n_strips / max(n_strips - fitted, 1.0)

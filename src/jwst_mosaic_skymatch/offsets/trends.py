@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.regions import REGIONS, region_shares
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
-__all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends", "trend_columns"]
+__all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends"]
 
 #: Name of the region that all exposures have in common.
 LYOT = "lyot"
@@ -52,7 +52,10 @@ class Trends:
     Attributes
     ----------
     columns : ndarray, shape (m, n_blocks)
-        Columns of the design matrix, see `trend_columns`.
+        Columns of the design matrix: place x and y (cells), brightness (MJy/sr; 0 for an empty
+        block), and shares of regions, positive in the first tile and negative in the second.
+    regions : tuple of Region
+        Region of each column after the third; none where both tiles have the same share.
     constant : float
         Difference at ``centre``, MJy/sr.
     centre : ndarray, shape (m,)
@@ -68,27 +71,13 @@ class Trends:
     """
 
     columns: np.ndarray
+    regions: tuple[Region, ...]
     constant: float
     centre: np.ndarray
     slopes: np.ndarray
     inverse: np.ndarray
     residuals: np.ndarray
     weights: np.ndarray
-
-    def part(self, chosen: np.ndarray) -> np.ndarray:
-        """Evaluate some of the trends in the blocks.
-
-        Parameters
-        ----------
-        chosen : ndarray of bool, shape (m,)
-            Columns to include.
-
-        Returns
-        -------
-        ndarray, shape (n_blocks,)
-            Their part of the difference, MJy/sr; zero at ``centre``.
-        """
-        return (self.slopes * chosen) @ (self.columns - self.centre[:, None])
 
     def in_cells(self, overlap: Overlap) -> np.ndarray:
         """Evaluate constant and trends in the cells.
@@ -104,18 +93,16 @@ class Trends:
             The expected difference, MJy/sr; the share of a region is constant over a block.
         """
         y, x = np.divmod(overlap.places, overlap.shape[1])
-        along_x, along_y, gain = self.slopes[:3]
         corner = self.constant - self.slopes @ self.centre + self.slopes[:2] @ overlap.corner
-        values = corner + along_x * x + along_y * y + gain * overlap.brightness
-        if len(self.slopes) > 3:
-            values += (self.slopes[3:] @ self.columns[3:])[overlap.blocks[0]]
+        values = corner + self.slopes[:3] @ np.stack([x, y, overlap.brightness])
+        values += (self.slopes[3:] @ self.columns[3:])[overlap.blocks[0]]
         return values.astype(np.float32)
 
 
-def trend_columns(
+def first_trends(
     overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
-) -> tuple[np.ndarray, tuple[Region, ...]]:
-    """Evaluate the columns of the regression in the blocks of an overlap.
+) -> tuple[Trends, np.ndarray]:
+    """Fit constant and trends to the medians of blocks.
 
     Parameters
     ----------
@@ -126,11 +113,10 @@ def trend_columns(
 
     Returns
     -------
-    columns : ndarray, shape (3 + n_regions, n_blocks)
-        Place x and y (cells), brightness (MJy/sr; 0 for an empty block), and shares of regions:
-        positive in the first tile, negative in the second.
-    regions : tuple of Region
-        Region of each column after the third; none where both tiles have the same share.
+    trends : Trends
+        The fit, with Huber's weights.
+    used : ndarray of bool, shape (n_blocks,)
+        Blocks that are no outliers.
     """
     x, y = overlap.block_centres()
     shares: dict[Region, np.ndarray] = {}
@@ -139,38 +125,17 @@ def trend_columns(
             # Glow at the edges differs between exposures; one Lyot field is like another.
             detector = own[0].detector if own else ""
             region = Region(detector, name, None if name == LYOT else side)
-            shares[region] = shares.get(region, 0.0) + (1.0, -1.0)[side] * share
+            shares[region] = shares.get(region, 0.0) + (1 - 2 * side) * share
     shares = {region: share for region, share in shares.items() if np.any(share)}
     # Medians: with means, hits would look like gains.
-    brightness = np.nan_to_num(overlap.block_medians(overlap.brightness))
-    return np.array([x, y, brightness, *shares.values()], dtype=float), tuple(shares)
-
-
-def first_trends(overlap: Overlap, columns: np.ndarray) -> tuple[Trends, np.ndarray]:
-    """Fit constant and trends to the medians of blocks.
-
-    Parameters
-    ----------
-    overlap : Overlap
-        The overlap.
-    columns : ndarray, shape (m, n_blocks)
-        The columns.
-
-    Returns
-    -------
-    trends : Trends
-        The fit, with Huber's weights.
-    used : ndarray of bool, shape (n_blocks,)
-        Blocks that are no outliers.
-    """
-    values = np.nan_to_num(overlap.block_medians(overlap.difference))
+    values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
+    columns = np.array([x, y, brightness, *shares.values()])
     weights = overlap.block_sums(1.0 / overlap.variance)
-    filled = weights > 0
     robust = np.ones_like(weights)
     for _ in range(N_HUBER):
-        trends = _fit(values, columns, weights * robust)
+        trends = _fit(values, columns, tuple(shares), weights * robust)
         deviation = np.abs(trends.residuals) * np.sqrt(weights)
-        scale = max(scale_of(deviation[filled]), 1e-30)
+        scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
     return trends, deviation < BLOCK_CUTOFF * scale
 
@@ -194,22 +159,24 @@ def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
     """
     weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
-    brightness = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
-    columns = np.concatenate([start.columns[:2], brightness[None], start.columns[3:]])
-    step = _fit(overlap.block_sums(fit.score) / divisor, columns, weights)
+    columns = start.columns.copy()
+    columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     constant = start.constant + start.slopes @ (step.centre - start.centre) + fit.coefficients[0]
     return replace(step, constant=float(constant), slopes=start.slopes + step.slopes)
 
 
-def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray) -> Trends:
+def _fit(
+    values: np.ndarray, columns: np.ndarray, regions: tuple[Region, ...], weights: np.ndarray
+) -> Trends:
     """Fit a constant and all columns (m, n_blocks) by weighted least squares."""
     total = weights.sum()
     centre = columns @ weights / total
     constant = float(values @ weights / total)
     centred = columns - centre[:, None]
     weighted = centred * weights
-    prior = np.append(PRIOR, np.full(len(columns) - len(PRIOR), PRIOR_OF_CONTRAST))
+    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
     inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
-    return Trends(columns, constant, centre, slopes, inverse, residuals, weights)
+    return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
