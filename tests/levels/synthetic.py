@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.offsets.trends import Region
 

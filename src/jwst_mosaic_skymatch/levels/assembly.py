@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.blocks import mean_shares
 
 __all__ = ["assemble"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
 __all__ = ["Measurements", "pair_shares"]
 

@@ -19,7 +19,7 @@ from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.solve import MISFIT, solve
 from jwst_mosaic_skymatch.levels.structure import structure_variances
 from jwst_mosaic_skymatch.levels.variances import estimate_variances
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
 __all__ = ["Model", "select_model"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
 __all__ = ["LARGEST_FACTOR", "hits_of", "remarks_of"]
 

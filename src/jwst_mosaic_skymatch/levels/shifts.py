@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from jwst_mosaic_skymatch.levels.matrices import Factorization
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER
 
 __all__ = ["align_pairs"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.strips import FITTED, WIDE
 
 __all__ = ["structure_variances"]

@@ -1,41 +1,53 @@
-"""The part of the grid that two tiles share."""
+"""The cells that two tiles share, and the blocks that they lie in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
+from jwst_mosaic_skymatch.tiles.gradient import gradient
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM
 from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import overlap_windows
+from jwst_mosaic_skymatch.tiles.windows import Shape, overlap_windows
 
-__all__ = ["Overlap", "drizzle_correlation"]
+__all__ = ["BLOCK_CELLS", "Overlap", "block_numbers", "drizzle_correlation"]
+
+#: Cells to a side of a block.
+BLOCK_CELLS = 8
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """The part of the grid that two tiles share.
+    """Common cells of two tiles, n of them, in blocks of `BLOCK_CELLS` cells to a side.
 
     Attributes
     ----------
     corner : tuple of int
-        Cell (x, y) of the grid that is cell (0, 0) of the arrays.
-    data, weights : tuple of ndarray, shape (ny, nx)
-        Brightness of both tiles, MJy/sr, NaN where they have none, and their weights, see `Tile`.
-    noises : tuple of NoiseCurve
-        Variance of a pixel of each.
-    valid : ndarray of bool, shape (ny, nx)
-        Cells that are compared, n of them.
+        Cell (x, y) of the grid that is cell (0, 0) of the overlap.
+    shape : tuple of int
+        Shape (ny, nx) of the overlap.
+    places : ndarray of int, shape (n,)
+        Flat indices of the cells.
+    difference : ndarray of float32, shape (n,)
+        First image minus the second, MJy/sr.
+    brightness : ndarray of float32, shape (n,)
+        Mean of the two images, MJy/sr.
+    slopes : ndarray of float32, shape (2, n)
+        Gradient of the mean image along x and y, MJy/sr per cell.
+    variance : ndarray of float32, shape (n,)
+        Quoted variance of the difference, (MJy/sr)^2.
     correlation : float
         Variance of a mean over cells, over that of independent cells.
     """
 
     corner: tuple[int, int]
-    data: tuple[np.ndarray, np.ndarray]
-    weights: tuple[np.ndarray, np.ndarray]
-    noises: tuple[NoiseCurve, NoiseCurve]
-    valid: np.ndarray
+    shape: Shape
+    places: np.ndarray
+    difference: np.ndarray
+    brightness: np.ndarray
+    slopes: np.ndarray
+    variance: np.ndarray
     correlation: float
 
     @classmethod
@@ -50,58 +62,132 @@ class Overlap:
         Returns
         -------
         Overlap
-            Their common part. All pixels have the same noise unless both tiles quote errors.
+            The cells in which both have data. All pixels have the same noise unless both tiles
+            quote errors.
         """
-        own, others = overlap_windows(first, second)
-        data = first.data[own], second.data[others]
+        windows = overlap_windows(first, second)
+        a, b = first.data[windows[0]], second.data[windows[1]]
+        mean = np.float32(0.5) * (a + b)
+        places = np.flatnonzero(np.isfinite(mean))  # indices are faster than a mask
+
+        def take(image: np.ndarray) -> np.ndarray:
+            return image.ravel().take(places)
+
+        brightness = take(mean)
         quoted = first.noise.quoted and second.noise.quoted
+        variances = [
+            (tile.noise if quoted else UNIFORM)(brightness) / take(tile.weight[window])
+            for tile, window in zip((first, second), windows, strict=True)
+        ]
         correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
         return cls(
             corner=(max(first.x0, second.x0), max(first.y0, second.y0)),
-            data=data,
-            weights=(first.weight[own], second.weight[others]),
-            noises=(first.noise, second.noise) if quoted else (UNIFORM, UNIFORM),
-            valid=np.isfinite(data[0]) & np.isfinite(data[1]),
+            shape=mean.shape,
+            places=places,
+            difference=take(a - b),
+            brightness=brightness,
+            slopes=np.stack([take(slope) for slope in gradient(mean)]),
+            variance=variances[0] + variances[1],
             # A shifted image has smoother noise; the noise of its mean is what it was.
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
         )
 
-    @cached_property
-    def places(self) -> np.ndarray:
-        """Flat indices of the valid cells, an array of shape (n,)."""
-        return np.flatnonzero(self.valid)
-
-    def take(self, image: np.ndarray) -> np.ndarray:
-        """Take the values of an image in the valid cells.
+    def select(self, chosen: np.ndarray) -> Self:
+        """Keep some of the cells.
 
         Parameters
         ----------
-        image : ndarray, shape (ny, nx)
-            The image.
+        chosen : ndarray of bool, shape (n,)
+            Cells to keep.
 
         Returns
         -------
-        ndarray, shape (n,)
-            Its values; indices are faster than the mask.
+        Overlap
+            The overlap without the others.
         """
-        return image.ravel().take(self.places)
+        kept = np.flatnonzero(chosen)
+        names = ("places", "difference", "brightness", "slopes", "variance")
+        return replace(self, **{name: getattr(self, name).take(kept, axis=-1) for name in names})
 
     @cached_property
-    def difference(self) -> np.ndarray:
-        """First image minus the second, MJy/sr, shape (ny, nx); NaN where either has none."""
-        return self.data[0] - self.data[1]
+    def blocks(self) -> tuple[np.ndarray, Shape]:
+        """Number of the block of each cell, shape (n,), and number of blocks (ny, nx)."""
+        return block_numbers(self.places, self.shape, BLOCK_CELLS)
 
-    @cached_property
-    def mean(self) -> np.ndarray:
-        """Mean image, MJy/sr, shape (ny, nx); NaN where either has none."""
-        return np.float32(0.5) * (self.data[0] + self.data[1])
+    def block_sums(self, values: np.ndarray) -> np.ndarray:
+        """Add up values over each block.
 
-    @cached_property
-    def variance(self) -> np.ndarray:
-        """Quoted variance of the difference in the valid cells, shape (n,), (MJy/sr)^2."""
-        brightness = self.take(self.mean)
-        (a, b), (u, v) = self.noises, self.weights
-        return a(brightness) / self.take(u) + b(brightness) / self.take(v)
+        Parameters
+        ----------
+        values : ndarray, shape (n,)
+            A value of each cell.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_blocks,)
+            The sums; zero for a block without cells.
+        """
+        number, grid = self.blocks
+        return np.bincount(number, values, np.prod(grid))
+
+    def block_medians(self, values: np.ndarray) -> np.ndarray:
+        """Take the median over each block.
+
+        Parameters
+        ----------
+        values : ndarray of float32, shape (n,)
+            A value of each cell.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_blocks,)
+            The medians, of an even number the upper; zero for a block without cells.
+        """
+        number, grid = self.blocks
+        row, column = np.divmod(self.places, self.shape[1])
+        cells = np.full((np.prod(grid), BLOCK_CELLS**2), np.nan, dtype=np.float32)
+        cells[number, row % BLOCK_CELLS * BLOCK_CELLS + column % BLOCK_CELLS] = values
+        cells.sort(axis=1)  # NaN come last; a third of the time of nanmedian
+        middle = np.bincount(number, minlength=len(cells)) // 2
+        return np.nan_to_num(cells[np.arange(len(cells)), middle].astype(float))
+
+    def block_centres(self) -> np.ndarray:
+        """Give the places of all blocks.
+
+        Returns
+        -------
+        ndarray, shape (2, n_blocks)
+            Centres x and y on the grid, cells; blocks at the far edges are cut.
+        """
+        axes = []
+        for n, corner in zip(self.shape[::-1], self.corner, strict=True):
+            edges = np.append(np.arange(0, n, BLOCK_CELLS), n) + corner
+            axes.append(0.5 * (edges[1:] + edges[:-1] - 1))
+        return np.stack(np.meshgrid(*axes)).reshape(2, -1)
+
+
+def block_numbers(places: np.ndarray, shape: Shape, size: int) -> tuple[np.ndarray, Shape]:
+    """Number the blocks of an image row by row.
+
+    Parameters
+    ----------
+    places : ndarray of int, shape (n,)
+        Flat indices of cells.
+    shape : tuple of int
+        Shape (ny, nx) of the image, cells.
+    size : int
+        Cells to a side of a block.
+
+    Returns
+    -------
+    number : ndarray of int, shape (n,)
+        Number of the block of each cell.
+    grid : tuple of int
+        Number of blocks (ny, nx).
+    """
+    ny, nx = (-(-n // size) for n in shape)
+    row, column = np.divmod(places, shape[1])
+    return row // size * nx + column // size, (ny, nx)
 
 
 def drizzle_correlation(pixels_per_cell: float) -> float:

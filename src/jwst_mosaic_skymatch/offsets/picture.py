@@ -1,8 +1,11 @@
-"""Differences of two tiles, small enough to be kept for a look at them."""
+"""Small pictures of the differences of two tiles."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from jwst_mosaic_skymatch.offsets.overlap import block_numbers
+from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["DifferencePicture", "draw_differences"]
 
@@ -10,15 +13,14 @@ __all__ = ["DifferencePicture", "draw_differences"]
 # overlap of two whole MIRI exposures have 8.
 LARGEST_SIDE = 64
 LEAST_BLOCK = 4
-# Values that a histogram is made of, its bins, and its half width in robust standard deviations.
-N_SAMPLE = 20_000
+# Bins of a histogram, and its half width in robust standard deviations.
 N_BINS = 60
 HALF_WIDTH = 5.0
 
 
 @dataclass(frozen=True)
 class DifferencePicture:
-    """Differences of two tiles less their offset: means over blocks of cells, and a histogram.
+    """Differences of two tiles minus their offset: means over blocks of cells, and a histogram.
 
     Attributes
     ----------
@@ -31,7 +33,7 @@ class DifferencePicture:
     edges : ndarray of float64, shape (n_bins + 1,)
         Edges of the bins, MJy/sr; the outer bins hold all that lies beyond, too.
     counts : ndarray of int, shape (n_bins,)
-        Cells in each bin, of some that stand for all.
+        Cells in each bin.
     """
 
     x0: int
@@ -48,7 +50,7 @@ def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> Differe
     Parameters
     ----------
     difference : ndarray of float32, shape (ny, nx)
-        Differences less their offset, MJy/sr; NaN where there is none, but not all of them.
+        Differences minus their offset, MJy/sr; NaN where there is none, but not all of them.
     corner : tuple of int
         Cell (x, y) of the grid that is cell (0, 0) of these.
 
@@ -57,39 +59,14 @@ def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> Differe
     DifferencePicture
         Picture and histogram.
     """
-    block = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
-    valid = np.isfinite(difference)
-    number = _sums(valid.astype(np.float32), block)
-    with np.errstate(invalid="ignore"):
-        image = _sums(np.where(valid, difference, np.float32(0)), block) / number  # 0 / 0 is NaN
-    (top, bottom), (left, right) = (
-        np.flatnonzero(number.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
-    )
-    edges, counts = _histogram(difference.ravel()[np.flatnonzero(valid)[:: _step(valid)]])
-    return DifferencePicture(
-        x0=corner[0] + block * left,
-        y0=corner[1] + block * top,
-        block=block,
-        image=image[top : bottom + 1, left : right + 1],
-        edges=edges,
-        counts=counts,
-    )
-
-
-def _step(valid: np.ndarray) -> int:
-    return max(int(np.count_nonzero(valid)) // N_SAMPLE, 1)
-
-
-def _histogram(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count values in bins about zero, as wide as they scatter."""
-    sample = sample.astype(float)
-    quartiles = np.percentile(sample, [25.0, 75.0])
-    half_width = max(HALF_WIDTH * float(np.ptp(quartiles)) / 1.349, 1e-30)
-    edges = np.linspace(-half_width, half_width, N_BINS + 1)
-    return edges, np.histogram(np.clip(sample, -half_width, half_width), edges)[0]
-
-
-def _sums(values: np.ndarray, block: int) -> np.ndarray:
-    for axis, n in enumerate(values.shape):
-        values = np.add.reduceat(values, np.arange(0, n, block), axis=axis)
-    return values
+    places = np.flatnonzero(np.isfinite(difference))
+    values = difference.ravel()[places]
+    size = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
+    number, grid = block_numbers(places, difference.shape, size)
+    sums, n_cells = (np.bincount(number, v, np.prod(grid)) for v in (values, None))
+    image = sums / np.where(n_cells > 0, n_cells, np.nan)
+    # The floor is for images that agree exactly.
+    half_width = max(HALF_WIDTH * scale_of(values), 1e-30)
+    inside = np.clip(values, -half_width, half_width)
+    counts, edges = np.histogram(inside, N_BINS, (-half_width, half_width))
+    return DifferencePicture(*corner, size, image.reshape(grid).astype(np.float32), edges, counts)

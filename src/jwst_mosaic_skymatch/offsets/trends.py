@@ -1,26 +1,23 @@
 """Trends of the differences of two tiles with place, brightness, and detector region."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.blocks import Blocks
+from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.regions import REGIONS, region_shares
-from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
-__all__ = ["LYOT", "N_PLAIN", "Columns", "Region", "Trends", "first_trends", "refined_trends"]
+__all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends"]
 
 #: Name of the region that all exposures have in common.
 LYOT = "lyot"
-#: Number of columns that every pair has: place along x and y, and brightness.
-N_PLAIN = 3
-# Solutions with absolute deviations, and with the biweight, of the medians of blocks.
-N_ABSOLUTE, N_BIWEIGHT = 6, 3
-# Deviation of a block's median, in standard deviations, from which on its cells are left out: the
+# Solutions with Huber's weights of the medians of blocks.
+N_HUBER = 9
+# Deviation of a block's median, in standard deviations, from which on its cells are excluded: the
 # wings of an afterglow are too faint for the cutoff of single cells, but add up.
 BLOCK_CUTOFF = 5.0
 # Prior precision of each trend beside that of the data, for columns without any variation:
@@ -49,62 +46,16 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The columns of the regression, evaluated in the blocks of an overlap.
-
-    Attributes
-    ----------
-    values : ndarray, shape (m, n_blocks)
-        Place x and y (cells), brightness (MJy/sr; NaN for an empty block), and shares of regions:
-        positive in the first tile, negative in the second.
-    regions : tuple of Region
-        Region of each column after the third.
-    """
-
-    values: np.ndarray
-    regions: tuple[Region, ...]
-
-    @classmethod
-    def of(cls, blocks: Blocks, frames: Sequence[Sequence[DetectorFrame]]) -> Self:
-        """Evaluate the columns.
-
-        Parameters
-        ----------
-        blocks : Blocks
-            The blocks.
-        frames : sequence of sequence of DetectorFrame
-            Frames of the exposures in each of the two tiles.
-
-        Returns
-        -------
-        Columns
-            The columns; regions whose share is the same in both tiles have none.
-        """
-        x, y = blocks.centres()
-        shares: dict[Region, np.ndarray] = {}
-        for side, (sign, own) in enumerate(zip((1.0, -1.0), frames, strict=True)):
-            for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
-                # Glow at the edges differs between exposures; one Lyot field is like another.
-                region = Region(
-                    own[0].detector if own else "", name, None if name == LYOT else side
-                )
-                shares[region] = shares.get(region, 0.0) + sign * share
-        shares = {region: share for region, share in shares.items() if np.any(share)}
-        brightness = blocks.medians(blocks.overlap.mean)
-        return cls(np.array([x, y, brightness, *shares.values()], dtype=float), tuple(shares))
-
-    @property
-    def prior(self) -> np.ndarray:
-        """Prior precisions of the trends, shape (m,), per unit weight of the pair."""
-        return np.append(PRIOR, np.full(len(self.regions), PRIOR_OF_CONTRAST))
-
-
-@dataclass(frozen=True)
 class Trends:
-    """Trends of a pair, and the differences that they and a constant leave.
+    """A constant and trends, fitted to the blocks of an overlap.
 
     Attributes
     ----------
+    columns : ndarray, shape (m, n_blocks)
+        Columns of the design matrix: place x and y (cells), brightness (MJy/sr; 0 for an empty
+        block), and shares of regions, positive in the first tile and negative in the second.
+    regions : tuple of Region
+        Region of each column after the third; none where both tiles have the same share.
     constant : float
         Difference at ``centre``, MJy/sr.
     centre : ndarray, shape (m,)
@@ -119,6 +70,8 @@ class Trends:
         Mean residual of each block, MJy/sr, and its weight, (MJy/sr)^-2; zero where there is none.
     """
 
+    columns: np.ndarray
+    regions: tuple[Region, ...]
     constant: float
     centre: np.ndarray
     slopes: np.ndarray
@@ -126,112 +79,109 @@ class Trends:
     residuals: np.ndarray
     weights: np.ndarray
 
-    def values(self, columns: np.ndarray) -> np.ndarray:
-        """Evaluate constant and trends.
+    def in_cells(self, overlap: Overlap) -> np.ndarray:
+        """Evaluate constant and trends in the cells.
 
         Parameters
         ----------
-        columns : ndarray, shape (m, ...)
-            The columns.
+        overlap : Overlap
+            The cells.
 
         Returns
         -------
-        ndarray
-            The expected difference, MJy/sr.
+        ndarray of float32, shape (n,)
+            The expected difference, MJy/sr; the share of a region is constant over a block.
         """
-        return self.constant + np.tensordot(self.slopes, (columns.T - self.centre).T, axes=1)
+        y, x = np.divmod(overlap.places, overlap.shape[1])
+        corner = self.constant - self.slopes @ self.centre + self.slopes[:2] @ overlap.corner
+        values = corner + self.slopes[:3] @ np.stack([x, y, overlap.brightness])
+        values += (self.slopes[3:] @ self.columns[3:])[overlap.blocks[0]]
+        return values.astype(np.float32)
 
 
 def first_trends(
-    blocks: Blocks, columns: Columns, precision: np.ndarray
+    overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
 ) -> tuple[Trends, np.ndarray]:
     """Fit constant and trends to the medians of blocks.
 
     Parameters
     ----------
-    blocks : Blocks
-        The blocks.
-    columns : Columns
-        The columns.
-    precision : ndarray, shape (n,)
-        Inverse variance of each valid cell, up to a factor.
+    overlap : Overlap
+        The overlap.
+    frames : sequence of sequence of DetectorFrame
+        Frames of the exposures in each of the two tiles.
 
     Returns
     -------
     trends : Trends
-        The fit, by least absolute deviations and then the biweight.
+        The fit, with Huber's weights.
     used : ndarray of bool, shape (n_blocks,)
         Blocks that are no outliers.
     """
-    medians = blocks.medians(blocks.overlap.difference)
-    weights = blocks.sums(precision)
-    weights[~np.isfinite(medians)] = 0.0
-    filled = weights > 0
-    values, design, own = medians[filled], columns.values[:, filled], weights[filled]
-    robust = np.ones_like(own)
-    for k in range(N_ABSOLUTE + N_BIWEIGHT):
-        fit = _fit(values, design, own * robust, columns.prior)
-        left = np.abs(values - fit.values(design))
-        scale = max(scale_of(left * np.sqrt(own)), 1e-30) / np.sqrt(own)
-        robust = scale / np.maximum(left, scale) if k < N_ABSOLUTE else biweight(left / scale, 1.0)
-    used = np.zeros(weights.size, dtype=bool)
-    used[filled] = left < BLOCK_CUTOFF * scale
-    return fit, used
+    x, y = overlap.block_centres()
+    shares: dict[Region, np.ndarray] = {}
+    for side, own in enumerate(frames):
+        for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
+            # Glow at the edges differs between exposures; one Lyot field is like another.
+            detector = own[0].detector if own else ""
+            region = Region(detector, name, None if name == LYOT else side)
+            shares[region] = shares.get(region, 0.0) + (1 - 2 * side) * share
+    shares = {region: share for region, share in shares.items() if np.any(share)}
+    # Medians: with means, hits would look like gains.
+    values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
+    columns = np.array([x, y, brightness, *shares.values()])
+    weights = overlap.block_sums(1.0 / overlap.variance)
+    robust = np.ones_like(weights)
+    for _ in range(N_HUBER):
+        trends = _fit(values, columns, tuple(shares), weights * robust)
+        deviation = np.abs(trends.residuals) * np.sqrt(weights)
+        scale = max(scale_of(deviation[weights > 0]), 1e-30)
+        robust = scale / np.maximum(deviation, scale)
+    return trends, deviation < BLOCK_CUTOFF * scale
 
 
 def refined_trends(
-    blocks: Blocks, columns: Columns, start: Trends, fit: Regression, removed: np.ndarray
+    overlap: Overlap, start: Trends, removed: np.ndarray, fit: Regression
 ) -> Trends:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
     ----------
-    blocks : Blocks
-        The blocks, whose valid cells are those of the regression.
-    columns : Columns
-        The columns.
+    overlap : Overlap
+        The overlap, whose cells are those of the regression.
     start : Trends
-        The trends so far.
-    fit : Regression
-        The regression of the differences without them.
+        Trends that have been subtracted from the cells.
     removed : ndarray, shape (n,)
-        Values of these in the cells, MJy/sr.
+        Their values in the cells, MJy/sr.
+    fit : Regression
+        The regression of the rest.
 
     Returns
     -------
     Trends
         The trends, with the constant of the regression at the new centre.
     """
-    weights, score = blocks.sums(fit.curvature), blocks.sums(fit.score)
-    filled = weights > 0
-    weights, score = np.where(filled, weights, 0.0), np.where(filled, score, 0.0)
-    light = blocks.sums(fit.curvature * blocks.overlap.take(blocks.overlap.mean))
-    values = np.nan_to_num(columns.values)
-    values[2, filled] = light[filled] / weights[filled]
-    mean = np.divide(score, weights, out=np.zeros_like(score), where=filled)
-    step = _fit(mean, values, weights, columns.prior)
+    weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
+    divisor = np.where(weights > 0, weights, np.inf)
+    columns = start.columns.copy()
+    columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     # From the cells: in a narrow overlap their mean place differs from that of the blocks.
-    before = float(fit.curvature @ removed / fit.curvature.sum())
-    return Trends(
-        constant=before + float(fit.coefficients[0]),
-        centre=step.centre,
-        slopes=start.slopes + step.slopes,
-        inverse=step.inverse,
-        residuals=step.residuals,
-        weights=weights,
-    )
+    constant = fit.curvature @ removed / fit.curvature.sum() + fit.coefficients[0]
+    return replace(step, constant=float(constant), slopes=start.slopes + step.slopes)
 
 
-def _fit(values: np.ndarray, columns: np.ndarray, weights: np.ndarray, prior: np.ndarray) -> Trends:
+def _fit(
+    values: np.ndarray, columns: np.ndarray, regions: tuple[Region, ...], weights: np.ndarray
+) -> Trends:
     """Fit a constant and all columns (m, n_blocks) by weighted least squares."""
     total = weights.sum()
     centre = columns @ weights / total
     constant = float(values @ weights / total)
     centred = columns - centre[:, None]
     weighted = centred * weights
-    normal = weighted @ centred.T
-    normal[np.diag_indices_from(normal)] *= 1.0 + 1e-9
-    inverse = np.linalg.inv(normal + total * np.diag(prior))
+    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
+    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
-    return Trends(constant, centre, slopes, inverse, residuals, weights)
+    return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
