@@ -29,7 +29,8 @@ from jwst_mosaic_skymatch.levels.results import (
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairSettings, measure_pair
+from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.selection import find_stacks
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
