@@ -166,6 +166,19 @@ class Overlap:
         return np.stack(np.meshgrid(*axes)).reshape(2, -1)
 
 
+    def block_corners(self) -> np.ndarray:
+        """Give the places of the four corners of all blocks.
+
+        Returns
+        -------
+        ndarray, shape (2, 4, n_blocks)
+            Corners x and y on the grid, cells.
+        """
+        half = 0.5 * BLOCK_CELLS
+        steps = np.array([[-half, half, -half, half], [-half, -half, half, half]])
+        return self.block_centres()[:, None] + steps[:, :, None]
+
+
 def block_numbers(places: np.ndarray, shape: Shape, size: int) -> tuple[np.ndarray, Shape]:
     """Number the blocks of an image row by row.
 

@@ -120,8 +120,13 @@ def first_trends(
     """
     x, y = overlap.block_centres()
     shares: dict[Region, np.ndarray] = {}
+    pure = np.ones(x.size, dtype=bool)
     for side, own in enumerate(frames):
-        for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
+        of_corners = region_shares(own, *overlap.block_corners())
+        # The mean of exposures with and without the Lyot field is the image of neither.
+        lyot = of_corners[REGIONS.index(LYOT)]
+        pure &= np.all(lyot == 0, axis=0) | np.all(lyot == 1, axis=0)
+        for name, share in zip(REGIONS, of_corners.mean(axis=1), strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
             detector = own[0].detector if own else ""
             region = Region(detector, name, None if name == LYOT else side)
@@ -130,14 +135,14 @@ def first_trends(
     # Medians: with means, hits would look like gains.
     values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
     columns = np.array([x, y, brightness, *shares.values()])
-    weights = overlap.block_sums(1.0 / overlap.variance)
+    weights = overlap.block_sums(1.0 / overlap.variance) * pure
     robust = np.ones_like(weights)
     for _ in range(N_HUBER):
         trends = _fit(values, columns, tuple(shares), weights * robust)
         deviation = np.abs(trends.residuals) * np.sqrt(weights)
         scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
-    return trends, deviation < BLOCK_CUTOFF * scale
+    return trends, pure & (deviation < BLOCK_CUTOFF * scale)
 
 
 def refined_trends(
