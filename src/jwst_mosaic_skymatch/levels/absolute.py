@@ -7,10 +7,21 @@ import numpy as np
 __all__ = ["add_global_level", "global_levels", "local_levels"]
 
 
-def local_levels(
-    skies: np.ndarray, labels: Sequence[str]
-) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Give each exposure the lowest sky of its group, MJy/sr; NaN where its own sky is."""
+def local_levels(skies: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Give each exposure the lowest sky of its group.
+
+    Parameters
+    ----------
+    skies : ndarray, shape (n,)
+        Sky of each exposure, MJy/sr; NaN for none.
+    labels : sequence of str
+        Group of each exposure.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Levels, MJy/sr; NaN where the exposure's own sky is.
+    """
     lowest: dict[str, float] = {}
     for label, sky in zip(labels, skies, strict=True):
         lowest[label] = np.fmin(lowest.get(label, np.nan), sky)
@@ -18,18 +29,36 @@ def local_levels(
     return np.where(np.isfinite(skies), levels, np.nan)
 
 
-def global_levels(skies: np.ndarray) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Give every exposure the lowest of all skies, MJy/sr; NaN where its own is."""
+def global_levels(skies: np.ndarray) -> np.ndarray:
+    """Give every exposure the lowest of all skies.
+
+    Parameters
+    ----------
+    skies : ndarray, shape (n,)
+        Sky of each exposure, MJy/sr; NaN for none.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Levels, MJy/sr; NaN where the exposure's own sky is.
+    """
     return local_levels(skies, ["all"] * len(skies))
 
 
-def add_global_level(
-    matched: np.ndarray, skies: np.ndarray
-) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Add to matched levels the lowest sky that they leave, MJy/sr.
+def add_global_level(matched: np.ndarray, skies: np.ndarray) -> np.ndarray:
+    """Add to matched levels the lowest sky that they leave.
 
-    An exposure without overlap, whose matched level is NaN, counts as level zero; levels are
-    NaN where the sky is.
+    Parameters
+    ----------
+    matched : ndarray, shape (n,)
+        Matched levels, MJy/sr; an exposure without overlap, whose level is NaN, counts as zero.
+    skies : ndarray, shape (n,)
+        Sky of each exposure, MJy/sr; NaN for none.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Levels, MJy/sr; NaN where the sky is.
     """
     matched = np.nan_to_num(matched)
     return matched + global_levels(skies - matched)

@@ -9,8 +9,21 @@ __all__ = [
 ]
 
 
-def apply_gauge(levels: np.ndarray, *, match_down: bool) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Subtract the smallest level of all or, if not to match down, the largest; NaN stays."""
+def apply_gauge(levels: np.ndarray, *, match_down: bool) -> np.ndarray:
+    """Subtract the smallest level of all, or the largest.
+
+    Parameters
+    ----------
+    levels : ndarray, shape (n,)
+        Levels, MJy/sr; NaN stays.
+    match_down : bool
+        Whether the smallest level becomes zero, and not the largest.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        The levels.
+    """
     if not np.isfinite(levels).any():
         return levels.copy()
     return levels - (np.nanmin(levels) if match_down else np.nanmax(levels))
@@ -44,7 +57,7 @@ def apply_constants(
 def constants_of_exposures(
     levels: np.ndarray, components: np.ndarray, positions: tuple[int, ...]
 ) -> np.ndarray:
-    """Find the constants with which the mean level of some exposures is zero.
+    """Compute the constants with which the mean level of some exposures is zero.
 
     Parameters
     ----------

@@ -1,0 +1,63 @@
+"""Variance of offsets by structure of backgrounds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from levels.synthetic import grid, measure_all, quality
+
+from jwst_mosaic_skymatch.levels.structure import structure_variances
+from jwst_mosaic_skymatch.offsets.strips import StripScatter
+
+NOISE, STRIP = 1e-3, 4e-4
+N_STRIPS, N_WIDE = 20.0, 5.0
+
+
+def strips(variance, ratio=4.0):
+    """Scatter of strips with a variance; wide ones have a part of it."""
+    narrow = NOISE**2 + 2.0 * variance / N_STRIPS
+    wide = NOISE**2 + 2.0 * variance / ratio / N_WIDE
+    return StripScatter(N_STRIPS, N_WIDE, narrow, wide, 2.0 * narrow, wide)
+
+
+@pytest.fixture
+def pairs():
+    rng = np.random.default_rng(0)
+    none = strips(0.0)
+    striped = quality(strips=(strips(STRIP), replace(none, with_trends=none.variance)))
+    return [replace(pair, quality=striped) for pair in measure_all(grid(4, rng), rng)]
+
+
+def estimate(pairs, **options):
+    n = len(pairs)
+    return structure_variances(pairs, np.full(n, 2.0), np.full(n, 0.5), **options)
+
+
+def test_common_variance_of_independent_strips(pairs):
+    variances = estimate(pairs)
+    expected = 2.0 * STRIP / N_STRIPS
+    np.testing.assert_allclose(variances[:, 0], 0.5 * expected)
+    np.testing.assert_allclose(variances[:, 1], 1.0 + expected / NOISE**2)
+    assert np.all(estimate(pairs, detrended=False)[:, 0] > 1.5 * variances[:, 0])
+
+
+def test_correlated_strips_average_slowly(pairs):
+    """With equal variances of strips of both widths, the exponent is the least one."""
+    correlated = quality(strips=(strips(STRIP, 1.0), strips(0.0)))
+    variances = estimate([replace(pair, quality=correlated) for pair in pairs])
+    own = 2.0 * STRIP / N_STRIPS**0.2
+    np.testing.assert_allclose(variances[:, 0], 0.5 * own)
+
+
+def test_pair_that_scatters_by_more_has_its_own_variance(pairs):
+    patchy = quality(strips=(strips(100.0 * STRIP), strips(0.0)))
+    pairs[3] = replace(pairs[3], quality=patchy)
+    variances = estimate(pairs)[:, 0]
+    assert variances[3] == pytest.approx(0.5 * 100.0 * 2.0 * STRIP / N_STRIPS, rel=1e-6)
+    np.testing.assert_allclose(np.delete(variances, 3), STRIP / N_STRIPS)
+
+
+def test_noise_is_no_structure(pairs):
+    quiet = [replace(pair, quality=quality()) for pair in pairs]
+    np.testing.assert_array_equal(estimate(quiet), np.tile([0.0, 1.0], (len(pairs), 1)))
+    assert estimate([]).shape == (0, 2)
