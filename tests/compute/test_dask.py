@@ -12,14 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
-from helpers import make_tile, observe_sky, outline, read_levels
+from helpers import make_tile, names_of, observe_sky, outline, read_levels
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers, open_workers, run_jobs
-from jwst_mosaic_skymatch.match import match_exposures
+from jwst_mosaic_skymatch.match import MatchSettings, match_exposures
+from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.stack import MatchSettings
+from jwst_mosaic_skymatch.stacking import TileSettings
 
 distributed = pytest.importorskip("distributed")
 
@@ -120,10 +121,10 @@ def test_worker_that_dies_is_survived(cluster, tmp_path):
         return observe_sky(*places[k], level=0.1 * k, seed=k)
 
     def match(observe, workers):
-        settings = MatchSettings(Statistic())
+        settings = MatchSettings(TileSettings(), PairSettings(Statistic()))
         return match_exposures(
-            "v" * 12, footprints, observe, settings, workers, directory=tmp_path
-        ).levels
+            names_of("v" * 12), footprints, observe, settings, workers, directory=tmp_path
+        ).levels.values
 
     with open_workers(dask_scheduler=cluster.address) as workers:
         found = match(observe, workers)

@@ -76,45 +76,6 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
     assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data
 
 
-def lyot_models(library, exposures):
-    """Levels by window, and what is recorded of them."""
-    inside, outside = np.s_[100, 20], np.s_[100, 80]
-
-    def read(_, model):
-        recorded = model.meta.pixel_skymatch.instance.get("lyot_level")
-        return model.data[inside].item(), model.data[outside].item(), recorded
-
-    return each_model(library, exposures, read)
-
-
-def test_level_of_a_field(library, exposures):
-    """The first has been through such a run; the third has no level now."""
-    exposures = [
-        replace(e, instrument="MIRI", detector="MIRIMAGE", lyot_level=lyot)
-        for e, lyot in zip(exposures, (0.75, None, 1.5), strict=True)
-    ]
-    record_levels(
-        library,
-        exposures,
-        LEVELS,
-        method="match",
-        subtract=True,
-        version="1.2",
-        lyot={0: (2.0, None), 2: (2.0, None)},
-    )
-    assert lyot_models(library, exposures) == [
-        (8.0, 9.75, 2.75),
-        (9.0, 9.0, None),
-        (10.0, 10.0, 1.5),
-    ]
-
-
-def test_level_of_a_field_is_kept_by_runs_without(library, exposures):
-    exposures[0] = replace(exposures[0], lyot_level=0.75)
-    record_levels(library, exposures, LEVELS, method="user", subtract=True, version="1.2")
-    assert lyot_models(library, exposures)[0] == (9.75, 9.75, 1.0)
-
-
 def test_few_levels_are_listed_and_many_summed_up(exposures):
     assert describe_levels(exposures, LEVELS, subtract=True) == [
         "0_cal.fits: sky level 0.75",
