@@ -37,7 +37,6 @@ from jwst_mosaic_simulation import (
     two_by_three,
 )
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.report.command import main as report_again
 
 SKIES = np.array([100.0, 120.0, 105.0, 110.0, 105.0, 115.0])
 # The simulated sky itself, on which levels are put.

@@ -76,6 +76,38 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
     assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data
 
 
+PLANE = {"degree": [1, 1], "refpoint": [3.0, 4.0], "coefficients": [0.5, 0.1, 0.2, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("k", "subtracted", "expected"),
+    [
+        (1, None, (1.0, True, 0)),  # its level and plane were added back
+        (1, True, (1.5, True, 1)),
+        (2, False, (None, None, 0)),
+        (2, True, (0.5, True, 1)),
+    ],
+)
+def test_record_of_an_earlier_run(library, exposures, k, subtracted, expected):
+    """It stays only if what it records is gone from the data."""
+    exposures[k] = replace(exposures[k], level=0.5 if subtracted else None, subtracted=subtracted)
+
+    def set_record(_, model):
+        background = model.meta.background
+        background.level, background.subtracted = 0.5, subtracted
+        background.method, background.polynomial_info = "match", [PLANE]
+
+    def read(_, model):
+        background = model.meta.background
+        planes = background.polynomial_info
+        return background.level, background.subtracted, len(planes), background.method
+
+    each_model(library, exposures[k : k + 1], set_record)
+    record_levels(library, exposures, LEVELS, method="match", subtract=True, version="1.2")
+    (recorded,) = each_model(library, exposures[k : k + 1], read)
+    assert recorded == (*expected, None if expected[0] is None else "match")
+
+
 def test_few_levels_are_listed_and_many_summed_up(exposures):
     assert describe_levels(exposures, LEVELS, subtract=True) == [
         "0_cal.fits: sky level 0.75",
