@@ -9,6 +9,8 @@ import jwst_mosaic_skymatch
 
 PACKAGE = Path(jwst_mosaic_skymatch.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
+
+
 def modules():
     """Give the file of each module by its name, such as ``tiles/grid``."""
     return {p.relative_to(PACKAGE).with_suffix("").as_posix(): p for p in PACKAGE.rglob("*.py")}

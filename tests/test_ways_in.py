@@ -164,22 +164,6 @@ def test_strun_step(work, mosaic):
 
 
 @pytest.mark.slow
-def test_user_goes_straight_on_with_image3(work, mosaic, assert_no_seams):
-    assert strun("pixel_skymatch", mosaic.association.name, cwd=work).returncode == 0
-    done = strun(
-        "calwebb_image3",
-        "stephans-quintet_skymatch_asn.json",
-        "--disable-crds-steppars",
-        "--steps.tweakreg.skip=true",
-        "--steps.skymatch.skip=true",
-        "--steps.source_catalog.skip=true",
-        cwd=work,
-    )
-    assert done.returncode == 0, done.stderr
-    assert_no_seams(work / I2D)
-
-
-@pytest.mark.slow
 def test_strun_parameters_and_parameter_file(work, mosaic):
     done = strun(
         "pixel_skymatch",
@@ -220,24 +204,6 @@ def test_rerun_on_own_output_adds_up(work, mosaic):
     before, after = levels_of_files_in(work), levels_of_files_in(work / "again")
     difference = np.array([after[k] - before[k] for k in before])
     assert np.abs(difference - difference.mean()).max() < 1e-4
-
-
-@pytest.mark.slow
-def test_stock_pipeline_with_shipped_parameter_file(work, mosaic, assert_no_seams):
-    done = strun(
-        IMAGE3_PARAMETERS,
-        mosaic.association.name,
-        "--disable-crds-steppars",
-        "--steps.tweakreg.skip=true",
-        "--steps.source_catalog.skip=true",
-        cwd=work,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "stpipe.pixel_skymatch - INFO - Sky method match" in done.stderr
-    assert f"{mosaic.files[0].name}: sky level" in done.stderr
-    check_products(work, mosaic)
-    assert_no_seams(work / I2D)
-    assert not list(work.glob("*_skymatch*"))
 
 
 @pytest.mark.slow
@@ -325,19 +291,6 @@ def test_own_pipeline_skips_by_the_stock_name(mosaic, tmp_path, monkeypatch):
     with open_model(tmp_path / I2D) as i2d:
         assert i2d.meta.cal_step.skymatch == "SKIPPED"
         assert i2d.meta.background.level is None
-
-
-@pytest.mark.slow
-def test_instance_in_a_pipeline(mosaic, tmp_path, monkeypatch, assert_no_seams):
-    monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
-    monkeypatch.chdir(tmp_path)
-    pipeline = Image3Pipeline(steps=FAST)
-    pipeline.save_results = True
-    pipeline.output_dir = str(tmp_path)
-    pipeline.skymatch = PixelSkyMatchStep(parent=pipeline)
-    pipeline.run(str(mosaic.association))
-    check_products(tmp_path, mosaic)
-    assert_no_seams(tmp_path / I2D)
 
 
 # gwcs says so when it writes the corrected WCS as SIP keywords, which nothing reads.

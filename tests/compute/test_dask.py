@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
 from helpers import make_tile, names_of, observe_sky, outline, read_levels
-from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers, open_workers, run_jobs
@@ -97,15 +95,6 @@ def serial_levels(mosaic):
 def test_levels_whole_stacks(mosaic, serial_levels, cluster):
     found = levels(str(mosaic.association), dask_scheduler=cluster.address)
     assert found == pytest.approx(serial_levels, abs=1e-9)
-
-
-def test_levels_from_models_in_memory(mosaic, serial_levels, cluster):
-    """Pixels and WCS that are not those of any file."""
-    models = [open_model(path) for path in mosaic.files]
-    found = levels(models, dask_scheduler=cluster.address)
-    assert found == pytest.approx(serial_levels, abs=1e-9)
-    for model in models:
-        model.close()
 
 
 def test_worker_that_dies_is_survived(cluster, tmp_path):
@@ -201,23 +190,6 @@ def test_workers_without_the_package_are_refused(cluster, monkeypatch):
         pass
 
 
-def test_task_that_fails_once_is_repeated(cluster, tmp_path):
-    def read_from_busy_disk(mark):
-        if not mark.exists():
-            mark.touch()
-            raise OSError
-        return "pixels"
-
-    with open_workers(dask_scheduler=cluster.address) as workers:
-        assert workers.executor.submit(read_from_busy_disk, tmp_path / "mark").result() == "pixels"
-
-
-def test_equal_tasks_are_all_run(cluster):
-    with open_workers(dask_scheduler=cluster.address) as workers:
-        first, second = run_jobs(workers.executor, [(time.perf_counter,)] * 2, 2)
-    assert first != second
-
-
 def test_error_of_a_task_is_that_of_its_job(cluster):
     """After some more attempts: reading a file may fail where many do."""
     with open_workers(dask_scheduler=cluster.address) as workers:
@@ -226,21 +198,6 @@ def test_error_of_a_task_is_that_of_its_job(cluster):
         assert next(results) == (3, 1)
         with pytest.raises(ZeroDivisionError):
             next(results)
-
-
-def test_error_does_not_wait_for_tasks(cluster):
-    def fail():
-        with open_workers(dask_scheduler=cluster.address) as workers:
-            for _ in range(200):
-                workers.executor.submit(time.sleep, 1.0)
-            raise KeyError
-
-    before, start = warnings.filters[:], time.monotonic()
-    with pytest.raises(KeyError):
-        fail()
-    # All would take 50 s or more.
-    assert time.monotonic() - start < 30
-    assert warnings.filters == before
 
 
 def test_task_that_kills_its_workers(tmp_path, monkeypatch):

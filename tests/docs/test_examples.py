@@ -101,5 +101,3 @@ def test_how_tos_say_what_to_see():
         titles = re.findall(r"^([^\n]+)\n-+$", page.read_text(), re.MULTILINE)
         assert {"When you need it", "What you see", "What can go wrong"} <= set(titles), page
         assert any(b.reason is None and b.language in EXECUTED for b in blocks_of(page)), page
-
-

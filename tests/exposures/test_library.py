@@ -113,12 +113,6 @@ def test_levels_of_an_earlier_run(matched_file, tmp_path, suffix):
     assert bool(step_input.unchanged) == (suffix == "fits")  # pixels of others cannot be read
 
 
-def test_renamed_file_goes_by_its_name(matched_file, tmp_path):
-    matched_file.rename(tmp_path / "renamed.fits")
-    (exposure,) = opened([tmp_path / "renamed.fits"]).exposures
-    assert exposure.filename == "renamed.fits"
-
-
 @pytest.mark.parametrize("on_disk", [True, False])
 def test_library_tells_what_its_models_say_now(mosaic, on_disk, tmp_path, monkeypatch):
     """As within a pipeline, where files are older than models."""

@@ -161,10 +161,3 @@ def test_a_result_without_footprints_or_pairs(result, ax):
     assert len(bare.plot_pairs(ax).patches) == len(result.footprints)
     unknown = replace(bare, footprints=()).plot_pairs(Figure().add_subplot())
     assert unknown.texts[0].get_text() == "footprints are not known"
-
-
-def test_mosaic_without_residuals(result, ax):
-    """Of a run without pairs."""
-    nothing = np.full_like(result.mosaic.residual, np.nan)
-    empty = replace(result, mosaic=replace(result.mosaic, residual=nothing))
-    empty.plot_mosaic(ax, which="residual").figure.canvas.draw()

@@ -46,13 +46,6 @@ def test_stars_are_on_top_of_the_smooth_sky():
     assert stars.max() > 1
 
 
-@pytest.mark.parametrize(("filter_name", "level"), [("F770W", 8.0), ("F2100W", 220.0)])
-def test_pedestal_is_usual_for_the_filter(filter_name, level):
-    pointing = Pointing(150.0, 2.2)
-    image = make_sky([pointing], filter_name=filter_name).observe(pointing.wcs(16), (64, 64))
-    assert np.all(image == level)
-
-
 def test_seed_and_components_make_the_sky():
     pointing = Pointing(150.0, 2.2)
 
