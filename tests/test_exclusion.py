@@ -68,8 +68,12 @@ def test_patch_on_the_sky(patched, centre, mosaic_scene, tmp_path, monkeypatch, 
     make(tmp_path / name, centre)
     before = [model.data.copy() for model in patched]
     disturbed = errors(PixelSkyMatchStep().run(patched), mosaic_scene)
-    library = PixelSkyMatchStep(exclude=name, subtract=True).run(patched)
-    assert rms(errors(library, mosaic_scene)) < 0.002 < 0.02 < rms(disturbed)
+    step = PixelSkyMatchStep(exclude=name, subtract=True)
+    library = step.run(patched)
+    error, quoted = errors(library, mosaic_scene), step.levels_table["level_error"].value
+    # Some overlaps have a hundred cells left.
+    assert rms(quoted) < 0.003 < 0.02 < rms(disturbed)
+    assert rms(error / quoted) < 1.7
     # Levels are subtracted everywhere.
     with library, borrowed(library, 3) as model:
         level = model.meta.background.level

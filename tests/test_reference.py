@@ -171,7 +171,9 @@ def test_image_that_one_component_lies_beside(both, scene, tmp_path, caplog):
     found, truth = arrange(levels, scene)
     far = np.char.startswith(visits_of(scene, levels), "08888")
     np.testing.assert_allclose(found[~far], truth[~far], atol=0.01)
-    np.testing.assert_array_equal(found[far], usual[far])
+    # But for the noise of the smallest level, which is in the other field.
+    np.testing.assert_allclose(found[far], usual[far], atol=0.01)
+    assert np.ptp((found - usual)[far]) < 1e-9
     (warning,) = [r.getMessage() for r in caplog.records if "does not overlap the ref" in r.message]
     assert "08888001001, 08888001002" in warning
 
@@ -299,7 +301,9 @@ def test_component_without_an_exposure_of_the_table(both, scene, tmp_path, caplo
     levels = read_levels(run(both, fixed=table))
     found, _ = arrange(levels, scene)
     far = np.char.startswith(visits_of(scene, levels), "08888")
-    np.testing.assert_array_equal(found[far], usual[far])
+    # But for the noise of the smallest level, which is in the other field.
+    np.testing.assert_allclose(found[far], usual[far], atol=0.01)
+    assert np.ptp((found - usual)[far]) < 1e-9
     (warning,) = [r.getMessage() for r in caplog.records if "does not overlap the ref" in r.message]
     assert "08888001001, 08888001002" in warning
 

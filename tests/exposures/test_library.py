@@ -51,7 +51,7 @@ def test_all_ways_give_the_same_exposures(mosaic, absolute, on_disk, tmp_path, m
         value
         for exposure in expected
         for name, value in vars(exposure).items()
-        if name not in ("level", "subtracted", "lyot_level", "alias")
+        if name not in ("level", "subtracted", "alias")
     }
     library = ModelLibrary(mosaic.association, on_disk=on_disk)
     models = [open_model(path) for path in mosaic.files]
