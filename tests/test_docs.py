@@ -1,4 +1,4 @@
-"""The documentation knows the package, and imports go only where it says."""
+"""The documentation names every module, and workers start without jwst."""
 
 import re
 import subprocess

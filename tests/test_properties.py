@@ -19,7 +19,7 @@ from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 
 # Each example matches some tiles.
-TILES = settings(derandomize=True, deadline=None, max_examples=25)
+TILES = settings(derandomize=True, deadline=None, max_examples=10)
 # Each example runs the whole step: none is made simpler after a failure.
 RUNS = settings(
     derandomize=True, deadline=None, max_examples=2, phases=[Phase.explicit, Phase.generate]
