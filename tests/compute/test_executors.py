@@ -9,7 +9,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import pytest
 from helpers import read_levels
@@ -18,7 +17,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import (
-    BoundedSubmitter,
     SerialExecutor,
     number_of_cores,
     open_workers,
@@ -240,19 +238,3 @@ def test_script_that_starts_itself_again_fails_at_once(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert re.search(DEAD_PROCESS, done.stderr)
-
-
-def test_a_bounded_number_of_tasks_is_under_way():
-    """The third waits for the first, whoever asks for results."""
-    with ThreadPoolExecutor(8) as executor:
-        release, tasks = [Event() for _ in range(3)], BoundedSubmitter(executor, n_ahead=2)
-        futures = [tasks.submit(event.wait, 60.0) for event in release[:2]]
-        third = executor.submit(tasks.submit, release[2].wait, 60.0)
-        assert not third.done()
-        release[0].set()
-        futures.append(third.result(timeout=60.0))
-        assert futures[0].done()
-        assert not futures[1].done()
-        for event in release:
-            event.set()
-        assert all(future.result() for future in futures)
