@@ -1,7 +1,5 @@
 """The ways in which people configure step and pipeline, and what they give to them."""
 
-import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,24 +154,6 @@ def test_several_parameters_in_a_hook_on_the_command_line(mosaic, caplog):
 
 
 # --- Parameters -----------------------------------------------------------
-
-
-def test_association_beside_the_user_is_taken(mosaic):
-    """Not that of the directory for which parameters were saved."""
-    for name, files in (("there", mosaic.files[:4]), ("here", mosaic.files[4:])):
-        Path(name).mkdir()
-        members = [{"expname": file.name, "exptype": "science"} for file in files]
-        association = {"asn_type": "image3", "products": [{"name": name, "members": members}]}
-        association |= {"asn_id": "a3001", "asn_pool": "none"}
-        Path(name, "asn.json").write_text(json.dumps(association))
-        for file in files:
-            shutil.copy(file, name)
-    Step.from_cmdline(["pixel_skymatch", "there/asn.json", "--save-parameters=my.asdf"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir("here")
-        Step.from_cmdline(["../my.asdf", "asn.json"])
-        assert Path("here_skymatch_asn.json").is_file()
-        assert len(list(Path().glob("*_skymatch.fits"))) == 4
 
 
 def test_number_of_cores_is_a_number_or_text():

@@ -37,8 +37,6 @@ from jwst_mosaic_simulation import (
     simulate_mosaic,
 )
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch import run as run_module
-from jwst_mosaic_skymatch import step as step_module
 
 # Of the session's mosaic: each overlaps both others.
 CHOSEN = (0, 2, 6)
@@ -60,8 +58,6 @@ class Work:
         What the exposures are simulated of.
     patch : pytest.MonkeyPatch
         To break what is no file.
-    gone : set of str
-        Inputs that the row itself removes in mid-run.
     undo : ExitStack
         What to do when the test has ended.
     """
@@ -70,7 +66,6 @@ class Work:
     truth: dict
     scene: object
     patch: pytest.MonkeyPatch
-    gone: set = field(default_factory=set)
     undo: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -157,7 +152,7 @@ class Refused:
             assert words in message
         del caught
         gc.collect()  # a library on disk removes its directory when it goes
-        assert work.tree() == {path: before[path] for path in before.keys() - work.gone}
+        assert work.tree() == before
 
 
 @dataclass(frozen=True)
@@ -337,24 +332,6 @@ def scene_of(make):
     return lambda work: work.simulate(make())
 
 
-def after_call(name, count, act):
-    """Break something when a function has been called so many times."""
-    module = run_module if name == "observe" else step_module
-
-    def prepare(work):
-        function, calls = getattr(module, name), []
-
-        def wrapped(*args, **kwargs):
-            calls.append(name)
-            if len(calls) == count:
-                act(work)
-            return function(*args, **kwargs)
-
-        work.patch.setattr(module, name, wrapped)
-
-    return prepare
-
-
 def rename_middle(name):
     def prepare(work):
         path = work.middle
@@ -428,11 +405,6 @@ def compress(work):
     path.unlink()
     work.associate([*(f.name for f in work.files), f"{path.name}.gz"])
     return f"{path.name}.gz"
-
-
-def remove_middle(work):
-    work.gone.add(f"in/{work.middle.name}")
-    work.middle.unlink()
 
 
 FILES = {
@@ -826,26 +798,6 @@ PARAMETERS = {
 # System
 
 
-def vanish_before(name):
-    """Remove the middle exposure when the step first calls a function."""
-
-    def prepare(work):
-        after_call(name, 1, remove_middle)(work)
-        return work.middle.name
-
-    return prepare
-
-
-def interrupt(work):
-    raise KeyboardInterrupt("in mid-run")
-
-
-def interrupt_workers(work):
-    # Worker processes keep a directory for their sockets as long as this process runs.
-    work.patch.setattr(tempfile, "tempdir", None)
-    after_call("observe", 2, interrupt)(work)
-
-
 def lower(what, value):
     """Lower a limit of this process until the test ends."""
 
@@ -898,20 +850,7 @@ def go_to(directory):
 
 NO_ROOM = refused(OSError, "cannot be saved", "nothing was written", "Make room")
 NO_OUTPUT = refused(OSError, "cannot write to this directory", "output_dir")
-INTERRUPTED = refused(KeyboardInterrupt, "in mid-run")
-
 SYSTEM = {
-    "file goes before pixels are read": (vanish_before("observe"), UNREADABLE),
-    "file on disk goes before pixels are read": (
-        vanish_before("observe"),
-        UNREADABLE,
-        ON_DISK,
-    ),
-    "file on disk goes before it is saved": (
-        vanish_before("record_levels"),
-        refused(FileNotFoundError, "No such file"),
-        ON_DISK,
-    ),
     "disk full": (fill_disk, NO_ROOM),
     "disk full, exposures on disk": (
         lambda work: fill_disk(work) and "cwd",
@@ -924,9 +863,6 @@ SYSTEM = {
         refused(OSError, "pixel_skymatch_", "make room", "TMPDIR"),
     ),
     "few file handles": (few_handles, RIGHT, ON_DISK),
-    "interrupted": (after_call("observe", 2, interrupt), INTERRUPTED),
-    "interrupted, exposures on disk": (after_call("observe", 2, interrupt), INTERRUPTED, ON_DISK),
-    "interrupted, in two processes": (interrupt_workers, INTERRUPTED, {"maximum_cores": "2"}),
     "output is a file": (lambda work: "asn.json", NO_OUTPUT, {"output_dir": "../in/asn.json"}),
     "output below a file": (
         lambda work: "asn.json/out",

@@ -236,21 +236,6 @@ def test_errors(near, bad_files, case, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_error_lists_the_first_names(near):
-    with pytest.raises(ValueError, match="no member or visit") as caught:
-        run(near, reference="nowhere_i2d.fits")
-    assert f"give a member ({near[0].meta.filename}, " in str(caught.value)
-    assert "..., a visit" not in str(caught.value)
-    assert "a visit (09999001001, 09999001002, 09999001003)" in str(caught.value)
-
-
-def test_image_without_unit(near, scene, tmp_path, caplog):
-    image = draw_image(scene, tmp_path / "sky.fits", unit=None)
-    found, truth = arrange(read_levels(run(near, reference=image)), scene)
-    np.testing.assert_allclose(found, truth, atol=0.01)
-    assert "BUNIT is missing in the reference image" in caplog.text
-
-
 def save_table(models, directory, **parameters):
     """Run on models and give the path of the table of levels."""
     run(models, save_diagnostics=True, output_dir=str(directory), **parameters)
@@ -318,12 +303,6 @@ def test_exposure_without_overlap_keeps_its_level(near, tmp_path, caplog):
     assert "SKIPPED" not in caplog.text
 
 
-def test_file_that_is_there_twice_is_not_held(near, tmp_path):
-    table = save_table([m.copy() for m in near], tmp_path)
-    with pytest.raises(ValueError, match="more than once in the input"):
-        run([*near, near[0].copy()], fixed=table)
-
-
 @pytest.mark.parametrize("subtract", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch, subtract):
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
@@ -345,10 +324,3 @@ def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch, subtract):
     # This step reads all digits.
     ours = read_levels(run(near, skymethod="user", skylist=skylist))
     assert ours == {name: level or 0.0 for name, level in found.items()}
-
-
-def test_skylist_of_equal_names_is_not_saved(near, tmp_path, caplog):
-    near[1].meta.filename = near[0].meta.filename
-    run(near, save_diagnostics=True, output_dir=str(tmp_path))
-    assert not list(tmp_path.glob("*skylist*"))
-    assert "No skylist is saved" in caplog.text

@@ -154,10 +154,3 @@ def test_names_are_harmless(ax):
     result.levels["visit_id"] = ["$\\frac{$"] * 8  # no mathematics
     result.plot_levels(ax)
     ax.figure.canvas.draw()
-
-
-def test_a_result_without_footprints_or_pairs(result, ax):
-    bare = replace(result, pairs=result.pairs[:0], mosaic=None)
-    assert len(bare.plot_pairs(ax).patches) == len(result.footprints)
-    unknown = replace(bare, footprints=()).plot_pairs(Figure().add_subplot())
-    assert unknown.texts[0].get_text() == "footprints are not known"

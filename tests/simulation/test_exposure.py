@@ -41,18 +41,6 @@ def test_errors_are_quoted_from_noisy_data(dithered):
     assert_allclose(model.var_poisson[good], expected, rtol=1e-5)
 
 
-def test_unusable_pixels_are_wild_or_nan(dithered):
-    pointing = dithered.pointings[0]
-    model, truth = simulate_exposure(dithered, pointing), true_exposure(dithered, pointing)
-    bad = ~truth.good
-    assert np.isnan(model.data[bad]).mean() == pytest.approx(0.5, abs=0.05)
-    assert np.all(np.isfinite(model.data[~bad]))
-    for name in ("err", "var_poisson", "var_rnoise", "var_flat"):
-        assert_array_equal(np.isnan(getattr(model, name)), np.isnan(model.data))
-    wild = bad & np.isfinite(model.data) & ((truth.dq & FLAGS["NON_SCIENCE"]) == 0)
-    assert np.median(np.abs(model.data - truth.signal)[wild]) > 5
-
-
 def test_cosmic_rays_are_flagged_or_left(dithered):
     pointing = dithered.pointings[0]
     without = simulate_exposure(replace(dithered, cosmic_rays=None), pointing)
