@@ -3,8 +3,10 @@
 import os
 
 import pytest
+from helpers import read_levels
 
-from jwst_mosaic_simulation import simulate_mosaic, stephans_quintet
+from jwst_mosaic_simulation import dithers, simulate_mosaic, stephans_quintet
+from jwst_mosaic_skymatch import PixelSkyMatchStep
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +27,16 @@ def mosaic_scene():
 def mosaic(mosaic_scene, tmp_path_factory):
     """Simulate `mosaic_scene` to files, which must stay untouched."""
     return simulate_mosaic(mosaic_scene, tmp_path_factory.mktemp("mosaic"))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """Simulate two visits of two exposures, the smallest mosaic with loops."""
+    scene = dithers(2, rolls=(40.0, 75.0), binning=16, seed=5)
+    return simulate_mosaic(scene, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def small_levels(small):
+    """Levels of `small`, as the step finds them with its defaults."""
+    return read_levels(PixelSkyMatchStep().run(str(small.association)))

@@ -7,8 +7,9 @@ import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
 from jwst_mosaic_skymatch.exposures.pixels import Pixels
-from jwst_mosaic_skymatch.match import match_exposures
-from jwst_mosaic_skymatch.stack import MatchSettings
+from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
+from jwst_mosaic_skymatch.offsets.measure import PairSettings
+from jwst_mosaic_skymatch.stacking import TileSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
@@ -46,22 +47,17 @@ def punch(tile, cells):
     )
 
 
-def as_exposures(tiles):
-    """Make exposures that are drizzled already; None stands for one without a good pixel."""
-    return [TiledExposure(tile=tile, sky=np.nan) for tile in tiles]
-
-
-def flat_frame(x, y):
+def flat_frame(x, y, shape=(1, 1), *, detector="", regions=()):
     """Make the frame of a detector without distortion that has its centre at x, y."""
-    coefficients = np.zeros((2, 21))
-    coefficients[:, 1:3] = np.eye(2)
-    return DetectorFrame(
-        pixel=np.zeros(2),
-        centre=np.array([x, y], dtype=float),
-        derivative=np.eye(2),
-        size=1.0,
-        coefficients=coefficients,
-    )
+    centre = np.array([x, y], dtype=float)
+    return DetectorFrame(np.zeros(2), centre, np.eye(2), shape, detector, regions)
+
+
+def framed(tile):
+    """Give a tile the frame of a detector that it fills."""
+    x_min, x_max, y_min, y_max = tile.bounds
+    frame = flat_frame((x_min + x_max - 1) / 2, (y_min + y_max - 1) / 2, tile.shape)
+    return replace(tile, frames=tile.frames or (frame,))
 
 
 def outline(tile):
@@ -70,19 +66,28 @@ def outline(tile):
     return np.array([(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)], dtype=float)
 
 
-def match_tiles(tiles, labels, statistic, *, min_cells=25, **settings):
-    """Match tiles as the step does its exposures."""
+def names_of(labels):
+    """Name exposures of one detector: families are groups."""
+    return Names(labels, labels, [str(k) for k in range(len(labels))])
+
+
+def match_tiles(
+    tiles, labels, statistic, *, min_cells=25, fit_shift=True, held=None, image=None, **settings
+):
+    """Match tiles as the step does its exposures; None stands for one without a good pixel."""
     somewhere = next(tile for tile in tiles if tile is not None)
-    exposures = as_exposures(tiles)
+    exposures = [TiledExposure(tile and framed(tile), np.nan, tile is not None) for tile in tiles]
+    pairs = PairSettings(statistic, min_cells=min_cells, fit_shift=fit_shift)
     with TemporaryDirectory() as directory:
         return match_exposures(
-            labels,
+            names_of(labels),
             [outline(tile or somewhere) for tile in tiles],
             exposures.__getitem__,
-            MatchSettings(statistic, min_cells=min_cells, **settings),
+            MatchSettings(TileSettings(), pairs, **settings),
             Workers(SerialExecutor()),
             directory=directory,
-            whole_stacks=True,  # nothing is left to do before they are compared
+            held=held,
+            image=image,
         )
 
 

@@ -1,17 +1,12 @@
-"""Bad input gets one clear error that names the file and the remedy, before any output.
-
-More of it, and what the step copes with, is in ``test_faults``.
-"""
+"""Errors of libraries, models and pipelines; those of files and parameters are in test_faults."""
 
 import json
 import shutil
 from functools import partial
 
-import numpy as np
 import pytest
 from jwst.datamodels import ModelLibrary
-from stdatamodels.jwst.datamodels import CubeModel, ImageModel
-from stdatamodels.jwst.datamodels import open as open_model
+from stdatamodels.jwst.datamodels import ImageModel
 from stpipe.config_parser import ValidationError
 
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
@@ -41,19 +36,6 @@ def files(work):
     return sorted(work.glob("*_cal.fits"))
 
 
-def edit_model(change):
-    """Make a case that changes the second exposure's file."""
-
-    def prepare(work):
-        path = files(work)[1]
-        with open_model(path) as model:
-            changed = change(model) or model
-            changed.save(path)
-        return path.name
-
-    return prepare
-
-
 def edit_association(change):
     """Make a case that changes the association."""
 
@@ -66,34 +48,9 @@ def edit_association(change):
     return prepare
 
 
-def make_cube(model):
-    cube = CubeModel(np.zeros((2, *model.data.shape), dtype=np.float32))
-    cube.update(model)
-    cube.meta.wcs = model.meta.wcs
-    cube.meta.filename = model.meta.filename
-    return cube
-
-
-def stop_wcs_at_v2v3(model):
-    wcs = model.meta.wcs
-    model.meta.wcs = type(wcs)([*wcs.pipeline[:-2], (wcs.pipeline[-2].frame, None)])
-
-
 def retype(members):
     for member in members:
         member["exptype"] = "background"
-
-
-def second_version(work):
-    """List an exposure and its crf file."""
-    path = files(work)[1]
-    copy = path.with_name(path.name.replace("_cal", "_crf"))
-    shutil.copy(path, copy)
-    with open_model(copy) as model:
-        model.save(copy)
-    return edit_association(
-        lambda members: members.append({"expname": copy.name, "exptype": "science"}) or copy.name
-    )(work)
 
 
 def break_schema(work):
@@ -103,77 +60,6 @@ def break_schema(work):
     assert content.count(b"bunit_err: MJy/sr") == 1
     path.write_bytes(content.replace(b"bunit_err: MJy/sr", b"bunit_err: [1, 2]"))
     return path.name.removesuffix("_cal.fits")
-
-
-CASES = {
-    "unknown flag": (None, {"dqbits": "~FOO"}, ValueError, "no flag"),
-    "limits": (None, {"lower": 5.0, "upper": 1.0}, ValueError, "not below"),
-    "no association": (
-        lambda w: (w / "asn.json").unlink(),
-        {},
-        FileNotFoundError,
-        "check its name",
-    ),
-    "no science member": (edit_association(retype), {}, ValueError, "exptype"),
-    "two versions": (second_version, {}, ValueError, "remove one"),
-    "cube": (edit_model(make_cube), {}, ValueError, "2-D"),
-    "WCS not on the sky": (edit_model(stop_wcs_at_v2v3), {}, ValueError, "assign_wcs"),
-    "excluded area missing": (
-        None,
-        {"exclude": "nowhere.reg"},
-        FileNotFoundError,
-        "nowhere.reg: no such file",
-    ),
-    "excluded area empty": (
-        lambda w: (w / "empty.reg").touch(),
-        {"exclude": "empty.reg"},
-        ValueError,
-        "empty.reg: has no region to leave out",
-    ),
-    "skylist not given": (None, {"skymethod": "user"}, ValueError, "set skylist"),
-    "skylist missing": (
-        None,
-        {"skymethod": "user", "skylist": "nowhere.txt"},
-        FileNotFoundError,
-        "nowhere.txt",
-    ),
-}
-
-
-@pytest.mark.parametrize("in_memory", [True, False])
-@pytest.mark.parametrize("case", CASES)
-def test_error(work, monkeypatch, case, in_memory):
-    monkeypatch.chdir(work)
-    prepare, parameters, error, remedy = CASES[case]
-    name = prepare(work) if prepare else None
-    before = {path: path.read_bytes() for path in work.iterdir() if path.is_file()}
-    with pytest.raises(error) as caught:
-        run(work, in_memory=in_memory, **parameters)
-    assert type(caught.value) is error
-    assert remedy in str(caught.value)
-    assert (name or "") in str(caught.value)
-    assert not list(work.glob("out/*"))
-    assert {path: path.read_bytes() for path in work.iterdir() if path.is_file()} == before
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{0} 1.0\n{1} 1.0\n{2} 1.0\n", "no entry in the skylist"),
-        ("{0} 1.0\n{1} 1.0\n{2} 1.0\n{3} 1.0\nother_cal.fits 2.0\n", "other_cal.fits: listed"),
-        ("{0} 1.0\n{0} 1.0\n{1} 1.0\n{2} 1.0\n{3} 1.0\n", "more than once"),
-        ("{0} 1.0\n{1} high\n", "line 2"),
-        ("{0}\n", "line 1"),
-        ("{0} 1.0 2.0\n", "line 1"),
-        ("{0} nan\n", "line 1"),
-    ],
-)
-def test_skylist(work, text, message):
-    skylist = work / "sky.txt"
-    skylist.write_text(text.format(*(path.name for path in files(work))))
-    with pytest.raises(ValueError, match=message):
-        run(work, skymethod="user", skylist=str(skylist))
-    assert not list(work.glob("out/*"))
 
 
 @pytest.mark.parametrize(
@@ -201,25 +87,6 @@ def test_unknown_values(work, parameter, value):
 def test_empty_list():
     with pytest.raises(ValueError, match="no science"):
         PixelSkyMatchStep.call([], configure_log=False)
-
-
-def test_different_areas_only_warn(work, caplog):
-    with open_model(files(work)[1]) as model:
-        model.meta.photometry.pixelarea_steradians *= 4
-        model.save(files(work)[1])
-    run(work)
-    assert f"{files(work)[1].name}: pixel area" in caplog.text
-    assert len(list(work.glob("out/*_skymatch.fits"))) == 4
-
-
-def test_pixel_areas_matter_for_other_units(work):
-    for k, path in enumerate(files(work)):
-        with open_model(path) as model:
-            model.meta.bunit_data = "DN/s"
-            model.meta.photometry.pixelarea_steradians *= 1 + k
-            model.save(path)
-    with pytest.raises(ValueError, match="pixel area"):
-        run(work)
 
 
 def test_library_keeps_its_models_after_an_error(work):
@@ -298,13 +165,3 @@ def test_pipeline_checks_before_it_reads(work, is_call, prepare, error, remedy):
     run = call if is_call else PixelSkyMatchImage3Pipeline().run
     with pytest.raises(error, match=f"{name}: .*{remedy}"):
         run(inputs)
-
-
-@pytest.mark.parametrize("is_list", [True, False])
-def test_pipeline_checks_what_is_no_file(work, monkeypatch, is_list):
-    monkeypatch.chdir(work)
-    name, inputs = cut_file(work), json.loads((work / "asn.json").read_text())
-    if is_list:
-        inputs = [path.name for path in files(work)]
-    with pytest.raises(OSError, match=f"{name}: cannot be read"):
-        PixelSkyMatchImage3Pipeline().run(inputs)

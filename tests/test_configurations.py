@@ -1,9 +1,5 @@
 """The ways in which people configure step and pipeline, and what they give to them."""
 
-import json
-import logging
-import shutil
-from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +9,6 @@ import pytest
 from astropy.io import fits
 from astropy.modeling.models import Shift
 from helpers import level_errors, read_levels, rms, rootname
-from jwst.associations import load_asn
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
 from jwst.skymatch import SkyMatchStep
@@ -56,16 +51,6 @@ def matched(mosaic):
     return values_of(PixelSkyMatchStep(subtract=True).run(mosaic.association))
 
 
-@pytest.fixture
-def absolute(mosaic):
-    """The association, with absolute paths."""
-    with mosaic.association.open() as file:
-        association = load_asn(file)
-    for member in association["products"][0]["members"]:
-        member["expname"] = str(mosaic.association.parent / member["expname"])
-    return association
-
-
 def values_of(library):
     """Level and median of the data of each exposure."""
 
@@ -100,14 +85,7 @@ def run_hooked(mosaic, **skymatch):
     return pipeline.result
 
 
-@pytest.mark.parametrize(
-    ("in_memory", "subtract"),
-    [
-        (True, True),
-        pytest.param(True, False, marks=pytest.mark.slow),
-        pytest.param(False, True, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize(("in_memory", "subtract"), [(True, True), (False, False)])
 def test_hooked_step_that_is_not_skipped_has_no_effect(
     mosaic, matched, caplog, in_memory, subtract
 ):
@@ -162,15 +140,6 @@ def test_hook_saves_what_the_hooked_step_was_to_save(mosaic, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_hook_follows_the_hooked_step_from_run_to_run(mosaic):
-    pipeline = Stock(steps={"skymatch": {"post_hooks": [HOOK], "skip": True}})
-    for subtract in (True, False):
-        pipeline.skymatch.subtract = subtract
-        pipeline.run(mosaic.association)
-        said = pipeline.result.map_function(lambda m, _: m.meta.background.subtracted, modify=False)
-        assert set(said) == {subtract}
-
-
 def test_several_parameters_in_a_hook_on_the_command_line(mosaic, caplog):
     Step.from_cmdline(
         [
@@ -185,24 +154,6 @@ def test_several_parameters_in_a_hook_on_the_command_line(mosaic, caplog):
 
 
 # --- Parameters -----------------------------------------------------------
-
-
-def test_association_beside_the_user_is_taken(mosaic):
-    """Not that of the directory for which parameters were saved."""
-    for name, files in (("there", mosaic.files[:4]), ("here", mosaic.files[4:])):
-        Path(name).mkdir()
-        members = [{"expname": file.name, "exptype": "science"} for file in files]
-        association = {"asn_type": "image3", "products": [{"name": name, "members": members}]}
-        association |= {"asn_id": "a3001", "asn_pool": "none"}
-        Path(name, "asn.json").write_text(json.dumps(association))
-        for file in files:
-            shutil.copy(file, name)
-    Step.from_cmdline(["pixel_skymatch", "there/asn.json", "--save-parameters=my.asdf"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir("here")
-        Step.from_cmdline(["../my.asdf", "asn.json"])
-        assert Path("here_skymatch_asn.json").is_file()
-        assert len(list(Path().glob("*_skymatch.fits"))) == 4
 
 
 def test_number_of_cores_is_a_number_or_text():
@@ -249,60 +200,6 @@ def test_parameters_of_a_pipeline(mosaic):
     assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
 
 
-# --- Inputs ---------------------------------------------------------------
-
-
-def iterables(mosaic):
-    directory = mosaic.association.parent
-    return {
-        "generator": (path for path in mosaic.files),
-        "glob": directory.glob("*_cal.fits"),
-        "models": (open_model(path) for path in mosaic.files),
-        "mixed": (path if path.name < "jw027320060" else open_model(path) for path in mosaic.files),
-    }
-
-
-@pytest.mark.parametrize(
-    ("kind", "in_memory"),
-    [("generator", True), pytest.param("generator", False, marks=pytest.mark.slow), ("glob", True)],
-)
-def test_iterables_of_files(mosaic, matched, kind, in_memory):
-    step = PixelSkyMatchStep(subtract=True, in_memory=in_memory)
-    np.testing.assert_array_equal(values_of(step.run(iterables(mosaic)[kind])), matched)
-
-
-@pytest.mark.parametrize("kind", ["models", "mixed"])
-def test_iterables_of_models(mosaic, matched, kind):
-    library = PixelSkyMatchStep.call(iterables(mosaic)[kind], configure_log=False, subtract=True)
-    np.testing.assert_allclose(values_of(library), matched, rtol=1e-9)
-
-
-def test_models_of_a_tuple_are_copied(mosaic):
-    models = tuple(open_model(path) for path in mosaic.files)
-    PixelSkyMatchStep(subtract=True).run(models)
-    assert {model.meta.background.level for model in models} == {None}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param("generator", marks=pytest.mark.slow),
-        "models",
-        pytest.param("association", marks=pytest.mark.slow),
-        "path",
-    ],
-)
-def test_inputs_of_the_pipeline(mosaic, absolute, kind):
-    inputs = iterables(mosaic) | {"association": absolute, "path": mosaic.association}
-    PixelSkyMatchImage3Pipeline.call(
-        inputs[kind],
-        configure_log=False,
-        output_dir=Path("out"),
-        steps={**TO_SKYMATCH, "skymatch": {"save_results": True}},
-    )
-    check_levels("out", mosaic)
-
-
 def test_pipeline_keeps_a_list_of_files_on_disk(mosaic):
     """Jwst refuses such a list."""
     PixelSkyMatchImage3Pipeline.call(
@@ -313,12 +210,6 @@ def test_pipeline_keeps_a_list_of_files_on_disk(mosaic):
         steps={**TO_SKYMATCH, "skymatch": {"save_results": True}},
     )
     assert len(levels_of_files("out", "skymatch")) == 2
-
-
-def test_association_object(absolute, matched):
-    step = PixelSkyMatchStep(subtract=True)
-    np.testing.assert_array_equal(values_of(step.run(absolute)), matched)
-    assert "name" in absolute["products"][0]
 
 
 # --- The pipeline ---------------------------------------------------------
@@ -350,31 +241,6 @@ def test_pipeline_by_a_dict_of_steps(mosaic):
         np.testing.assert_allclose(np.nanmedian(added), -model.meta.background.level, atol=1e-5)
 
 
-@pytest.mark.slow
-def test_pipeline_by_a_defaultdict(mosaic):
-    image3dict = defaultdict(dict)
-    for name in OTHERS:
-        image3dict[name]["skip"] = True
-    image3dict["skymatch"]["save_results"] = True
-    PixelSkyMatchImage3Pipeline.call(
-        str(mosaic.association), configure_log=False, output_dir="out", steps=image3dict
-    )
-    check_levels("out", mosaic)
-
-
-@pytest.mark.slow
-def test_pipeline_by_attributes(mosaic):
-    pipeline = PixelSkyMatchImage3Pipeline()
-    for name in OTHERS:
-        getattr(pipeline, name).skip = True
-    pipeline.skymatch.subtract = True
-    pipeline.skymatch.output_dir = Path("levels")
-    pipeline.skymatch.save_results = True
-    pipeline.output_dir = "out"
-    pipeline.run(mosaic.association)
-    check_levels("levels", mosaic)
-
-
 def test_stock_pipeline_by_the_parameter_file(mosaic):
     Image3Pipeline.call(
         str(mosaic.association),
@@ -386,29 +252,6 @@ def test_stock_pipeline_by_the_parameter_file(mosaic):
     )
     check_levels("out", mosaic, "crf")
     assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
-
-
-@pytest.mark.slow
-def test_visits_first_and_then_the_mosaic(mosaic):
-    visits = defaultdict(list)
-    for path in mosaic.files:
-        visits[path.name[:13]].append(path)
-    for name, files in visits.items():
-        PixelSkyMatchStep.call(
-            files,
-            configure_log=False,
-            subtract=True,
-            save_results=True,
-            output_dir=f"by_visit/{name}",
-        )
-    PixelSkyMatchImage3Pipeline.call(
-        Path("by_visit").glob("*/*_skymatch.fits"),
-        configure_log=False,
-        output_dir="out",
-        save_results=True,
-        steps={**TO_SKYMATCH, "skymatch": {"subtract": True, "save_results": True}},
-    )
-    check_levels("out", mosaic)
 
 
 def follow(model, east, north):
@@ -489,7 +332,7 @@ def minimal(path):
     return least
 
 
-@pytest.mark.parametrize("skymethod", ["local", "global", "match", "global+match"])
+@pytest.mark.parametrize("skymethod", ["local", "global+match"])
 def test_models_with_hardly_any_metadata(mosaic, skymethod):
     # Of no instrument, exposures have no Lyot field that could be left out.
     parameters = {"skymethod": skymethod, "grouping": "none", "fit_shift": False}
@@ -500,17 +343,6 @@ def test_models_with_hardly_any_metadata(mosaic, skymethod):
     found = list(library.map_function(lambda m, _: m.meta.background.level, modify=False))
     # The grid may be a little different.
     np.testing.assert_allclose(found, [expected[rootname(p.name)] for p in mosaic.files], atol=2e-3)
-
-
-@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_files_with_hardly_any_metadata(mosaic, in_memory):
-    for path in mosaic.files:
-        minimal(path).save(path.name)
-    step = PixelSkyMatchStep(grouping="none", subtract=True, in_memory=in_memory)
-    step.output_dir, step.save_results = "out", True
-    library = step.run(Path().glob("*_cal.fits"))
-    assert rms(level_errors(read_levels(library), mosaic.levels)) < 0.004
-    assert len(list(Path("out").glob("*_skymatch.fits"))) == len(mosaic.files)
 
 
 # --- Beside the stock step ------------------------------------------------
@@ -573,55 +405,3 @@ def test_matched_levels_are_those_of_the_stock_step_on_a_plain_sky(skymethod):
         return [model.copy() for model in models]
 
     compare_with_stock(make_models, skymethod=skymethod, rtol=0.0, atol=1e-3)
-
-
-# --- A second run ---------------------------------------------------------
-
-
-@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_second_run_adds_to_what_was_subtracted(mosaic, matched, in_memory, caplog):
-    step = PixelSkyMatchStep(in_memory=in_memory)
-    step.subtract = True
-    first = step.run(str(mosaic.association))
-
-    def lower_one(model, index):
-        model.data = model.data - np.float32(0.5 * (index == 3))
-
-    list(first.map_function(lower_one))
-    caplog.clear()
-    again = step.run(first)
-    assert "subtracted from 8 of 8 exposures before" in caplog.text
-    found = values_of(again)
-    # The lowest of the second run is that one, and all others lie above it by as much.
-    added = 0.5 * (np.arange(len(found)) != 3)
-    np.testing.assert_allclose(found[:, 0], matched[:, 0] + added, atol=1e-3)
-    np.testing.assert_allclose(found[:, 1], matched[:, 1] - 0.5, atol=1e-3)
-
-
-def test_nothing_is_left_to_match_after_subtraction(mosaic, matched):
-    step = PixelSkyMatchStep(subtract=True)
-    found = values_of(step.run(step.run(mosaic.association)))
-    np.testing.assert_allclose(found, matched, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("in_memory", "subtract"),
-    [(True, True), (True, False), pytest.param(False, True, marks=pytest.mark.slow)],
-)
-def test_second_run_cannot_change_its_mind(mosaic, in_memory, subtract):
-    step = PixelSkyMatchStep(subtract=subtract, in_memory=in_memory)
-    first = step.run(mosaic.association)
-    before = values_of(first)
-    step.subtract = not subtract
-    with pytest.raises(ValueError, match="inconsistent"):
-        step.run(first)
-    np.testing.assert_array_equal(values_of(first), before)
-
-
-def test_single_exposure_is_told_what_it_lacks(mosaic, caplog):
-    with caplog.at_level(logging.INFO, logger="stpipe"):
-        PixelSkyMatchStep().run(mosaic.files[0])
-    assert (
-        f"{mosaic.files[0].name}: a single exposure has nothing to be matched with" in caplog.text
-    )
-    assert "1 group by visit, 1 stack; " in caplog.text

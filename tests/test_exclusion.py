@@ -68,22 +68,16 @@ def test_patch_on_the_sky(patched, centre, mosaic_scene, tmp_path, monkeypatch, 
     make(tmp_path / name, centre)
     before = [model.data.copy() for model in patched]
     disturbed = errors(PixelSkyMatchStep().run(patched), mosaic_scene)
-    library = PixelSkyMatchStep(exclude=name, subtract=True).run(patched)
-    assert rms(errors(library, mosaic_scene)) < 0.002 < 0.02 < rms(disturbed)
+    step = PixelSkyMatchStep(exclude=name, subtract=True)
+    library = step.run(patched)
+    error, quoted = errors(library, mosaic_scene), step.levels_table["level_error"].value
+    # Some overlaps have a hundred cells left.
+    assert rms(quoted) < 0.003 < 0.02 < rms(disturbed)
+    assert rms(error / quoted) < 1.7
     # Levels are subtracted everywhere.
     with library, borrowed(library, 3) as model:
         level = model.meta.background.level
         np.testing.assert_allclose(model.data, before[3] - np.float32(level), rtol=1e-5)
-
-
-@pytest.mark.parametrize("as_path", [True, False])
-def test_path_of_the_area_by_call(mosaic, centre, tmp_path, monkeypatch, as_path):
-    monkeypatch.setenv("AREAS", str(tmp_path))
-    path = region_file(tmp_path / "a.reg", centre)
-    library = PixelSkyMatchStep.call(
-        mosaic.association, exclude=path if as_path else "$AREAS/a.reg", configure_log=False
-    )
-    assert rms(level_errors(read_levels(library), mosaic.levels)) < 0.002
 
 
 def glow(models, columns):
@@ -123,24 +117,6 @@ def test_level_of_the_coronagraph(mosaic_scene):
     assert rms(kept) > 2 * rms(masked)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_other_processes_leave_out_the_same(
-    mosaic, centre, tmp_path, monkeypatch, caplog, in_memory
-):
-    monkeypatch.chdir(tmp_path)
-    parameters = {
-        "exclude": region_file(tmp_path / "a.reg", centre),
-        "edge_trim": 3,
-        "miri_lyot": "mask",
-    }
-    alone = read_levels(PixelSkyMatchStep(**parameters).run(mosaic.association))
-    step = PixelSkyMatchStep(maximum_cores=2, in_memory=in_memory, **parameters)
-    assert read_levels(step.run(mosaic.association)) == alone
-    assert alone != read_levels(PixelSkyMatchStep().run(mosaic.association))
-    assert "exclude" not in caplog.text
-
-
 def test_area_elsewhere_is_one_warning(mosaic, centre, tmp_path, caplog):
     path = region_file(tmp_path / "a.reg", centre.directional_offset_by(0 * u.deg, 1 * u.deg))
     step = PixelSkyMatchStep(exclude=path)
@@ -163,20 +139,3 @@ def test_exposure_of_which_nothing_is_left(models, tmp_path, caplog):
     assert None not in levels.values()
     remarks = set(step.levels_table["remark"])
     assert {"", "all good pixels are excluded"} <= remarks
-
-
-def test_everything_trimmed(mosaic, caplog):
-    with caplog.at_level(logging.WARNING, logger="stpipe.pixel_skymatch"):
-        library = PixelSkyMatchStep(edge_trim=1000).run(mosaic.association)
-    assert set(read_levels(library).values()) == {None}
-    assert caplog.text.count("all good pixels are excluded") == 8
-
-
-@pytest.mark.parametrize("skymethod", ["local", "global", "user"])
-def test_other_methods_do_not_look_at_it(mosaic, tmp_path, skymethod):
-    skylist = tmp_path / "sky.txt"
-    skylist.write_text("".join(f"{file.name} 1.0\n" for file in mosaic.files))
-    parameters = {"skymethod": skymethod, "skylist": skylist}
-    plain = read_levels(PixelSkyMatchStep(**parameters).run(mosaic.association))
-    step = PixelSkyMatchStep(edge_trim=20, exclude="nowhere.reg", miri_lyot="mask", **parameters)
-    assert read_levels(step.run(mosaic.association)) == plain

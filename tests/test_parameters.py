@@ -30,8 +30,6 @@ def test_defaults_go_together():
         ({"lower": 2.0, "upper": 2.0}, "lower=2.0 is not below upper=2.0"),
         ({"background": "plane"}, "subtract=True"),
         ({"background": "plane", "subtract": True, "fixed": "t.ecsv"}, "give one of them"),
-        ({"background": "plane", "subtract": True, "offset_stat": "mode"}, "only 'biweight'"),
-        ({"miri_lyot": "separate"}, "miri_lyot='mask'"),
         ({"reference": "a", "fixed": "t.ecsv"}, "both fix the zero point"),
     ],
 )

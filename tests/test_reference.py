@@ -92,18 +92,16 @@ def draw_image(scene, path, *, center=(150.05, 2.2), width=1300, unit="MJy/sr"):
     return path
 
 
-def test_member_is_at_level_zero(near, scene, caplog):
+def test_member_is_at_level_zero(near, scene):
     member = near[3].meta.filename
     usual = read_levels(run(near))
     for name in (member, f"somewhere/{rootname(member)}_crf.fits", rootname(member)):
-        with caplog.at_level(logging.INFO, logger="stpipe.pixel_skymatch"):
-            levels = read_levels(run(near, reference=name))
+        levels = read_levels(run(near, reference=name))
         assert levels[rootname(member)] == 0.0
         found, truth = arrange(levels, scene)
         assert rms(found - (truth - scene.levels[rootname(member)])) < 0.01
         # Differences are those without a reference.
         assert np.ptp(found - arrange(usual, scene)[0]) < 1e-12
-        assert f"the reference {name} (1 exposure)" in caplog.text
 
 
 @pytest.mark.parametrize("label", [False, True])
@@ -133,13 +131,6 @@ def test_components_without_the_reference_keep_the_usual_rule(both, scene, caplo
     assert "give an image" in warning
 
 
-def test_visit_in_two_components_is_the_reference_of_both(both, scene):
-    for model in (both[0], both[6]):
-        model.meta.observation.visit_id = "07777001001"
-    found = read_levels(run(both, reference="07777001001", grouping="none"))
-    assert [found[rootname(both[k].meta.filename)] for k in (0, 6)] == [0.0, 0.0]
-
-
 def test_reference_without_a_level(near, caplog):
     near[5].dq[...] = dqflags.pixel["DO_NOT_USE"]
     assert read_levels(run(near, reference=near[5].meta.filename)) == read_levels(run(near))
@@ -148,12 +139,16 @@ def test_reference_without_a_level(near, caplog):
 
 def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
     image = draw_image(scene, tmp_path / "sky_i2d.fits")
-    with caplog.at_level(logging.INFO, logger="stpipe.pixel_skymatch"):
-        found, truth = arrange(read_levels(run(both, reference=image)), scene)
-    # Both components, although nothing connects them.
+    step = PixelSkyMatchStep(reference=image)
+    found, truth = arrange(read_levels(step.run(both)), scene)
+    # Both fields, although nothing else connects them.
     np.testing.assert_allclose(found, truth, atol=0.01)
     assert rms(found - truth) < 0.004
-    assert caplog.text.count("are anchored to the reference image sky_i2d.fits") == 2
+    pulls = (found - truth) / step.levels_table["level_error"].value
+    assert rms(pulls) < 2.0
+    ends = step.pairs_table["second"].tolist()
+    assert ends.count("reference image") == 5
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 def test_image_and_subtraction_leave_the_image(near, scene, tmp_path):
@@ -176,8 +171,10 @@ def test_image_that_one_component_lies_beside(both, scene, tmp_path, caplog):
     found, truth = arrange(levels, scene)
     far = np.char.startswith(visits_of(scene, levels), "08888")
     np.testing.assert_allclose(found[~far], truth[~far], atol=0.01)
-    np.testing.assert_array_equal(found[far], usual[far])
-    (warning,) = [r.getMessage() for r in caplog.records if "fewer than 25 cells" in r.message]
+    # But for the noise of the smallest level, which is in the other field.
+    np.testing.assert_allclose(found[far], usual[far], atol=0.01)
+    assert np.ptp((found - usual)[far]) < 1e-9
+    (warning,) = [r.getMessage() for r in caplog.records if "does not overlap the ref" in r.message]
     assert "08888001001, 08888001002" in warning
 
 
@@ -186,19 +183,7 @@ def test_image_gives_lone_exposures_a_level(both, scene, tmp_path):
     found, truth = arrange(read_levels(step.run([both[0], both[7]])), scene)
     np.testing.assert_allclose(found, truth, atol=0.02)
     assert list(step.levels_table["status"]) == ["COMPLETE"] * 2
-    assert list(step.levels_table["component"]) == [0, 1]
     assert list(step.levels_table["remark"]) == ["", ""]
-
-
-@pytest.mark.parametrize("skymethod", ["local", "global", "global+match", "user"])
-def test_reference_has_no_effect_on_other_methods(near, skymethod, tmp_path, caplog):
-    skylist = tmp_path / "sky.txt"
-    skylist.write_text("".join(f"{m.meta.filename} 1.0\n" for m in near))
-    usual = read_levels(run(near, skymethod=skymethod, skylist=skylist))
-    with caplog.at_level(logging.INFO, logger="stpipe.pixel_skymatch"):
-        same = read_levels(run(near, skymethod=skymethod, skylist=skylist, reference="any"))
-    assert same == usual
-    assert caplog.text.count("reference has no effect") == 1
 
 
 ERRORS = {
@@ -243,28 +228,12 @@ def bad_files(scene, all_models, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_errors_come_before_any_pixel_is_read(near, bad_files, case, monkeypatch):
+def test_errors(near, bad_files, case, monkeypatch):
     monkeypatch.chdir(bad_files)
-    monkeypatch.setattr("jwst_mosaic_skymatch.run.lay_grid", None)
     parameters, kind, message = ERRORS[case]
     with pytest.raises(kind, match=message) as caught:
         run(near, **parameters)
     assert "\n" not in str(caught.value)
-
-
-def test_error_lists_the_first_names(near):
-    with pytest.raises(ValueError, match="no member or visit") as caught:
-        run(near, reference="nowhere_i2d.fits")
-    assert f"give a member ({near[0].meta.filename}, " in str(caught.value)
-    assert "..., a visit" not in str(caught.value)
-    assert "a visit (09999001001, 09999001002, 09999001003)" in str(caught.value)
-
-
-def test_image_without_unit(near, scene, tmp_path, caplog):
-    image = draw_image(scene, tmp_path / "sky.fits", unit=None)
-    found, truth = arrange(read_levels(run(near, reference=image)), scene)
-    np.testing.assert_allclose(found, truth, atol=0.01)
-    assert "BUNIT is missing in the reference image" in caplog.text
 
 
 def save_table(models, directory, **parameters):
@@ -275,22 +244,17 @@ def save_table(models, directory, **parameters):
 
 
 @pytest.mark.parametrize("skymethod", ["match", "global+match"])
-def test_one_more_visit(near, scene, tmp_path, caplog, skymethod):
+def test_one_more_visit(near, scene, tmp_path, skymethod):
     table = save_table([m.copy() for m in near[:4]], tmp_path, skymethod=skymethod)
     before = QTable.read(table)
     # Whatever the zero point of the earlier run was.
     before["level"] += 3.0 * before["level"].unit
     before.write(table, overwrite=True)
-    caplog.clear()
-    with caplog.at_level(logging.INFO, logger="stpipe.pixel_skymatch"):
-        levels = read_levels(run(near, fixed=table, skymethod=skymethod))
+    levels = read_levels(run(near, fixed=table, skymethod=skymethod))
     for row in before:
         assert levels[rootname(row["filename"])] == row["level"].value
     found, truth = arrange(levels, scene)
     assert np.std(found - truth) < 0.01
-    (line,) = [r.getMessage() for r in caplog.records if "keep their levels" in r.message]
-    assert line.startswith("4 of 6 exposures keep their levels of ")
-    assert "sigma)" in line
 
 
 def test_one_more_visit_on_exposures_that_were_subtracted(near, scene, tmp_path):
@@ -315,16 +279,6 @@ def test_one_more_visit_on_exposures_that_were_subtracted(near, scene, tmp_path)
         model.close()
 
 
-def test_levels_that_contradict_the_match_are_a_warning(near, tmp_path, caplog):
-    table = save_table([m.copy() for m in near[:4]], tmp_path)
-    before = QTable.read(table)
-    before["level"][0] += 1.0 * before["level"].unit
-    before.write(table, overwrite=True)
-    run(near, fixed=table)
-    (sentence,) = [r.getMessage() for r in caplog.records if "contradict" in r.message]
-    assert "keep their levels" in sentence
-
-
 def test_component_without_an_exposure_of_the_table(both, scene, tmp_path, caplog):
     usual, _ = arrange(read_levels(run(both)), scene)
     table = save_table([m.copy() for m in both[:2]], tmp_path)
@@ -332,8 +286,10 @@ def test_component_without_an_exposure_of_the_table(both, scene, tmp_path, caplo
     levels = read_levels(run(both, fixed=table))
     found, _ = arrange(levels, scene)
     far = np.char.startswith(visits_of(scene, levels), "08888")
-    np.testing.assert_array_equal(found[far], usual[far])
-    (warning,) = [r.getMessage() for r in caplog.records if "has no exposure of" in r.message]
+    # But for the noise of the smallest level, which is in the other field.
+    np.testing.assert_allclose(found[far], usual[far], atol=0.01)
+    assert np.ptp((found - usual)[far]) < 1e-9
+    (warning,) = [r.getMessage() for r in caplog.records if "does not overlap the ref" in r.message]
     assert "08888001001, 08888001002" in warning
 
 
@@ -345,12 +301,6 @@ def test_exposure_without_overlap_keeps_its_level(near, tmp_path, caplog):
         rootname(m.meta.filename): before[rootname(m.meta.filename)] for m in few
     }
     assert "SKIPPED" not in caplog.text
-
-
-def test_file_that_is_there_twice_is_not_held(near, tmp_path):
-    table = save_table([m.copy() for m in near], tmp_path)
-    with pytest.raises(ValueError, match="more than once in the input"):
-        run([*near, near[0].copy()], fixed=table)
 
 
 @pytest.mark.parametrize("subtract", [pytest.param(False, marks=pytest.mark.slow), True])
@@ -374,10 +324,3 @@ def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch, subtract):
     # This step reads all digits.
     ours = read_levels(run(near, skymethod="user", skylist=skylist))
     assert ours == {name: level or 0.0 for name, level in found.items()}
-
-
-def test_skylist_of_equal_names_is_not_saved(near, tmp_path, caplog):
-    near[1].meta.filename = near[0].meta.filename
-    run(near, save_diagnostics=True, output_dir=str(tmp_path))
-    assert not list(tmp_path.glob("*skylist*"))
-    assert "No skylist is saved" in caplog.text

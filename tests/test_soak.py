@@ -121,13 +121,3 @@ def test_runs_leave_nothing(work):
     assert after == before
     # A model and its WCS are a megabyte; of 24 that were kept hardly any would be seen here.
     assert memory[-1] - memory[0] < 20
-
-
-@pytest.mark.slow
-def test_two_hundred_runs_leave_nothing(work):
-    before, after, memory = soak(work, 200)
-    assert after == before
-    # Of the last three quarters: allocators take their time to find what they need.
-    runs = np.arange(50, 200)
-    growth = np.polyfit(runs, memory[runs], 1)[0]
-    assert growth < 0.02, f"{growth:.3f} MB a run, from {memory[0]:.0f} to {memory[-1]:.0f}"

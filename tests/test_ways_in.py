@@ -12,7 +12,6 @@ import pytest
 from helpers import level_errors, read_levels, rms, rootname
 from jwst.associations import load_asn
 from jwst.pipeline import Image3Pipeline
-from stdatamodels.jwst.datamodels import dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 from stpipe.entry_points import get_steps
 
@@ -164,22 +163,6 @@ def test_strun_step(work, mosaic):
 
 
 @pytest.mark.slow
-def test_user_goes_straight_on_with_image3(work, mosaic, assert_no_seams):
-    assert strun("pixel_skymatch", mosaic.association.name, cwd=work).returncode == 0
-    done = strun(
-        "calwebb_image3",
-        "stephans-quintet_skymatch_asn.json",
-        "--disable-crds-steppars",
-        "--steps.tweakreg.skip=true",
-        "--steps.skymatch.skip=true",
-        "--steps.source_catalog.skip=true",
-        cwd=work,
-    )
-    assert done.returncode == 0, done.stderr
-    assert_no_seams(work / I2D)
-
-
-@pytest.mark.slow
 def test_strun_parameters_and_parameter_file(work, mosaic):
     done = strun(
         "pixel_skymatch",
@@ -204,40 +187,6 @@ def test_strun_parameters_and_parameter_file(work, mosaic):
     assert min(one.values()) > 5  # the sky itself, not just differences
     with open_model(next((work / "two").glob("*_skymatch.fits"))) as model:
         assert model.meta.background.subtracted is True
-
-
-@pytest.mark.slow
-def test_rerun_on_own_output_adds_up(work, mosaic):
-    first = strun("pixel_skymatch", mosaic.association.name, "--subtract=true", cwd=work)
-    assert first.returncode == 0, first.stderr
-    table = "stephans-quintet_skymatch_asn.json"
-    # The output would replace its own input.
-    refused = strun("pixel_skymatch", table, "--subtract=true", cwd=work)
-    assert refused.returncode != 0
-    assert "would overwrite" in refused.stderr
-    again = strun("pixel_skymatch", table, "--subtract=true", "--output_dir=again", cwd=work)
-    assert again.returncode == 0, again.stderr
-    before, after = levels_of_files_in(work), levels_of_files_in(work / "again")
-    difference = np.array([after[k] - before[k] for k in before])
-    assert np.abs(difference - difference.mean()).max() < 1e-4
-
-
-@pytest.mark.slow
-def test_stock_pipeline_with_shipped_parameter_file(work, mosaic, assert_no_seams):
-    done = strun(
-        IMAGE3_PARAMETERS,
-        mosaic.association.name,
-        "--disable-crds-steppars",
-        "--steps.tweakreg.skip=true",
-        "--steps.source_catalog.skip=true",
-        cwd=work,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "stpipe.pixel_skymatch - INFO - Sky method match" in done.stderr
-    assert f"{mosaic.files[0].name}: sky level" in done.stderr
-    check_products(work, mosaic)
-    assert_no_seams(work / I2D)
-    assert not list(work.glob("*_skymatch*"))
 
 
 @pytest.mark.slow
@@ -327,19 +276,6 @@ def test_own_pipeline_skips_by_the_stock_name(mosaic, tmp_path, monkeypatch):
         assert i2d.meta.background.level is None
 
 
-@pytest.mark.slow
-def test_instance_in_a_pipeline(mosaic, tmp_path, monkeypatch, assert_no_seams):
-    monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
-    monkeypatch.chdir(tmp_path)
-    pipeline = Image3Pipeline(steps=FAST)
-    pipeline.save_results = True
-    pipeline.output_dir = str(tmp_path)
-    pipeline.skymatch = PixelSkyMatchStep(parent=pipeline)
-    pipeline.run(str(mosaic.association))
-    check_products(tmp_path, mosaic)
-    assert_no_seams(tmp_path / I2D)
-
-
 # gwcs says so when it writes the corrected WCS as SIP keywords, which nothing reads.
 @pytest.mark.filterwarnings("ignore:Failed to achieve requested SIP approximation accuracy")
 @pytest.mark.slow
@@ -367,26 +303,6 @@ def test_with_tweakreg(tmp_path, monkeypatch):
     assert with_tweakreg < 0.5 * rms(level_errors(without, scene.levels))
     with open_model(next(tmp_path.glob("*_crf.fits"))) as model:
         assert model.meta.cal_step.tweakreg == "COMPLETE"
-
-
-@pytest.mark.slow
-def test_outlier_detection_sees_the_same_as_with_true_levels(mosaic, tmp_path, monkeypatch):
-    monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
-    skylist = write_true_levels(mosaic, tmp_path / "levels.txt")
-    found = {}
-    for name, skymatch in {
-        "matched": {"skip": True, "post_hooks": [HOOK]},
-        "true": {"skymethod": "user", "skylist": skylist},
-        "unmatched": {"skip": True},
-    }.items():
-        run_image3(mosaic, tmp_path / name, skymatch, resample={"skip": True})
-        found[name] = []
-        for path in sorted((tmp_path / name).glob("*_crf.fits")):
-            with open_model(path) as crf:
-                found[name].append(crf.dq & dqflags.pixel["OUTLIER"] > 0)
-    assert np.mean(found["true"]) > 0.001  # there are cosmic rays to find
-    assert np.mean(np.not_equal(found["matched"], found["true"])) < 0.001
-    assert np.mean(np.not_equal(found["unmatched"], found["true"])) > 0.01
 
 
 def test_shipped_parameter_file_names_what_exists():

@@ -150,7 +150,7 @@ def fix_zero_point(
     warnings : list of Finding
         Components that the reference does not reach; their levels are as without it.
     """
-    usual = apply_gauge(levels.values, match_down=match_down)
+    usual = apply_gauge(_without_anchors(levels), match_down=match_down)
     held = np.full(len(usual), np.nan)
     if anchor.constraints.held is not None:
         held = anchor.constraints.held
@@ -164,6 +164,15 @@ def fix_zero_point(
     if anchor.positions and not np.isfinite(constants).any():
         return values, [_without_level(levels, anchor, exposures)]
     return values, _not_reached(levels, constants, anchor, exposures)
+
+
+def _without_anchors(levels: Levels) -> np.ndarray:
+    """Subtract the mean level of each component with an anchor, as others have zero mean."""
+    values = levels.values.copy()
+    for component in np.flatnonzero(levels.anchored).tolist():
+        members = levels.components == component
+        values[members] -= values[members].mean()
+    return values
 
 
 def _without_level(levels: Levels, anchor: Anchor, exposures: Sequence[Exposure]) -> Finding:

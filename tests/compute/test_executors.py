@@ -9,7 +9,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import pytest
 from helpers import read_levels
@@ -18,7 +17,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import (
-    BoundedSubmitter,
     SerialExecutor,
     number_of_cores,
     open_workers,
@@ -64,16 +62,6 @@ def test_levels_from_models_in_memory(mosaic, serial_levels, two_cores):
         model.close()
 
 
-def test_levels_from_asdf_files(mosaic, serial_levels, tmp_path, two_cores):
-    names = []
-    for path in mosaic.files:
-        with open_model(path) as model:
-            names.append(model.save(tmp_path / f"{path.stem}.asdf"))
-    found = levels(names, maximum_cores="2")
-    named = {name.removesuffix("_cal.asdf"): level for name, level in found.items()}
-    assert named == pytest.approx(serial_levels, abs=1e-9)
-
-
 @pytest.mark.parametrize("cores", ["0.5", "many", "-1", "0"])
 def test_bad_number_of_cores(mosaic, cores):
     with pytest.raises(ValueError, match=f"maximum_cores='{cores}': give a number"):
@@ -113,11 +101,6 @@ def test_no_mean_is_left_in_the_temporary_directory(
 def test_numbers_of_cores(monkeypatch, maximum_cores, expected):
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     assert number_of_cores(maximum_cores) == expected
-
-
-def test_one_core_is_enough_for_all_shares(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: None)
-    assert [number_of_cores(name) for name in ("quarter", "half", "all", "4")] == [1, 1, 1, 1]
 
 
 def test_serial_tasks():
@@ -193,16 +176,6 @@ def test_dead_process_is_one_clear_error(two_cores):
         list(run_jobs(workers.executor, [(os._exit, 1)] * 3, 4))
 
 
-def test_process_that_is_killed_is_the_same_error(two_cores):
-    def run():
-        with open_workers("2") as workers:
-            os.kill(workers.executor.submit(os.getpid).result(), signal.SIGKILL)
-            list(run_jobs(workers.executor, [(time.sleep, 0.1)] * 600, 4))
-
-    with pytest.raises(RuntimeError, match=DEAD_PROCESS):
-        run()
-
-
 def test_error_does_not_wait_for_all_tasks(two_cores):
     def fail():
         with open_workers("2") as workers:
@@ -265,24 +238,3 @@ def test_script_that_starts_itself_again_fails_at_once(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert re.search(DEAD_PROCESS, done.stderr)
-
-
-def test_a_bounded_number_of_tasks_is_under_way():
-    """The third waits for the first, whoever asks for results."""
-    with ThreadPoolExecutor(8) as executor:
-        release, tasks = [Event() for _ in range(3)], BoundedSubmitter(executor, n_ahead=2)
-        futures = [tasks.submit(event.wait, 60.0) for event in release[:2]]
-        third = executor.submit(tasks.submit, release[2].wait, 60.0)
-        assert not third.done()
-        release[0].set()
-        futures.append(third.result(timeout=60.0))
-        assert futures[0].done()
-        assert not futures[1].done()
-        for event in release:
-            event.set()
-        assert all(future.result() for future in futures)
-
-
-def test_nothing_is_under_way_in_series():
-    tasks = BoundedSubmitter(SerialExecutor(), n_ahead=0)
-    assert [tasks.submit(pow, 2, k).result() for k in range(3)] == [1, 2, 4]

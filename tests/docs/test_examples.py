@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from code_blocks import EXECUTED, SHOWN, CodeBlock, execute, find_blocks
+from code_blocks import EXECUTED, SHOWN, execute, find_blocks
 from jwst.pipeline import Image3Pipeline
 from jwst.source_catalog import SourceCatalogStep
 from jwst.tweakreg import TweakRegStep
@@ -101,68 +101,3 @@ def test_how_tos_say_what_to_see():
         titles = re.findall(r"^([^\n]+)\n-+$", page.read_text(), re.MULTILINE)
         assert {"When you need it", "What you see", "What can go wrong"} <= set(titles), page
         assert any(b.reason is None and b.language in EXECUTED for b in blocks_of(page)), page
-
-
-PAGE = """
-Title
-=====
-
-.. not executed: there is no network
-   in a test
-
-.. code-block:: sh
-
-   pip install that
-
-Words.
-
-.. code-block:: python
-   :caption: it
-
-   a = 1
-
-   b = 2
-
-.. not executed:
-
-.. code-block:: yaml
-
-   a: 1
-
-As it is::
-
-    strun it
-"""
-
-
-def test_blocks_are_found():
-    found = find_blocks(PAGE)
-    assert found == [
-        CodeBlock(10, "sh", "pip install that\n", "there is no network in a test"),
-        CodeBlock(17, "python", "a = 1\n\nb = 2\n", None),
-        CodeBlock(25, "yaml", "a: 1\n", ""),
-    ]
-    assert find_blocks(PAGE, literal=True)[3:] == [CodeBlock(29, "sh", "strun it\n", None)]
-
-
-@pytest.mark.parametrize(
-    ("language", "code"),
-    [
-        ("python", "assert 1 == 2"),
-        ("pycon", ">>> 1 + 1\n3\n"),
-        ("sh", "true\nfalse\ntrue\n"),
-        ("console", "$ false\nsaid\n"),
-    ],
-)
-def test_block_that_fails_is_an_error(language, code):
-    with pytest.raises(AssertionError):
-        execute(CodeBlock(1, language, code, None), {}, page="page")
-
-
-def test_blocks_of_a_page_share_names(capsys):
-    namespace = {}
-    execute(CodeBlock(1, "python", "a = 1.5\n", None), namespace, page="page")
-    execute(CodeBlock(3, "pycon", ">>> b = 2 * a\n>>> b\n3...\n", None), namespace, page="page")
-    execute(CodeBlock(5, "console", "$ echo said\nsaid\n", None), namespace, page="page")
-    assert namespace["b"] == 3.0
-    assert capsys.readouterr().out == "said\n\n"

@@ -154,12 +154,11 @@ def mosaic(mosaic_scene, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(mosaic, tmp_path_factory):
-    """Match a mosaic three times, with all that can be saved."""
+    """Match a mosaic twice, with all that can be saved."""
     directories = {}
     for name, parameters in {
         "constant": {"save_tiles": True},
         "plane": {"background": "plane", "subtract": True},
-        "lyot": {"miri_lyot": "separate", "subtract": True},
     }.items():
         directories[name] = tmp_path_factory.mktemp(name)
         PixelSkyMatchStep.call(

@@ -51,7 +51,7 @@ def test_all_ways_give_the_same_exposures(mosaic, absolute, on_disk, tmp_path, m
         value
         for exposure in expected
         for name, value in vars(exposure).items()
-        if name not in ("level", "subtracted", "lyot_level", "alias")
+        if name not in ("level", "subtracted", "alias")
     }
     library = ModelLibrary(mosaic.association, on_disk=on_disk)
     models = [open_model(path) for path in mosaic.files]
@@ -111,12 +111,6 @@ def test_levels_of_an_earlier_run(matched_file, tmp_path, suffix):
     assert (exposure.level, exposure.subtracted) == (1.25, False)
     assert exposure.filename == f"again_cal.{suffix}"
     assert bool(step_input.unchanged) == (suffix == "fits")  # pixels of others cannot be read
-
-
-def test_renamed_file_goes_by_its_name(matched_file, tmp_path):
-    matched_file.rename(tmp_path / "renamed.fits")
-    (exposure,) = opened([tmp_path / "renamed.fits"]).exposures
-    assert exposure.filename == "renamed.fits"
 
 
 @pytest.mark.parametrize("on_disk", [True, False])

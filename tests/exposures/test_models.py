@@ -7,7 +7,6 @@ import pytest
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
-from stpipe.library import BorrowError
 
 from jwst_mosaic_skymatch.exposures.loading import frozen_objects
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
@@ -39,11 +38,6 @@ def test_model_goes_back_after_an_error(library):
             1 / 0  # noqa: B018
         with borrowed(library, 3):
             pass
-
-
-def test_own_mistakes_are_no_unreadable_files(library):
-    with library, borrowed(library, 3), pytest.raises(BorrowError), borrowed(library, 3):
-        pass
 
 
 def test_each_model_in_the_order_asked_for(library, exposures):

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
-from jwst_mosaic_skymatch.offsets.measure import PairOffset
+from jwst_mosaic_skymatch.levels.results import (
+    Backgrounds,
+    Flattening,
+    Levels,
+    Match,
+    PairResult,
+    Stack,
+    unmatched,
+)
+from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality, Shift
 
 
 @pytest.fixture
@@ -18,70 +26,61 @@ def grid():
 
 @pytest.fixture
 def exposures():
-    """Four exposures, of which the last belongs to no visit."""
+    """Four exposures; the last has no visit."""
     return [
         Exposure(k, f"{k}_cal.fits", visit_id=visit)
         for k, visit in enumerate(("001", "001", "002", None))
     ]
 
 
-def make_pair(first, second, *, residual=0.01, robust_weight=1.0):
-    return PairResult(
-        offset=PairOffset(first=first, second=second, value=1.0, variance=0.01, n_cells=99),
-        residual=residual,
-        expected_variance=0.005,
-        weight=100.0,
-        robust_weight=robust_weight,
+def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=None):
+    """Make a pair with an error of 0.1 by noise, and of 0.2 in all."""
+    measurement = PairMeasurement(
+        first,
+        second,
+        estimate=np.array([1.0, 1e-4, -2e-4, 0.0]),
+        covariance=np.diag([0.01, 1e-10, 4e-10, 1.0]),
+        centre=np.zeros(3),
+        regions=(),
+        shift=shift,
+        quality=PairQuality(1.0, 0.01, 0.0, (0.0, 0.0), (), 99),
     )
+    return PairResult(measurement, 0.2, residual, robust_weight)
 
 
 def make_stack(label, *members):
-    unknown = np.full((len(members), 2), np.nan)
-    return Stack(
-        label=label,
-        members=members,
-        levels=np.zeros(len(members)),
-        covariance=np.zeros((len(members), len(members))),
-        shifts=unknown,
-        shift_variances=unknown,
-        coverage=(),
-        frames=(),
-        summary=SimpleNamespace(pixels_per_cell=4.0),
-        mean=None,
-    )
+    n = len(members)
+    flattening = Flattening(np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2)))
+    summary = SimpleNamespace(pixels_per_cell=4.0)
+    return Stack(label, members, flattening, (), (), summary, mean=None)
 
 
 @pytest.fixture
 def match():
     """A stack of two, another of one, and an exposure without any."""
-    return Match(
-        levels=np.array([0.0, 1.0, 3.0, np.nan]),
-        level_errors=np.array([0.1, 0.1, 0.2, np.nan]),
-        level_noise=np.array([0.01, 0.01, 0.02, np.nan]),
+    nan = np.nan
+    levels = Levels(
+        values=np.array([0.0, 1.0, 3.0, nan]),
+        errors=np.array([0.1, 0.1, 0.2, nan]),
         components=np.array([0, 0, 0, -1]),
-        shifts=np.array([[0.2, 0.0], [-0.01, 0.0], [0.0, 0.3], [np.nan, np.nan]]),
-        shift_variances=np.array([[1e-4, 0.0], [1e-6, 1e-6], [0.1, 0.1], [np.nan, np.nan]]),
-        stacks=(make_stack("jw001", 0, 1), make_stack("jw002", 2)),
-        exposure_pairs=(make_pair(0, 1),),
-        stack_pairs=(make_pair(0, 1, residual=2.0, robust_weight=0.1),),
-        skies=np.full(4, np.nan),
+        anchored=np.array([False]),
+        shifts=np.array([[0.2, 0.0], [-0.01, 0.0], [0.0, 0.3], [nan, nan]]),
+        shift_errors=np.array([[0.01, 0.0], [1e-3, 1e-3], [0.3, 0.3], [nan, nan]]),
         reasons=("", "", "", "no overlap with others"),
+        closure=(400.0, 1.0),
+    )
+    shift = Shift(np.zeros(2), np.array([0.4, 0.0]), np.diag([0.01, 1e-4, 1e-4]), np.eye(3))
+    return Match(
+        levels,
+        Backgrounds(gradients=np.zeros((4, 2))),
+        stacks=(make_stack("jw001", 0, 1), make_stack("jw002", 2)),
+        exposure_pairs=(make_pair(0, 1, shift=shift),),
+        stack_pairs=(make_pair(0, 1, residual=2.0, robust_weight=0.1),),
+        skies=np.full(4, nan),
     )
 
 
 @pytest.fixture
 def no_match():
     """Four exposures that do not overlap."""
-    return Match(
-        levels=np.full(4, np.nan),
-        level_errors=np.full(4, np.nan),
-        level_noise=np.full(4, np.nan),
-        components=np.full(4, -1),
-        shifts=np.full((4, 2), np.nan),
-        shift_variances=np.full((4, 2), np.nan),
-        stacks=(),
-        exposure_pairs=(),
-        stack_pairs=(),
-        skies=np.full(4, np.nan),
-        reasons=("no good pixel",) + ("no overlap with others",) * 3,
-    )
+    return unmatched(np.full(4, np.nan), ("no good pixel",) + ("no overlap with others",) * 3)

@@ -1,52 +1,120 @@
-"""What users are told about a match."""
+"""Messages about a match."""
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from jwst_mosaic_skymatch.levels.results import BackgroundScatter, FamilySlopes
-from jwst_mosaic_skymatch.levels.ties import TiedLevels
+from jwst_mosaic_skymatch.levels.results import Backgrounds
 from jwst_mosaic_skymatch.products.messages import (
-    describe_ties,
     findings_of_match,
+    name_components,
     summarize_match,
 )
 
 
-def lines_of(*args, **options):
-    """Give what the log says of all findings."""
-    return [line for found in findings_of_match(*args, **options) for line in found.lines]
+def lines_of(match, exposures, grid, threshold=1.0):
+    """Give the lines of all findings; pairs inside a stack are in order."""
+    findings = findings_of_match(match, exposures, grid, threshold)
+    return [line for finding in findings for line in finding.lines]
 
 
-def test_summary(match):
+def with_levels(match, **changes):
+    """Change levels, and leave pairs of stacks out."""
+    return replace(match, stack_pairs=(), levels=replace(match.levels, **changes))
+
+
+def with_backgrounds(match, **changes):
+    backgrounds = replace(match.backgrounds, **changes)
+    return replace(match, stack_pairs=(), backgrounds=backgrounds)
+
+
+def test_summary(match, exposures, grid):
     labels = ["jw001", "jw001", "jw002", "jw003"]
-    counts, closure = summarize_match(match, labels, "visit")
-    assert counts == (
-        "3 groups by visit, 2 stacks; 1 pair inside stacks, 1 between them; 1 connected component"
-    )
-    # The pair that is not used counts as well.
-    assert closure == "Closure of the pairs: chi2 400 for 1 degrees of freedom"
+    assert summarize_match(match, labels, exposures, grid, "visit") == [
+        "3 groups by visit, 2 stacks; 1 pair inside stacks, 1 between them; 1 connected component",
+        "Closure of the pairs: chi2 400 for 1 degrees of freedom",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("backgrounds", "start"),
+    [
+        (
+            {"n_ties": 2, "sigmas": {"pedestal": 0.003}},
+            "Detectors of 2 exposures agree but for pedestals of 0.003 (rms)",
+        ),
+        (
+            {"contrasts": {"MIRIMAGE Lyot": (0.25, 0.012), "MIRIMAGE left": (0.05, 0.012)}},
+            "The MIRIMAGE Lyot region lies 0.25 above the rest of the detector, error 0.012;",
+        ),
+        ({"planes": (None,) * 4}, "No gradient of a background is significant"),
+        (
+            {"planes": (None,) * 4, "gradients": np.outer([0, 3, 1, 0], [3e-4, 4e-4])},
+            "Gradients of 2 of 4 exposures are subtracted: 0.13 per arcmin (rms), 0.18 in 1_cal",
+        ),
+    ],
+)
+def test_summary_of_backgrounds(match, exposures, grid, backgrounds, start):
+    changed = with_backgrounds(match, **backgrounds)
+    _, _, line = summarize_match(changed, ["a"] * 4, exposures, grid, "visit")
+    assert line.startswith(start)
 
 
 def test_warnings(match, exposures, grid):
-    pair, shift, which = lines_of(match, exposures, grid, threshold=0.1)
-    assert pair.startswith("The overlap of jw001 and jw002 disagrees with all others by 2 (20 ")
-    # The second is too near, the third is not significant.
-    assert shift.startswith("1 of 4 exposures are displaced by more than 0.1 pixels")
-    assert shift.endswith("run tweakreg again.")
-    assert which == ("0_cal.fits: displaced by 0.40 pixels, -0.100 arcsec east and +0.000 north")
-    assert len(lines_of(match, exposures, grid, threshold=1.0)) == 1
+    """The second exposure is too near, the shift of the third is not significant."""
+    overlap, displaced = findings_of_match(match, exposures, grid, 0.1)
+    assert overlap.sentence.startswith("The overlap of jw001 and jw002 disagrees with all others")
+    assert overlap.details == ("jw001 and jw002: 10 sigma",)
+    assert overlap.brief == "the overlap of jw001 and jw002 is spoiled"
+    assert (overlap.exposures, overlap.kind) == (("jw001", "jw002"), "spoiled overlap")
+    start = "1 of 4 exposures are displaced by more than 0.1 pixels"
+    assert displaced.sentence.startswith(start)
+    detail = "0_cal.fits: displaced by 0.40 pixels, -0.100 arcsec east and +0.000 north"
+    assert displaced.details == (detail,)
+    assert displaced.kind == "displaced"
+    for finding in (overlap, displaced):
+        assert finding.remedy in finding.sentence
+    assert len(lines_of(match, exposures, grid)) == 2
 
 
-def test_components_are_told_by_their_visits(match, exposures, grid):
-    apart = replace(match, stack_pairs=(), components=np.array([0, 0, 1, 2]))
-    sentence = lines_of(apart, exposures, grid, threshold=1.0)[0]
-    assert "3 components that do not overlap each other" in sentence
-    assert sentence.endswith("Visits by component: 001; 002; 3_cal.fits")
+def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
+    """The worst pair is named, others are counted; a rough pair has 20 times its noise."""
+    (bad,), (good,) = match.stack_pairs, match.exposure_pairs
+    worse, rough = replace(bad, residual=-4.0), replace(good, error=2.5)
+    spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=(rough, good, rough))
+    rejected, uneven = findings_of_match(spoiled, exposures, grid, 1.0)
+    assert "jw001 and jw002, and 2 more pairs disagrees" in rejected.sentence
+    assert rejected.details[0] == "jw001 and jw002: 20 sigma"
+    assert "0_cal.fits and 1_cal.fits, and 1 more pairs is uneven" in uneven.sentence
+    assert uneven.details == ("0_cal.fits and 1_cal.fits: 25 sigma",) * 2
 
 
 def test_nothing_to_say(no_match, exposures, grid):
-    assert lines_of(no_match, exposures, grid, threshold=0.1) == []
+    assert lines_of(no_match, exposures, grid, 0.1) == []
+
+
+def test_single_exposure(no_match, exposures, grid):
+    (sentence,) = lines_of(no_match, exposures[:1], grid)
+    assert sentence.startswith("0_cal.fits: a single exposure has nothing to be matched with")
+
+
+@pytest.mark.parametrize(
+    ("components", "detectors", "names"),
+    [
+        ([0, 0, 1, 2], ("", "", "", ""), ["001", "002", "3_cal.fits"]),
+        ([0, 1, 1, -1], ("A", "B", "A", "A"), ["001 A", "001 B, 002"]),
+        ([-1, -1, -1, -1], ("", "", "", ""), []),
+    ],
+)
+def test_components_by_their_visits(match, exposures, grid, components, detectors, names):
+    own = [replace(e, detector=d) for e, d in zip(exposures, detectors, strict=True)]
+    assert name_components(np.array(components), own) == names
+    lines = lines_of(with_levels(match, components=np.array(components)), own, grid)
+    assert len(lines) == (len(names) > 1)
+    for line in lines:
+        assert f"{len(names)} components that do not overlap each other" in line
+        assert line.endswith(f"Visits by component: {'; '.join(names)}")
 
 
 def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
@@ -54,48 +122,47 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
     many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(n + n_good)]
     shifts = np.zeros((n + n_good, 2))
     shifts[:n, 0] = 0.1 + 0.01 * np.arange(n)
-    moved = replace(
+    moved = with_levels(
         match,
         shifts=shifts,
-        shift_variances=np.full(shifts.shape, 1e-6),
+        shift_errors=np.full(shifts.shape, 1e-3),
         components=np.zeros(n + n_good, dtype=int),
-        stack_pairs=(),
     )
-    first, *rest = lines_of(moved, many, grid, threshold=0.1)
+    first, *rest = lines_of(moved, many, grid, 0.1)
     assert first.startswith("30 of 61")
     assert first.endswith("The 10 farthest:")
     assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
 
 
-def test_detectors_tell_the_parts_of_a_visit_apart(match, exposures, grid):
-    detectors = [replace(e, detector=f"NRCA{k}") for k, e in enumerate(exposures)]
-    apart = replace(match, stack_pairs=(), components=np.array([0, 1, 1, -1]))
-    sentence = lines_of(apart, detectors, grid, threshold=1.0)[0]
-    assert sentence.endswith("Visits by component: 001 NRCA0; 001 NRCA1, 002")
+def test_one_visit_aside_is_named_alone(exposures, match, grid):
+    """It moves the mean of all, but not their median."""
+    many = [replace(exposures[0], filename=f"{k}_cal.fits", visit_id=str(k // 2)) for k in range(8)]
+    shifts = np.zeros((8, 2))
+    shifts[:2] = 0.5
+    moved = with_levels(
+        match,
+        shifts=shifts - shifts.mean(axis=0),
+        shift_errors=np.full((8, 2), 1e-3),
+        components=np.zeros(8, dtype=int),
+    )
+    (finding,) = findings_of_match(moved, many, grid, 0.1)
+    assert finding.exposures == ("0_cal.fits", "1_cal.fits")
+    assert finding.brief == "visit 0 is displaced by 1.41 pixels"
 
 
-def test_single_exposure(no_match, exposures, grid):
-    (sentence,) = lines_of(no_match, exposures[:1], grid, threshold=0.1)
-    assert sentence.startswith("0_cal.fits: a single exposure has nothing to be matched with")
-
-
-def test_spoiled_exposures(match, exposures, grid):
-    spoiled = replace(match, stack_pairs=(), remarks={1: "half of it is raised: flag it"})
-    sentence = lines_of(spoiled, exposures, grid, threshold=1.0)[0]
-    assert sentence == "1_cal.fits: half of it is raised: flag it."
+@pytest.mark.parametrize(("n", "n_named", "n_more"), [(1, 1, 0), (30, 10, 20)])
+def test_spoiled_exposures(match, exposures, grid, n, n_named, n_more):
     many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]
-    remarks = dict.fromkeys(range(30), "wrong")
-    spoiled = replace(match, stack_pairs=(), remarks=remarks)
-    sentences = lines_of(spoiled, many, grid, threshold=1.0)
-    assert len(sentences) == 11
-    assert "20 more exposures" in sentences[-1]
+    spoiled = replace(match, stack_pairs=(), remarks=dict.fromkeys(range(n), "half is raised"))
+    lines = lines_of(spoiled, many, grid)
+    assert lines[:n_named] == [f"{k}_cal.fits: half is raised." for k in range(n_named)]
+    assert [f"{n_more} more exposures" in line for line in lines[n_named:]] == [True] * bool(n_more)
 
 
 def test_backgrounds(match, exposures, grid):
     """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
-    scatter = BackgroundScatter(visit_slope=1e-4, exposure_slope=2e-4, gain=0.005)
-    uneven = replace(match, stack_pairs=(), backgrounds=scatter)
-    slopes, gains = lines_of(uneven, exposures, grid, threshold=1.0)
+    sigmas = {"visit gradient": 1e-4, "exposure gradient": 2e-4, "gain": 0.005}
+    slopes, gains = lines_of(with_backgrounds(match, sigmas=sigmas), exposures, grid)
     assert slopes.startswith(
         "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin "
         "(rms, of single exposures)."
@@ -107,68 +174,35 @@ def test_backgrounds(match, exposures, grid):
 
 
 def test_visits_with_a_gradient_are_named(match, exposures, grid):
-    """Those that are far from noise, and not far below the steepest."""
-    slopes = FamilySlopes(
-        names=("001 MIRI", "002 MIRI", "003 MIRI", "004 MIRI"),
-        slopes=np.array([(1e-6, 0.0), (3e-4, 4e-4), (1e-4, 0.0), (np.nan, np.nan)]),
-        errors=np.array([(1e-8, 1e-8), (1e-5, 1e-5), (1e-4, 1e-4), (np.nan, np.nan)]),
-    )
-    uneven = replace(
-        match, stack_pairs=(), backgrounds=BackgroundScatter(visit_slope=1e-4), slopes=slopes
-    )
+    """Gradients below half of the steepest are not named."""
+    gradients = np.array([(1e-6, 0.0), (1e-4, 0.0), (3e-4, 4e-4), (0.0, 0.0)])
+    uneven = with_backgrounds(match, sigmas={"visit gradient": 1e-4}, gradients=gradients)
     seen = [replace(e, detector="MIRI") for e in exposures]
-    (finding,) = findings_of_match(uneven, seen, grid, threshold=1.0)
+    (finding,) = findings_of_match(uneven, seen, grid, 1.0)
     assert finding.brief == "visit 002 has a gradient of 0.06 per arcmin"
     assert finding.exposures == ("2_cal.fits",)
     assert finding.details == ("visit 002: gradient of 0.06 per arcmin",)
     seen[0] = replace(seen[0], detector="MIRI2")
-    (finding,) = findings_of_match(uneven, seen, grid, threshold=1.0)
+    (finding,) = findings_of_match(uneven, seen, grid, 1.0)
     assert finding.brief.startswith("visit 002 MIRI has")
-    nothing = replace(uneven, slopes=FamilySlopes())
-    (finding,) = findings_of_match(nothing, seen, grid, threshold=1.0)
-    assert finding.brief == "backgrounds of visits have gradients"
-
-
-def test_one_visit_aside_is_named_alone(exposures, match, grid):
-    """It moves the mean of all, but not their median."""
-    many = [replace(exposures[0], filename=f"{k}_cal.fits", visit_id=str(k // 2)) for k in range(8)]
-    shifts = np.zeros((8, 2))
-    shifts[:2] = 0.5
-    moved = replace(
-        match,
-        shifts=shifts - shifts.mean(axis=0),
-        shift_variances=np.full((8, 2), 1e-6),
-        components=np.zeros(8, dtype=int),
-        stack_pairs=(),
+    (finding,) = findings_of_match(
+        replace(uneven, backgrounds=replace(uneven.backgrounds, gradients=np.zeros((4, 2)))),
+        seen,
+        grid,
+        1.0,
     )
-    (finding,) = findings_of_match(moved, many, grid, threshold=0.1)
-    assert finding.exposures == ("0_cal.fits", "1_cal.fits")
-    assert finding.brief == "visit 0 is displaced by 1.41 pixels"
-    assert finding.remedy == "run tweakreg again"
+    assert finding.brief == "backgrounds have gradients"
 
 
-def test_findings_say_whom_they_concern_and_what_to_do(match, exposures, grid):
-    found = findings_of_match(match, exposures, grid, threshold=0.1)
-    assert [finding.kind for finding in found] == ["spoiled overlap", "displaced"]
-    assert found[0].exposures == ("jw001", "jw002")
-    assert found[0].brief == "the overlap of jw001 and jw002 is spoiled"
-    for finding in found:
-        assert finding.remedy in finding.sentence
-
-
-def test_open_loops(match, exposures, grid):
-    scaled = replace(match, closure_factor=3.0)
-    sentence = lines_of(scaled, exposures, grid, threshold=1.0)[0]
-    assert sentence.startswith("Differences do not close: chi2 is 400 for 1 degrees of freedom.")
-    assert "multiplied by 3;" in sentence
-
-
-def test_ties():
-    tied = TiedLevels(np.zeros(4), np.zeros(4), np.array([0, 0, 0, 1]), 2, 0.003)
-    (line,) = describe_ties(tied, 3)
-    assert line.startswith(
-        "Detectors of 2 exposures tie 3 components, and images without overlap, "
-    )
-    assert "to 2: detectors of an exposure agree in the mean; scatter by 0.003" in line
-    assert "no more of them" in describe_ties(replace(tied, pedestal_rms=np.nan), 3)[0]
-    assert describe_ties(replace(tied, n_ties=0), 3) == []
+@pytest.mark.parametrize(
+    ("backgrounds", "effect"),
+    [
+        (Backgrounds(factor=3.0), "Errors are multiplied by 3"),
+        (Backgrounds(sigmas={"misfit": 0.02}), "uncertain by 0.02 beside their noise"),
+    ],
+)
+def test_open_loops(match, exposures, grid, backgrounds, effect):
+    open_loops = replace(match, stack_pairs=(), backgrounds=backgrounds)
+    (line,) = lines_of(open_loops, exposures, grid)
+    assert line.startswith("Differences do not close: chi2 is 400 for 1 degrees of freedom.")
+    assert effect in line

@@ -76,43 +76,36 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
     assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data
 
 
-def lyot_models(library, exposures):
-    """Levels by window, and what is recorded of them."""
-    inside, outside = np.s_[100, 20], np.s_[100, 80]
+PLANE = {"degree": [1, 1], "refpoint": [3.0, 4.0], "coefficients": [0.5, 0.1, 0.2, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("k", "subtracted", "expected"),
+    [
+        (1, None, (1.0, True, 0)),  # its level and plane were added back
+        (1, True, (1.5, True, 1)),
+        (2, False, (None, None, 0)),
+        (2, True, (0.5, True, 1)),
+    ],
+)
+def test_record_of_an_earlier_run(library, exposures, k, subtracted, expected):
+    """It stays only if what it records is gone from the data."""
+    exposures[k] = replace(exposures[k], level=0.5 if subtracted else None, subtracted=subtracted)
+
+    def set_record(_, model):
+        background = model.meta.background
+        background.level, background.subtracted = 0.5, subtracted
+        background.method, background.polynomial_info = "match", [PLANE]
 
     def read(_, model):
-        recorded = model.meta.pixel_skymatch.instance.get("lyot_level")
-        return model.data[inside].item(), model.data[outside].item(), recorded
+        background = model.meta.background
+        planes = background.polynomial_info
+        return background.level, background.subtracted, len(planes), background.method
 
-    return each_model(library, exposures, read)
-
-
-def test_level_of_a_field(library, exposures):
-    """The first has been through such a run; the third has no level now."""
-    exposures = [
-        replace(e, instrument="MIRI", detector="MIRIMAGE", lyot_level=lyot)
-        for e, lyot in zip(exposures, (0.75, None, 1.5), strict=True)
-    ]
-    record_levels(
-        library,
-        exposures,
-        LEVELS,
-        method="match",
-        subtract=True,
-        version="1.2",
-        lyot={0: (2.0, None), 2: (2.0, None)},
-    )
-    assert lyot_models(library, exposures) == [
-        (8.0, 9.75, 2.75),
-        (9.0, 9.0, None),
-        (10.0, 10.0, 1.5),
-    ]
-
-
-def test_level_of_a_field_is_kept_by_runs_without(library, exposures):
-    exposures[0] = replace(exposures[0], lyot_level=0.75)
-    record_levels(library, exposures, LEVELS, method="user", subtract=True, version="1.2")
-    assert lyot_models(library, exposures)[0] == (9.75, 9.75, 1.0)
+    each_model(library, exposures[k : k + 1], set_record)
+    record_levels(library, exposures, LEVELS, method="match", subtract=True, version="1.2")
+    (recorded,) = each_model(library, exposures[k : k + 1], read)
+    assert recorded == (*expected, None if expected[0] is None else "match")
 
 
 def test_few_levels_are_listed_and_many_summed_up(exposures):

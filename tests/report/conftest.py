@@ -22,7 +22,8 @@ def faulty(tmp_path_factory):
     directory: Path = tmp_path_factory.mktemp("faulty")
     log = logging.getLogger("stpipe.pixel_skymatch")
     handler = MemoryHandler(10**6, logging.CRITICAL)
-    level, log.level = log.level, logging.INFO
+    level = log.level
+    log.setLevel(logging.INFO)
     log.addHandler(handler)
     step = PixelSkyMatchStep(save_diagnostics=True, output_dir=str(directory))
     step.run(four_faults())

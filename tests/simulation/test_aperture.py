@@ -32,19 +32,6 @@ def test_distortion_agrees_with_siaf():
     assert np.hypot(*np.diff([v2, v3])) == pytest.approx(0.11049812, rel=1e-4)  # x_sci_scale
 
 
-@pytest.mark.parametrize(
-    ("name", "binning", "subarray", "shape"),
-    [
-        ("MIRIM_FULL", 1, None, (1024, 1032)),
-        ("MIRIM_FULL", 8, None, (128, 129)),
-        ("MIRIM_FULL", 1, (8, 888, 128, 128), (128, 128)),
-        ("NRCA1_FULL", 8, None, (256, 256)),
-    ],
-)
-def test_shape(name, binning, subarray, shape):
-    assert load_aperture(name, binning, subarray).shape == shape
-
-
 def test_binning_and_subarray_keep_the_field():
     full = load_aperture("MIRIM_FULL")
     binned = load_aperture("MIRIM_FULL", 8)

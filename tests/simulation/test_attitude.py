@@ -59,9 +59,3 @@ def test_wcs_has_the_frames_of_jwst():
     aperture = load_aperture("MIRIM_FULL", 1, (0, 0, 64, 32))
     box = build_wcs(aperture, 150.0, 2.0, 0.0).bounding_box
     assert box.bounding_box(order="F") == ((-0.5, 63.5), (-0.5, 31.5))
-
-
-def test_wcs_is_not_shared():
-    pointing = Pointing(150.0, 2.0)
-    pointing.wcs().pipeline[0].transform.bounding_box = None
-    assert pointing.wcs().bounding_box is not None

@@ -24,12 +24,6 @@ def test_masked_strips_of_miri():
     assert np.all(flagged(dq, "DO_NOT_USE")[masked])
 
 
-def test_masked_strips_can_be_left_out():
-    options = DetectorOptions(masked_strips=False)
-    dq = draw_dq(load_aperture("MIRIM_FULL", 8), "MIRIMAGE", options, 1)
-    assert not np.any(flagged(dq, "NON_SCIENCE"))
-
-
 @pytest.mark.parametrize(
     ("name", "binning", "columns", "rows"),
     [
@@ -48,11 +42,6 @@ def test_reference_pixels(name, binning, columns, rows):
     border[rows : ny - rows, columns : nx - columns] = False
     assert_array_equal(flagged(dq, "REFERENCE_PIXEL"), border)
     assert_array_equal(flagged(dq, "DO_NOT_USE"), border)
-
-
-def test_subarray_has_no_reference_pixels_of_its_own():
-    aperture = load_aperture("NRCA1_FULL", 1, (500, 500, 64, 64))
-    assert not np.any(draw_dq(aperture, "NRCA1", PERFECT, 1))
 
 
 def test_bad_and_hot_pixels():

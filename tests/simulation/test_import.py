@@ -1,31 +1,14 @@
 """Product and simulation stay apart, and the documentation names every module."""
 
-import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import jwst_mosaic_simulation
-import jwst_mosaic_skymatch
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIMULATION = Path(jwst_mosaic_simulation.__file__).parent
-PRODUCT = Path(jwst_mosaic_skymatch.__file__).parent
-
-
-def imported_packages(path):
-    """Give the top-level names of all absolute imports in a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.split(".")[0]
-
-
-def importing(package, directory):
-    """Give the names of the modules in a directory that import a package."""
-    return {p.stem for p in directory.rglob("*.py") if package in set(imported_packages(p))}
 
 
 def modules():
@@ -36,11 +19,6 @@ def test_simulation_does_not_bring_jwst_along():
     code = "import sys, jwst_mosaic_simulation; print('jwst' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
-
-
-def test_neither_package_imports_the_other():
-    assert importing("jwst_mosaic_simulation", PRODUCT) == set()
-    assert importing("jwst_mosaic_skymatch", SIMULATION) == set()
 
 
 def test_module_map_names_every_module_and_no_other():

@@ -24,10 +24,6 @@ def written(dithered, tmp_path_factory):
     return simulate_mosaic(scene, directory)
 
 
-def test_levels(written, dithered):
-    assert written.levels == dict(dithered.levels)
-
-
 def test_association(written):
     assert written.association.name == "tiny_asn.json"
     product = json.loads(written.association.read_text())["products"][0]

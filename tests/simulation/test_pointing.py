@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_simulation import Pointing, detector_pointings, offset_pointing, real_field
+from jwst_mosaic_simulation import Pointing, offset_pointing, real_field
 
 
 @pytest.mark.parametrize(
@@ -50,22 +49,3 @@ def test_offset_pointing_moves_the_field_along_the_detector():
         (back.ra_ref, back.dec_ref, back.roll_ref), (150.0, 60.0, 33.0), rtol=0, atol=1e-6
     )
     assert back == replace(start, ra_ref=back.ra_ref, dec_ref=back.dec_ref, roll_ref=back.roll_ref)
-
-
-def test_nircam_detectors_share_the_exposure_but_not_the_field():
-    names = [f"NRC{m}{i}_FULL" for m in "AB" for i in range(1, 5)]
-    telescope = Pointing(53.1, -27.8, 20.0, "NRCA5_FULL")
-    *short, long = detector_pointings(telescope, [*names, "NRCB5_FULL"])
-    assert {p.exposure_id for p in (*short, long)} == {telescope.exposure_id}
-    ra, dec = np.array([(p.ra_ref, p.dec_ref) for p in short]).T
-    for k, p in enumerate(short):
-        away = np.array(p.wcs().invert(ra, dec, with_bounding_box=False)) - 1023.5
-        assert np.all(np.abs(np.delete(away, k, axis=1)).max(axis=0) > 2048)
-    # The long-wave detector of module B sees what its four short-wave detectors see.
-    quadrants = set()
-    for p in short[4:]:
-        x, y = long.wcs().invert(p.ra_ref, p.dec_ref)
-        assert 400 < x < 1650
-        assert 400 < y < 1650
-        quadrants.add((bool(x < 1024), bool(y < 1024)))
-    assert len(quadrants) == 4

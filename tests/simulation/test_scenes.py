@@ -36,20 +36,6 @@ def test_real_fields_can_be_thinned(make):
     assert [p.rootname for p in make(4, binning=16).pointings] == names[::step]
 
 
-def test_stephans_quintet_has_the_measured_levels():
-    scene = sim.stephans_quintet(8, binning=16)
-    assert scene.levels == {
-        name: sim.stephans_quintet(binning=16).levels[name] for name in scene.levels
-    }
-    assert scene.levels != sim.draw_levels(scene.pointings)
-
-
-def test_dithers_at_several_rolls_without_strips():
-    scene = sim.dithers(3, rolls=(0.0, 90.0), binning=16, masked_strips=False)
-    assert len(scene.pointings) == 6
-    assert not scene.detector.masked_strips
-
-
 def test_constant_fields_show_their_levels():
     scene = sim.two_by_three((0.0, 1.0, 2.0, 3.0, 4.0, 5.0), binning=16)
     for level, model in zip(range(6), sim.simulate_models(scene), strict=True):

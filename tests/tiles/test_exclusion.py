@@ -13,10 +13,10 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.exclusion import (
     Exclusion,
     excluded_pixels,
-    lyot_window,
     pixels_in_area,
 )
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.regions import lyot_window
 
 IMAGER = Exposure(0, "a_cal.fits", instrument="MIRI", detector="MIRIMAGE", subarray="FULL")
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
+from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 from jwst_mosaic_skymatch.compute.dask import dask_executor
 
 __all__ = [
-    "BoundedSubmitter",
     "SerialExecutor",
     "Workers",
     "number_of_cores",
@@ -170,31 +169,6 @@ def run_jobs(executor: Executor, jobs: Iterable[tuple[Any, ...]], n_ahead: int) 
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-class BoundedSubmitter:
-    """Submits tasks, and waits for the oldest when a bounded number is under way.
-
-    Parameters
-    ----------
-    executor : `concurrent.futures.Executor`
-        Runs them.
-    n_ahead : int
-        Number of tasks that may be under way.
-    """
-
-    def __init__(self, executor: Executor, n_ahead: int) -> None:
-        self._executor, self._n_ahead = executor, n_ahead
-        self._under_way: deque[Future[Any]] = deque()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
-        """Submit a task, and return its `concurrent.futures.Future`."""
-        future = self._executor.submit(fn, *args)
-        if self._n_ahead:
-            self._under_way.append(future)
-            if len(self._under_way) > self._n_ahead:
-                wait([self._under_way.popleft()])
-        return future
 
 
 @contextmanager

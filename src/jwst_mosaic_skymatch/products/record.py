@@ -64,6 +64,8 @@ def record_levels(
     def record(exposure: Exposure, model: JwstDataModel) -> None:
         level, detail, plane = of_exposure[exposure]
         model.meta.pixel_skymatch = {"version": version, **detail}
+        if not exposure.subtracted:
+            _clear(model)
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
             return
@@ -78,6 +80,14 @@ def record_levels(
         model.meta.cal_step.skymatch = "COMPLETE"
 
     change_models(library, exposures, record)
+
+
+def _clear(model: JwstDataModel) -> None:
+    """Remove the record of a run that has subtracted nothing: resample would subtract its level."""
+    background = model.meta.background
+    background.level = background.method = background.subtracted = None
+    if background.polynomial_info:
+        background.polynomial_info = []
 
 
 def _image(

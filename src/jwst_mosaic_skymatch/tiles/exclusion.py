@@ -9,19 +9,13 @@ from jwst_mosaic_skymatch.exposures.areas import Area
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.windows import Shape, Window
+from jwst_mosaic_skymatch.tiles.regions import lyot_window
+from jwst_mosaic_skymatch.tiles.windows import Shape
 
-__all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "lyot_window", "pixels_in_area"]
+__all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
 
 #: Options for the field of MIRI's Lyot coronagraph.
 MIRI_LYOT = ("keep", "mask")
-
-# Rows and columns of a MIRI frame, and first and one-past-last row and column of the Lyot
-# coronagraph's field, 0-based. The field itself is smaller (columns 10 to 280, rows 745 to 1019).
-# These are the subarray MASKLYOT of JWST's aperture file (SIAF), 320 columns and 304 rows from
-# (1, 719), 1-based, or from row 717 up to PRDOPSSOC-045, and all rows above.
-FULL_FRAME = (1024, 1032)
-LYOT_FIRST, LYOT_END = (716, 0), (1024, 320)
 
 # Rows tested at a time.
 BAND_ROWS = 128
@@ -84,36 +78,6 @@ def excluded_pixels(
         in_area = bool(inside.any())
         excluded |= inside
     return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
-
-
-def lyot_window(exposure: Exposure, shape: Shape) -> Window | None:
-    """Find the field of MIRI's Lyot coronagraph in an exposure.
-
-    Parameters
-    ----------
-    exposure : Exposure
-        Its metadata.
-    shape : tuple of int
-        Its shape (ny, nx).
-
-    Returns
-    -------
-    tuple of slice or None
-        Rows and columns; a pixel that is partly within the field is within. None for
-        exposures without it, and for those that see nothing else: SUB64, SUB128 and the
-        coronagraph's own subarray lie inside that field.
-    """
-    if exposure.detector != "MIRIMAGE":
-        return None
-    corner, scale = ((exposure.ystart or 1) - 1, (exposure.xstart or 1) - 1), np.ones(2)
-    if exposure.subarray in (None, "FULL"):
-        # Full frames may be binned, if they are simulated.
-        corner, scale = (0, 0), np.divide(shape, FULL_FRAME)
-    edges = np.floor(LYOT_FIRST * scale), np.ceil(LYOT_END * scale)
-    first, end = (np.clip(edge - corner, 0, shape).astype(int) for edge in edges)
-    sees_lyot, sees_imager = (first < end).all(), end[1] < shape[1]
-    rows, columns = map(slice, first.tolist(), end.tolist())
-    return (rows, columns) if sees_lyot and sees_imager else None
 
 
 def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.tiles.exclusion import lyot_window
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window
 
-__all__ = ["REGIONS", "detector_regions", "region_shares"]
+__all__ = ["REGIONS", "detector_regions", "lyot_window", "region_shares"]
 
 #: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
 REGIONS = ("left", "right", "bottom", "top", "lyot")
@@ -18,6 +17,13 @@ REGIONS = ("left", "right", "bottom", "top", "lyot")
 STRIP = 40
 # Rows of full frames.
 FULL_ROWS = {"MIRI": 1024, "NIRCAM": 2048, "NIRISS": 2048}
+
+# Rows and columns of a MIRI frame, and first and one-past-last row and column of the Lyot
+# coronagraph's field, 0-based. The field itself is smaller (columns 10 to 280, rows 745 to 1019).
+# These are the subarray MASKLYOT of JWST's aperture file (SIAF), 320 columns and 304 rows from
+# (1, 719), 1-based, or from row 717 up to PRDOPSSOC-045, and all rows above.
+FULL_FRAME = (1024, 1032)
+LYOT_FIRST, LYOT_END = (716, 0), (1024, 320)
 
 
 def detector_regions(
@@ -58,6 +64,36 @@ def detector_regions(
         return *strips, None
     rows, columns = window
     return *strips, (columns.start, columns.stop, rows.start, rows.stop)
+
+
+def lyot_window(exposure: Exposure, shape: Shape) -> Window | None:
+    """Find the field of MIRI's Lyot coronagraph in an exposure.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Its metadata.
+    shape : tuple of int
+        Its shape (ny, nx).
+
+    Returns
+    -------
+    tuple of slice or None
+        Rows and columns; a pixel that is partly within the field is within. None for
+        exposures without it, and for those that see nothing else: SUB64, SUB128 and the
+        coronagraph's own subarray lie inside that field.
+    """
+    if exposure.detector != "MIRIMAGE":
+        return None
+    corner, scale = ((exposure.ystart or 1) - 1, (exposure.xstart or 1) - 1), np.ones(2)
+    if exposure.subarray in (None, "FULL"):
+        # Full frames may be binned, if they are simulated.
+        corner, scale = (0, 0), np.divide(shape, FULL_FRAME)
+    edges = np.floor(LYOT_FIRST * scale), np.ceil(LYOT_END * scale)
+    first, end = (np.clip(edge - corner, 0, shape).astype(int) for edge in edges)
+    sees_lyot, sees_imager = (first < end).all(), end[1] < shape[1]
+    rows, columns = map(slice, first.tolist(), end.tolist())
+    return (rows, columns) if sees_lyot and sees_imager else None
 
 
 def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray) -> np.ndarray:
