@@ -106,7 +106,9 @@ def information_ratios(
     over the cells makes the weights of pairs, and the covariance of levels, those of a joint
     solution.
     """
-    scales = [np.float32(1.0 / factor) for factor in factors]
+    # Only their ratios matter; tiles without noise would leave the range of single precision.
+    relative = np.clip(np.median(factors) / factors, 1e-9, 1e9).astype(np.float32)
+    scales = relative.tolist()
     neighbours = np.array(overlapping_pairs(information), dtype=int).reshape(-1, 2)
     by_first: defaultdict[int, list[int]] = defaultdict(list)
     for number, pair in enumerate(pairs):
