@@ -8,8 +8,8 @@ SKIES = np.array([100.0, 120.0, np.nan, 95.0])
 
 
 def test_local_level_is_the_lowest_of_the_group():
-    found = local_levels(SKIES, ["a", "a", "b", "b"])
-    np.testing.assert_array_equal(found, [100.0, 100.0, np.nan, 95.0])
+    levels = local_levels(SKIES, ["a", "a", "b", "b"])
+    np.testing.assert_array_equal(levels, [100.0, 100.0, np.nan, 95.0])
     np.testing.assert_array_equal(local_levels(SKIES, list("abcd")), SKIES)
 
 
@@ -20,5 +20,5 @@ def test_global_level_is_the_lowest_of_all():
 
 def test_global_level_on_top_of_matched_ones():
     """The lowest sky that is left is zero; without overlap a level counts as zero."""
-    found = add_global_level(np.array([0.0, 15.0, np.nan, np.nan]), SKIES)
-    np.testing.assert_array_equal(found, [95.0, 110.0, np.nan, 95.0])
+    levels = add_global_level(np.array([0.0, 15.0, np.nan, np.nan]), SKIES)
+    np.testing.assert_array_equal(levels, [95.0, 110.0, np.nan, 95.0])

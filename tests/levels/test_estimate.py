@@ -15,20 +15,19 @@ from levels.synthetic import (
 
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
 from jwst_mosaic_skymatch.levels.results import NO_OVERLAP, MatchedStack
+from jwst_mosaic_skymatch.offsets.strips import StripScatter
 
 SEEDS = range(12)
 
 
-def match(sky, pairs, changes=None, ratios=None, **options):
+def match(sky, pairs, changes=None, measured=None, **options):
     """Estimate the levels of exposures in no stacks."""
     n = len(sky.levels)
     skies = dict.fromkeys(range(n), np.nan)
     nothing = np.zeros(0)
     inside = [MatchedStack((), (), nothing, nothing, skies, {0: "no good pixel"}, {})]
     unknowns = unknowns_of(sky, **(changes or {}))
-    measurements = measurements_of(n, pairs)
-    if ratios is not None:
-        measurements = replace(measurements, ratios=ratios)
+    measurements = measurements_of(n, pairs, **(measured or {}))
     return estimate_levels(measurements, unknowns, inside, (), **options)
 
 
@@ -125,7 +124,7 @@ def test_closure_of_pairs_that_share_noise():
             covariance = pair.covariance.copy()
             covariance[0, 0] = 2.0 * sky.noise**2
             pairs.append(replace(pair, covariance=covariance))
-        levels = match(sky, pairs, ratios=np.full(6, 0.5)).levels
+        levels = match(sky, pairs, measured={"ratios": np.full(6, 0.5)}).levels
         errors = levels.values - sky.levels
         closures.append((*levels.closure, np.mean((errors / levels.errors) ** 2)))
     chi2, dof, square = np.mean(closures, axis=0)
@@ -159,6 +158,41 @@ def test_spoiled_pair_of_a_triangle_is_in_the_errors(spoiled):
     worst = np.abs(levels.values[:3] - about_mean(sky.levels[:3])) / levels.errors[:3]
     assert worst.max() < 3.0
     assert levels.reasons == ("", "", "", NO_OVERLAP)
+
+
+def test_loop_that_does_not_close_multiplies_errors():
+    """Six errors in a triangle are chi2 of 12, too few for a misfit, and by chance in 1 of 2000."""
+    sky = grid(2, np.random.default_rng(0), noise=1e-9)
+    pairs = []
+    for ends in [(0, 1), (1, 2), (0, 2)]:
+        pair = measure(sky, tuple([end] for end in ends), np.random.default_rng(1))
+        covariance = pair.covariance.copy()
+        covariance[0, 0] = 1e-6
+        pairs.append(replace(pair, covariance=covariance))
+    clean = match(sky, pairs)
+    spoiled = match(sky, [*pairs[:2], spoil(pairs[2], 6e-3)])
+    assert (clean.backgrounds.factor, spoiled.backgrounds.sigmas) == (1.0, {})
+    assert spoiled.backgrounds.factor == pytest.approx(np.sqrt(12.0), rel=0.1)
+    assert np.all(spoiled.levels.errors[:3] > 3.0 * clean.levels.errors[:3])
+
+
+def test_slopes_are_structure_without_gradients_in_the_model():
+    """Strips scatter ten times as much with the slopes that no gradient explains."""
+    rng = np.random.default_rng(2)
+    sky = grid(4, rng)
+    flat, sloped = 4.0 * sky.noise**2, 40.0 * sky.noise**2
+    strips = StripScatter(20.0, 5.0, flat, flat, sloped, sloped)
+    pairs = [replace(p, quality=quality(strips=(strips, strips))) for p in measure_all(sky, rng)]
+    assert match(sky, pairs).stack_pairs[0].error > np.sqrt(sloped)
+
+
+def test_shifts_are_about_their_mean():
+    rng = np.random.default_rng(2)
+    sky = grid(2, rng)
+    shifts = np.append(rng.normal(1.0, 0.1, (4, 2)), np.full((1, 2), np.nan), axis=0)
+    levels = match(sky, measure_all(sky, rng), measured={"shifts": shifts}).levels
+    np.testing.assert_allclose(levels.shifts, shifts[:4] - shifts[:4].mean(axis=0))
+    np.testing.assert_array_equal(levels.shift_errors, 1.0)
 
 
 def test_either_of_two_links_may_be_spoiled():
