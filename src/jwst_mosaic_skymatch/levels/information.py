@@ -70,7 +70,9 @@ def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSumm
     ends = np.array([(pair.first, pair.second) for pair in pairs])
     ratios = np.array([max(pair.quality.noise_ratio, 1e-20) for pair in pairs])
     quoted = np.array([summary.pixel_variance for summary in summaries])
-    parts = quoted[ends] / quoted[ends].sum(axis=1, keepdims=True)
+    both = np.array([summary.quoted for summary in summaries])[ends].all(axis=1, keepdims=True)
+    # A pair with a tile without errors is measured in unit errors of both.
+    parts = quoted[ends] / np.where(both, quoted[ends].sum(axis=1, keepdims=True), 2.0)
     own = [np.flatnonzero(np.any(ends == k, axis=1)) for k in range(len(summaries))]
     for _ in range(N_UPDATES):
         excess = ratios / np.sum(parts * factors[ends], axis=1)

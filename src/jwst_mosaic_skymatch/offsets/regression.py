@@ -108,7 +108,8 @@ def robust_regression(
     outside = residual * (weight == 0.0)
     # One step of Newton's method towards the intercept with half the cutoff.
     half_weight, half_slope = _biweight(residual, 0.5 * CUTOFF * scale)
-    half_step = (half_weight * residual * precision).sum() / (half_slope * precision**2).sum()
+    half_curvature = float((half_slope * precision**2).sum())
+    half_score = float((half_weight * residual * precision).sum())
     return Regression(
         coefficients=coefficients,
         covariance=inverse @ _products(design, psi**2) @ inverse,
@@ -117,7 +118,8 @@ def robust_regression(
         curvature=psi_slope * precision**2,
         scale=scale,
         excess=tuple(float(np.mean(np.sign(outside) == side)) for side in (1, -1)),
-        asymmetry=-float(half_step),
+        # Values that are none but outliers at half the cutoff have no such intercept.
+        asymmetry=-half_score / half_curvature if half_curvature > 0.0 else 0.0,
     )
 
 
