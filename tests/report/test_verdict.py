@@ -66,6 +66,17 @@ def test_seams_are_those_of_used_pairs():
     assert replace(result, pairs=pairs[:0]).verdict.seams == ()
 
 
+@pytest.mark.parametrize(("step", "text"), [(0.0, "0 sigma"), (0.5, "inf sigma")])
+def test_seams_of_images_without_noise(step, text):
+    result = result_with()
+    for name, value in {"offset": step, "residual": 0.0, "offset_error": 0.0}.items():
+        result.pairs[name][:] = value * UNIT
+    result.pairs["offset_error_noise"][:] = 0.0 * UNIT
+    (before, _), (after, _) = result.verdict.seams
+    assert text in before
+    assert "0 sigma" in after
+
+
 @pytest.mark.parametrize("n", [8, 200, 1000])
 def test_table_is_short_for_any_number_of_exposures(n):
     result = make_result(n, pictures=False, mosaic=False)

@@ -97,7 +97,7 @@ def judge(result: "MatchResult") -> Verdict:
 def _worst_seam(pairs: QTable, column: str, unit: str) -> tuple[str, str]:
     steps, noise = np.abs(values_of(pairs[column])), values_of(pairs["offset_error_noise"])
     k = int(np.argmax(steps))
-    sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf * steps[k]
+    sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf if steps[k] else 0.0
     digits = f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
     size = f"{steps[k]:.3g} {unit}".strip()
     return f"{size} ({digits} sigma)", f"{pairs['first'][k]} and {pairs['second'][k]}"
