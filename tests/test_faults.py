@@ -237,7 +237,6 @@ ALONE = Matched(
 DISAGREES = Matched(
     warned=(("{name}: its pixels scatter", "leave the exposure out"),), meaningless=True
 )
-UNEVEN = Matched(warned=(("is uneven by far more than noise",), ("sigma",)))
 TOUCHING = Matched(skipped="too few cells in common with others", who=slice(None))
 
 ON_DISK = {"in_memory": False}
@@ -642,7 +641,7 @@ PIXELS = {
     "all constant": (make_constant, RIGHT),
     "negative": (with_every_model(add_to_all(-200.0)), RIGHT),
     # Steps of rounding are structure, and errors hold them.
-    "integers": (with_fits(make_integers), UNEVEN),
+    "integers": (with_fits(make_integers), Matched()),
     "no ERR": (with_model(lambda model: model.instance.pop("err")), RIGHT),
     "no DQ": (with_model(lambda model: model.instance.pop("dq")), RIGHT),
     "ERR torn out": (remove_extension("ERR"), UNREADABLE),

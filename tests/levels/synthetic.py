@@ -34,7 +34,7 @@ class Sky:
 
 def quality(noise: float = 1e-3, n_cells: int = 1000, **changes: object) -> PairQuality:
     """Quality of a pair without structure, hits, or noise beyond the quoted one."""
-    strip = StripScatter(20.0, 5.0, noise**2, noise**2, noise**2, noise**2)
+    strip = StripScatter(*np.tile([[noise**2, 20.0], [noise**2, 5.0]], (2, 1, 1)))
     values = dict(
         noise_ratio=1.0,
         quoted_variance=noise**2,

@@ -181,7 +181,9 @@ def test_slopes_are_structure_without_gradients_in_the_model():
     rng = np.random.default_rng(2)
     sky = grid(4, rng)
     flat, sloped = 4.0 * sky.noise**2, 40.0 * sky.noise**2
-    strips = StripScatter(20.0, 5.0, flat, flat, sloped, sloped)
+    strips = StripScatter(
+        np.array([[flat, 20.0], [flat, 5.0]]), np.array([[sloped, 20.0], [sloped, 5.0]])
+    )
     pairs = [replace(p, quality=quality(strips=(strips, strips))) for p in measure_all(sky, rng)]
     assert match(sky, pairs).stack_pairs[0].error > np.sqrt(sloped)
 

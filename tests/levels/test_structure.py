@@ -17,7 +17,10 @@ def strips(variance, ratio=4.0):
     """Scatter of strips with a variance; wide ones have a part of it."""
     narrow = NOISE**2 + 2.0 * variance / N_STRIPS
     wide = NOISE**2 + 2.0 * variance / ratio / N_WIDE
-    return StripScatter(N_STRIPS, N_WIDE, narrow, wide, 2.0 * narrow, wide)
+    return StripScatter(
+        np.array([[narrow, N_STRIPS], [wide, N_WIDE]]),
+        np.array([[2.0 * narrow, N_STRIPS], [wide, N_WIDE]]),
+    )
 
 
 @pytest.fixture

@@ -71,7 +71,12 @@ def assemble(
 def _noise_of_exposures(
     n: int, inside: Sequence[MatchedStack], stacks: Sequence[Stack], of_stacks: np.ndarray
 ) -> np.ndarray:
-    """Collect the noise factors of exposures; one alone in its stack has the stack's."""
+    """Collect the noise factors of exposures; one alone in its stack has the stack's.
+
+    NaN if some exposures quote errors and others do not: their factors have different units.
+    """
+    if len({stack.summary.quoted for stack in stacks}) > 1:
+        return np.full(n, np.nan)
     known = {k: factor for matched in inside for k, factor in matched.factors.items()}
     for stack, factor in zip(stacks, of_stacks.tolist(), strict=True):
         if len(stack.members) == 1:

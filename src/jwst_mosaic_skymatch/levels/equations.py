@@ -357,9 +357,8 @@ def _whitening(
     """Build the block diagonal matrix that divides measurements by their errors."""
     if not pairs:
         return sparse.csr_array((0, 0)), np.zeros(0)
-    n_cells = np.array([pair.quality.n_cells for pair in pairs])
     largest = max(abs(pair.offset) for pair in pairs) or 1.0
-    sigmas = np.sqrt(variances[:, 0] + (ROUNDING * largest) ** 2 / n_cells)
+    sigmas = np.sqrt(variances[:, 0] + (ROUNDING * largest) ** 2)
     blocks = []
     for pair, sigma, factor in zip(pairs, sigmas, variances[:, 1], strict=True):
         blocks += [np.array([[1.0 / sigma]]), _inverse_root(factor * pair.covariance[1:, 1:])]

@@ -13,6 +13,7 @@ from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.model import Model, select_model
 from jwst_mosaic_skymatch.levels.quality import hits_of, remarks_of
 from jwst_mosaic_skymatch.levels.results import (
+    FEW_CELLS,
     NO_OVERLAP,
     Backgrounds,
     Levels,
@@ -24,6 +25,7 @@ from jwst_mosaic_skymatch.levels.results import (
 from jwst_mosaic_skymatch.levels.solve import Fit, solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
+from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = ["estimate_levels"]
 
@@ -100,7 +102,7 @@ def estimate_levels(
             components,
             anchored,
             *_shifts(measurements, components),
-            _reasons(components, inside),
+            _reasons(components, inside, stacks),
             closure,
         ),
         backgrounds=replace(
@@ -233,8 +235,12 @@ def _shifts(measurements: Measurements, components: np.ndarray) -> tuple[np.ndar
     return shifts, np.stack([errors, errors], axis=1)
 
 
-def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:
+def _reasons(
+    components: np.ndarray, inside: Sequence[MatchedStack], stacks: Sequence[Stack]
+) -> tuple[str, ...]:
     obstacles = {k: text for matched in inside for k, text in matched.obstacles.items()}
+    for ends in overlapping_pairs([stack.summary.coverage for stack in stacks]):
+        obstacles |= {k: FEW_CELLS for end in ends for k in stacks[end].members}
     return tuple(
         "" if component >= 0 else obstacles.get(k, NO_OVERLAP)
         for k, component in enumerate(components.tolist())

@@ -3,12 +3,15 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 __all__ = ["Factorization", "sparse_matrix"]
 
 # Right-hand sides that are solved for at a time.
 BATCH = 64
+
+# Part that is added to the diagonal of a matrix before it is factorized.
+RIDGE = 1e-13
 
 
 def sparse_matrix(
@@ -51,12 +54,11 @@ class Factorization:
         by_columns = sparse.csc_array(
             (matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape
         )
-        self._lu = splu(
-            by_columns,
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        )
+        try:
+            self._lu = _factorize(by_columns)
+        except RuntimeError:  # a weak prior alone constrains an unknown: singular to rounding
+            ridge = sparse.diags_array(RIDGE * by_columns.diagonal())
+            self._lu = _factorize((by_columns + ridge).tocsc())
 
     @property
     def log_determinant(self) -> float:
@@ -97,3 +99,12 @@ class Factorization:
             batch = rows[start : start + BATCH].toarray().T
             variances[start : start + BATCH] = np.sum(batch * self.solve(batch), axis=0)
         return variances
+
+
+def _factorize(matrix: sparse.csc_array) -> SuperLU:
+    return splu(
+        matrix,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )

@@ -28,6 +28,8 @@ STEP, FINE_STEP = 4.0, 1.5
 # Standard deviations of the search, in units of those that change a measurement by its error: the
 # smallest, and the largest for residuals of unit size.
 SMALLEST, LARGEST = 0.3, 10.0
+# Largest residual that the search takes into account: nothing measures a millionth of its size.
+LARGEST_MISFIT = 1e6
 # Fine steps to either side over which the mean is taken.
 N_FINE = 4
 # Difference of deviances up to which the smaller standard deviation is taken: nothing constrains
@@ -61,7 +63,7 @@ def estimate_variances(
     """
     chosen = {PEDESTAL: 1.0} if equations.tie_rank else {}
     residuals = solve(equations, chosen).residuals
-    largest = max(float(np.abs(residuals).max(initial=1.0)), 1.0)
+    largest = min(max(float(np.abs(residuals).max(initial=1.0)), 1.0), LARGEST_MISFIT)
     if equations.tie_rank:
         chosen[PEDESTAL] = _search(equations, {}, PEDESTAL, largest)[0]
         chosen[PEDESTAL] = _mean_variance(equations, chosen, PEDESTAL)
@@ -74,7 +76,8 @@ def estimate_variances(
         deviance = solve(equations, chosen).deviance
         results = {name: _search(equations, chosen, name, largest) for name in tried}
         gains = {name: deviance - d - SIGNIFICANCE[name] for name, (_, d) in results.items()}
-        best = max(gains, key=lambda name: gains[name])
+        # Misfit explains any effect: it joins when no other does.
+        best = max(gains, key=lambda name: (gains[name] > 0.0 and name != MISFIT, gains[name]))
         if gains[best] <= 0.0:
             break
         chosen[best] = results[best][0]

@@ -80,13 +80,11 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     frames, moved = (first.frames, second.frames), np.zeros(2)
     comparison = _compare(overlap, frames, settings)
     for _ in range(N_MOVES):
-        if comparison is None or not _is_shifted(comparison.fit):
+        if not _is_shifted(comparison.fit):
             break
         moved = moved - comparison.fit.coefficients[1:]
         overlap = Overlap.of(first, shift_tile(second, *(-moved)))
         comparison = _compare(overlap, frames, settings)
-    if comparison is None:
-        return None
     kept, trends, fit = comparison.overlap, comparison.trends, comparison.fit
     value, variance = settings.statistic.locate(comparison.aligned, fit)
     if not np.isfinite(value):
@@ -130,11 +128,11 @@ class _Comparison:
 
 def _compare(
     overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]], settings: PairSettings
-) -> _Comparison | None:
+) -> _Comparison:
     start, used = first_trends(overlap, frames)
-    overlap = overlap.select(used[overlap.blocks[0]])
-    if overlap.places.size < settings.min_cells:
-        return None
+    chosen = overlap.select(used[overlap.blocks[0]])
+    if chosen.places.size >= settings.min_cells:
+        overlap = chosen
     removed = start.in_cells(overlap)
     rest = overlap.difference - removed
     slopes = overlap.slopes if settings.fit_shift else overlap.slopes[:0]

@@ -20,6 +20,8 @@ N_HUBER = 9
 # Deviation of a block's median, in standard deviations, from which on its cells are excluded: the
 # wings of an afterglow are too faint for the cutoff of single cells, but add up.
 BLOCK_CUTOFF = 5.0
+# No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
+LARGEST_GAIN = 0.5
 # Prior precision of each trend beside that of the data, for columns without any variation:
 # (MJy/sr per cell)^-2 twice, then gain, then contrasts, for a pair of unit weight.
 PRIOR = (1e-6, 1e-6, 1e-12)
@@ -136,18 +138,27 @@ def first_trends(
     values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
     columns = np.array([x, y, brightness, *shares.values()])
     weights = overlap.block_sums(1.0 / overlap.variance) * pure
+    trends, used = _robust_fit(values, columns, tuple(shares), weights)
+    if abs(trends.slopes[2]) > LARGEST_GAIN:
+        columns[2] = 0.0
+        trends, used = _robust_fit(values, columns, tuple(shares), weights)
+    return trends, used
+
+
+def _robust_fit(
+    values: np.ndarray, columns: np.ndarray, regions: tuple[Region, ...], weights: np.ndarray
+) -> tuple[Trends, np.ndarray]:
+    """Fit with Huber's weights, and find the blocks that are no outliers."""
     robust = np.ones_like(weights)
     for _ in range(N_HUBER):
-        trends = _fit(values, columns, tuple(shares), weights * robust)
+        trends = _fit(values, columns, regions, weights * robust)
         deviation = np.abs(trends.residuals) * np.sqrt(weights)
         scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
-    return trends, pure & (deviation < BLOCK_CUTOFF * scale)
+    return trends, (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
 
 
-def refined_trends(
-    overlap: Overlap, start: Trends, removed: np.ndarray, fit: Regression
-) -> Trends:
+def refined_trends(overlap: Overlap, start: Trends, removed: np.ndarray, fit: Regression) -> Trends:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
@@ -169,7 +180,8 @@ def refined_trends(
     weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
     columns = start.columns.copy()
-    columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    if columns[2].any():
+        columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     # From the cells: in a narrow overlap their mean place differs from that of the blocks.
     constant = fit.curvature @ removed / fit.curvature.sum() + fit.coefficients[0]
