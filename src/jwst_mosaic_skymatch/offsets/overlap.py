@@ -217,4 +217,4 @@ def drizzle_correlation(pixels_per_cell: float) -> float:
     """
     r = np.sqrt(pixels_per_cell)
     squares = r - 1.0 / 3.0 if r >= 1 else r**2 - r**3 / 3.0
-    return float((r / squares) ** 2)
+    return (r / squares) ** 2

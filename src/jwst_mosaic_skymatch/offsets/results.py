@@ -82,7 +82,7 @@ class Shift:
         change = -expected[0] - regression @ (self.coefficients - expected[1:])
         slope = self.response[0, 1:] - regression @ self.response[1:, 1:]
         left = self.covariance[0, 0] - regression @ self.covariance[1:, 0]
-        return float(change), float(max(left, 0.0) + variance * slope @ slope)
+        return change, max(left, 0.0) + variance * slope @ slope
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ class PairQuality:
     quoted_variance : float
         Variance of the offset by these errors, (MJy/sr)^2.
     asymmetry : float
-        Offset minus that with half the cutoff, MJy/sr: positive for hits of the first tile.
+        Offset with Huber's weights minus that with half the cutoff of the biweight, MJy/sr:
+        positive for hits of the first tile.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
     strips : tuple of StripScatter

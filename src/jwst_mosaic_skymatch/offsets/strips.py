@@ -33,12 +33,12 @@ class StripScatter:
     @property
     def variance(self) -> float:
         """Variance of the offset by narrow strips without gradient and glow, (MJy/sr)^2."""
-        return float(self.detrended[0, 0])
+        return self.detrended[0, 0]
 
     @property
     def n_strips(self) -> float:
         """Effective number of narrow strips."""
-        return float(self.detrended[0, 1])
+        return self.detrended[0, 1]
 
     def scatter(self, detrended: bool) -> np.ndarray:
         """Give variance and number of narrow strips, and of wide ones.

@@ -20,10 +20,9 @@ N_HUBER = 9
 # Deviation of a block's median, in standard deviations, from which on its cells are excluded: the
 # wings of an afterglow are too faint for the cutoff of single cells, but add up.
 BLOCK_CUTOFF = 5.0
-# Prior precision of each trend beside that of the data, for columns without any variation:
-# (MJy/sr per cell)^-2 twice, then gain, then contrasts, for a pair of unit weight.
-PRIOR = (1e-6, 1e-6, 1e-12)
-PRIOR_OF_CONTRAST = 1e-9
+# Prior precision of each trend beside that of the data, for columns without any variation, in
+# (MJy/sr per cell)^-2, 1, or (MJy/sr)^-2 for a pair of unit weight.
+PRIOR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def first_trends(
     return trends, deviation < BLOCK_CUTOFF * scale
 
 
-def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
+def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> tuple[Trends, float]:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
@@ -154,8 +153,10 @@ def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
 
     Returns
     -------
-    Trends
+    trends : Trends
         The trends, with the constant of the regression at the new centre.
+    change : float
+        Rms change of the expected difference, in quoted errors of the cells.
     """
     weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
@@ -163,7 +164,9 @@ def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
     columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     constant = start.constant + start.slopes @ (step.centre - start.centre) + fit.coefficients[0]
-    return replace(step, constant=float(constant), slopes=start.slopes + step.slopes)
+    trends = replace(step, constant=constant, slopes=start.slopes + step.slopes)
+    change_squared = step.slopes @ np.linalg.solve(step.inverse, step.slopes)
+    return trends, np.sqrt(change_squared / overlap.places.size)
 
 
 def _fit(
@@ -172,11 +175,10 @@ def _fit(
     """Fit a constant and all columns (m, n_blocks) by weighted least squares."""
     total = weights.sum()
     centre = columns @ weights / total
-    constant = float(values @ weights / total)
+    constant = values @ weights / total
     centred = columns - centre[:, None]
     weighted = centred * weights
-    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
-    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
+    inverse = np.linalg.inv(weighted @ centred.T + total * PRIOR * np.eye(len(columns)))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
     return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
