@@ -1,0 +1,219 @@
+"""Estimates of offset, shift and trends of pairs with known truth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from offsets.makers import make_frame, make_pair, make_tile, measure
+
+from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
+from jwst_mosaic_skymatch.offsets.results import Shift
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
+from jwst_mosaic_skymatch.offsets.trends import Region
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM
+from jwst_mosaic_skymatch.tiles.regions import REGIONS
+
+OFFSET = 0.3
+# Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
+ERROR = 0.02 * np.sqrt(2.0) / 64
+Y, X = np.indices((64, 64)) + np.reshape((40, 100), (2, 1, 1))
+
+
+def blank(x, y):
+    return 0.0 * x
+
+
+def add(tile, image):
+    return replace(tile, data=(tile.data + image).astype(np.float32))
+
+
+def assert_near(value, truth, error):
+    """Assert that a value is within four of its errors of the truth."""
+    assert np.all(np.abs(np.subtract(value, truth)) < 4.0 * np.asarray(error))
+
+
+def assert_estimate(pair, place, truth, largest_error):
+    error = np.sqrt(pair.covariance[place, place])
+    assert_near(pair.estimate[place], truth, error)
+    assert error < largest_error
+
+
+def test_gradient_along_each_axis():
+    pair = measure(*make_pair(added=OFFSET + 0.002 * (X - 100) - 0.001 * (Y - 40)))
+    assert_estimate(pair, 1, 0.002, 5e-5)
+    assert_estimate(pair, 2, -0.001, 5e-5)
+    x, y = pair.centre[:2] - (100, 40)
+    assert_estimate(pair, 0, OFFSET + 0.002 * x - 0.001 * y, 1.1 * ERROR)
+
+
+def test_gain_of_the_first():
+    first, second = make_pair()
+    light = second.data
+    pair = measure(add(first, 0.02 * light), second)
+    assert_estimate(pair, 3, 0.02 / 1.01, 0.002)
+    assert pair.centre[2] == pytest.approx(light.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("shift", [(0.015, -0.01), (0.2, 0.1), (-0.4, 0.9)])
+def test_shift_of_the_first(shift):
+    pair = measure(*make_pair(shift=shift, added=OFFSET))
+    assert_near(pair.shift.value, shift, pair.shift.errors)
+    assert np.all(pair.shift.errors < 0.004)
+    assert_near(pair.offset, OFFSET, ERROR)
+    # An image is moved from 0.03 cells on, and then rests within that.
+    moved = np.hypot(*shift) > 0.03
+    assert np.hypot(*(pair.shift.moved - moved * np.array(shift))) < 0.03
+
+
+def test_shifts_that_are_unknown_or_not_fitted():
+    pair = measure(*make_pair(sky=blank, added=OFFSET))
+    assert np.isnan([*pair.shift.value, *pair.shift.errors]).all()
+    assert_near(pair.offset, OFFSET, ERROR)
+    assert measure(*make_pair(shift=(0.5, 0.0)), fit_shift=False).shift is None
+
+
+def test_noise_does_not_attenuate_shifts():
+    def waves(x, y):
+        return 0.06 * (np.sin(x / 1.5) + np.sin(y / 1.5))
+
+    shifts = [measure(*make_pair(k, sky=waves, shift=(0.02, -0.01))).shift for k in range(40)]
+    mean = np.mean([shift.value for shift in shifts], axis=0)
+    assert_near(mean, (0.02, -0.01), np.mean([shift.errors for shift in shifts], 0) / 40**0.5)
+
+
+def test_shift_known_from_other_pairs():
+    covariance = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    response = np.array([[1.0, 0.6, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]])
+    shift = Shift(np.array([1.0, 2.0]), np.array([0.3, 0.2]), covariance, response)
+    assert shift.value == pytest.approx((0.4, 1.6))
+    assert shift.errors == pytest.approx((8.0**0.5, 2.0))
+    # The first coefficient, expected at 0.2, is 0.1 too large, and half of that is the error of
+    # the offset, to which the shift adds 0.6 * 0.4.
+    expected = -0.05 - 0.24, 3.5 + 2.0 * (0.6 - 0.5 * 0.5) ** 2
+    assert shift.at(np.array([0.6, 0.0]), 2.0) == pytest.approx(expected)
+
+
+def test_errors_are_those_of_repeated_measurements():
+    """Pulls of all estimates over 120 seeds, which give each to 7 %."""
+    frame = make_frame([None, (32, 64, 0, 64)])
+    pulls = []
+    for seed in range(120):
+        first, second = make_pair(seed, added=OFFSET + 0.1 * (X >= 132))
+        pair = measure(replace(first, frames=(frame,)), second)
+        truth = [OFFSET + 0.1 * pair.centre[3], 0.0, 0.0, 0.0, 0.1]
+        errors = np.sqrt(np.diag(pair.covariance))
+        pulls.append([*((pair.estimate - truth) / errors), *(pair.shift.value / pair.shift.errors)])
+    rms = np.sqrt(np.mean(np.square(pulls), axis=0))
+    assert np.all((rms > 0.8) & (rms < 1.25)), rms
+
+
+@pytest.mark.parametrize(("place", "side"), [(1, 0), (0, 1), (4, None)])
+def test_contrast_of_a_region(place, side):
+    """A region of 20 columns in one tile, or in both of them 30 columns apart."""
+    regions = [None] * 5
+    regions[place] = (0, 20, 0, 64)
+    tiles, share = make_pair(added=OFFSET), 0.0
+    for k in range(2):
+        sees = side in (k, None)
+        frame = make_frame(regions if sees else [], corner=(100 + 30 * k, 40))
+        glow = sees * (np.abs(X - 109.5 - 30 * k) < 10)
+        share += (-1) ** k * glow.mean()
+        tiles[k] = replace(add(tiles[k], 0.5 * glow), frames=(frame,))
+    pair = measure(*tiles)
+    assert pair.regions == (Region("D", REGIONS[place], side),)
+    assert_estimate(pair, 4, 0.5, 0.005)
+    assert pair.centre[3] == pytest.approx(share, abs=0.06)
+
+
+def test_hits_of_one_tile():
+    first, second = make_pair(added=OFFSET)
+    rng = np.random.default_rng(5)
+    heights = np.where(rng.random((64, 64)) < 0.04, rng.uniform(0.0, 0.5, (64, 64)), 0.0)
+    hit = add(first, heights)
+    assert abs(measure(hit, second).offset - OFFSET) < 0.1 * heights.mean()
+    pair = measure(hit, second).quality
+    # Of the heights, a fifth is within the cutoff at four times the noise of 0.028.
+    assert pair.excess == pytest.approx((0.04 * 0.78, 0.0), abs=0.005)
+    # Huber's mean moves by up to 1.5 times the noise for each hit.
+    assert pair.asymmetry == pytest.approx(0.04 * 1.5 * 0.028, rel=0.3)
+
+
+def test_faint_afterglow_of_some_blocks():
+    """Cells within the cutoff, but with a mean of 2.5 errors, in five blocks of 64."""
+    glow = (Y // 8 == 6) & (X >= 108) & (X < 148)
+    pair = measure(*make_pair(added=OFFSET + 2.5 * 0.028 * glow))
+    assert_near(pair.offset, OFFSET, ERROR)
+    assert pair.quality.n_cells == 64 * 64
+
+
+def test_holes():
+    holes = np.random.default_rng(1).random((2, 64, 64)) < 0.2
+    tiles = [
+        replace(tile, data=np.where(hole, np.nan, tile.data), weight=tile.weight * ~hole)
+        for tile, hole in zip(make_pair(added=OFFSET), holes, strict=True)
+    ]
+    pair = measure(*tiles)
+    assert pair.quality.n_cells == np.count_nonzero(~holes.any(axis=0))
+    assert_estimate(pair, 0, OFFSET, 1.1 * ERROR / 0.8)
+
+
+def test_few_common_cells():
+    first = make_tile(OFFSET + 0.1 * (X - 158), 0.02, 1)
+    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(158, 99))
+    pair = measure(first, second, min_cells=30)
+    assert pair.quality.n_cells == 30
+    assert pair.centre[:2] == pytest.approx((160.5, 101.0), abs=1.0)
+    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[0] - 158), 2.0 * ERROR * 64 / np.sqrt(30))
+    assert measure(first, second, min_cells=31) is None
+
+
+def test_quoted_errors():
+    first, second = make_pair()
+    better = replace(second, noise=replace(second.noise, constant=second.noise.constant / 3))
+    quality = measure(first, better).quality
+    assert quality.noise_ratio == pytest.approx(1.5, rel=0.1)
+    assert quality.quoted_variance == pytest.approx(ERROR**2 / 1.5, rel=0.01)
+    # Without errors of one of them, pixels of both have a variance of 1, and a cell has four.
+    unit = measure(first, replace(second, noise=UNIFORM))
+    assert unit.quality.noise_ratio == pytest.approx((64 * ERROR) ** 2 / 0.5, rel=0.1)
+
+
+def test_cells_count_by_their_weights():
+    first, second = make_pair(added=OFFSET)
+    poor = np.where(X % 4 < 2, 28.0, 0.0)
+    noisy = add(first, 0.02 * np.random.default_rng(3).standard_normal((64, 64)) * poor)
+    noisy = replace(noisy, weight=(first.weight / (1.0 + poor**2)).astype(np.float32))
+    assert_estimate(measure(noisy, second), 0, OFFSET, 1.1 * np.sqrt(2) * ERROR)
+
+
+def test_pixels_in_more_than_one_cell():
+    first, second = make_pair()
+    coarse = replace(first, pixels_per_cell=1.0)
+    independent, correlated = measure(first, second), measure(coarse, second)
+    assert correlated.covariance == pytest.approx(2.25 * independent.covariance, rel=1e-3)
+    assert correlated.shift.errors == pytest.approx(1.5 * independent.shift.errors, rel=1e-3)
+    smooth = measure(replace(coarse, smoothing=0.5), second)
+    assert smooth.variance == pytest.approx(correlated.variance / 0.75)
+
+
+@pytest.mark.parametrize("name", OFFSET_STATS)
+def test_every_statistic(name):
+    tiles = make_pair(added=OFFSET, shift=(0.025, 0.0))
+    pair = measure(*tiles, name)
+    # The mode is good to a fraction of the noise of a cell.
+    assert_near(pair.offset, OFFSET, 0.003 if name == "mode" else 1.25 * ERROR)
+    cost = {"mean": 1.0, "biweight": 1.1}.get(name, np.pi / 2)
+    assert pair.variance == pytest.approx(cost * ERROR**2, rel=0.06)
+    assert pair.shift.covariance[0, 0] == pair.variance
+    empty = replace(make_pair(noise=0.0, sky=blank)[1], noise=UNIFORM)
+    equal = measure(add(empty, OFFSET), empty, name)
+    assert (equal.offset, equal.variance) == pytest.approx((OFFSET, 0.0))
+
+
+def test_clipping():
+    hits = (X % 16 == 0) & (Y % 8 == 0)
+    tiles = [add(tile, hits[:, :: (-1) ** k]) for k, tile in enumerate(make_pair())]
+    for limits, mean in (((4.0, 1e3), 1.0 / 128), ((1e3, 4.0), -1.0 / 128), ((4.0, 4.0), 0.0)):
+        pair = measure_pair(*tiles, PairSettings(Statistic("mean", 5, *limits)))
+        assert_near(pair.offset, mean, ERROR)
+    assert measure_pair(*tiles, PairSettings(Statistic("mean", 1, 1e-6, 1e-6))) is None
