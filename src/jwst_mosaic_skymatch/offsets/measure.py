@@ -18,7 +18,8 @@ from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
 
-# Shift in cells from which on a line along the gradient does not describe a star.
+# Shift in cells, beside four errors, from which on a line along the gradient does not describe a
+# star.
 LARGEST_LINEAR_SHIFT = 0.03
 # Times that an image is moved: the gradient of a star is too steep for the first shift.
 N_MOVES = 2
@@ -84,8 +85,8 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     frames, moved = (first.frames, second.frames), np.zeros(2)
     kept, trends, fit, aligned = _compare(overlap, frames, settings)
     for _ in range(N_MOVES):
-        shift, error = fit.coefficients[1:], np.sqrt(np.trace(fit.covariance[1:, 1:]))
-        if np.linalg.norm(shift) <= max(LARGEST_LINEAR_SHIFT, 4.0 * error):
+        shift, variance = fit.coefficients[1:], np.trace(fit.covariance[1:, 1:])
+        if shift @ shift <= max(LARGEST_LINEAR_SHIFT**2, 16.0 * variance):
             break
         moved = moved - shift
         overlap = Overlap.of(first, shift_tile(second, *(-moved)))

@@ -88,7 +88,7 @@ class Overlap:
             brightness=brightness,
             slopes=np.stack([take(slope) for slope in gradient(mean)]),
             variance=variances[0] + variances[1],
-            # A shifted image has smoother noise; the noise of its mean is what it was.
+            # A shifted image has smoother noise; the noise of its mean stays the same.
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
         )
 
