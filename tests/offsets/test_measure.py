@@ -1,193 +1,219 @@
-"""Offsets of two tiles, whatever else differs between them."""
+"""Estimates of offset, shift and trends of pairs with known truth."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import make_tile, punch, rms, shifted_sky, structured_sky
+from offsets.makers import make_frame, make_pair, make_tile, measure
 
-from jwst_mosaic_skymatch.offsets.measure import measure_offset
+from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
+from jwst_mosaic_skymatch.offsets.results import Shift
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
-from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
-from jwst_mosaic_skymatch.tiles.tile import shift_tile
+from jwst_mosaic_skymatch.offsets.trends import Region
+from jwst_mosaic_skymatch.tiles.noise import UNIFORM
+from jwst_mosaic_skymatch.tiles.regions import REGIONS
 
-BIWEIGHT = Statistic()
-
-
-def measure(first, second, statistic=BIWEIGHT, **options):
-    return measure_offset(first, second, statistic, **({"min_cells": 25} | options))
-
-
-def noisy_pair(seed, shape=(80, 80), **options):
-    return [
-        make_tile(0, 0, shape, noise=0.1, seed=2 * seed + k, sky=structured_sky, **options)
-        for k in range(2)
-    ]
+OFFSET = 0.3
+# Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
+ERROR = 0.02 * np.sqrt(2.0) / 64
+Y, X = np.indices((64, 64)) + np.reshape((40, 100), (2, 1, 1))
 
 
-@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
-@pytest.mark.parametrize("fit_shift", [True, False])
-def test_offset_is_first_minus_second(offset_stat, fit_shift):
-    first, second = make_tile(0, 0, (30, 30), level=3.0), make_tile(20, 4, (30, 30), level=1.25)
-    hole = np.zeros((30, 30), dtype=bool)
-    hole[:10] = True
-    offset = measure(first, punch(second, hole), Statistic(offset_stat), fit_shift=fit_shift)
-    assert offset.value == pytest.approx(1.75, abs=1e-6)
-    assert offset.n_cells == 10 * (26 - 10)
+def blank(x, y):
+    return 0.0 * x
 
 
-def test_too_few_common_cells_are_no_overlap():
-    first, second = make_tile(0, 0, (30, 30)), make_tile(29, 6, (30, 30), level=1.0)
-    assert measure(first, second, min_cells=25) is None
-    assert measure(first, second, min_cells=24).n_cells == 24
-    assert measure(first, make_tile(90, 0, (30, 30)), min_cells=1) is None
+def add(tile, image):
+    return replace(tile, data=(tile.data + image).astype(np.float32))
 
 
-def test_no_location_is_no_overlap():
-    """Two values, of which clipping leaves none."""
-    first, second = make_tile(0, 0, (30, 30)), make_tile(0, 0, (30, 30))
-    first.data[:15] += 1.0
-    statistic = Statistic("mean", nclip=1, lsigma=0.5, usigma=0.5)
-    assert measure(first, second, statistic) is None
+def assert_near(value, truth, error):
+    """Assert that a value is within four of its errors of the truth."""
+    assert np.all(np.abs(np.subtract(value, truth)) < 4.0 * np.asarray(error))
 
 
-@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.15, -0.1), (-0.4, 0.3)])
-def test_shift_does_not_pass_for_an_offset(shift):
-    first = make_tile(0, 0, (80, 90), level=1.0, noise=0.01, seed=1, sky=shifted_sky(*shift))
-    second = make_tile(5, -3, (80, 90), level=0.2, noise=0.01, seed=2, sky=structured_sky)
-    offset = measure(first, second)
-    assert offset.value == pytest.approx(0.8, abs=4 * np.sqrt(offset.variance))
-    # A hundredth of a cell; the noise alone gives a thousandth.
-    np.testing.assert_allclose(offset.shift, shift, atol=0.01)
-    assert np.all(offset.shift_variance < 0.01**2)
+def assert_estimate(pair, place, truth, largest_error):
+    error = np.sqrt(pair.covariance[place, place])
+    assert_near(pair.estimate[place], truth, error)
+    assert error < largest_error
 
 
-@pytest.mark.parametrize("shift", [(0.15, -0.1), (-0.4, 0.3)])
-def test_without_fitted_shift_it_does(shift):
-    errors = {True: [], False: []}
-    for k in range(10):
-        noise = {"noise": 0.01, "seed": 100 + 2 * k}
-        first = make_tile(0, 0, (80, 90), **noise, sky=shifted_sky(*shift))
-        second = make_tile(5, -3, (80, 90), **{**noise, "seed": 101 + 2 * k}, sky=structured_sky)
-        for fit_shift, found in errors.items():
-            offset = measure(first, second, fit_shift=fit_shift)
-            assert np.isnan(offset.shift).all() == (not fit_shift)
-            assert np.isnan(offset.shift_variance).all() == (not fit_shift)
-            found.append(offset.value)
-    assert rms(errors[False]) > 2 * rms(errors[True])
+def test_gradient_along_each_axis():
+    pair = measure(*make_pair(added=OFFSET + 0.002 * (X - 100) - 0.001 * (Y - 40)))
+    assert_estimate(pair, 1, 0.002, 5e-5)
+    assert_estimate(pair, 2, -0.001, 5e-5)
+    x, y = pair.centre[:2] - (100, 40)
+    assert_estimate(pair, 0, OFFSET + 0.002 * x - 0.001 * y, 1.1 * ERROR)
 
 
-def test_featureless_sky_shows_no_shift():
-    offset = measure(*(make_tile(0, 0, (80, 80), noise=0.1, seed=k) for k in range(2)))
-    assert np.isnan(offset.shift).all()
-    # Nor does the attempt to fit one cost anything: 80 x 80 differences of two.
-    assert offset.variance == pytest.approx(2 * 0.1**2 / 80**2, rel=0.1)
+def test_gain_of_the_first():
+    first, second = make_pair()
+    light = second.data
+    pair = measure(add(first, 0.02 * light), second)
+    assert_estimate(pair, 3, 0.02 / 1.01, 0.002)
+    assert pair.centre[2] == pytest.approx(light.mean(), rel=0.1)
 
 
-def test_variance_of_offsets_is_their_scatter():
-    offsets = [measure(*noisy_pair(k, (30, 30))) for k in range(300)]
-    claimed = np.mean([o.variance for o in offsets])
-    # 300 offsets give their variance to 8 %.
-    assert claimed == pytest.approx(np.var([o.value for o in offsets]), rel=0.25)
+@pytest.mark.parametrize("shift", [(0.015, -0.01), (0.2, 0.1), (-0.4, 0.9)])
+def test_shift_of_the_first(shift):
+    pair = measure(*make_pair(shift=shift, added=OFFSET))
+    assert_near(pair.shift.value, shift, pair.shift.errors)
+    assert np.all(pair.shift.errors < 0.004)
+    assert_near(pair.offset, OFFSET, ERROR)
+    # An image is moved from 0.03 cells on, and then rests within that.
+    moved = np.hypot(*shift) > 0.03
+    assert np.hypot(*(pair.shift.moved - moved * np.array(shift))) < 0.03
 
 
-@pytest.mark.parametrize("fit_shift", [True, False])
-def test_moving_tiles_costs_a_mean_nothing(fit_shift):
-    """Their cells scatter less, but have noise in common."""
-    tiles = noisy_pair(5, (200, 200))
-    plain = measure(*tiles, fit_shift=fit_shift)
-    moved = measure(*(shift_tile(tile, 0.5, 0.3) for tile in tiles), fit_shift=fit_shift)
-    assert moved.variance == pytest.approx(plain.variance, rel=0.05)
+def test_shifts_that_are_unknown_or_not_fitted():
+    pair = measure(*make_pair(sky=blank, added=OFFSET))
+    assert np.isnan([*pair.shift.value, *pair.shift.errors]).all()
+    assert_near(pair.offset, OFFSET, ERROR)
+    assert measure(*make_pair(shift=(0.5, 0.0)), fit_shift=False).shift is None
 
 
-def test_quoted_errors_say_what_the_variance_would_be():
-    noise = NoiseCurve(constant=0.4)
-    first, second = (replace(tile, noise=noise) for tile in noisy_pair(0))
-    # Four pixels in a cell of each, 6400 cells.
-    assert measure(first, second).quoted_variance == pytest.approx(2 * 0.4 / 4 / 6400, rel=1e-5)
-    unquoted = replace(second, noise=make_tile(0, 0, (1, 1)).noise)
-    for offset in (measure(first, unquoted), measure(first, second, quoted=False)):
-        assert offset.quoted_variance == pytest.approx(2 / 4 / 6400, rel=1e-5)
-    median = measure(first, second, Statistic("median"))
-    assert median.quoted_variance == pytest.approx(2 * 0.4 / 4 / 6400, rel=1e-5)
+def test_noise_does_not_attenuate_shifts():
+    def waves(x, y):
+        return 0.06 * (np.sin(x / 1.5) + np.sin(y / 1.5))
+
+    shifts = [measure(*make_pair(k, sky=waves, shift=(0.02, -0.01))).shift for k in range(40)]
+    mean = np.mean([shift.value for shift in shifts], axis=0)
+    assert_near(mean, (0.02, -0.01), np.mean([shift.errors for shift in shifts], 0) / 40**0.5)
 
 
-def drizzled(weights, rng, image):
-    """Make a tile whose noise is that of pixels 1 / 2.2 of a cell wide."""
-    noise = weights.T @ rng.standard_normal((len(weights),) * 2) @ weights
-    tile = make_tile(0, 0, noise.shape)
-    return replace(tile, data=(image + noise).astype(np.float32), pixels_per_cell=2.2**2)
+def test_shift_known_from_other_pairs():
+    covariance = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    response = np.array([[1.0, 0.6, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]])
+    shift = Shift(np.array([1.0, 2.0]), np.array([0.3, 0.2]), covariance, response)
+    assert shift.value == pytest.approx((0.4, 1.6))
+    assert shift.errors == pytest.approx((8.0**0.5, 2.0))
+    # The first coefficient, expected at 0.2, is 0.1 too large, and half of that is the error of
+    # the offset, to which the shift adds 0.6 * 0.4.
+    expected = -0.05 - 0.24, 3.5 + 2.0 * (0.6 - 0.5 * 0.5) ** 2
+    assert shift.at(np.array([0.6, 0.0]), 2.0) == pytest.approx(expected)
 
 
-def test_errors_know_how_drizzle_correlates_cells():
-    """A mean keeps the noise that neighbours share; a shift of narrow things less."""
+def test_errors_are_those_of_repeated_measurements():
+    """Pulls of all estimates over 120 seeds, which give each to 7 %."""
+    frame = make_frame([None, (32, 64, 0, 64)])
+    pulls = []
+    for seed in range(120):
+        first, second = make_pair(seed, added=OFFSET + 0.1 * (X >= 132))
+        pair = measure(replace(first, frames=(frame,)), second)
+        truth = [OFFSET + 0.1 * pair.centre[3], 0.0, 0.0, 0.0, 0.1]
+        errors = np.sqrt(np.diag(pair.covariance))
+        pulls.append([*((pair.estimate - truth) / errors), *(pair.shift.value / pair.shift.errors)])
+    rms = np.sqrt(np.mean(np.square(pulls), axis=0))
+    assert np.all((rms > 0.8) & (rms < 1.25)), rms
+
+
+@pytest.mark.parametrize(("place", "side"), [(1, 0), (0, 1), (4, None)])
+def test_contrast_of_a_region(place, side):
+    """A region of 20 columns in one tile, or in both of them 30 columns apart."""
+    regions = [None] * 5
+    regions[place] = (0, 20, 0, 64)
+    tiles, share = make_pair(added=OFFSET), 0.0
+    for k in range(2):
+        sees = side in (k, None)
+        frame = make_frame(regions if sees else [], corner=(100 + 30 * k, 40))
+        glow = sees * (np.abs(X - 109.5 - 30 * k) < 10)
+        share += (-1) ** k * glow.mean()
+        tiles[k] = replace(add(tiles[k], 0.5 * glow), frames=(frame,))
+    pair = measure(*tiles)
+    assert pair.regions == (Region("D", REGIONS[place], side),)
+    assert_estimate(pair, 4, 0.5, 0.005)
+    assert pair.centre[3] == pytest.approx(share, abs=0.06)
+
+
+def test_hits_of_one_tile():
+    first, second = make_pair(added=OFFSET)
     rng = np.random.default_rng(5)
-    edges, cells = np.arange(68) + 0.37, 2.2 * np.arange(31)
-    low, high = np.maximum(edges[:-1, None], cells[:-1]), np.minimum(edges[1:, None], cells[1:])
-    weights = np.maximum(high - low, 0.0)
-    weights /= weights.sum(axis=0)
-    y, x = np.indices((30, 30))
-    stars = np.where((x % 7 == 3) & (y % 7 == 3), 3.0, 0.0)
-    fits = [measure(*(drizzled(weights, rng, stars) for _ in range(2))).fit for _ in range(300)]
-    pulls = np.array([f.estimate / np.sqrt(np.diag(f.covariance)) for f in fits])
-    # 300 pulls give their width to 4 %.
-    np.testing.assert_allclose(pulls.std(axis=0), 1.0, atol=0.1)
+    heights = np.where(rng.random((64, 64)) < 0.04, rng.uniform(0.0, 0.5, (64, 64)), 0.0)
+    hit = add(first, heights)
+    assert abs(measure(hit, second).offset - OFFSET) < 0.1 * heights.mean()
+    pair = measure(hit, second).quality
+    # Of the heights, a fifth is within the cutoff at four times the noise of 0.028.
+    assert pair.excess == pytest.approx((0.04 * 0.78, 0.0), abs=0.005)
+    # Huber's mean moves by up to 1.5 times the noise for each hit.
+    assert pair.asymmetry == pytest.approx(0.04 * 1.5 * 0.028, rel=0.3)
 
 
-def test_wings_of_an_afterglow_do_not_count():
-    y, x = np.indices((80, 80))
-    glow = 2.0 / (1.0 + np.exp((np.hypot(x - 30, y - 40) - 14.0) / 0.6))
-    offsets = []
-    for seed in range(20):
-        first, second = noisy_pair(seed)
-        first.data[...] += glow
-        offsets.append(measure(first, second, fit_shift=False))
-    values = np.array([o.value for o in offsets])
-    error = np.sqrt(offsets[0].variance)
-    # The mean of twenty is known to 0.22 of the error of each.
-    assert abs(values.mean()) < 0.5 * error
-    assert offsets[0].n_cells < 80 * 80 - np.pi * 16**2
+def test_faint_afterglow_of_some_blocks():
+    """Cells within the cutoff, but with a mean of 2.5 errors, in five blocks of 64."""
+    glow = (Y // 8 == 6) & (X >= 108) & (X < 148)
+    pair = measure(*make_pair(added=OFFSET + 2.5 * 0.028 * glow))
+    assert_near(pair.offset, OFFSET, ERROR)
+    assert pair.quality.n_cells == 64 * 64
 
 
-def test_outliers_belong_to_the_brighter_tile():
-    first, second = noisy_pair(3)
-    first.data[10, 20] += 5.0
-    second.data[30, 40] += 5.0
-    first.data[50, 60] -= 5.0  # as if the second were too bright
-    y, x = np.indices((80, 80))
-    afterglow = np.hypot(x - 20, y - 60) < 10
-    second.data[afterglow] += 5.0
-    assert measure(first, second).outliers is None
-    outliers = measure(first, second, keep_outliers=True).outliers
-    assert outliers.first[10, 20]
-    assert outliers.second[30, 40]
-    assert outliers.second[50, 60]
-    assert outliers.second[afterglow].all()
-    assert not np.any(outliers.first & outliers.second)
-    # A patch belongs to one tile as a whole, also at its faint edge.
-    assert not outliers.first[np.hypot(x - 20, y - 60) < 14].any()
-    # Beside these, cells beyond four sigma, and a margin of the patch of some cells.
-    others = (outliers.first | outliers.second) & (np.hypot(x - 20, y - 60) > 20)
-    assert np.count_nonzero(others) < 3 + 5
+def test_holes():
+    holes = np.random.default_rng(1).random((2, 64, 64)) < 0.2
+    tiles = [
+        replace(tile, data=np.where(hole, np.nan, tile.data), weight=tile.weight * ~hole)
+        for tile, hole in zip(make_pair(added=OFFSET), holes, strict=True)
+    ]
+    pair = measure(*tiles)
+    assert pair.quality.n_cells == np.count_nonzero(~holes.any(axis=0))
+    assert_estimate(pair, 0, OFFSET, 1.1 * ERROR / 0.8)
 
 
-@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.3, -0.2)])
-def test_places_of_outliers_are_those_of_the_overlap(shift):
-    first = make_tile(0, 0, (60, 60), noise=0.01, seed=1, sky=shifted_sky(*shift))
-    second = make_tile(7, -5, (60, 60), noise=0.01, seed=2, sky=structured_sky)
-    first.data[30, 40] += 3.0
-    outliers = measure(first, second, keep_outliers=True).outliers
-    assert (outliers.x0, outliers.y0, outliers.valid.shape) == (7, 0, (55, 53))
-    assert outliers.first[30 - 0, 40 - 7]
+def test_few_common_cells():
+    first = make_tile(OFFSET + 0.1 * (X - 158), 0.02, 1)
+    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(158, 99))
+    pair = measure(first, second, min_cells=30)
+    assert pair.quality.n_cells == 30
+    assert pair.centre[:2] == pytest.approx((160.5, 101.0), abs=1.0)
+    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[0] - 158), 2.0 * ERROR * 64 / np.sqrt(30))
+    assert measure(first, second, min_cells=31) is None
 
 
-@pytest.mark.parametrize("offset_stat", ["biweight", "median"])
-def test_pictures_show_what_the_regression_leaves_out(offset_stat):
-    first, second = noisy_pair(1)
-    first.data[20:40, 30:50] += 3.0
-    assert measure(first, second, Statistic(offset_stat)).picture is None
-    offset = measure(first, second, Statistic(offset_stat), keep_picture=True)
-    assert offset.value == pytest.approx(0.0, abs=0.05)
-    image = offset.picture.image
-    assert image[7, 10] == pytest.approx(3.0, abs=0.2)
-    assert abs(np.median(image)) < 0.05
+def test_quoted_errors():
+    first, second = make_pair()
+    better = replace(second, noise=replace(second.noise, constant=second.noise.constant / 3))
+    quality = measure(first, better).quality
+    assert quality.noise_ratio == pytest.approx(1.5, rel=0.1)
+    assert quality.quoted_variance == pytest.approx(ERROR**2 / 1.5, rel=0.01)
+    # Without errors of one of them, pixels of both have a variance of 1, and a cell has four.
+    unit = measure(first, replace(second, noise=UNIFORM))
+    assert unit.quality.noise_ratio == pytest.approx((64 * ERROR) ** 2 / 0.5, rel=0.1)
+
+
+def test_cells_count_by_their_weights():
+    first, second = make_pair(added=OFFSET)
+    poor = np.where(X % 4 < 2, 28.0, 0.0)
+    noisy = add(first, 0.02 * np.random.default_rng(3).standard_normal((64, 64)) * poor)
+    noisy = replace(noisy, weight=(first.weight / (1.0 + poor**2)).astype(np.float32))
+    assert_estimate(measure(noisy, second), 0, OFFSET, 1.1 * np.sqrt(2) * ERROR)
+
+
+def test_pixels_in_more_than_one_cell():
+    first, second = make_pair()
+    coarse = replace(first, pixels_per_cell=1.0)
+    independent, correlated = measure(first, second), measure(coarse, second)
+    assert correlated.covariance == pytest.approx(2.25 * independent.covariance, rel=1e-3)
+    assert correlated.shift.errors == pytest.approx(1.5 * independent.shift.errors, rel=1e-3)
+    smooth = measure(replace(coarse, smoothing=0.5), second)
+    assert smooth.variance == pytest.approx(correlated.variance / 0.75)
+
+
+@pytest.mark.parametrize("name", OFFSET_STATS)
+def test_every_statistic(name):
+    tiles = make_pair(added=OFFSET, shift=(0.025, 0.0))
+    pair = measure(*tiles, name)
+    # The mode is good to a fraction of the noise of a cell.
+    assert_near(pair.offset, OFFSET, 0.003 if name == "mode" else 1.25 * ERROR)
+    cost = {"mean": 1.0, "biweight": 1.1}.get(name, np.pi / 2)
+    assert pair.variance == pytest.approx(cost * ERROR**2, rel=0.06)
+    assert pair.shift.covariance[0, 0] == pair.variance
+    empty = replace(make_pair(noise=0.0, sky=blank)[1], noise=UNIFORM)
+    equal = measure(add(empty, OFFSET), empty, name)
+    assert (equal.offset, equal.variance) == pytest.approx((OFFSET, 0.0))
+
+
+def test_clipping():
+    hits = (X % 16 == 0) & (Y % 8 == 0)
+    tiles = [add(tile, hits[:, :: (-1) ** k]) for k, tile in enumerate(make_pair())]
+    for limits, mean in (((4.0, 1e3), 1.0 / 128), ((1e3, 4.0), -1.0 / 128), ((4.0, 4.0), 0.0)):
+        pair = measure_pair(*tiles, PairSettings(Statistic("mean", 5, *limits)))
+        assert_near(pair.offset, mean, ERROR)
+    assert measure_pair(*tiles, PairSettings(Statistic("mean", 1, 1e-6, 1e-6))) is None

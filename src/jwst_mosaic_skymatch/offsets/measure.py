@@ -18,10 +18,15 @@ from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
 
-# Shift in cells from which on a line along the gradient does not describe a star.
+# Shift in cells, beside four errors, from which on a line along the gradient does not describe a
+# star.
 LARGEST_LINEAR_SHIFT = 0.03
 # Times that an image is moved: the gradient of a star is too steep for the first shift.
 N_MOVES = 2
+
+# Comparisons in which trends are refined, and their rms change in errors of a cell that ends them:
+# a region with a contrast of many errors takes two.
+N_ROUNDS, LARGEST_CHANGE = 3, 0.1
 
 
 @dataclass(frozen=True)
@@ -78,18 +83,18 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     if overlap.places.size < settings.min_cells:
         return None
     frames, moved = (first.frames, second.frames), np.zeros(2)
-    comparison = _compare(overlap, frames, settings)
+    kept, trends, fit, aligned = _compare(overlap, frames, settings)
     for _ in range(N_MOVES):
-        if not _is_shifted(comparison.fit):
+        shift, variance = fit.coefficients[1:], np.trace(fit.covariance[1:, 1:])
+        if shift @ shift <= max(LARGEST_LINEAR_SHIFT**2, 16.0 * variance):
             break
-        moved = moved - comparison.fit.coefficients[1:]
+        moved = moved - shift
         overlap = Overlap.of(first, shift_tile(second, *(-moved)))
-        comparison = _compare(overlap, frames, settings)
-    kept, trends, fit = comparison.overlap, comparison.trends, comparison.fit
-    value, variance = settings.statistic.locate(comparison.aligned, fit)
+        kept, trends, fit, aligned = _compare(overlap, frames, settings)
+    value, variance = settings.statistic.locate(aligned, fit)
     if not np.isfinite(value):
         return None
-    offset = trends.constant + value - float(fit.coefficients[0])
+    offset = trends.constant + value - fit.coefficients[0]
     variance *= kept.correlation
     shift = None
     if settings.fit_shift:
@@ -106,7 +111,7 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         shift=shift,
         quality=PairQuality(
             noise_ratio=fit.scale**2,
-            quoted_variance=1.0 / float((1.0 / kept.variance).sum(dtype=float)),
+            quoted_variance=1.0 / (1.0 / kept.variance).sum(dtype=float),
             asymmetry=fit.asymmetry,
             excess=fit.excess,
             strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
@@ -116,35 +121,28 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     )
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """Regression of the differences of an overlap without outlying blocks."""
-
-    overlap: Overlap
-    trends: Trends
-    fit: Regression
-    aligned: np.ndarray  # differences minus the first trends and the shift, (n,)
-
-
 def _compare(
     overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]], settings: PairSettings
-) -> _Comparison:
-    start, used = first_trends(overlap, frames)
+) -> tuple[Overlap, Trends, Regression, np.ndarray]:
+    """Compare two tiles.
+
+    The results are the overlap without outlying blocks, trends of its differences, the regression
+    of the rest, and the differences without trends and shift.
+    """
+    trends, used = first_trends(overlap, frames)
     chosen = overlap.select(used[overlap.blocks[0]])
     if chosen.places.size >= settings.min_cells:
         overlap = chosen
-    removed = start.in_cells(overlap)
-    rest = overlap.difference - removed
     slopes = overlap.slopes if settings.fit_shift else overlap.slopes[:0]
-    fit = robust_regression(rest, slopes, overlap.variance, (overlap.slopes**2).sum(axis=0))
-    aligned = rest - fit.coefficients[1:].astype(np.float32) @ slopes
-    return _Comparison(overlap, refined_trends(overlap, start, removed, fit), fit, aligned)
-
-
-def _is_shifted(fit: Regression) -> bool:
-    """Decide whether an image is to be moved."""
-    limit = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
-    return np.linalg.norm(fit.coefficients[1:]) > limit
+    squared = (overlap.slopes**2).sum(axis=0)
+    for _ in range(N_ROUNDS):
+        removed = trends.in_cells(overlap)
+        rest = overlap.difference - removed
+        fit = robust_regression(rest, slopes, overlap.variance, squared)
+        trends, change = refined_trends(overlap, trends, removed, fit)
+        if change < LARGEST_CHANGE * fit.scale:
+            break
+    return overlap, trends, fit, rest - fit.coefficients[1:].astype(np.float32) @ slopes
 
 
 def _picture(overlap: Overlap, offset: float) -> DifferencePicture:

@@ -88,7 +88,7 @@ class Overlap:
             brightness=brightness,
             slopes=np.stack([take(slope) for slope in gradient(mean)]),
             variance=variances[0] + variances[1],
-            # A shifted image has smoother noise; the noise of its mean is what it was.
+            # A shifted image has smoother noise; the noise of its mean stays the same.
             correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
         )
 
@@ -165,6 +165,7 @@ class Overlap:
             axes.append(0.5 * (edges[1:] + edges[:-1] - 1))
         return np.stack(np.meshgrid(*axes)).reshape(2, -1)
 
+
     def block_corners(self) -> np.ndarray:
         """Give the places of the four corners of all blocks.
 
@@ -229,4 +230,4 @@ def drizzle_correlation(pixels_per_cell: float) -> float:
     """
     r = np.sqrt(pixels_per_cell)
     squares = r - 1.0 / 3.0 if r >= 1 else r**2 - r**3 / 3.0
-    return float((r / squares) ** 2)
+    return (r / squares) ** 2

@@ -82,7 +82,7 @@ class Shift:
         of_coefficients = covariance[1:, 1:] + 1e-12 * np.eye(2)
         regression = np.linalg.solve(of_coefficients, covariance[1:, 0])
         change = -expected[0] - regression @ (self.coefficients - expected[1:])
-        return float(change), float(max(covariance[0, 0] - regression @ covariance[1:, 0], 0.0))
+        return change, max(covariance[0, 0] - regression @ covariance[1:, 0], 0.0)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,8 @@ class PairQuality:
     quoted_variance : float
         Variance of the offset by these errors, (MJy/sr)^2.
     asymmetry : float
-        Offset minus that with half the cutoff, MJy/sr: positive for hits of the first tile.
+        Offset with Huber's weights minus that with half the cutoff of the biweight, MJy/sr:
+        positive for hits of the first tile.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
     strips : tuple of StripScatter

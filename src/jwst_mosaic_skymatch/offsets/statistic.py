@@ -57,10 +57,7 @@ class Statistic:
             Its variance for independent values, (MJy/sr)^2.
         """
         if self.name == "biweight":
-            return float(fit.coefficients[0]), float(fit.covariance[0, 0])
-        # The statistics of a histogram divide by the scatter, which equal values do not have.
-        if np.ptp(values) == 0.0:
-            return float(values[0]), 0.0
+            return fit.coefficients[0], fit.covariance[0, 0]
         value, n_used = clipped_statistic(
             values,
             self.name,

@@ -24,7 +24,7 @@ class StripScatter:
     ----------
     detrended, raw : ndarray, shape (2, 2)
         Variance, (MJy/sr)^2, and effective number of strips, for strips a block wide and for
-        those `WIDE` times as wide; without gradient and glow, and with them.
+        those `WIDE` times as wide; without the trends, and with them.
     """
 
     detrended: np.ndarray
@@ -32,13 +32,13 @@ class StripScatter:
 
     @property
     def variance(self) -> float:
-        """Variance of the offset by narrow strips without gradient and glow, (MJy/sr)^2."""
-        return float(self.detrended[0, 0])
+        """Variance of the offset by narrow strips without the trends, (MJy/sr)^2."""
+        return self.detrended[0, 0]
 
     @property
     def n_strips(self) -> float:
         """Effective number of narrow strips."""
-        return float(self.detrended[0, 1])
+        return self.detrended[0, 1]
 
     def scatter(self, detrended: bool) -> np.ndarray:
         """Give variance and number of narrow strips, and of wide ones.
@@ -46,7 +46,7 @@ class StripScatter:
         Parameters
         ----------
         detrended : bool
-            Whether without gradient and glow.
+            Whether without the trends.
 
         Returns
         -------

@@ -22,10 +22,9 @@ N_HUBER = 9
 BLOCK_CUTOFF = 5.0
 # No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
 LARGEST_GAIN = 0.5
-# Prior precision of each trend beside that of the data, for columns without any variation:
-# (MJy/sr per cell)^-2 twice, then gain, then contrasts, for a pair of unit weight.
-PRIOR = (1e-6, 1e-6, 1e-12)
-PRIOR_OF_CONTRAST = 1e-9
+# Prior precision of each trend beside that of the data, for columns without any variation, in
+# (MJy/sr per cell)^-2, 1, or (MJy/sr)^-2 for a pair of unit weight.
+PRIOR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def first_trends(
     # Medians: with means, hits would look like gains.
     values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
     columns = np.array([x, y, brightness, *shares.values()])
-    weights = overlap.block_sums(1.0 / overlap.variance) * pure
+    weights = overlap.block_sums(1.0 / overlap.variance) * (pure if pure.any() else 1.0)
     trends, used = _robust_fit(values, columns, tuple(shares), weights)
     if abs(trends.slopes[2]) > LARGEST_GAIN:
         columns[2] = 0.0
@@ -158,7 +157,9 @@ def _robust_fit(
     return trends, (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
 
 
-def refined_trends(overlap: Overlap, start: Trends, removed: np.ndarray, fit: Regression) -> Trends:
+def refined_trends(
+    overlap: Overlap, start: Trends, removed: np.ndarray, fit: Regression
+) -> tuple[Trends, float]:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
@@ -174,8 +175,10 @@ def refined_trends(overlap: Overlap, start: Trends, removed: np.ndarray, fit: Re
 
     Returns
     -------
-    Trends
+    trends : Trends
         The trends, with the constant of the regression at the new centre.
+    change : float
+        Rms change of the expected difference, in quoted errors of the cells.
     """
     weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
@@ -185,7 +188,9 @@ def refined_trends(overlap: Overlap, start: Trends, removed: np.ndarray, fit: Re
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     # From the cells: in a narrow overlap their mean place differs from that of the blocks.
     constant = fit.curvature @ removed / fit.curvature.sum() + fit.coefficients[0]
-    return replace(step, constant=float(constant), slopes=start.slopes + step.slopes)
+    trends = replace(step, constant=constant, slopes=start.slopes + step.slopes)
+    change_squared = step.slopes @ np.linalg.solve(step.inverse, step.slopes)
+    return trends, np.sqrt(change_squared / overlap.places.size)
 
 
 def _fit(
@@ -194,11 +199,10 @@ def _fit(
     """Fit a constant and all columns (m, n_blocks) by weighted least squares."""
     total = weights.sum()
     centre = columns @ weights / total
-    constant = float(values @ weights / total)
+    constant = values @ weights / total
     centred = columns - centre[:, None]
     weighted = centred * weights
-    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
-    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
+    inverse = np.linalg.inv(weighted @ centred.T + total * PRIOR * np.eye(len(columns)))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
     return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
