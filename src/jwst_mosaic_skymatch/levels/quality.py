@@ -17,10 +17,10 @@ LARGEST_FACTOR = 16.0
 LARGEST_SHARE = 0.03
 # Bias of an offset in units of its change when the cutoff is halved: 3 to 6 for pixels hit by
 # exponential energies, 1.3 if their density were constant up to the cutoff.
-BIAS_OF_HITS = 4.0
+BIAS_OF_HITS = 5.0
 # Scatter of that change by noise, in errors of the offset, and the multiple of it up to which it is
 # taken for noise.
-ASYMMETRY_NOISE, SIGNIFICANCE = 0.7, 3.0
+ASYMMETRY_NOISE, SIGNIFICANCE = 0.4, 3.0
 
 NOISY = (
     "its pixels scatter {ratio:.3g} times as much around other exposures as these among "

@@ -22,9 +22,10 @@ N_HUBER = 9
 BLOCK_CUTOFF = 5.0
 # No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
 LARGEST_GAIN = 0.5
-# Prior precision of each trend beside that of the data, for columns without any variation, in
-# (MJy/sr per cell)^-2, 1, or (MJy/sr)^-2 for a pair of unit weight.
-PRIOR = 1e-9
+# Prior precision of each trend beside that of the data, for columns without any variation:
+# (MJy/sr per cell)^-2 twice, then gain, then contrasts in (MJy/sr)^-2, for a pair of unit weight.
+PRIOR = (1e-6, 1e-6, 1e-12)
+PRIOR_OF_CONTRAST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,10 @@ def first_trends(
     shares: dict[Region, np.ndarray] = {}
     pure = np.ones(x.size, dtype=bool)
     for side, own in enumerate(frames):
-        of_corners = region_shares(own, *overlap.block_corners())
         # The mean of exposures with and without the Lyot field is the image of neither.
-        lyot = of_corners[REGIONS.index(LYOT)]
+        lyot = region_shares(own, *overlap.block_corners())[REGIONS.index(LYOT)]
         pure &= np.all(lyot == 0, axis=0) | np.all(lyot == 1, axis=0)
-        for name, share in zip(REGIONS, of_corners.mean(axis=1), strict=True):
+        for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
             detector = own[0].detector if own else ""
             region = Region(detector, name, None if name == LYOT else side)
@@ -202,7 +202,8 @@ def _fit(
     constant = values @ weights / total
     centred = columns - centre[:, None]
     weighted = centred * weights
-    inverse = np.linalg.inv(weighted @ centred.T + total * PRIOR * np.eye(len(columns)))
+    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
+    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
     return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
