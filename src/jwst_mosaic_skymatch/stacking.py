@@ -6,6 +6,7 @@ Nothing here imports jwst, so that worker processes start quickly.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -134,7 +135,9 @@ def match_stacks(
         Label and members of each stack, see `plan_stacks`.
     observe : callable
         Takes the position of an exposure and returns its `Observation`.
-    settings, rigid
+    settings : tuple of TileSettings and PairSettings
+        How exposures become tiles, and how two tiles are compared.
+    rigid
         See `match_stack`.
     workers : Workers
         Executor of the tasks, one for each stack.
@@ -148,8 +151,15 @@ def match_stacks(
     stacks : tuple of Stack
         The stacks, with a number in the label if a group has several.
     """
+    plan = list(plan)
+    # Tiles first, so that no task holds the pixels of more than one exposure.
+    tiled = run_jobs(
+        workers.executor,
+        ((make_tile_of, observe(k), settings[0]) for _, members in plan for k in members),
+        workers.n_ahead,
+    )
     jobs = (
-        (match_stack, label, members, [observe(k) for k in members], settings, rigid)
+        (match_stack, label, members, list(islice(tiled, len(members))), settings[1], rigid)
         for label, members in plan
     )
     inside: list[MatchedStack] = []
@@ -167,11 +177,31 @@ def match_stacks(
     return inside, tuple(stacks)
 
 
+def make_tile_of(observation: Observation | TiledExposure, settings: TileSettings) -> TiledExposure:
+    """Drizzle an exposure.
+
+    Parameters
+    ----------
+    observation : Observation or TiledExposure
+        The exposure; one that is a tile already stays as it is.
+    settings : TileSettings
+        How it becomes a tile.
+
+    Returns
+    -------
+    TiledExposure
+        See `make_tile`.
+    """
+    if isinstance(observation, TiledExposure):
+        return observation
+    return make_tile(observation, **vars(settings))
+
+
 def match_stack(
     label: str,
     members: Sequence[int],
-    exposures: Sequence[Observation | TiledExposure],
-    settings: tuple[TileSettings, PairSettings],
+    exposures: Sequence[TiledExposure],
+    settings: PairSettings,
     rigid: bool,
 ) -> MatchedStack:
     """Match exposures that lie upon each other, and average them.
@@ -182,10 +212,10 @@ def match_stack(
         Name of their group.
     members : sequence of int
         Position of each among all exposures.
-    exposures : sequence of Observation or TiledExposure
+    exposures : sequence of TiledExposure
         The exposures.
-    settings : tuple of TileSettings and PairSettings
-        How exposures become tiles, and how two tiles are compared.
+    settings : PairSettings
+        How two tiles are compared.
     rigid : bool
         Whether all have one level, and are not compared.
 
@@ -194,16 +224,12 @@ def match_stack(
     MatchedStack
         Pairs inside the stack, and its mean.
     """
-    of_tiles, of_pairs = settings
-    tiled = {
-        k: e if isinstance(e, TiledExposure) else make_tile(e, **vars(of_tiles))
-        for k, e in zip(members, exposures, strict=True)
-    }
+    tiled = dict(zip(members, exposures, strict=True))
     positions = [k for k, one in tiled.items() if one.tile]
     tiles = [tiled[k].tile for k in positions]
     summaries = [summarize(tile) for tile in tiles]
     ends = [] if rigid else overlapping_pairs([summary.coverage for summary in summaries])
-    pairs = _between(ends, (measure_pair(tiles[i], tiles[j], of_pairs) for i, j in ends))
+    pairs = _between(ends, (measure_pair(tiles[i], tiles[j], settings) for i, j in ends))
     ratios, outside, factors = weigh_pairs(pairs, summaries)
     centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
     flattening = _flattening(pairs, ratios, outside, factors, centres)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import chdtrc
 
-from jwst_mosaic_skymatch.levels.equations import Equations, Unknowns, detectors_of
+from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations, Unknowns, detectors_of
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.model import Model, select_model
@@ -30,7 +30,8 @@ from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 __all__ = ["estimate_levels"]
 
 # Effects whose trends in an overlap are no structure if they are part of the model.
-TRENDS = {"visit gradient", "exposure gradient", "gain", "lyot"}
+GRADIENTS = ("visit gradient", "exposure gradient")
+TRENDS = {*GRADIENTS, "gain", "lyot"}
 # Residual, in its errors, that a pair counts at most in the factor on errors.
 LARGEST_MISFIT = 3.0
 # Probability of a chi2 from which on it may be chance.
@@ -91,7 +92,7 @@ def estimate_levels(
     closure, factors = _closure(model, fit, measurements, components)
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks))
     errors = np.sqrt((errors * np.append(factors, np.nan)[components]) ** 2 + biases[:-1] ** 2)
-    pairs = _pair_results(measurements, model.equations, fit)
+    pairs = _pair_results(measurements, model.equations, fit, plane_per)
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     backgrounds = _backgrounds(model, fit, unknowns, stacks, plane_per)
@@ -215,10 +216,16 @@ def _about_means(
 
 
 def _pair_results(
-    measurements: Measurements, equations: Equations, fit: Fit
+    measurements: Measurements, equations: Equations, fit: Fit, plane_per: str | None
 ) -> tuple[PairResult, ...]:
-    rows = equations.offset_rows
-    columns = fit.sigmas, fit.residuals[rows] * fit.sigmas, fit.weights[rows]
+    """Compare pairs with levels, and with the planes that are subtracted."""
+    predicted = np.zeros(len(fit.unknowns))
+    effects = {None: (), "group": ("visit gradient",)}.get(plane_per, GRADIENTS)
+    for name in (PEDESTAL, *effects):
+        predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
+    offsets = np.array([pair.offset for pair in measurements.pairs])
+    seams = offsets - equations.offsets @ predicted
+    columns = fit.sigmas, seams, fit.weights[equations.offset_rows]
     values = np.stack(columns, axis=1).tolist()
     return tuple(PairResult(p, *v) for p, v in zip(measurements.pairs, values, strict=True))
 

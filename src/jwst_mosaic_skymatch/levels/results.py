@@ -126,7 +126,8 @@ class PairResult:
     error : float
         1-sigma error of the offset, with the structure of backgrounds, MJy/sr.
     residual : float
-        Offset minus its prediction by levels and random effects, MJy/sr.
+        Offset minus that of the levels, and of planes that are subtracted, MJy/sr: the seam in the
+        mosaic.
     robust_weight : float
         Share of the weight that is left after comparison with other pairs.
     """

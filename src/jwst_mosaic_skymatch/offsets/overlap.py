@@ -165,7 +165,6 @@ class Overlap:
             axes.append(0.5 * (edges[1:] + edges[:-1] - 1))
         return np.stack(np.meshgrid(*axes)).reshape(2, -1)
 
-
     def block_corners(self) -> np.ndarray:
         """Give the places of the four corners of all blocks.
 
