@@ -7,6 +7,9 @@ import numpy as np
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
+from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement
+from jwst_mosaic_skymatch.offsets.trends import LYOT
 from jwst_mosaic_skymatch.products.findings import Finding, name_members
 from jwst_mosaic_skymatch.products.tables import sky_gradients
 from jwst_mosaic_skymatch.tiles.grid import Grid
@@ -23,6 +26,8 @@ SIGNIFICANCE = 5.0
 LISTED = 10
 # Share of the largest gradient of a visit from which on another is named.
 GRADIENT_SHARE = 0.5
+# Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
+LYOT_SHARE = 0.5
 # Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
 ROUGH = 20.0
 
@@ -136,6 +141,7 @@ def findings_of_match(
         *_uneven_backgrounds(match, exposures, grid),
         *_open_loops(match),
         *_spoiled_overlaps(match, exposures),
+        *_lyot_ties(match),
         *_misaligned_exposures(match, exposures, grid, threshold),
     ]
 
@@ -319,6 +325,42 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
         if kind:
             findings.append(_worst_overlaps(kind, how))
     return findings
+
+
+def _lyot_ties(match: Match) -> list[Finding]:
+    """Name stacks that nothing but the Lyot field ties, if no overlap constrains its offset."""
+    if "lyot" in match.backgrounds.sigmas:
+        return []
+    pairs = [pair.measurement for pair in match.stack_pairs]
+    ends = np.array([(m.first, m.second) for m in pairs], dtype=int).reshape(-1, 2)
+    lyot = np.array([_lyot_share(m) > LYOT_SHARE for m in pairs], dtype=bool)
+    parts = connected_parts(len(match.stacks) + 1, *ends[~lyot].T)
+    tying = np.flatnonzero(lyot & (parts[ends[:, 0]] != parts[ends[:, 1]])).tolist()
+    if not tying:
+        return []
+    labels = [stack.label for stack in match.stacks]
+    names = [f"{labels[ends[k, 0]]} and {labels[ends[k, 1]]}" for k in tying]
+    others = f", and {len(names) - 1} more pairs" if len(names) > 1 else ""
+    remedy = "miri_lyot='mask' excludes it"
+    return [
+        Finding(
+            f"MIRI's Lyot field alone ties {names[0]}{others}. No overlap constrains its offset "
+            f"from the imager, which level_error does not contain; {remedy}.",
+            "only the Lyot field ties some visits",
+            remedy,
+            tuple(dict.fromkeys(labels[end] for k in tying for end in ends[k])),
+        )
+    ]
+
+
+def _lyot_share(measurement: PairMeasurement) -> float:
+    """Give the mean share of Lyot fields in one tile of a pair and not in the other."""
+    shares = [
+        abs(share)
+        for region, share in zip(measurement.regions, measurement.centre[3:], strict=True)
+        if region.name == LYOT
+    ]
+    return float(max(shares, default=0.0))
 
 
 def _worst_overlaps(pairs: list[tuple[float, list[str], PairResult]], how: str) -> Finding:
