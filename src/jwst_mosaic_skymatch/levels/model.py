@@ -97,7 +97,8 @@ def select_model(
     whole = pairs, measurements.shares, variances, unknowns
     sample = _connected_sample(whole)
     equations = _equations(sample, with_gains="gain" in effects)
-    of_effects = estimate_variances(equations, effects)
+    striped = bool(pairs) and bool(np.median(structure) > 0.0)
+    of_effects = estimate_variances(equations, effects, striped=striped)
     if sample is not whole:
         equations = _equations(whole, with_gains="gain" in of_effects)
     # The equations add the rounding of the data to each variance.

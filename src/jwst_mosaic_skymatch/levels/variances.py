@@ -15,12 +15,14 @@ __all__ = ["estimate_variances"]
 # Twice the logarithm of the likelihood ratio from which on an effect is part of the model. A gain
 # acts on all light, so that a small spurious one makes large errors.
 SIGNIFICANCE = {
-    "visit gradient": 10.0,
-    "exposure gradient": 10.0,
+    "visit gradient": 6.0,
+    "exposure gradient": 6.0,
     "gain": 12.0,
     **dict.fromkeys(REGIONS, 12.0),
     MISFIT: 10.0,
 }
+# The same beyond that if backgrounds have stripes, whose slopes pass for gradients.
+STRIPES = 4.0
 # Score of an effect, in its standard deviations, from which on its variance is searched.
 LEAST_SCORE = 1.5
 # Ratio of neighbouring standard deviations in the search, and in the mean over the likelihood.
@@ -38,7 +40,9 @@ FLAT = 1e-6
 
 
 def estimate_variances(
-    equations: Equations, effects: tuple[str, ...] = (*EFFECTS, MISFIT)
+    equations: Equations,
+    effects: tuple[str, ...] = (*EFFECTS, MISFIT),
+    striped: bool = False,
 ) -> dict[str, float]:
     """Select random effects and estimate their variances.
 
@@ -48,6 +52,8 @@ def estimate_variances(
         The equations.
     effects : tuple of str, optional
         Effects that may be part of the model.
+    striped : bool, optional
+        Whether most pairs have structure beside noise.
 
     Returns
     -------
@@ -61,6 +67,7 @@ def estimate_variances(
     robust weights are part of each evaluation: weights from one model applied to another would
     let gradients absorb a spoiled pair.
     """
+    beyond = STRIPES if striped else 0.0
     chosen = {PEDESTAL: 1.0} if equations.tie_rank else {}
     residuals = solve(equations, chosen).residuals
     largest = min(max(float(np.abs(residuals).max(initial=1.0)), 1.0), LARGEST_MISFIT)
@@ -75,7 +82,9 @@ def estimate_variances(
             break
         deviance = solve(equations, chosen).deviance
         results = {name: _search(equations, chosen, name, largest) for name in tried}
-        gains = {name: deviance - d - SIGNIFICANCE[name] for name, (_, d) in results.items()}
+        gains = {
+            name: deviance - d - SIGNIFICANCE[name] - beyond for name, (_, d) in results.items()
+        }
         # Misfit explains any effect: it joins when no other does.
         best = max(gains, key=lambda name: (gains[name] > 0.0 and name != MISFIT, gains[name]))
         if gains[best] <= 0.0:
