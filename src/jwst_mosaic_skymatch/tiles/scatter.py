@@ -17,9 +17,9 @@ __all__ = [
 
 #: Median absolute deviation of a Gaussian of unit variance.
 GAUSSIAN_MAD = 0.6744897501960817
-#: The biweight's cutoff in sigma: 6 median absolute deviations (Beers et al. 1990);
-#: efficiency 0.97 on Gaussian noise.
-CUTOFF = 6.0 * GAUSSIAN_MAD
+#: Cutoff of the biweight in standard deviations: efficiency 0.95 on Gaussian noise. With 4.05, six
+#: median absolute deviations, it is 0.91, and errors of levels on a blank sky are 1.4 % larger.
+CUTOFF = 4.685
 #: Scatter over the field of the shift of two exposures, from errors of the distortion, in
 #: cells (rms of an axis).
 SHIFT_SCATTER = 0.01
