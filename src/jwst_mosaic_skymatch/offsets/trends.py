@@ -190,7 +190,7 @@ def refined_trends(
     constant = fit.curvature @ removed / fit.curvature.sum() + fit.coefficients[0]
     trends = replace(step, constant=constant, slopes=start.slopes + step.slopes)
     change_squared = step.slopes @ np.linalg.solve(step.inverse, step.slopes)
-    return trends, np.sqrt(change_squared / overlap.places.size)
+    return trends, float(np.sqrt(change_squared / overlap.places.size))
 
 
 def _fit(
