@@ -187,7 +187,8 @@ def refined_trends(
         columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     # From the cells: in a narrow overlap their mean place differs from that of the blocks.
-    constant = fit.curvature @ removed / fit.curvature.sum() + fit.coefficients[0]
+    curvature = fit.curvature.astype(float)
+    constant = curvature @ removed / curvature.sum() + fit.coefficients[0]
     trends = replace(step, constant=constant, slopes=start.slopes + step.slopes)
     change_squared = step.slopes @ np.linalg.solve(step.inverse, step.slopes)
     return trends, float(np.sqrt(change_squared / overlap.places.size))
