@@ -28,7 +28,8 @@ LISTED = 10
 GRADIENT_SHARE = 0.5
 # Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
 LYOT_SHARE = 0.5
-# Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
+# Error of the offset of a pair by its own strips, in units of its noise, from which on the overlap
+# is rough.
 ROUGH = 20.0
 
 
@@ -306,15 +307,18 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
     """Name pairs that are rejected, and pairs whose overlap is rough, the worst first."""
     names = [exposure.name for exposure in exposures]
     labels = [*(stack.label for stack in match.stacks), "the reference image"]
+    remarked = {names[k] for k in match.remarks}
+    remarked |= {s.label for s in match.stacks if match.remarks.keys() & set(s.members)}
     pairs = [(names, pair) for pair in match.exposure_pairs]
     pairs += [(labels, pair) for pair in match.stack_pairs]
     rejected = [(abs(pair.residual) / pair.error, of, pair) for of, pair in pairs if not pair.used]
     rough = [
-        (pair.error / pair.measurement.variance**0.5, of, pair)
+        (_roughness(pair), of, pair)
         for of, pair in pairs
         if pair.used
-        and 0.0 < ROUGH * pair.measurement.variance**0.5 < pair.error
+        and _roughness(pair) > ROUGH
         and not match.backgrounds.sigmas
+        and not remarked & {of[pair.measurement.first], of[pair.measurement.second]}
     ]
     findings = []
     for kind, how in (
@@ -325,6 +329,14 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
         if kind:
             findings.append(_worst_overlaps(kind, how))
     return findings
+
+
+def _roughness(pair: PairResult) -> float:
+    """Give the error of an offset in units of its noise, as far as its own strips scatter."""
+    # The error of a smooth overlap has the scatter that most of the others have.
+    own = max(np.sqrt(strips.raw[:, 0].max()) for strips in pair.measurement.quality.strips)
+    noise = np.sqrt(pair.measurement.variance)
+    return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
 
 
 def _lyot_ties(match: Match) -> list[Finding]:
