@@ -28,8 +28,7 @@ LISTED = 10
 GRADIENT_SHARE = 0.5
 # Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
 LYOT_SHARE = 0.5
-# Error of the offset of a pair by its own strips, in units of its noise, from which on the overlap
-# is rough.
+# Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
 ROUGH = 20.0
 
 
@@ -312,11 +311,13 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
     pairs = [(names, pair) for pair in match.exposure_pairs]
     pairs += [(labels, pair) for pair in match.stack_pairs]
     rejected = [(abs(pair.residual) / pair.error, of, pair) for of, pair in pairs if not pair.used]
+    # An exposure that is no image of this sky opens all loops through it.
+    sizes = [_roughness(pair, with_seam=not match.remarks) for _, pair in pairs]
     rough = [
-        (_roughness(pair), of, pair)
-        for of, pair in pairs
+        (size, of, pair)
+        for size, (of, pair) in zip(sizes, pairs, strict=True)
         if pair.used
-        and _roughness(pair) > ROUGH
+        and size > ROUGH
         and not match.backgrounds.sigmas
         and not remarked & {of[pair.measurement.first], of[pair.measurement.second]}
     ]
@@ -331,10 +332,14 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
     return findings
 
 
-def _roughness(pair: PairResult) -> float:
-    """Give the error of an offset in units of its noise, as far as its own strips scatter."""
-    # The error of a smooth overlap has the scatter that most of the others have.
-    own = max(np.sqrt(strips.raw[:, 0].max()) for strips in pair.measurement.quality.strips)
+def _roughness(pair: PairResult, with_seam: bool) -> float:
+    """Give the error of an offset in units of its noise, as far as the pair itself causes it.
+
+    The error of a smooth overlap that closes is the scatter that most of the others have.
+    """
+    strips = pair.measurement.quality.strips
+    own = max(np.sqrt(axis.raw[:, 0].max()) for axis in strips)
+    own = max(own, abs(pair.residual) * with_seam)
     noise = np.sqrt(pair.measurement.variance)
     return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
 
