@@ -136,7 +136,9 @@ def first_trends(
     # Medians: with means, hits would look like gains.
     values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
     columns = np.array([x, y, brightness, *shares.values()])
-    weights = overlap.block_sums(1.0 / overlap.variance) * (pure if pure.any() else 1.0)
+    weights = overlap.block_sums(1.0 / overlap.variance)
+    # Empty blocks are pure as well.
+    weights = weights * pure if np.any(weights[pure]) else weights
     trends, used = _robust_fit(values, columns, tuple(shares), weights)
     if abs(trends.slopes[2]) > LARGEST_GAIN:
         columns[2] = 0.0
