@@ -1,6 +1,7 @@
 """Backgrounds that are no constants, and one bad exposure among good, on mosaics of known truth."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,10 +83,19 @@ def test_errors_contain_backgrounds(make, imperfections, largest, words, caplog)
 
 
 @pytest.mark.parametrize(("option", "n_components"), [("keep", 1), ("mask", 2)])
-def test_lyot_field_alone_ties_a_narrow_mosaic(option, n_components):
+def test_lyot_field_alone_ties_a_narrow_mosaic(option, n_components, caplog):
     scene = mosaic(1, lyot_offset=OFFSET)
     _, table = run(scene, miri_lyot=option)
     assert int(np.ptp(table["component"])) + 1 == n_components
+    warned = [text for text in caplog.messages if "Lyot field alone ties" in text]
+    assert len(warned) == (option == "keep")
+
+
+def test_lyot_field_beside_other_overlaps_is_no_warning(caplog):
+    """With and without an offset of the fields that overlaps at two rolls constrain."""
+    for imperfections in ({}, {"lyot_offset": OFFSET}):
+        run(quintet(1, **imperfections))
+    assert not any("Lyot field alone ties" in text for text in caplog.messages)
 
 
 # --- One bad exposure --------------------------------------------------------
@@ -138,6 +148,20 @@ def test_bad_exposure_harms_only_itself(good_rms, spoil, words, caplog):
     (message,) = [text for text in caplog.messages if text.startswith(f"{name}: ")]
     assert re.search(words, message)
     assert not any("displaced" in text for text in caplog.messages)
+
+
+def test_median_with_one_exposure_of_noise():
+    """Of twelve exposures the others have levels as good as without that one."""
+    errors = {"with": [], "without": []}
+    for seed in (1, 2, 3):
+        scene = mosaic(seed, dithers=3)
+        others = replace(scene, pointings=scene.pointings[:BAD] + scene.pointings[BAD + 1 :])
+        models = sim.simulate_models(scene)
+        noise(models[BAD], np.random.default_rng(seed))
+        error = np.delete(run(scene, models, offset_stat="median")[0], BAD)
+        errors["with"].append(error - error.mean())
+        errors["without"].append(run(others, offset_stat="median")[0])
+    assert rms(errors["with"]) < 1.5 * rms(errors["without"])
 
 
 @pytest.mark.parametrize(("spoil", "is_named"), [(zeros, True), (plane, False)])
@@ -239,6 +263,22 @@ def test_record_of_planes_adds_up_over_two_runs(tmp_path):
     assert n_planes > 4
 
 
+def test_detectors_of_a_visit_have_their_own_planes():
+    """Opposite gradients along right ascension, where module B overlaps module A of the next."""
+    slope, scene = 0.05, chain(n=3, one_visit=True)
+    models = sim.simulate_models(scene)
+    slopes = [slope if "nrca" in model.meta.filename else -slope for model in models]
+    for model, own in zip(models, slopes, strict=True):
+        y, x = np.indices(model.data.shape)
+        ra, dec = model.meta.wcs(x, y, with_bounding_box=False)
+        arcmin = 60.0 * (ra - ra.mean()) * np.cos(np.radians(dec.mean()))
+        model.data += (own * arcmin).astype(np.float32)
+    _, table = run(scene, models, background="plane", subtract=True)
+    gradients = np.stack([table["gradient_ra"].value, table["gradient_dec"].value], axis=1)
+    expected = np.stack([slopes, np.zeros(len(slopes))], axis=1)
+    np.testing.assert_allclose(gradients, expected, atol=0.2 * slope)
+
+
 # --- Components --------------------------------------------------------------
 
 
@@ -251,7 +291,9 @@ def test_modules_are_tied_by_exposures_they_share(caplog):
     assert np.ptp(table["component"]) == 0
     # Pedestals of 0.003, levels of visits of 0.02: the sum over a chain of four ties.
     assert np.std(tied) < 0.006
-    assert any("Detectors of 4 exposures agree" in text for text in caplog.messages)
+    # The first module A and the last module B overlap nothing.
+    words = r"Detectors of 2 exposures agree .*, which ties components that do not overlap"
+    assert any(re.match(words, text) for text in caplog.messages)
     apart, table = run(scene, tie_detectors=False)
     components = np.array(table["component"])
     assert components.max() > 0
@@ -260,11 +302,13 @@ def test_modules_are_tied_by_exposures_they_share(caplog):
         np.testing.assert_allclose(moved, moved[0], atol=1e-6)
 
 
-def chain():
+def chain(n=4, *, one_visit=False):
     apertures = ("NRCA5_FULL", "NRCB5_FULL")
     first = sim.dither_pointings(1, aperture="NRCA5_FULL", rolls=(0.0,))[0]
+    name, digits = ("exposure", 5) if one_visit else ("observation", 3)
     telescope = [
-        sim.offset_pointing(first, 176.0 * k, 0.0, observation=f"{k + 1:03d}") for k in range(4)
+        sim.offset_pointing(first, 176.0 * k, 0.0, **{name: f"{k + 1:0{digits}d}"})
+        for k in range(n)
     ]
     pointings = tuple(q for p in telescope for q in sim.detector_pointings(p, apertures))
     levels = sim.draw_levels(

@@ -38,7 +38,8 @@ from jwst_mosaic_simulation import (
 )
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 
-# Of the session's mosaic: each overlaps both others.
+# Of the session's mosaic: each overlaps both others, the first and the last mostly in the Lyot
+# field.
 CHOSEN = (0, 2, 6)
 # Largest error of a level in units of the one that is quoted.
 SIGMAS = 4.0
@@ -226,8 +227,11 @@ def refused(error, *said, **limits):
 
 RIGHT = Matched()
 UNREADABLE = refused(OSError, "cannot be read", "fetch or make the file anew")
-NO_PIXEL = Matched(skipped="no good pixel")
-SCATTERED = Matched(skipped="good pixels too scattered")
+# Of the first and the last, without the middle.
+LYOT = ("MIRI's Lyot field alone ties", "miri_lyot='mask'")
+TIED_BY_LYOT = Matched(warned=(LYOT,))
+NO_PIXEL = Matched(skipped="no good pixel", warned=(LYOT,))
+SCATTERED = Matched(skipped="good pixels too scattered", warned=(LYOT,))
 ALONE = Matched(
     skipped="no overlap with others",
     who=slice(None),
@@ -235,7 +239,7 @@ ALONE = Matched(
 )
 # The broken exposure is all of its visit.
 DISAGREES = Matched(
-    warned=(("{name}: its pixels scatter", "leave the exposure out"),), meaningless=True
+    warned=(("{name}: its pixels scatter", "exclude the exposure"),), meaningless=True
 )
 TOUCHING = Matched(skipped="too few cells in common with others", who=slice(None))
 
@@ -557,7 +561,7 @@ ASSOCIATIONS = {
     "background only": (with_members(retype), refused(ValueError, "exptype")),
     "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
     "filters": (with_model(set_attribute("meta.instrument.filter", "F560W")), ANOTHER_FILTER),
-    "subarray": (take_subarray, RIGHT),
+    "subarray": (take_subarray, TIED_BY_LYOT),
 }
 
 # Pixels
@@ -656,7 +660,7 @@ PIXELS = {
     "checkerboard": (mask(lambda y, x: (x + y) % 2 == 0), SCATTERED),
     "every other column": (mask(lambda y, x: x % 2 == 0), SCATTERED),
     "every other row": (mask(lambda y, x: y % 2 == 0), SCATTERED),
-    "half at random": (mask(at_random(0.5)), RIGHT),
+    "half at random": (mask(at_random(0.5)), TIED_BY_LYOT),
     "most at random": (mask(at_random(0.95)), SCATTERED),
 }
 

@@ -144,5 +144,11 @@ def match_exposures(
         centres,
         held,
     )
-    how = {"weighted": settings.weighted, "plane_per": settings.plane_per}
-    return estimate_levels(measurements, unknowns, inside, stacks, **how)
+    return estimate_levels(
+        measurements,
+        unknowns,
+        inside,
+        stacks,
+        weighted=settings.weighted,
+        plane_per=settings.plane_per,
+    )

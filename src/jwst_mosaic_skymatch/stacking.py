@@ -225,8 +225,8 @@ def match_stack(
         Pairs inside the stack, and its mean.
     """
     tiled = dict(zip(members, exposures, strict=True))
-    positions = [k for k, one in tiled.items() if one.tile]
-    tiles = [tiled[k].tile for k in positions]
+    tile_of = {k: one.tile for k, one in tiled.items() if one.tile}
+    positions, tiles = list(tile_of), list(tile_of.values())
     summaries = [summarize(tile) for tile in tiles]
     ends = [] if rigid else overlapping_pairs([summary.coverage for summary in summaries])
     pairs = _between(ends, (measure_pair(tiles[i], tiles[j], settings) for i, j in ends))
@@ -287,7 +287,8 @@ def compare_stacks(
     """
     ends = overlapping_pairs([stack.summary.coverage for stack in stacks])
     jobs = (
-        (measure_pair, *crop_to_overlap(stacks[i].mean, stacks[j].mean), settings) for i, j in ends
+        (measure_pair, *crop_to_overlap(stacks[i].stored_mean, stacks[j].stored_mean), settings)
+        for i, j in ends
     )
     return _between(ends, run_jobs(workers.executor, jobs, workers.n_ahead))
 
@@ -316,7 +317,7 @@ def compare_with_image(
     """
 
     def measured(stack: Stack) -> PairMeasurement | None:
-        tile = stack.mean.read()
+        tile = stack.stored_mean.read()
         y, x = np.indices(tile.shape, dtype=float)
         data = image((x + tile.x0).ravel(), (y + tile.y0).ravel()).reshape(tile.shape)
         weight = np.isfinite(data).astype(np.float32)

@@ -27,7 +27,7 @@ def strips(variance, ratio=4.0):
 def pairs():
     rng = np.random.default_rng(0)
     none = strips(0.0)
-    striped = quality(strips=(strips(STRIP), replace(none, with_trends=none.variance)))
+    striped = quality(strips=(strips(STRIP), replace(none, raw=none.detrended)))
     return [replace(pair, quality=striped) for pair in measure_all(grid(4, rng), rng)]
 
 

@@ -87,9 +87,10 @@ def test_shift_known_from_other_pairs():
     shift = Shift(np.array([1.0, 2.0]), np.array([0.3, 0.2]), covariance, response)
     assert shift.value == pytest.approx((0.4, 1.6))
     assert shift.errors == pytest.approx((8.0**0.5, 2.0))
-    # The first coefficient, expected at 0.2, is 0.1 too large, and half of that is the error of
-    # the offset, to which the shift adds 0.6 * 0.4.
-    expected = -0.05 - 0.24, 3.5 + 2.0 * (0.6 - 0.5 * 0.5) ** 2
+    # The shift adds 0.6 * 0.4 to the offset. The first coefficient, expected at 0.2, is 0.1 too
+    # large. With the variance of the shift, it has a variance of 2 + 0.5^2 * 2 and a covariance of
+    # 1 + 0.6 * 0.5 * 2 with the offset, whose variance is 4 + 0.6^2 * 2.
+    expected = -0.24 - 0.1 * 1.6 / 2.5, 4.72 - 1.6**2 / 2.5
     assert shift.at(np.array([0.6, 0.0]), 2.0) == pytest.approx(expected)
 
 

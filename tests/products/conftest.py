@@ -16,6 +16,7 @@ from jwst_mosaic_skymatch.levels.results import (
     unmatched,
 )
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality, Shift
+from jwst_mosaic_skymatch.offsets.strips import StripScatter
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def exposures():
 
 def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=None):
     """Make a pair with an error of 0.1 by noise, and of 0.2 in all."""
+    strips = StripScatter(*np.tile([0.01, 20.0], (2, 2, 1)))
     measurement = PairMeasurement(
         first,
         second,
@@ -43,7 +45,7 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=None):
         centre=np.zeros(3),
         regions=(),
         shift=shift,
-        quality=PairQuality(1.0, 0.01, 0.0, (0.0, 0.0), (), 99),
+        quality=PairQuality(1.0, 0.01, 0.0, (0.0, 0.0), (strips, strips), 99),
     )
     return PairResult(measurement, 0.2, residual, robust_weight)
 

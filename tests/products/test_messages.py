@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.levels.results import Backgrounds
+from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
     findings_of_match,
     name_components,
@@ -79,15 +80,24 @@ def test_warnings(match, exposures, grid):
 
 
 def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
-    """The worst pair is named, others are counted; a rough pair has 20 times its noise."""
+    """The worst pair is named, others are counted; a rough pair has 20 times its noise.
+
+    An error that other pairs have caused does not make a pair rough.
+    """
     (bad,), (good,) = match.stack_pairs, match.exposure_pairs
-    worse, rough = replace(bad, residual=-4.0), replace(good, error=2.5)
-    spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=(rough, good, rough))
+    worse, smooth = replace(bad, residual=-4.0), replace(good, error=2.5)
+    patchy = StripScatter(*np.tile([2.5**2, 20.0], (2, 2, 1)))
+    quality = replace(good.measurement.quality, strips=(patchy, patchy))
+    rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
+    pairs = (rough, good, smooth, rough)
+    spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)
     rejected, uneven = findings_of_match(spoiled, exposures, grid, 1.0)
     assert "jw001 and jw002, and 2 more pairs disagrees" in rejected.sentence
     assert rejected.details[0] == "jw001 and jw002: 20 sigma"
     assert "0_cal.fits and 1_cal.fits, and 1 more pairs is uneven" in uneven.sentence
     assert uneven.details == ("0_cal.fits and 1_cal.fits: 25 sigma",) * 2
+    remarked, _ = findings_of_match(replace(spoiled, remarks={1: "noisy"}), exposures, grid, 1.0)
+    assert remarked.sentence == "1_cal.fits: noisy."
 
 
 def test_nothing_to_say(no_match, exposures, grid):

@@ -24,6 +24,7 @@ from jwst_mosaic_skymatch.levels.results import (
 )
 from jwst_mosaic_skymatch.levels.solve import Fit, solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
 from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
@@ -268,7 +269,8 @@ def _backgrounds(
         for axis in (0, 1)
     ]
     gradients = np.stack([rows @ fit.unknowns for rows in along], axis=1)
-    errors, planes = np.full((n, 2), np.nan), ()
+    errors = np.full((n, 2), np.nan)
+    planes: tuple[PixelPlane | None, ...] = ()
     if plane_per:
         errors = np.stack([fit.combine(rows)[1] for rows in along], axis=1)
         frames = {k: f for s in stacks for k, f in zip(s.members, s.frames, strict=True)}

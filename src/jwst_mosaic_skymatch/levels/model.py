@@ -136,10 +136,14 @@ def _connected_sample(whole: _Problem) -> _Problem:
     rows = (abs(shares) @ inside > 0) & (abs(shares) @ (free * (1.0 - inside)) == 0)
     columns = np.unique(shares[rows].indices)
     numbers = unknowns.level_of, unknowns.family_of, unknowns.exposure_of
-    renumbered = (np.unique(number[columns], return_inverse=True)[1] for number in numbers)
+    level_of, family_of, exposure_of = (
+        np.unique(number[columns], return_inverse=True)[1] for number in numbers
+    )
     return (
-        [pairs[k] for k in np.flatnonzero(rows)],
+        [pairs[k] for k in np.flatnonzero(rows).tolist()],
         shares[rows][:, columns],
         variances[rows],
-        Unknowns(*renumbered, unknowns.centres[columns], unknowns.held[columns]),
+        Unknowns(
+            level_of, family_of, exposure_of, unknowns.centres[columns], unknowns.held[columns]
+        ),
     )

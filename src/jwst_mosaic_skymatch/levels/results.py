@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -82,6 +83,11 @@ class Stack:
     frames: tuple[DetectorFrame, ...]
     summary: TileSummary
     mean: Tile | StoredTile
+
+    @property
+    def stored_mean(self) -> StoredTile:
+        """The mean, once its arrays are in a file."""
+        return cast(StoredTile, self.mean)
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,14 @@ def _solve_shifts(
     pairs: Sequence[PairMeasurement], shares: sparse.csr_array, added: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     n = shares.shape[1]
-    known = [k for k, pair in enumerate(pairs) if pair.shift is not None and pair.shift.is_known]
+    fitted = {k: pair.shift for k, pair in enumerate(pairs) if pair.shift is not None}
+    known = [k for k, shift in fitted.items() if shift.is_known]
     shifts, variances = np.full((n, 2), np.nan), np.full(n, SHIFT_PRIOR**2)
     if not known:
         return shifts, variances
     design = shares[known]
-    values = np.array([pairs[k].shift.value for k in known]) + added[known]
-    squares = np.mean([pairs[k].shift.errors ** 2 for k in known], axis=1) + SHIFT_SCATTER**2
+    values = np.array([fitted[k].value for k in known]) + added[known]
+    squares = np.mean([fitted[k].errors ** 2 for k in known], axis=1) + SHIFT_SCATTER**2
     weights = np.ones(len(known))
     prior = (sparse.eye_array(n) / SHIFT_PRIOR**2).tocsr()
     for _ in range(N_SOLUTIONS):

@@ -96,11 +96,11 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         return None
     offset = trends.constant + value - fit.coefficients[0]
     variance *= kept.correlation
-    shift = None
+    fitted_shift = None
     if settings.fit_shift:
         of_shift = kept.correlation * fit.covariance
         of_shift[0, 0] = variance
-        shift = Shift(moved, fit.coefficients[1:], of_shift, fit.response)
+        fitted_shift = Shift(moved, fit.coefficients[1:], of_shift, fit.response)
     return PairMeasurement(
         first=0,
         second=1,
@@ -108,7 +108,7 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         covariance=block_diag(variance, variance * trends.weights.sum() * trends.inverse),
         centre=trends.centre,
         regions=trends.regions,
-        shift=shift,
+        shift=fitted_shift,
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             quoted_variance=1.0 / (1.0 / kept.variance).sum(dtype=float),

@@ -113,7 +113,7 @@ def robust_regression(
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,
-        excess=tuple(float(np.mean(np.sign(outside) == side)) for side in (1, -1)),
+        excess=(float(np.mean(outside > 0.0)), float(np.mean(outside < 0.0))),
         asymmetry=float(means[0] - means[1]),
     )
 

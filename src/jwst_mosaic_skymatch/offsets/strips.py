@@ -82,11 +82,14 @@ def strip_scatter(trends: Trends, angles: Sequence[float]) -> tuple[StripScatter
     for turn in (0.0, 0.5 * np.pi):
         across = [y * np.cos(angle + turn) - x * np.sin(angle + turn) for angle in angles]
         kinds = [
-            [[_scatter(a, width, *kind, trends.weights) for width in (1, WIDE)] for a in across]
-            for kind in ((trends.residuals, FITTED), (raw, 1.0))
+            [
+                [_scatter(a, width, left, fitted, trends.weights) for width in (1, WIDE)]
+                for a in across
+            ]
+            for left, fitted in ((trends.residuals, FITTED), (raw, 1.0))
         ]
         axes.append(StripScatter(*np.mean(kinds, axis=1)))
-    return tuple(axes)
+    return axes[0], axes[1]
 
 
 def _scatter(

@@ -136,7 +136,9 @@ def first_trends(
     # Medians: with means, hits would look like gains.
     values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
     columns = np.array([x, y, brightness, *shares.values()])
-    weights = overlap.block_sums(1.0 / overlap.variance) * (pure if pure.any() else 1.0)
+    weights = overlap.block_sums(1.0 / overlap.variance)
+    # Empty blocks are pure as well.
+    weights = weights * pure if np.any(weights[pure]) else weights
     trends, used = _robust_fit(values, columns, tuple(shares), weights)
     if abs(trends.slopes[2]) > LARGEST_GAIN:
         columns[2] = 0.0
@@ -187,10 +189,11 @@ def refined_trends(
         columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
     # From the cells: in a narrow overlap their mean place differs from that of the blocks.
-    constant = fit.curvature @ removed / fit.curvature.sum() + fit.coefficients[0]
+    curvature = fit.curvature.astype(float)
+    constant = curvature @ removed / curvature.sum() + fit.coefficients[0]
     trends = replace(step, constant=constant, slopes=start.slopes + step.slopes)
     change_squared = step.slopes @ np.linalg.solve(step.inverse, step.slopes)
-    return trends, np.sqrt(change_squared / overlap.places.size)
+    return trends, float(np.sqrt(change_squared / overlap.places.size))
 
 
 def _fit(

@@ -306,15 +306,20 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
     """Name pairs that are rejected, and pairs whose overlap is rough, the worst first."""
     names = [exposure.name for exposure in exposures]
     labels = [*(stack.label for stack in match.stacks), "the reference image"]
+    remarked = {names[k] for k in match.remarks}
+    remarked |= {s.label for s in match.stacks if match.remarks.keys() & set(s.members)}
     pairs = [(names, pair) for pair in match.exposure_pairs]
     pairs += [(labels, pair) for pair in match.stack_pairs]
     rejected = [(abs(pair.residual) / pair.error, of, pair) for of, pair in pairs if not pair.used]
+    # An exposure that is no image of this sky opens all loops through it.
+    sizes = [_roughness(pair, with_seam=not match.remarks) for _, pair in pairs]
     rough = [
-        (pair.error / pair.measurement.variance**0.5, of, pair)
-        for of, pair in pairs
+        (size, of, pair)
+        for size, (of, pair) in zip(sizes, pairs, strict=True)
         if pair.used
-        and 0.0 < ROUGH * pair.measurement.variance**0.5 < pair.error
+        and size > ROUGH
         and not match.backgrounds.sigmas
+        and not remarked & {of[pair.measurement.first], of[pair.measurement.second]}
     ]
     findings = []
     for kind, how in (
@@ -325,6 +330,18 @@ def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Findi
         if kind:
             findings.append(_worst_overlaps(kind, how))
     return findings
+
+
+def _roughness(pair: PairResult, with_seam: bool) -> float:
+    """Give the error of an offset in units of its noise, as far as the pair itself causes it.
+
+    The error of a smooth overlap that closes is the scatter that most of the others have.
+    """
+    strips = pair.measurement.quality.strips
+    own = max(np.sqrt(axis.raw[:, 0].max()) for axis in strips)
+    own = max(own, abs(pair.residual) * with_seam)
+    noise = np.sqrt(pair.measurement.variance)
+    return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
 
 
 def _lyot_ties(match: Match) -> list[Finding]:
