@@ -128,9 +128,9 @@ def test_variances_of_a_part_of_a_large_graph(monkeypatch):
     monkeypatch.setattr(model, "LARGEST_SAMPLE", 40)
     seen = []
 
-    def estimate(equations, effects):
+    def estimate(equations, effects, **settings):
         seen.append(equations)
-        return estimate_variances(equations, effects)
+        return estimate_variances(equations, effects, **settings)
 
     monkeypatch.setattr(model, "estimate_variances", estimate)
     rng = np.random.default_rng(1)
