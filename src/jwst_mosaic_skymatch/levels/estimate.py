@@ -91,12 +91,14 @@ def estimate_levels(
         fit = solve(model.equations, model.variances, widening)
     components, anchored = _components(model.equations, measurements, unknowns)
     closure, factors = _closure(model, fit, measurements, components)
-    values, errors = _about_means(fit, unknowns, components, anchored, list(remarks))
+    along = _gradient_rows(model.equations, fit, unknowns, plane_per)
+    tilts = list(zip(_centres(stacks, len(components)), along, strict=True)) if plane_per else []
+    values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors = np.sqrt((errors * np.append(factors, np.nan)[components]) ** 2 + biases[:-1] ** 2)
     pairs = _pair_results(measurements, model.equations, fit, plane_per)
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
-    backgrounds = _backgrounds(model, fit, unknowns, stacks, plane_per)
+    backgrounds = _backgrounds(model, fit, along, stacks if plane_per else ())
     return Match(
         levels=Levels(
             np.where(components < 0, np.nan, values),
@@ -196,10 +198,13 @@ def _about_means(
     components: np.ndarray,
     anchored: np.ndarray,
     remarked: Sequence[int],
+    tilts: Sequence[tuple[np.ndarray, sparse.csr_array]],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give levels about the mean of each component without an anchor, and their errors.
 
-    Exposures with a defect count in a mean only if all have one.
+    Exposures with a defect count in a mean only if all have one. Nothing constrains a plane that
+    is common to all exposures. With tilts, places and gradients of the exposures along each axis,
+    errors are about that plane.
     """
     n, n_components = len(components), len(anchored)
     levels = _select(fit, unknowns.level_of[:n])
@@ -208,12 +213,21 @@ def _about_means(
     averaged = free & (clean | ~np.isin(components, components[clean]))
     counts = np.bincount(components[averaged], minlength=n_components)
     members, numbers = np.flatnonzero(averaged), components[averaged]
-    means = sparse_matrix((n_components, n), numbers, members, 1.0 / counts[numbers]) @ levels
+    mean = sparse_matrix((n_components, n), numbers, members, 1.0 / counts[numbers])
     to_component = sparse_matrix((n, n_components), np.flatnonzero(free), components[free])
     # Some at a time: levels about their means are a dense matrix.
     batches = np.array_split(np.arange(n), n // BATCH + 1)
-    combined = [fit.combine(levels[batch] - to_component[batch] @ means) for batch in batches]
-    return tuple(np.concatenate(combined, axis=1))
+    rows = [levels[batch] - to_component[batch] @ (mean @ levels) for batch in batches]
+    values, errors = np.concatenate([fit.combine(row) for row in rows], axis=1)
+    for places, gradients in tilts:
+        common, distances = mean @ gradients, places - to_component @ (mean @ places)
+        rows = [
+            row - sparse.diags_array(distances[batch]) @ (to_component[batch] @ common)
+            for row, batch in zip(rows, batches, strict=True)
+        ]
+    if tilts:
+        errors = np.concatenate([fit.combine(row)[1] for row in rows])
+    return values, errors
 
 
 def _pair_results(
@@ -255,23 +269,38 @@ def _reasons(
     )
 
 
-def _backgrounds(
-    model: Model, fit: Fit, unknowns: Unknowns, stacks: Sequence[Stack], plane_per: str | None
-) -> Backgrounds:
-    """Predict gradients, and make planes of them where these are asked for."""
+def _gradient_rows(
+    equations: Equations, fit: Fit, unknowns: Unknowns, plane_per: str | None
+) -> list[sparse.csr_array]:
+    """Build the matrices of the gradients of exposures along x and along y."""
     n = len(unknowns.level_of) - 1
     members = {"visit gradient": unknowns.family_of[:n], "exposure gradient": np.arange(n)}
     if plane_per == "group":
         del members["exposure gradient"]
-    columns = {name: np.r_[model.equations.columns[name]].reshape(2, -1) for name in members}
-    along = [
+    columns = {name: np.r_[equations.columns[name]].reshape(2, -1) for name in members}
+    return [
         sum(_select(fit, columns[name][axis, member]) for name, member in members.items())
         for axis in (0, 1)
     ]
+
+
+def _centres(stacks: Sequence[Stack], n: int) -> np.ndarray:
+    """Give the centres of the frames of exposures in cells, (2, n); zero without a frame."""
+    centres = np.zeros((2, n))
+    for stack in stacks:
+        for k, frame in zip(stack.members, stack.frames, strict=True):
+            centres[:, k] = frame.centre
+    return centres
+
+
+def _backgrounds(
+    model: Model, fit: Fit, along: Sequence[sparse.csr_array], stacks: Sequence[Stack]
+) -> Backgrounds:
+    """Predict gradients, and make planes of those in stacks."""
     gradients = np.stack([rows @ fit.unknowns for rows in along], axis=1)
-    errors = np.full((n, 2), np.nan)
+    errors = np.full(gradients.shape, np.nan)
     planes: tuple[PixelPlane | None, ...] = ()
-    if plane_per:
+    if stacks:
         errors = np.stack([fit.combine(rows)[1] for rows in along], axis=1)
         frames = {k: f for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
         planes = tuple(
