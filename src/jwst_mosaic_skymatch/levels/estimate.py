@@ -98,7 +98,7 @@ def estimate_levels(
     pairs = _pair_results(measurements, model.equations, fit, plane_per)
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
-    backgrounds = _backgrounds(model, fit, along, stacks if plane_per else ())
+    backgrounds = _backgrounds(model, fit, along, stacks if plane_per else None)
     return Match(
         levels=Levels(
             np.where(components < 0, np.nan, values),
@@ -294,13 +294,13 @@ def _centres(stacks: Sequence[Stack], n: int) -> np.ndarray:
 
 
 def _backgrounds(
-    model: Model, fit: Fit, along: Sequence[sparse.csr_array], stacks: Sequence[Stack]
+    model: Model, fit: Fit, along: Sequence[sparse.csr_array], stacks: Sequence[Stack] | None
 ) -> Backgrounds:
-    """Predict gradients, and make planes of those in stacks."""
+    """Predict gradients, and make planes of those in stacks, if any are given."""
     gradients = np.stack([rows @ fit.unknowns for rows in along], axis=1)
     errors = np.full(gradients.shape, np.nan)
     planes: tuple[PixelPlane | None, ...] = ()
-    if stacks:
+    if stacks is not None:
         errors = np.stack([fit.combine(rows)[1] for rows in along], axis=1)
         frames = {k: f for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
         planes = tuple(
