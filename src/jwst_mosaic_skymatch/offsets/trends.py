@@ -151,14 +151,10 @@ def _robust_fit(
 ) -> tuple[Trends, np.ndarray]:
     """Fit with Huber's weights, and find the blocks that are no outliers."""
     robust = np.ones_like(weights)
-    n_blocks = int(np.count_nonzero(weights))
     for _ in range(N_HUBER):
         trends = _fit(values, columns, regions, weights * robust)
         deviation = np.abs(trends.residuals) * np.sqrt(weights)
-        # Residuals of a fit scatter by its degrees of freedom only: few blocks have many slopes.
-        freedom = max(n_blocks - 1 - int(np.count_nonzero(trends.slopes)), 1)
-        scale = scale_of(deviation[weights > 0]) * np.sqrt(n_blocks / freedom)
-        scale = max(scale, 1e-30)
+        scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
     return trends, (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
 
