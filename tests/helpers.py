@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
 
@@ -9,9 +10,8 @@ from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
 from jwst_mosaic_skymatch.exposures.pixels import Pixels
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
-from jwst_mosaic_skymatch.stacking import TileSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure
+from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, TileSettings
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
@@ -71,6 +71,11 @@ def names_of(labels):
     return Names(labels, labels, [str(k) for k in range(len(labels))])
 
 
+def tiles_as_observed():
+    """Take what observe returns as the tile: nothing is drizzled."""
+    return patch("jwst_mosaic_skymatch.stacking.make_tile", lambda tiled, settings: tiled)
+
+
 def match_tiles(
     tiles, labels, statistic, *, min_cells=25, fit_shift=True, held=None, image=None, **settings
 ):
@@ -78,7 +83,7 @@ def match_tiles(
     somewhere = next(tile for tile in tiles if tile is not None)
     exposures = [TiledExposure(tile and framed(tile), np.nan, tile is not None) for tile in tiles]
     pairs = PairSettings(statistic, min_cells=min_cells, fit_shift=fit_shift)
-    with TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory, tiles_as_observed():
         return match_exposures(
             names_of(labels),
             [outline(tile or somewhere) for tile in tiles],

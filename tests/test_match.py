@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from helpers import tiles_as_observed
 
 from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.stacking import TileSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
-from jwst_mosaic_skymatch.tiles.observation import TiledExposure
+from jwst_mosaic_skymatch.tiles.observation import TiledExposure, TileSettings
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
 SIZE, NOISE = 96, 0.01
@@ -38,16 +38,17 @@ def match(directory, seed=0, image=None, held=None, **options):
     names = Names(GROUPS, GROUPS, [f"{k}" for k in range(6)])
     corners = SIZE * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     settings = MatchSettings(TileSettings(), PairSettings(Statistic("biweight")), **options)
-    return match_exposures(
-        names,
-        [corners + place for place in CORNERS],
-        lambda k: observe(rng, k),
-        settings,
-        Workers(SerialExecutor()),
-        directory=directory,
-        held=held,
-        image=image,
-    )
+    with tiles_as_observed():
+        return match_exposures(
+            names,
+            [corners + place for place in CORNERS],
+            lambda k: observe(rng, k),
+            settings,
+            Workers(SerialExecutor()),
+            directory=directory,
+            held=held,
+            image=image,
+        )
 
 
 def test_levels_come_back(tmp_path):

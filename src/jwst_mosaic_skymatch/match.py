@@ -32,13 +32,12 @@ from jwst_mosaic_skymatch.levels.estimate import estimate_levels
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.stacking import (
-    TileSettings,
     compare_stacks,
     compare_with_image,
     match_stacks,
     plan_stacks,
 )
-from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.observation import Observation, TileSettings
 
 __all__ = ["MatchSettings", "Names", "match_exposures"]
 

@@ -14,8 +14,8 @@ from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
-from jwst_mosaic_skymatch.stacking import TileSettings
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
+from jwst_mosaic_skymatch.tiles.observation import TileSettings
 
 __all__ = ["PlainParameters", "check_combination", "exclusion", "match_settings", "sky_statistic"]
 

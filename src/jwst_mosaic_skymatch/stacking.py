@@ -5,7 +5,7 @@ Nothing here imports jwst, so that worker processes start quickly.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,6 @@ from typing import TypeVar
 import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers, run_jobs
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
@@ -35,12 +34,16 @@ from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.selection import find_stacks
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
-from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, make_tile
+from jwst_mosaic_skymatch.tiles.observation import (
+    Observation,
+    TiledExposure,
+    TileSettings,
+    make_tile,
+)
 from jwst_mosaic_skymatch.tiles.tile import Tile, crop_to_overlap, shift_tile, store_tile
 from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = [
-    "TileSettings",
     "compare_stacks",
     "compare_with_image",
     "match_stack",
@@ -55,31 +58,6 @@ SIGNIFICANCE = 4.0
 LEAST_SHIFT = 0.02
 
 _Weighted = TypeVar("_Weighted", Tile, BlockMap)
-
-
-@dataclass(frozen=True)
-class TileSettings:
-    """How exposures become tiles.
-
-    Attributes
-    ----------
-    good_bits : int or None
-        Data quality flags that do not make a pixel bad; None ignores all.
-    lower, upper : float or None
-        Limits of usable pixels, MJy/sr.
-    min_coverage : float
-        Least fraction of a cell to be covered by good pixels. Two exposures that cover different
-        parts of a cell see different sky in it; at the default cell size one bad pixel may be
-        missing.
-    sky_statistic : SkyStatistic or None
-        How to measure the level of each exposure's own pixels; None not to.
-    """
-
-    good_bits: int | None = None
-    lower: float | None = None
-    upper: float | None = None
-    min_coverage: float = 0.75
-    sky_statistic: SkyStatistic | None = None
 
 
 def plan_stacks(
@@ -137,8 +115,8 @@ def match_stacks(
         Takes the position of an exposure and returns its `Observation`.
     settings : tuple of TileSettings and PairSettings
         How exposures become tiles, and how two tiles are compared.
-    rigid
-        See `match_stack`.
+    rigid : bool
+        Whether all members of a stack have one level, and are not compared.
     workers : Workers
         Executor of the tasks, one for each stack.
     directory : Path
@@ -155,7 +133,7 @@ def match_stacks(
     # Tiles first, so that no task holds the pixels of more than one exposure.
     tiled = run_jobs(
         workers.executor,
-        ((make_tile_of, observe(k), settings[0]) for _, members in plan for k in members),
+        ((make_tile, observe(k), settings[0]) for _, members in plan for k in members),
         workers.n_ahead,
     )
     jobs = (
@@ -175,26 +153,6 @@ def match_stacks(
         if total[stack.label] > 1:
             stacks[k] = replace(stack, label=f"{stack.label}_{so_far[stack.label]}")
     return inside, tuple(stacks)
-
-
-def make_tile_of(observation: Observation | TiledExposure, settings: TileSettings) -> TiledExposure:
-    """Drizzle an exposure.
-
-    Parameters
-    ----------
-    observation : Observation or TiledExposure
-        The exposure; one that is a tile already stays as it is.
-    settings : TileSettings
-        How it becomes a tile.
-
-    Returns
-    -------
-    TiledExposure
-        See `make_tile`.
-    """
-    if isinstance(observation, TiledExposure):
-        return observation
-    return make_tile(observation, **vars(settings))
 
 
 def match_stack(

@@ -37,7 +37,6 @@ def quality(noise: float = 1e-3, n_cells: int = 1000, **changes: object) -> Pair
     strip = StripScatter(*np.tile([[noise**2, 20.0], [noise**2, 5.0]], (2, 1, 1)))
     values = dict(
         noise_ratio=1.0,
-        quoted_variance=noise**2,
         asymmetry=0.0,
         excess=(0.0, 0.0),
         strips=(strip, strip),

@@ -78,7 +78,7 @@ def test_solution_and_covariance(dense):
     columns = columns_of(equations)
     np.testing.assert_allclose(fit.unknowns[columns], solution, rtol=1e-6, atol=1e-10)
     select = sparse_matrix((len(columns), len(fit.unknowns)), np.arange(len(columns)), columns)
-    np.testing.assert_allclose(fit.covariances(select), np.diag(covariance), rtol=1e-6)
+    np.testing.assert_allclose(fit.variances(select), np.diag(covariance), rtol=1e-6)
     np.testing.assert_allclose(fit.sigmas**2, by_hand[2][::4], rtol=1e-6)
     offsets = fit.residuals[equations.offset_rows] * fit.sigmas
     np.testing.assert_allclose(offsets, residuals[::4], atol=1e-9)

@@ -16,7 +16,7 @@ from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.exposures.models import each_model, wcs_footprint
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
-from jwst_mosaic_skymatch.tiles.observation import Observation, make_tile
+from jwst_mosaic_skymatch.tiles.observation import Observation, TileSettings, make_tile
 
 RATIO = 2.2
 
@@ -135,7 +135,7 @@ def test_wcs_of_a_tile_gives_the_place_of_a_star(laid, model):
     image = np.exp(-((x - star[0]) ** 2 + (y - star[1]) ** 2) / (2 * 3.0**2)).astype(np.float32)
     pixel_map = grid.map_pixels(model.meta.wcs, image.shape)
     observation = Observation(pixels=Pixels(data=image, dq=None, err=None), pixel_map=pixel_map)
-    tile = make_tile(observation, good_bits=None, lower=None, upper=None, min_coverage=0.75).tile
+    tile = make_tile(observation, TileSettings()).tile
     light = np.nan_to_num(tile.data)
     rows, columns = np.indices(light.shape)
     centroid = [np.sum(axis * light) / light.sum() for axis in (columns, rows)]

@@ -1,11 +1,13 @@
 """From the pixels of an exposure to its tile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
-from jwst_mosaic_skymatch.tiles.observation import Observation, make_tile
+from jwst_mosaic_skymatch.tiles.observation import Observation, TileSettings, make_tile
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 SHAPE = (40, 40)
@@ -24,8 +26,8 @@ def pixels():
 
 def tiled(pixels, excluded=None, **changes):
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
-    options = {"good_bits": ~BAD_FLAG, "lower": None, "upper": None, "min_coverage": 0.7}
-    return make_tile(Observation(pixels, pixel_map, excluded), **(options | changes))
+    settings = replace(TileSettings(good_bits=~BAD_FLAG, min_coverage=0.7), **changes)
+    return make_tile(Observation(pixels, pixel_map, excluded), settings)
 
 
 def test_only_good_pixels_count(pixels):

@@ -38,7 +38,7 @@ LARGEST_MISFIT = 3.0
 # Probability of a chi2 from which on it may be chance.
 LEAST_PROBABILITY = 1e-3
 # Number of pairs that stand for all in chi2.
-LARGEST_SAMPLE = 2000
+CLOSURE_SAMPLE = 2000
 # Share of a loop's current through a pair from which on it is as likely spoiled as the pair that
 # was rejected, and the number of rejected pairs that are examined.
 BRIDGE, N_BRIDGES = 0.9, 50
@@ -79,20 +79,11 @@ def estimate_levels(
     """
     hits, biases = hits_of(measurements.pairs, measurements.shares)
     remarks = remarks_of(measurements.factors, hits)
-    model = select_model(measurements, unknowns, biases=biases, weighted=weighted)
-    # Without gradients in the model, slopes of 1/f noise are structure.
-    if model.has_structure and not TRENDS & set(model.variances):
-        model = select_model(
-            measurements, unknowns, biases=biases, weighted=weighted, detrended=False
-        )
-    fit = solve(model.equations, model.variances)
-    widening = _widening(model.equations, fit)
-    if widening.any():
-        fit = solve(model.equations, model.variances, widening)
+    model, fit = _fit_model(measurements, unknowns, biases, weighted)
     components, anchored = _components(model.equations, measurements, unknowns)
     closure, factors = _closure(model, fit, measurements, components)
     along = _gradient_rows(model.equations, fit, unknowns, plane_per)
-    tilts = list(zip(_centres(stacks, len(components)), along, strict=True)) if plane_per else []
+    tilts = list(zip(unknowns.centres[:-1].T, along, strict=True)) if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors = np.sqrt((errors * np.append(factors, np.nan)[components]) ** 2 + biases[:-1] ** 2)
     pairs = _pair_results(measurements, model.equations, fit, plane_per)
@@ -121,6 +112,23 @@ def estimate_levels(
         skies=np.array([skies[k] for k in range(len(skies))]),
         remarks=remarks,
     )
+
+
+def _fit_model(
+    measurements: Measurements, unknowns: Unknowns, biases: np.ndarray, weighted: bool
+) -> tuple[Model, Fit]:
+    """Select the model, and solve it with the variance that rejected pairs put on others."""
+    model = select_model(measurements, unknowns, biases=biases, weighted=weighted)
+    # Without gradients in the model, slopes of 1/f noise are structure.
+    if model.has_structure and not TRENDS & set(model.variances):
+        model = select_model(
+            measurements, unknowns, biases=biases, weighted=weighted, detrended=False
+        )
+    fit = solve(model.equations, model.variances)
+    widening = _widening(model.equations, fit)
+    if widening.any():
+        fit = solve(model.equations, model.variances, widening)
+    return model, fit
 
 
 def _widening(equations: Equations, fit: Fit) -> np.ndarray:
@@ -167,9 +175,9 @@ def _closure(
     variance of the pair minus that of its prediction.
     """
     equations, n_pairs = model.equations, len(measurements.pairs)
-    chosen = np.unique(np.linspace(0, n_pairs - 1, min(n_pairs, LARGEST_SAMPLE)).astype(int))
+    chosen = np.unique(np.linspace(0, n_pairs - 1, min(n_pairs, CLOSURE_SAMPLE)).astype(int))
     own = (model.own_variances + fit.sigmas**2 - equations.sigmas**2)[chosen]
-    fitted = fit.covariances(equations.offsets[chosen])
+    fitted = fit.variances(equations.offsets[chosen])
     freedom = np.maximum(1.0 - fitted / own, 0.0)
     residuals = fit.residuals[equations.offset_rows[chosen]] * fit.sigmas[chosen]
     squares = residuals**2 / own
@@ -282,15 +290,6 @@ def _gradient_rows(
         sum(_select(fit, columns[name][axis, member]) for name, member in members.items())
         for axis in (0, 1)
     ]
-
-
-def _centres(stacks: Sequence[Stack], n: int) -> np.ndarray:
-    """Give the centres of the frames of exposures in cells, (2, n); zero without a frame."""
-    centres = np.zeros((2, n))
-    for stack in stacks:
-        for k, frame in zip(stack.members, stack.frames, strict=True):
-            centres[:, k] = frame.centre
-    return centres
 
 
 def _backgrounds(

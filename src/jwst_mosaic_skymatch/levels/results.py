@@ -195,7 +195,8 @@ class Backgrounds:
     ----------
     sigmas : mapping of str to float
         Standard deviation of each effect in the model: 'visit gradient' and 'exposure gradient'
-        in MJy/sr per cell and axis, 'gain', and 'pattern' and 'pedestal' in MJy/sr.
+        in MJy/sr per cell and axis, 'gain' relative, 'pedestal', 'misfit' and detector regions in
+        MJy/sr.
     gradients : ndarray of float64, shape (n, 2)
         Predicted gradient (x, y) of each exposure, MJy/sr per cell.
     gradient_errors : ndarray of float64, shape (n, 2)

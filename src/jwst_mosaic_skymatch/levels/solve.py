@@ -55,7 +55,7 @@ class Fit:
     free: np.ndarray
     factor: Factorization
 
-    def covariances(self, rows: sparse.sparray) -> np.ndarray:
+    def variances(self, rows: sparse.sparray) -> np.ndarray:
         """Compute the variances of linear combinations of the unknowns.
 
         Parameters
@@ -76,14 +76,14 @@ class Fit:
         Parameters
         ----------
         rows : sparse array, shape (k, n_columns)
-            The combinations, see `covariances`.
+            The combinations, see `variances`.
 
         Returns
         -------
         values, errors : ndarray, shape (k,)
             The combinations with their 1-sigma errors.
         """
-        return rows @ self.unknowns, np.sqrt(np.maximum(self.covariances(rows), 0.0))
+        return rows @ self.unknowns, np.sqrt(np.maximum(self.variances(rows), 0.0))
 
 
 def solve(

@@ -111,7 +111,6 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         shift=fitted_shift,
         quality=PairQuality(
             noise_ratio=fit.scale**2,
-            quoted_variance=1.0 / (1.0 / kept.variance).sum(dtype=float),
             asymmetry=fit.asymmetry,
             excess=fit.excess,
             strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),

@@ -93,8 +93,6 @@ class PairQuality:
     ----------
     noise_ratio : float
         Variance of the cells over that by quoted errors, or by unit errors of all pixels.
-    quoted_variance : float
-        Variance of the offset by these errors, (MJy/sr)^2.
     asymmetry : float
         Offset with Huber's weights minus that with half the cutoff of the biweight, MJy/sr:
         positive for hits of the first tile.
@@ -109,7 +107,6 @@ class PairQuality:
     """
 
     noise_ratio: float
-    quoted_variance: float
     asymmetry: float
     excess: tuple[float, float]
     strips: tuple[StripScatter, StripScatter]

@@ -1,4 +1,4 @@
-"""What users should be told about a match."""
+"""Findings of a match: lines for the log, and warnings with their remedies."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -116,7 +116,7 @@ def _count(number: int, what: str) -> str:
 def findings_of_match(
     match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
 ) -> list[Finding]:
-    """Say what users should be told: components, bad overlaps, and exposures out of place.
+    """Collect warnings: components, bad overlaps, and exposures out of place.
 
     Parameters
     ----------
@@ -127,12 +127,12 @@ def findings_of_match(
     grid : Grid
         The grid.
     threshold : float
-        Shift in native pixels below which nothing is said.
+        Shift in native pixels from which on an exposure is displaced.
 
     Returns
     -------
     list of Finding
-        What there is to say, if anything.
+        The warnings, the most general first.
     """
     return [
         *_single_exposure(exposures),

@@ -17,7 +17,7 @@ from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
 from jwst_mosaic_skymatch.tiles.windows import Bounds
 
-__all__ = ["Observation", "TiledExposure", "make_tile"]
+__all__ = ["Observation", "TileSettings", "TiledExposure", "make_tile"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,31 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class TileSettings:
+    """How exposures become tiles.
+
+    Attributes
+    ----------
+    good_bits : int or None
+        Data quality flags that do not make a pixel bad; None ignores all.
+    lower, upper : float or None
+        Limits of usable pixels, MJy/sr.
+    min_coverage : float
+        Least fraction of a cell to be covered by good pixels. Two exposures that cover different
+        parts of a cell see different sky in it; at the default cell size one bad pixel may be
+        missing.
+    sky_statistic : SkyStatistic or None
+        How to measure the level of each exposure's own pixels; None not to.
+    """
+
+    good_bits: int | None = None
+    lower: float | None = None
+    upper: float | None = None
+    min_coverage: float = 0.75
+    sky_statistic: SkyStatistic | None = None
+
+
+@dataclass(frozen=True)
 class TiledExposure:
     """Tile and sky of an observation.
 
@@ -68,29 +93,15 @@ class TiledExposure:
     all_excluded: bool = False
 
 
-def make_tile(
-    observation: Observation,
-    *,
-    good_bits: int | None,
-    lower: float | None,
-    upper: float | None,
-    min_coverage: float,
-    sky_statistic: SkyStatistic | None = None,
-) -> TiledExposure:
+def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure:
     """Drizzle an exposure.
 
     Parameters
     ----------
     observation : Observation
         The exposure.
-    good_bits : int or None
-        Data quality flags that do not make a pixel bad; None ignores all.
-    lower, upper : float or None
-        Limits of usable pixels, MJy/sr.
-    min_coverage : float
-        Least fraction of a cell to be covered by good pixels.
-    sky_statistic : SkyStatistic, optional
-        Statistic for the level of the exposure's own pixels; None for no such level.
+    settings : TileSettings
+        How it becomes a tile.
 
     Returns
     -------
@@ -99,7 +110,13 @@ def make_tile(
         stock step.
     """
     pixels, pixel_map = observation.pixels.read(), observation.pixel_map
-    good = good_pixels(pixels.data, pixels.dq, good_bits=good_bits, lower=lower, upper=upper)
+    good = good_pixels(
+        pixels.data,
+        pixels.dq,
+        good_bits=settings.good_bits,
+        lower=settings.lower,
+        upper=settings.upper,
+    )
     has_good_pixel = bool(good.any())
     usable = pixel_map.within_box(good)
     detector = observation.detector, observation.regions
@@ -110,11 +127,12 @@ def make_tile(
         pixels.data,
         good,
         pixel_map,
-        min_coverage=min_coverage,
+        min_coverage=settings.min_coverage,
         noise=measure_noise(pixels.data, pixels.err, good),
         frames=frames,
     )
-    sky = np.nan if sky_statistic is None else sky_statistic(pixels.data, pixels.dq)
+    statistic = settings.sky_statistic
+    sky = np.nan if statistic is None else statistic(pixels.data, pixels.dq)
     return TiledExposure(
         tile=tile,
         sky=sky,
