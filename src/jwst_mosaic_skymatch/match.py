@@ -63,7 +63,7 @@ class Names:
 
 @dataclass(frozen=True)
 class MatchSettings:
-    """How exposures are matched.
+    """Settings of a match.
 
     Attributes
     ----------

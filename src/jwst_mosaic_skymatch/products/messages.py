@@ -210,16 +210,16 @@ def _names(positions: Iterable[int], exposures: Sequence[Exposure]) -> tuple[str
 
 def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
     listed = sorted(match.remarks)
-    found = []
+    findings = []
     for k in listed[:LISTED]:
         name, remedy = exposures[k].name, "look at the image; flag what is wrong, or leave it out"
         brief = f"{name} disagrees with its visit"
-        found.append(Finding(f"{name}: {match.remarks[k]}.", brief, remedy, (name,)))
+        findings.append(Finding(f"{name}: {match.remarks[k]}.", brief, remedy, (name,)))
     more = listed[LISTED:]
     if more:
         sentence = f"The same is true of {len(more)} more exposures; save_diagnostics lists them."
-        found.append(Finding(sentence, exposures=_names(more, exposures)))
-    return found
+        findings.append(Finding(sentence, exposures=_names(more, exposures)))
+    return findings
 
 
 def _uneven_backgrounds(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[Finding]:

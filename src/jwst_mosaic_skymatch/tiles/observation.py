@@ -47,7 +47,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class TileSettings:
-    """How exposures become tiles.
+    """Settings of tiles.
 
     Attributes
     ----------
