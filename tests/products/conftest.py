@@ -45,7 +45,7 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=None):
         centre=np.zeros(3),
         regions=(),
         shift=shift,
-        quality=PairQuality(1.0, 0.01, 0.0, (0.0, 0.0), (strips, strips), 99),
+        quality=PairQuality(1.0, 0.01, (0.0, 0.0), (strips, strips), 99),
     )
     return PairResult(measurement, 0.2, residual, robust_weight)
 
