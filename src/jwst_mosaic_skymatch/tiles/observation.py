@@ -8,9 +8,9 @@ from jwst_mosaic_skymatch.exposures.pixels import (
     ExcludedPixels,
     FilePixels,
     Pixels,
+    SkyStatistic,
     good_pixels,
 )
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.noise import measure_noise
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
