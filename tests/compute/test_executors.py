@@ -54,14 +54,6 @@ def test_levels_whole_stacks(
     assert found == pytest.approx(serial_levels, abs=1e-9)
 
 
-def test_levels_from_models_in_memory(mosaic, serial_levels, two_cores):
-    """Their pixels go to other processes."""
-    models = [open_model(path) for path in mosaic.files]
-    assert levels(models, maximum_cores="2") == pytest.approx(serial_levels, abs=1e-9)
-    for model in models:
-        model.close()
-
-
 @pytest.mark.parametrize("cores", ["0.5", "many", "-1", "0"])
 def test_bad_number_of_cores(mosaic, cores):
     with pytest.raises(ValueError, match=f"maximum_cores='{cores}': give a number"):
@@ -142,15 +134,6 @@ def test_error_of_a_task_is_that_of_its_job(two_cores, cores):
             next(results)
 
 
-def test_workers_say_what_they_are(two_cores):
-    with open_workers("1") as workers:
-        assert (workers.count, workers.remote) == (1, False)
-        assert workers.executor.submit(os.getpid).result() == os.getpid()
-    with open_workers("2") as workers:
-        assert (workers.count, workers.remote) == (2, True)
-        assert workers.executor.submit(os.getpid).result() != os.getpid()
-
-
 def blas_threads(info):
     return {library["num_threads"] for library in info if library["user_api"] == "blas"}
 
@@ -164,30 +147,9 @@ def test_linear_algebra_has_one_thread_in_each_process(two_cores, cores):
         assert blas_threads(threadpool_info()) == {2}
 
 
-def test_processes_start_with_what_they_need(two_cores):
-    """Forked from one that has imported it; a second for each process otherwise."""
-    with open_workers("2") as workers:
-        code = "'jwst_mosaic_skymatch.match' in __import__('sys').modules"
-        assert workers.executor.submit(eval, code).result()
-
-
 def test_dead_process_is_one_clear_error(two_cores):
     with pytest.raises(RuntimeError, match=DEAD_PROCESS), open_workers("2") as workers:
         list(run_jobs(workers.executor, [(os._exit, 1)] * 3, 4))
-
-
-def test_error_does_not_wait_for_all_tasks(two_cores):
-    def fail():
-        with open_workers("2") as workers:
-            for _ in range(200):
-                workers.executor.submit(time.sleep, 1.0)
-            raise KeyError
-
-    start = time.monotonic()
-    with pytest.raises(KeyError):
-        fail()
-    # Only for those that run, and that a process has in its queue; all would take 100 s.
-    assert time.monotonic() - start < 30
 
 
 def is_alive(pid):
