@@ -308,7 +308,10 @@ class Table:
     def __init__(self, columns, path, versions=()):
         self.columns, self.path, self.versions = columns, path, dict(versions)
         self.rows, self.notes = [], []
-        self.widths = [max(len(name) + 2, 26 if k == 0 else 10) for k, name in enumerate(columns)]
+        self.widths = [
+            max(len(name) + 2, 26 if k == 0 else 16 if name == "way" else 10)
+            for k, name in enumerate(columns)
+        ]
         self._print(columns)
 
     def _print(self, cells):
