@@ -2,9 +2,9 @@
 
 ``python tests/benchmarks/mutants.py [--first 1] [--last 99]``
 
-Each line of ``mutants.txt`` is a module, an expression in it and the defect in its place, divided by
-`` | ``. One by one they are applied to a temporary copy of ``src``, on which the tests of the
-module's folder and those of whole matches run until the first fails. The survivors are listed at the
+Each line of ``mutants.txt`` is a module, an expression in it and the defect in its place, divided
+by `` | ``. One by one they are applied to a temporary copy of ``src``, on which the tests of the
+module's folder and of whole matches run until the first fails. The survivors are listed at the
 end; the exit status is their number. An expression that is not in its module exactly once is listed
 as out of date.
 """
