@@ -71,19 +71,3 @@ def test_bounds_hold_all_pixels_and_hardly_more(angle, pixels_per_side):
     bounds = np.array(pixel_map.bounds).reshape(2, 2) - 0.5  # cells reach half beyond centres
     for margin in (corners.min(axis=1) - bounds[:, 0], bounds[:, 1] - corners.max(axis=1)):
         assert np.all((margin >= 0) & (margin <= 2.5))
-
-
-@pytest.mark.parametrize(
-    ("box", "inside"),
-    [
-        (((3.5, 55.5), (-0.5, 49.5)), np.s_[0:50, 4:56]),
-        (((-9.0, 99.0), (2.0, 40.0)), np.s_[2:41, 0:60]),
-        (None, np.s_[0:50, 0:60]),
-    ],
-)
-def test_pixels_within_the_bounding_box(box, inside):
-    pixel_map = map_pixels(rotated(0.0, 1.0), (50, 60), box)
-    assert pixel_map.inside == inside
-    expected = np.zeros((50, 60), dtype=bool)
-    expected[inside] = True
-    np.testing.assert_array_equal(pixel_map.within_box(np.ones((50, 60), dtype=bool)), expected)

@@ -18,7 +18,7 @@ from jwst_mosaic_skymatch.tiles.tile import (
 X0, Y0 = -7, 40
 
 
-def aligned_map(shape, pixels_per_side, box=None):
+def aligned_map(shape, pixels_per_side):
     """Map pixels to cells with the same axes and one common corner."""
 
     def to_grid(x, y):
@@ -27,12 +27,12 @@ def aligned_map(shape, pixels_per_side, box=None):
             Y0 - 0.5 + (y + 0.5) / pixels_per_side,
         )
 
-    return map_pixels(to_grid, shape, box)
+    return map_pixels(to_grid, shape)
 
 
-def drizzled(good, pixels_per_side=2.2, min_coverage=0.75, box=None):
+def drizzled(good, pixels_per_side=2.2, min_coverage=0.75):
     """Drizzle an image of ones."""
-    pixel_map = aligned_map(good.shape, pixels_per_side, box)
+    pixel_map = aligned_map(good.shape, pixels_per_side)
     return drizzle_tile(np.ones(good.shape), good, pixel_map, min_coverage=min_coverage)
 
 
@@ -111,17 +111,6 @@ def test_turned_exposure(pixels_per_side):
     assert abs(error.mean()) < 1e-4
     mean_weight = tile.weight[tile.weight > 0].mean()
     assert mean_weight == pytest.approx(pixels_per_side**2, rel=5e-4)
-
-
-def test_pixels_outside_the_bounding_box_are_bad():
-    inside = np.zeros((44, 44), dtype=bool)
-    inside[3:41, 10:] = True
-    masked, boxed = (
-        drizzled(good, box=box)
-        for good, box in ((inside, None), (np.ones_like(inside), ((9.5, 43.5), (2.5, 40.5))))
-    )
-    np.testing.assert_array_equal(boxed.data, masked.data)
-    assert boxed.bounds == masked.bounds
 
 
 @pytest.mark.parametrize(

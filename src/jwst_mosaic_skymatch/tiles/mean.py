@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
 
 __all__ = ["mean_tile", "robust_mean"]
 
-# Cells of a tile that its scatter is measured from.
+# Cells of a tile that its scatter is measured from, at least.
 N_SAMPLE = 5000
 
 
@@ -86,7 +86,8 @@ def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     # The distance from the mean of the others is longer than that from the mean of all.
     longer = 1 + own / np.where(shared, others, np.inf)
     deviation = np.where(shared, tile.data - mean.data[window], 0) * np.sqrt(longer * own)
-    sample = deviation[shared][:: max(own.size // N_SAMPLE, 1)]
+    sample = deviation[shared]
+    sample = sample[:: sample.size // N_SAMPLE + 1]
     if sample.size == 0:
         return deviation
     # Outliers may have lifted the centre.
