@@ -74,9 +74,11 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
-    """Compare the cells of a tile with the mean of the others, in standard deviations.
+    """Compare the cells of a tile with the mean of the others, in standard deviations of the tile.
 
-    The result is zero in cells that no other tile covers.
+    In those of the distance, two tiles would keep hits up to a higher cutoff than six, and the
+    bias by faint hits would depend on the number of tiles. The result is zero in cells that no
+    other tile covers.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * relative_weight
@@ -93,7 +95,7 @@ def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     # Outliers may have lifted the centre.
     centre = np.median(sample)
     scale = scale_of(sample - centre) or np.inf
-    return np.where(shared, (deviation - centre) / np.float32(scale), 0)
+    return np.where(shared, (deviation - centre) * np.sqrt(longer) / np.float32(scale), 0)
 
 
 def _relative_weight(tile: Tile, first: Tile) -> float:
