@@ -18,7 +18,6 @@ import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.levels.equations import EFFECTS
 from jwst_mosaic_skymatch.levels.solve import MISFIT
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
-from jwst_mosaic_skymatch.tiles.scatter import FLAT
 
 PACKAGE = "jwst_mosaic_skymatch."
 COLUMNS = {
@@ -138,8 +137,8 @@ MECHANISMS = {
     ),
     "variance of steep cells": (
         "misaligned 0.3",
-        {"offsets.regression.measure_factor": lambda *_: FLAT},
-        ["tiles.scatter.measure_factor", "tiles.scatter.VarianceFactor"],
+        {"offsets.regression.growth_with_gradient": lambda *_: 0.0},
+        ["tiles.scatter.growth_with_gradient"],
     ),
     "outlying blocks of pairs": (
         "cosmic rays",

@@ -81,8 +81,7 @@ def plane_bound(models, scene, plane_rms, *, per_exposure=False):
 def _normal_matrix(models, scene, unknowns):
     """Eliminate the sky; give also some pixels of each exposure, with their design."""
     footprints = [wcs_footprint(m.meta.wcs, m.data.shape) for m in models]
-    info = models[0].meta.wcsinfo.instance
-    grid = shared_grid(footprints, models[0].meta.wcs, info, PIXEL_SCALE_RATIO)
+    grid = shared_grid(footprints, models[0].meta.wcs, models[0].data.shape, PIXEL_SCALE_RATIO)
     n = 1 + max(max(own) for own in unknowns)
     normal, cells, samples = np.zeros((n, n)), [], []
     for model, pointing, own in zip(models, scene.pointings, unknowns, strict=True):
