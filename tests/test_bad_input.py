@@ -34,6 +34,7 @@ def run(inputs, out, **parameters):
         ("pixel_scale_ratio", 0.0),
         ("edge_trim", -1),
         ("miri_lyot", "drop"),
+        ("offset_stat", "mode"),
     ],
 )
 def test_unknown_values(small, parameter, value):

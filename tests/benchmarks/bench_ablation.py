@@ -148,7 +148,7 @@ MECHANISMS = {
     "bright blocks of stacks": (
         "cosmic rays",
         {"tiles.mean.UNEVEN": np.inf},
-        ["tiles.mean._without_bright_blocks"],
+        ["tiles.mean._bright_blocks"],
     ),
     "robust means": (
         "cosmic rays",
