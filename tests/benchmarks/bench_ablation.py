@@ -145,15 +145,10 @@ MECHANISMS = {
         {"offsets.trends.BLOCK_CUTOFF": np.inf},
         ["offsets.trends.BLOCK_CUTOFF"],
     ),
-    "bright blocks of stacks": (
-        "cosmic rays",
-        {"tiles.mean.UNEVEN": np.inf},
-        ["tiles.mean._bright_blocks"],
-    ),
     "robust means": (
         "cosmic rays",
         {"stacking.robust_mean": original("tiles.mean.mean_tile")},
-        ["tiles.mean.robust_mean", "tiles.mean._deviations"],
+        ["tiles.mean.robust_mean", "tiles.mean._deviation"],
     ),
 }
 
