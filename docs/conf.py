@@ -28,6 +28,7 @@ exclude_patterns = ["_build"]
 
 # Attributes stand in the class docstrings already.
 numpydoc_show_class_members = False
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 # Docstrings say more of types than annotations do.
 autodoc_typehints = "none"
