@@ -15,7 +15,7 @@ from astropy.table import Table
 from jwst_mosaic_simulation import simulate_mosaic, stephans_quintet
 
 mast = pytest.importorskip("astroquery.mast", reason="pip install astroquery")
-PAGE = Path(__file__).parents[2] / "docs" / "real_data.rst"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "real_data.rst"
 # More kinds of files that belong to a product, of which the page wants none.
 OTHERS = {"_cal.jpg": "CAL", "_rate.fits": "RATE", "_crf.fits": "CRF"}
 
