@@ -22,13 +22,14 @@ extensions = [
     "short_names",
     "citations",
     "measured",
+    "modules",
 ]
 default_role = "py:obj"
 exclude_patterns = ["_build"]
 
 # Attributes stand in the class docstrings already.
 numpydoc_show_class_members = False
-autodoc_default_options = {"members": True}
+autodoc_default_options = {"members": True, "exclude-members": "Bounds, Shape, Window"}
 autodoc_member_order = "bysource"
 # Docstrings say more of types than annotations do.
 autodoc_typehints = "none"

@@ -23,7 +23,7 @@ class Filter:
     sky: float
 
 
-# Columns in the order of the attributes above.
+#: A `Filter` for each name; its numbers in the order of the attributes.
 FILTERS = {
     "F770W": Filter(0.27, 0.25, 5.5, 40.0, 222.0, 8.0),
     "F1000W": Filter(0.33, 0.43, 5.5, 40.0, 122.0, 20.0),
