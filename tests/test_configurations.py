@@ -335,7 +335,7 @@ def minimal(path):
 @pytest.mark.parametrize("skymethod", ["local", "global+match"])
 def test_models_with_hardly_any_metadata(mosaic, skymethod):
     # Of no instrument, exposures have no Lyot field that could be left out.
-    parameters = {"skymethod": skymethod, "grouping": "none", "fit_shift": False}
+    parameters = {"skymethod": skymethod, "grouping": "none"}
     parameters["miri_lyot"] = "keep"
     models = [minimal(path) for path in mosaic.files]
     expected = read_levels(PixelSkyMatchStep(**parameters).run(mosaic.association))

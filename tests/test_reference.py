@@ -194,14 +194,13 @@ ERRORS = {
     "no WCS": ({"reference": "plain.fits"}, ValueError, "plain.fits: has no celestial"),
     "broken WCS": ({"reference": "broken.fits"}, (OSError, ValueError), "broken.fits: "),
     "other unit": ({"reference": "jansky.fits"}, ValueError, "is Jy, but MJy/sr in the exp"),
-    "both": ({"reference": "a", "fixed": "b"}, ValueError, "give one of them"),
-    "no table": ({"fixed": "nowhere.ecsv"}, FileNotFoundError, "nowhere.ecsv: no such table"),
-    "no ECSV": ({"fixed": "text.fits"}, ValueError, "cannot be read as a table"),
-    "no columns": ({"fixed": "columns.ecsv"}, ValueError, "no column level and level_error"),
-    "unit of table": ({"fixed": "unit.ecsv"}, ValueError, "no numbers in the unit"),
-    "text as levels": ({"fixed": "words.ecsv"}, ValueError, "no numbers in the unit"),
-    "other exposures": ({"fixed": "others.ecsv"}, ValueError, "no level of any exposure"),
-    "listed twice": ({"fixed": "twice.ecsv"}, ValueError, "more than once in twice.ecsv"),
+    "no table": ({"reference": "nowhere.ecsv"}, FileNotFoundError, "nowhere.ecsv: no such table"),
+    "no ECSV": ({"reference": "text.ecsv"}, ValueError, "cannot be read as a table"),
+    "no columns": ({"reference": "columns.ecsv"}, ValueError, "no column level and level_error"),
+    "unit of table": ({"reference": "unit.ecsv"}, ValueError, "no numbers in the unit"),
+    "text as levels": ({"reference": "words.ecsv"}, ValueError, "no numbers in the unit"),
+    "other exposures": ({"reference": "others.ecsv"}, ValueError, "no level of any exposure"),
+    "listed twice": ({"reference": "twice.ecsv"}, ValueError, "more than once in twice.ecsv"),
 }
 
 
@@ -209,7 +208,8 @@ ERRORS = {
 def bad_files(scene, all_models, tmp_path_factory):
     """Write what can be given by mistake."""
     directory, name = tmp_path_factory.mktemp("bad"), all_models[0].meta.filename
-    (directory / "text.fits").write_text("no FITS")
+    for name_of_text in ("text.fits", "text.ecsv"):
+        (directory / name_of_text).write_text("no FITS")
     good = draw_image(scene, directory / "jansky.fits", unit="Jy").read_bytes()
     (directory / "cut.fits").write_bytes(good[:20000])
     (directory / "broken.fits").write_bytes(good.replace(b"'DEC--TAN'", b"'GLAT-TAN'"))
@@ -250,7 +250,7 @@ def test_one_more_visit(near, scene, tmp_path, skymethod):
     # Whatever the zero point of the earlier run was.
     before["level"] += 3.0 * before["level"].unit
     before.write(table, overwrite=True)
-    levels = read_levels(run(near, fixed=table, skymethod=skymethod))
+    levels = read_levels(run(near, reference=table, skymethod=skymethod))
     for row in before:
         assert levels[rootname(row["filename"])] == row["level"].value
     found, truth = arrange(levels, scene)
@@ -265,7 +265,7 @@ def test_one_more_visit_on_exposures_that_were_subtracted(near, scene, tmp_path)
     before = read_levels(library)
     new = [open_model(path) for path in sorted(tmp_path.glob("*_skymatch.fits"))]
     data = [model.data.copy() for model in new]
-    again = run([*new, *near[4:]], subtract=True, fixed=table)
+    again = run([*new, *near[4:]], subtract=True, reference=table)
     levels = read_levels(again)
     assert {name: levels[name] for name in before} == before
     with again:
@@ -283,7 +283,7 @@ def test_component_without_an_exposure_of_the_table(both, scene, tmp_path, caplo
     usual, _ = arrange(read_levels(run(both)), scene)
     table = save_table([m.copy() for m in both[:2]], tmp_path)
     caplog.clear()
-    levels = read_levels(run(both, fixed=table))
+    levels = read_levels(run(both, reference=table))
     found, _ = arrange(levels, scene)
     far = np.char.startswith(visits_of(scene, levels), "08888")
     # But for the noise of the smallest level, which is in the other field.
@@ -297,7 +297,7 @@ def test_exposure_without_overlap_keeps_its_level(near, tmp_path, caplog):
     table = save_table([m.copy() for m in near], tmp_path)
     before = {rootname(row["filename"]): row["level"].value for row in QTable.read(table)}
     few = [near[0], near[4], near[5]]
-    assert read_levels(run(few, fixed=table)) == {
+    assert read_levels(run(few, reference=table)) == {
         rootname(m.meta.filename): before[rootname(m.meta.filename)] for m in few
     }
     assert "SKIPPED" not in caplog.text

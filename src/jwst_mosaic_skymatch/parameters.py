@@ -17,9 +17,35 @@ from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
 from jwst_mosaic_skymatch.tiles.observation import TileSettings
 
-__all__ = ["PlainParameters", "check_combination", "exclusion", "match_settings", "sky_statistic"]
+__all__ = [
+    "REPLACED",
+    "REPLACED_SPEC",
+    "PlainParameters",
+    "check_combination",
+    "exclusion",
+    "is_table",
+    "match_settings",
+    "sky_statistic",
+    "workers_of",
+]
 
 CLIPPING = ("nclip", "lsigma", "usigma", "binwidth")
+# Planes of each visit and detector, or of each exposure.
+PLANES = {"constant": None, "plane": "group", "plane_per_exposure": "exposure"}
+#: Parameters before version 0.1: the value that changes nothing now, and what to do about others.
+REPLACED: Mapping[str, tuple[Any, str]] = {
+    "plane_per": ("group", "give background='plane_per_exposure' for planes of exposures"),
+    "fixed": (None, "give the table of levels as reference"),
+    "dask_scheduler": (None, "give the address of the scheduler as maximum_cores"),
+    "save_tiles": (False, "give save_diagnostics=True, which saves tiles too"),
+    "weight": (True, "remove it, as pairs always have weights"),
+    "fit_shift": (True, "remove it, as shifts are always fitted"),
+    "shift_threshold": (0.1, "remove it, as the limit is always 0.1 native pixels"),
+}
+#: Lines that let stpipe take them from any way in, so that one error refuses them.
+REPLACED_SPEC = "\n        ".join(
+    f"{name} = pass(default=None) # replaced: {remedy}" for name, (_, remedy) in REPLACED.items()
+)
 
 
 class PlainParameters:
@@ -89,47 +115,52 @@ def check_combination(parameters: Mapping[str, Any]) -> list[str]:
     ValueError
         If parameters contradict each other; the message says which, and what to do.
     """
+    for name, (unchanged, remedy) in REPLACED.items():
+        if parameters.get(name) not in (None, unchanged):
+            raise ValueError(f"{name} is no parameter since version 0.1: {remedy}.")
     lower, upper, skymethod = (parameters[name] for name in ("lower", "upper", "skymethod"))
     if None not in (lower, upper) and lower >= upper:
         raise ValueError(f"lower={lower} is not below upper={upper}.")
-    matched = "match" in skymethod
+    background, reference = parameters["background"], parameters["reference"]
+    matched, table = "match" in skymethod, bool(reference) and is_table(reference)
+    if matched and background != "constant":
+        _check_plane(background, reference if table else None, subtract=parameters["subtract"])
     lines = []
-    if parameters["background"] == "plane":
-        if matched:
-            _check_plane(parameters)
-        else:
-            lines.append(f"background=plane has no effect on skymethod={skymethod}")
-    reference, fixed = parameters["reference"], parameters["fixed"]
-    if reference and fixed:
-        raise ValueError(
-            f"reference={reference!r} and fixed={fixed!r}: both fix the zero point of levels; "
-            "give one of them."
-        )
-    if reference and skymethod != "match":
-        lines.append(f"reference has no effect on skymethod={skymethod}, only on match")
-    if fixed and not matched:
-        lines.append(f"fixed has no effect on skymethod={skymethod}")
+    if background != "constant" and not matched:
+        lines.append(f"background={background} has no effect on skymethod={skymethod}")
+    if reference and not (matched if table else skymethod == "match"):
+        lines.append(f"reference={reference} has no effect on skymethod={skymethod}")
     return lines
 
 
-def _check_plane(parameters: Mapping[str, Any]) -> None:
+def _check_plane(background: str, table: str | None, *, subtract: bool) -> None:
     """Refuse a plane that could not be fitted or subtracted."""
-    if not parameters["subtract"]:
+    if not subtract:
         raise ValueError(
-            "background='plane' needs subtract=True: later steps subtract one number of each "
-            "exposure, no plane."
+            f"background={background!r} needs subtract=True: later steps subtract one number of "
+            "each exposure, no plane."
         )
-    if parameters["fixed"]:
+    if table:
         raise ValueError(
-            f"background='plane' and fixed={parameters['fixed']!r}: a table holds levels, no "
-            "planes; give one of them."
+            f"background={background!r} and reference={table!r}: a table holds levels, no planes; "
+            "give one of them."
         )
+
+
+def is_table(reference: str) -> bool:  # numpydoc ignore=PR01,RT01
+    """Tell by its extension whether a reference is a table of levels."""
+    return reference.lower().endswith(".ecsv")
+
+
+def workers_of(maximum_cores: str) -> tuple[str, str | None]:  # numpydoc ignore=PR01,RT01
+    """Separate numbers of cores from the address of a Dask scheduler, which has a colon."""
+    return ("1", maximum_cores) if ":" in maximum_cores else (maximum_cores, None)
 
 
 def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc ignore=PR01,RT01
     """Say how images are compared; of parameters of the step, by name."""
     clipping = {name: parameters[name] for name in CLIPPING}
-    is_plane, is_global = parameters["background"] == "plane", parameters["skymethod"] != "match"
+    is_global = parameters["skymethod"] != "match"
     return MatchSettings(
         tiles=TileSettings(
             good_bits=good_bits(parameters["dqbits"]),
@@ -139,13 +170,11 @@ def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc 
         ),
         pairs=PairSettings(
             statistic=Statistic(name=parameters["offset_stat"], **clipping),
-            fit_shift=parameters["fit_shift"],
             keep_picture=parameters["save_diagnostics"],
         ),
-        weighted=parameters["weight"],
         rigid=parameters["grouping"] == "exposure",
         tied=parameters["tie_detectors"],
-        plane_per=parameters["plane_per"] if is_plane else None,
+        plane_per=PLANES[parameters["background"]],
     )
 
 

@@ -74,7 +74,6 @@ def match_library(
     directory: str,
     grouping: str,
     pixel_scale_ratio: float,
-    shift_threshold: float,
 ) -> MatchedLibrary:
     """Match all exposures of a library.
 
@@ -92,7 +91,7 @@ def match_library(
         Executor of the tasks.
     directory : str
         Directory for means of stacks, which are read again for pictures and tiles.
-    grouping, pixel_scale_ratio, shift_threshold
+    grouping, pixel_scale_ratio
         As the parameters of the step.
 
     Returns
@@ -143,5 +142,5 @@ def match_library(
         grid,
         is_area_empty=exclusion.area is not None and not in_area,
         lines=tuple(summarize_match(match, names.groups, exposures, grid, grouping)),
-        warnings=tuple(findings_of_match(match, exposures, grid, shift_threshold)),
+        warnings=tuple(findings_of_match(match, exposures, grid)),
     )

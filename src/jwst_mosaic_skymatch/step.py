@@ -36,13 +36,16 @@ from jwst_mosaic_skymatch.exposures.skylist import user_levels
 from jwst_mosaic_skymatch.hooks import in_place_of_hooked_step
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
-from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
+    REPLACED,
+    REPLACED_SPEC,
     PlainParameters,
     check_combination,
     exclusion,
+    is_table,
     match_settings,
     sky_statistic,
+    workers_of,
 )
 from jwst_mosaic_skymatch.products import files, tables
 from jwst_mosaic_skymatch.products.findings import Finding
@@ -90,27 +93,21 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     _findings: tuple[Finding, ...] = ()
 
     spec = f"""
-        offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
+        offset_stat = option('biweight', 'median', default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
-        background = option('constant', 'plane', default='constant') # what to match: a level of each exposure, or a level and a gradient; 'plane' needs subtract=True
-        plane_per = option('group', 'exposure', default='group') # what has a gradient of its own, with background='plane'
+        background = option('constant', 'plane', 'plane_per_exposure', default='constant') # what to match: a level of each exposure, or a level and a gradient of each visit and detector, or of each exposure; planes need subtract=True
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = string(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
         miri_lyot = option({", ".join(map(repr, MIRI_LYOT))}, default='keep') # field of MIRI's Lyot coronagraph: match with the imager, with its offset in the model, or leave out
-        reference = string(default=None) # member or visit whose mean level is zero, or FITS image that exposures minus their levels are equal to
-        fixed = string(default=None) # table of levels of an earlier run, whose exposures keep them
+        reference = string(default=None) # member or visit whose mean level is zero, FITS image that exposures minus their levels are equal to, or table of levels (ECSV) of an earlier run, which its exposures keep
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
-        weight = boolean(default=True) # weigh pairs by the inverse variance of their offset? If False, all equally
-        fit_shift = boolean(default=True) # fit the misalignment of each pair along with its offset (offset_stat biweight)
         tie_detectors = boolean(default=True) # choose the constants of components that do not overlap so that detectors of one exposure agree?
-        shift_threshold = float(min=0.0, default=0.1) # warn of exposures displaced by more than this, in native pixels
-        maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'
-        dask_scheduler = string(default=None) # address of a running dask.distributed scheduler to work on, such as tcp://host:8786
-        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), a skylist, and a report (HTML)
-        save_tiles = boolean(default=False) # also save each group's drizzled image (suffix skytile)
+        maximum_cores = string(default='1') # cores for multiprocessing. Can be an integer, 'half', 'quarter', or 'all'; or the address of a running dask.distributed scheduler, such as tcp://host:8786
+        save_diagnostics = boolean(default=False) # also save tables of levels and pairs with their errors (ECSV), a skylist, a report (HTML), and each group's drizzled image (suffix skytile)
         suffix = string(default='skymatch') # suffix of output files
         output_use_model = boolean(default=True) # name output files after the exposures
+        {REPLACED_SPEC}
     """  # noqa: E501
 
     def run(self, *args: Any) -> Any:
@@ -325,7 +322,7 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             )
         # Worker processes start while the library is opened.
         with (
-            open_workers(self.maximum_cores, self.dask_scheduler) as workers,
+            open_workers(*workers_of(self.maximum_cores)) as workers,
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models)
@@ -339,14 +336,13 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
                 directory=directory,
                 grouping=self.grouping,
                 pixel_scale_ratio=self.pixel_scale_ratio,
-                shift_threshold=self.shift_threshold,
             )
             self._watch.lap("drizzling, comparing, solving")
             self._say(matched.lines, matched.warnings)
             if matched.is_area_empty:
                 self._warn_of_empty_area()
             match, grid = matched.match, matched.grid
-            if self.save_tiles:
+            if self.save_diagnostics:
                 unit = step_input.exposures[0].unit
                 diagnostics.save_tiles(self._product_path, match.stacks, grid, unit)
             levels, warnings = fix_zero_point(
@@ -367,8 +363,8 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
     def _anchor(self, step_input: StepInput) -> Anchor:
         """Open the reference of the zero point, before any pixel is read."""
         exposures = step_input.exposures
-        if self.fixed:
-            return anchor_of_table(self.fixed, exposures, self._stem, subtract=self.subtract)
+        if self.reference and is_table(self.reference):
+            return anchor_of_table(self.reference, exposures, self._stem, subtract=self.subtract)
         if not self.reference or self.skymethod != "match":
             return Anchor()
         anchor = anchor_of_reference(self.reference, step_input, self.grouping, self._stem)
@@ -447,12 +443,15 @@ class PixelSkyMatchStep(PlainParameters, SkyMatchStep):
             footprints=sky_footprints(exposures),
             mosaic=mosaic,
             pictures=pictures_of(match, exposures),
-            provenance=provenance_of(__version__, self.get_pars(), grid, self._watch.seconds),
+            provenance=provenance_of(__version__, self._parameters(), grid, self._watch.seconds),
         )
         if grid and self.save_diagnostics:
             diagnostics.save_report(self._product_path, self.result)
         for line in summary_lines(table, self.result.verdict, self._findings):
             log.info(line)
+
+    def _parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in self.get_pars().items() if name not in REPLACED}
 
     def _product_path(self, name: str, suffix: str, extension: str) -> str:
         return self.make_output_path(basepath=f"{name}.{extension}", ext=extension, suffix=suffix)

@@ -88,7 +88,7 @@ def serial_levels(mosaic):
 
 
 def test_levels_whole_stacks(mosaic, serial_levels, cluster):
-    found = levels(str(mosaic.association), dask_scheduler=cluster.address)
+    found = levels(str(mosaic.association), maximum_cores=cluster.address)
     assert found == pytest.approx(serial_levels, abs=1e-9)
 
 
@@ -139,7 +139,7 @@ def test_dask_is_not_installed(monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://127.0.0.1:9"])
 def test_no_scheduler_is_one_clear_error(monkeypatch, address):
     monkeypatch.setattr("jwst_mosaic_skymatch.compute.dask.CONNECT_TIME", "1s")
-    message = f"dask_scheduler={address}: no scheduler can be reached"
+    message = f"maximum_cores={address}: no scheduler can be reached"
     with pytest.raises(OSError, match=message), open_workers(dask_scheduler=address):
         pass
 

@@ -14,10 +14,10 @@ from jwst_mosaic_skymatch.products.messages import (
 )
 
 
-def lines_of(match, exposures, grid, threshold=1.0):
-    """Give the lines of all findings; pairs inside a stack are in order."""
-    findings = findings_of_match(match, exposures, grid, threshold)
-    return [line for finding in findings for line in finding.lines]
+def lines_of(match, exposures, grid):
+    """Give the lines of findings but for displaced exposures; pairs inside a stack are in order."""
+    findings = findings_of_match(match, exposures, grid)
+    return [line for f in findings if f.kind != "displaced" for line in f.lines]
 
 
 def with_levels(match, **changes):
@@ -64,7 +64,7 @@ def test_summary_of_backgrounds(match, exposures, grid, backgrounds, start):
 
 def test_warnings(match, exposures, grid):
     """The second exposure is too near, the shift of the third is not significant."""
-    overlap, displaced = findings_of_match(match, exposures, grid, 0.1)
+    overlap, displaced = findings_of_match(match, exposures, grid)
     assert overlap.sentence.startswith("The overlap of jw001 and jw002 disagrees with all others")
     assert overlap.details == ("jw001 and jw002: 10 sigma",)
     assert overlap.brief == "the overlap of jw001 and jw002 is spoiled"
@@ -91,17 +91,17 @@ def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
     rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
     pairs = (rough, good, smooth, rough)
     spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)
-    rejected, uneven = findings_of_match(spoiled, exposures, grid, 1.0)
+    rejected, uneven, _ = findings_of_match(spoiled, exposures, grid)
     assert "jw001 and jw002, and 2 more pairs disagrees" in rejected.sentence
     assert rejected.details[0] == "jw001 and jw002: 20 sigma"
     assert "0_cal.fits and 1_cal.fits, and 1 more pairs is uneven" in uneven.sentence
     assert uneven.details == ("0_cal.fits and 1_cal.fits: 25 sigma",) * 2
-    remarked, _ = findings_of_match(replace(spoiled, remarks={1: "noisy"}), exposures, grid, 1.0)
+    remarked, *_ = findings_of_match(replace(spoiled, remarks={1: "noisy"}), exposures, grid)
     assert remarked.sentence == "1_cal.fits: noisy."
 
 
 def test_nothing_to_say(no_match, exposures, grid):
-    assert lines_of(no_match, exposures, grid, 0.1) == []
+    assert lines_of(no_match, exposures, grid) == []
 
 
 def test_single_exposure(no_match, exposures, grid):
@@ -138,7 +138,7 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
         shift_errors=np.full(shifts.shape, 1e-3),
         components=np.zeros(n + n_good, dtype=int),
     )
-    first, *rest = lines_of(moved, many, grid, 0.1)
+    ((first, *rest),) = (finding.lines for finding in findings_of_match(moved, many, grid))
     assert first.startswith("30 of 61")
     assert first.endswith("The 10 farthest:")
     assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
@@ -155,7 +155,7 @@ def test_one_visit_aside_is_named_alone(exposures, match, grid):
         shift_errors=np.full((8, 2), 1e-3),
         components=np.zeros(8, dtype=int),
     )
-    (finding,) = findings_of_match(moved, many, grid, 0.1)
+    (finding,) = findings_of_match(moved, many, grid)
     assert finding.exposures == ("0_cal.fits", "1_cal.fits")
     assert finding.brief == "visit 0 is displaced by 1.41 pixels"
 
@@ -179,7 +179,7 @@ def test_backgrounds(match, exposures, grid):
     )
     assert "uncertain by 0.1 (level_error)" in slopes
     assert "background='plane' with subtract=True" in slopes
-    assert "plane_per='exposure'" in slopes
+    assert "plane_per_exposure" in slopes
     assert "gains of exposures differ by 0.50% (rms)" in gains
 
 
@@ -188,19 +188,15 @@ def test_visits_with_a_gradient_are_named(match, exposures, grid):
     gradients = np.array([(1e-6, 0.0), (1e-4, 0.0), (3e-4, 4e-4), (0.0, 0.0)])
     uneven = with_backgrounds(match, sigmas={"visit gradient": 1e-4}, gradients=gradients)
     seen = [replace(e, detector="MIRI") for e in exposures]
-    (finding,) = findings_of_match(uneven, seen, grid, 1.0)
+    finding, _ = findings_of_match(uneven, seen, grid)
     assert finding.brief == "visit 002 has a gradient of 0.06 per arcmin"
     assert finding.exposures == ("2_cal.fits",)
     assert finding.details == ("visit 002: gradient of 0.06 per arcmin",)
     seen[0] = replace(seen[0], detector="MIRI2")
-    (finding,) = findings_of_match(uneven, seen, grid, 1.0)
+    finding, _ = findings_of_match(uneven, seen, grid)
     assert finding.brief.startswith("visit 002 MIRI has")
-    (finding,) = findings_of_match(
-        replace(uneven, backgrounds=replace(uneven.backgrounds, gradients=np.zeros((4, 2)))),
-        seen,
-        grid,
-        1.0,
-    )
+    flat = replace(uneven, backgrounds=replace(uneven.backgrounds, gradients=np.zeros((4, 2))))
+    finding, _ = findings_of_match(flat, seen, grid)
     assert finding.brief == "backgrounds have gradients"
 
 

@@ -22,6 +22,8 @@ __all__ = [
 
 # A shift below this many sigma is not significant.
 SIGNIFICANCE = 5.0
+# Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
+DISPLACED = 0.1
 # Exposures out of place that are listed.
 LISTED = 10
 # Share of the largest gradient of a visit from which on another is named.
@@ -113,9 +115,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def findings_of_match(
-    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
-) -> list[Finding]:
+def findings_of_match(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[Finding]:
     """Collect warnings: components, bad overlaps, and exposures out of place.
 
     Parameters
@@ -126,8 +126,6 @@ def findings_of_match(
         The exposures, in the same order.
     grid : Grid
         The grid.
-    threshold : float
-        Shift in native pixels from which on an exposure is displaced.
 
     Returns
     -------
@@ -142,7 +140,7 @@ def findings_of_match(
         *_open_loops(match),
         *_spoiled_overlaps(match, exposures),
         *_lyot_ties(match),
-        *_misaligned_exposures(match, exposures, grid, threshold),
+        *_misaligned_exposures(match, exposures, grid),
     ]
 
 
@@ -239,7 +237,7 @@ def _uneven_backgrounds(match: Match, exposures: Sequence[Exposure], grid: Grid)
         if match.backgrounds.planes:
             remedy = "the planes that are subtracted leave less of them"
         if "exposure gradient" in sigmas:
-            remedy += "; plane_per='exposure' those of single exposures"
+            remedy += "; background='plane_per_exposure' those of single exposures"
         sentence = (
             f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
             f"{uncertain}, and steps remain at the edges of overlaps; {remedy}."
@@ -405,21 +403,19 @@ def _worst_overlaps(pairs: list[tuple[float, list[str], PairResult]], how: str) 
     )
 
 
-def _misaligned_exposures(
-    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
-) -> list[Finding]:
+def _misaligned_exposures(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[Finding]:
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     shifts = _from_the_median(match)
     length = np.hypot(*shifts.T)
     error = np.hypot(*match.levels.shift_errors.T)
-    far = np.flatnonzero((length * pixels > threshold) & (length > SIGNIFICANCE * error))
+    far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
     if not far.size:
         return []
     on_sky = shifts @ grid.sky_axes.T
     far = far[np.argsort(-length[far], kind="stable")]
     more = f" The {LISTED} farthest:" if far.size > LISTED else ""
     sentence = (
-        f"{far.size} of {len(exposures)} exposures are displaced by more than {threshold:g} pixels "
+        f"{far.size} of {len(exposures)} exposures are displaced by more than {DISPLACED:g} pixels "
         f"from where most lie; run tweakreg again.{more}"
     )
     details = (

@@ -212,8 +212,8 @@ def read_levels(
         if max(times[name], times_listed[name]) > 1:
             where = str(path) if times_listed[name] > 1 else "the input"
             raise ValueError(
-                f"{name}: more than once in {where}, so that its level in fixed={str(path)!r} is "
-                "not clear; leave one of them."
+                f"{name}: more than once in {where}, so that its level in reference={str(path)!r} "
+                "is not clear; leave one of them."
             )
     rows = {name: k for k, name in enumerate(listed)}
     row = np.array([rows.get(name, -1) for name in wanted])
