@@ -15,7 +15,7 @@ SUBJECT = re.compile(r"\W*(what|those|these|of which)\b", re.I)
 WORDS = re.compile(r"\b(found|told|shown|kin|news|look|doubt|unlike|spread|lost|doubled)\b", re.I)
 ALL = [*Path().glob("[!L]*.rst"), *Path("docs").rglob("[!_]*.rst"), *Path("src").rglob("*.py")]
 ROLE = re.compile(r":[\w:]+:`[^`]*`")
-CODE = nodes.literal | nodes.math | nodes.emphasis
+CODE = nodes.literal | nodes.math | nodes.emphasis | nodes.title_reference
 QUIET = {"report_level": 5, "halt_level": 5, "file_insertion_enabled": False}
 
 
