@@ -1,7 +1,7 @@
-"""Sections of the API from the modules that a package has.
+"""Sections of the API from the modules of a package.
 
-``.. modules:: NAME`` documents all public modules of the package NAME, without those of its
-sub-packages, so that no module is missing and no list has to be kept.
+``.. modules:: NAME`` documents all public modules of the package NAME, except for modules of its
+sub-packages. No list of modules has to be maintained.
 """
 
 from importlib import import_module
