@@ -92,7 +92,7 @@ def test_page(tmp_path, monkeypatch, capsys):
     assert "0 failed" in printed
     assert "Matched: 6 of 6 exposures" in printed
     assert Path("first-look/stephans-quintet_skymatch_report.html").is_file()
-    assert not list(Path("first-look").glob("*.fits"))
+    assert not list(Path("first-look").glob("*_skymatch.fits"))
     exec(compile(last, str(PAGE), "exec"), namespace)
     assert Path("mosaic/stephans-quintet_i2d.fits").is_file()
     assert Path("mosaic/stephans-quintet_skymatch_report.html").is_file()
