@@ -333,8 +333,8 @@ def test_exposure_full_of_hits_is_remarked_and_left_out_of_the_mean():
     assert list(result.remarks) == [4]
     others = np.arange(9) != 4
     assert result.levels.values[others].sum() == pytest.approx(0.0, abs=1e-9)
-    # Five times the asymmetry is the bias of its offsets.
-    assert result.levels.errors[4] == pytest.approx(0.05, rel=0.1)
+    # Twice the asymmetry is the bias of its offsets.
+    assert result.levels.errors[4] == pytest.approx(0.02, rel=0.1)
 
 
 def test_nothing_overlaps():

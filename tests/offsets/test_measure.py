@@ -7,6 +7,7 @@ import pytest
 from offsets.makers import make_frame, make_pair, make_tile, measure
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
+from jwst_mosaic_skymatch.offsets.regression import robust_regression
 from jwst_mosaic_skymatch.offsets.results import Shift
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.offsets.trends import Region
@@ -135,8 +136,18 @@ def test_hits_of_one_tile():
     pair = measure(hit, second).quality
     # Of the heights, a fifth is within the cutoff at four times the noise of 0.028.
     assert pair.excess == pytest.approx((0.04 * 0.78, 0.0), abs=0.005)
-    # Huber's mean moves by up to 1.5 times the noise for each hit.
-    assert pair.asymmetry == pytest.approx(0.04 * 1.5 * 0.028, rel=0.3)
+
+
+def test_asymmetry_is_the_change_of_the_offset_with_half_the_cutoff():
+    rng = np.random.default_rng(5)
+    n, noise, share, largest = 400_000, 0.1, 0.05, 2.0
+    values = rng.normal(0.0, noise, n) + rng.uniform(0.0, largest, n) * (rng.random(n) < share)
+    values, flat = values.astype(np.float32), np.zeros(n, dtype=np.float32)
+    fit = robust_regression(values, flat[None][:0], flat + np.float32(noise**2), flat)
+    # A constant density of hits has the bias density x cutoff^2 / 6, and a quarter with half of it.
+    bias = share / largest * (4.685 * noise) ** 2 / 6.0
+    assert fit.coefficients[0] == pytest.approx(bias, rel=0.3)
+    assert fit.asymmetry == pytest.approx(0.75 * bias, rel=0.3)
 
 
 def test_faint_afterglow_of_some_blocks():

@@ -15,12 +15,14 @@ LARGEST_FACTOR = 16.0
 # Share of cells that stick out of all partners from which on an exposure is full of hits; usual is
 # 0.002.
 LARGEST_SHARE = 0.03
-# Bias of an offset in units of its change when the cutoff is halved: 3 to 6 for pixels hit by
-# exponential energies, 1.3 if their density were constant up to the cutoff.
-BIAS_OF_HITS = 5.0
-# Scatter of that change by noise, in errors of the offset, and the multiple of it up to which it is
-# taken for noise.
-ASYMMETRY_NOISE, SIGNIFICANCE = 0.4, 3.0
+# Bias of an offset in units of its asymmetry: 1.4 to 4 for exponential energies of 1 to 30 standard
+# deviations in 1 to 40 % of the cells, the median 2.
+BIAS_OF_HITS = 2.0
+# Share of an exposure in a pair from which on the pair counts: in the mean of a stack hits are cut.
+LEAST_PART = 0.99
+# Scatter of the asymmetry by noise, in errors of the offset, and the multiple of it up to which it
+# is taken for noise.
+ASYMMETRY_NOISE, SIGNIFICANCE = 0.64, 3.0
 
 NOISY = (
     "its pixels scatter {ratio:.3g} times as much around other exposures as these among "
@@ -47,8 +49,8 @@ def hits_of(
     Returns
     -------
     hits : ndarray, shape (n,)
-        Share of cells above the cutoff minus that below: lower median over the pairs that an
-        exposure dominates a side of.
+        Share of cells above the cutoff minus that below: lower median over the pairs in which an
+        exposure is alone on a side.
     biases : ndarray, shape (n,)
         Bias of its offsets, MJy/sr: lower median over the same pairs, but not below zero.
     """
@@ -61,7 +63,8 @@ def hits_of(
     for k in range(n):
         own = slice(*columns.indptr[k : k + 2])
         rows, share = columns.indices[own], columns.data[own]
-        rows, sign = rows[np.abs(share) > 0.5], np.sign(share[np.abs(share) > 0.5])
+        alone = np.abs(share) > LEAST_PART
+        rows, sign = rows[alone], np.sign(share[alone])
         if rows.size:
             values = sign[:, None] * measured[rows]
             result[k] = np.quantile(values, 0.5, axis=0, method="lower")

@@ -94,7 +94,7 @@ class PairQuality:
     noise_ratio : float
         Variance of the cells over that by quoted errors, or by unit errors of all pixels.
     asymmetry : float
-        Offset with Huber's weights minus that with half the cutoff of the biweight, MJy/sr:
+        Change of the offset when the cutoff of the biweight is doubled to its value, MJy/sr:
         positive for hits of the first tile.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.

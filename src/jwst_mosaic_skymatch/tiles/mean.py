@@ -108,7 +108,9 @@ def robust_mean(tiles: Sequence[Tile], levels: Sequence[float] | np.ndarray) -> 
 def _deviations(tile: Tile, level: float, mean: Tile) -> tuple[np.ndarray, np.ndarray]:
     """Compare a tile with the mean of the others.
 
-    A mask of the cells that others cover as well, and the distances in standard deviations.
+    A mask of the cells that others cover as well, and the distances in standard deviations of the
+    tile: in those of the distance, two tiles would keep hits up to a higher cutoff than six, and
+    the bias by faint hits would depend on the number of tiles.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * _relative_weight(tile, mean.noise)
@@ -132,7 +134,7 @@ def _deviations(tile: Tile, level: float, mean: Tile) -> tuple[np.ndarray, np.nd
     factor = measure_factor(residual[sample], variance[sample], slope[sample])
     residual /= np.sqrt(variance * factor(slope))
     scale = np.float32(scale_of(residual[sample]))
-    return shared, residual / scale if scale else np.zeros_like(residual)
+    return shared, residual * np.sqrt(longer) / scale if scale else np.zeros_like(residual)
 
 
 def _robust_weight(tile: Tile, shared: np.ndarray, deviation: np.ndarray) -> np.ndarray:
