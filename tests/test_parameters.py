@@ -11,13 +11,10 @@ def check(**parameters):
 
 
 def test_grouping_of_the_prototype():
-    """None, as scripts for the prototype of 2023 have it, is the grouping with that name."""
-    assert PixelSkyMatchStep(grouping=None).grouping == "none"
-    step = PixelSkyMatchStep()
-    step.grouping = None
-    assert step.grouping == "none"
+    """None, as scripts for the prototype of 2023 have it, is accepted by every way in."""
+    assert PixelSkyMatchStep(grouping=None).get_pars()["grouping"] is None
     pipeline = PixelSkyMatchImage3Pipeline(steps={"skymatch": {"grouping": None}})
-    assert pipeline.skymatch.grouping == "none"
+    assert pipeline.skymatch.grouping is None
 
 
 def test_defaults_go_together():
@@ -80,8 +77,14 @@ def test_replaced_parameters_may_have_the_value_of_today():
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
-    [("half", ("half", None)), ("tcp://host:8786", ("1", "tcp://host:8786"))],
+    ("given", "skymethod", "expected"),
+    [
+        ("half", "match", ("half", None)),
+        (2, "global+match", ("2", None)),
+        ("tcp://host:8786", "match", ("1", "tcp://host:8786")),
+        ("half", "local", ("1", None)),
+    ],
 )
-def test_cores_or_a_scheduler(given, expected):
-    assert workers_of(given) == expected
+def test_cores_or_a_scheduler(given, skymethod, expected):
+    parameters = {"maximum_cores": given, "skymethod": skymethod}
+    assert workers_of(parameters) == expected

@@ -196,7 +196,7 @@ ERRORS = {
     "other unit": ({"reference": "jansky.fits"}, ValueError, "is Jy, but MJy/sr in the exp"),
     "no table": ({"reference": "nowhere.ecsv"}, FileNotFoundError, "nowhere.ecsv: no such table"),
     "no ECSV": ({"reference": "text.ecsv"}, ValueError, "cannot be read as a table"),
-    "no columns": ({"reference": "columns.ecsv"}, ValueError, "no column level and level_error"),
+    "no columns": ({"reference": "columns.ecsv"}, ValueError, "no column level;"),
     "unit of table": ({"reference": "unit.ecsv"}, ValueError, "no numbers in the unit"),
     "text as levels": ({"reference": "words.ecsv"}, ValueError, "no numbers in the unit"),
     "other exposures": ({"reference": "others.ecsv"}, ValueError, "no level of any exposure"),

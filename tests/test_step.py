@@ -165,7 +165,7 @@ def test_exposure_without_a_good_pixel_is_skipped(models, caplog, skymethod):
     models[3].dq[...] = dqflags.pixel["DO_NOT_USE"]
     levels = levels_of(run(models, skymethod=skymethod))
     assert np.flatnonzero(np.isnan(levels)).tolist() == [3]
-    assert "No level could be found for 1 of 6 exposures" in caplog.text
+    assert "No level could be measured for 1 of 6 exposures" in caplog.text
     if skymethod == "match":
         np.testing.assert_allclose(np.delete(levels - SKIES + 100.0, 3), 0.0, atol=2e-5)
 

@@ -91,12 +91,6 @@ def test_parameter(name):
     assert page["mark"] == (None if name not in OURS else "changed" if known else "new")
 
 
-def test_spec_holds_what_the_step_has():
-    step = PixelSkyMatchStep()
-    for name, expected in EXPECTED.items():
-        assert str(getattr(step, name)) == expected["default"]
-
-
 # --- tables of pages --------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Models of exposures: borrowing, checks, pixels, footprints."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,7 @@ from stcal.alignment.util import sregion_to_footprint
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary, LibraryError
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
 from jwst_mosaic_skymatch.exposures.pixels import Pixels, check_shapes
 from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 
@@ -25,6 +25,7 @@ __all__ = [
     "read_footprint",
     "read_skies",
     "unreadable",
+    "unwritable",
     "wcs_footprint",
 ]
 
@@ -65,12 +66,15 @@ def borrowed(
     try:
         yield model
     finally:
-        library.shelve(model, index, modify=modify)
+        try:
+            library.shelve(model, index, modify=modify)
+        except OSError as error:
+            raise unwritable(error) from None
 
 
 def each_model(
     library: AbstractModelLibrary,
-    exposures: Sequence[Exposure],
+    exposures: Exposures,
     function: Callable[[Exposure, JwstDataModel], _Result],
     *,
     modify: bool = False,
@@ -107,9 +111,9 @@ def each_model(
                 check_model(model, exposure.name)
                 results.append(function(exposure, model))
             if library.on_disk:
-                # See `~jwst_mosaic_skymatch.exposures.loading.frozen_objects`.
+                # 25 MB of MIRI stay until garbage is collected, as a WCS refers to itself.
                 del model
-                gc.collect()
+                gc.collect(1)
     return results
 
 
@@ -118,6 +122,14 @@ def unreadable(path: str | Path, error: Exception) -> OSError:  # numpydoc ignor
     return OSError(
         f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
         "or remove it from the input."
+    )
+
+
+def unwritable(error: OSError) -> OSError:  # numpydoc ignore=PR01,RT01
+    """Make the OSError for a working directory without room for temporary copies."""
+    return OSError(
+        f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
+        "copies of the exposures go there: make room, or run the step in another."
     )
 
 
@@ -157,7 +169,7 @@ def check_model(model: JwstDataModel, filename: str) -> None:
 
 
 def read_skies(  # numpydoc ignore=PR01,RT01
-    library: AbstractModelLibrary, exposures: Sequence[Exposure], statistic: SkyStatistic
+    library: AbstractModelLibrary, exposures: Exposures, statistic: SkyStatistic
 ) -> np.ndarray:
     """Measure the level of each exposure's own good pixels, MJy/sr; NaN if there are none."""
     return np.array(

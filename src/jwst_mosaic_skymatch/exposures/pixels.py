@@ -78,7 +78,7 @@ class FilePixels:
                 f"{self.path}: cannot be read ({error}); every process needs to see the file "
                 "under this path."
             ) from None
-        assert data is not None  # its model was looked at
+        assert data is not None  # its model was opened before
         check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
         return Pixels(data=data, dq=dq, err=err)
 

@@ -43,17 +43,10 @@ class SkyStatistic:
     ) -> float:  # numpydoc ignore=PR01,RT01
         """Measure the level of the good pixels of an image, MJy/sr; NaN if there are none."""
         values = data[good_pixels(data, dq, good_bits=self.good_bits)]
-        level, _ = clipped_statistic(
-            values,
-            self.skystat,
-            lower=self.lower,
-            upper=self.upper,
-            nclip=self.nclip,
-            lsigma=self.lsigma,
-            usigma=self.usigma,
-            binwidth=self.binwidth,
-        )
-        return level
+        options = {
+            name: v for name, v in vars(self).items() if name not in ("skystat", "good_bits")
+        }
+        return clipped_statistic(values, self.skystat, **options)[0]
 
 
 def clipped_statistic(

@@ -1,16 +1,16 @@
 """Pixels of an exposure that are left out of the matching, beyond the bad ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from gwcs import WCS
 
 from jwst_mosaic_skymatch.exposures.areas import Area
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
-from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.regions import lyot_window
-from jwst_mosaic_skymatch.tiles.windows import Shape
+from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
 
@@ -41,38 +41,38 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, exposure: Exposure, wcs: WCS, pixel_map: PixelMap
+    exclusion: Exclusion, regions: Sequence[Bounds | None], wcs: WCS, shape: Shape
 ) -> ExcludedPixels | None:
-    """Find the pixels of an exposure that are left out.
+    """Mark the pixels of an exposure that are left out.
 
     Parameters
     ----------
     exclusion : Exclusion
-        The parts to leave out.
-    exposure : Exposure
-        Its metadata.
+        The parts to leave out, beside pixels outside of the bounding box of the WCS.
+    regions : sequence of tuple of int or None
+        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
-    pixel_map : PixelMap
-        Its shape and bounding box.
+    shape : tuple of int
+        Its shape (ny, nx).
 
     Returns
     -------
     ExcludedPixels or None
         The pixels; None if there are none.
     """
-    shape, in_area = pixel_map.shape, False
-    excluded = np.zeros(shape, dtype=bool)
-    if exclusion.edge_trim:
-        rows, columns = (
-            slice(within.start + exclusion.edge_trim, max(within.stop - exclusion.edge_trim, 0))
-            for within in pixel_map.inside
-        )
-        excluded[:] = True
-        excluded[rows, columns] = False
-    lyot = lyot_window(exposure, shape) if exclusion.miri_lyot == "mask" else None
+    box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
+    limits = box.bounding_box(order="F") if box else ((0, shape[1] - 1), (0, shape[0] - 1))
+    columns, rows = (
+        slice(max(ceil(low), 0) + trim, max(min(floor(high) + 1, n) - trim, 0))
+        for (low, high), n in zip(limits, shape[::-1], strict=True)
+    )
+    excluded = np.ones(shape, dtype=bool)
+    excluded[rows, columns] = False
+    lyot = regions[-1] if exclusion.miri_lyot == "mask" else None
     if lyot is not None:
-        excluded[lyot] = True
+        x_min, x_max, y_min, y_max = lyot
+        excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.area is not None:
         inside = pixels_in_area(exclusion.area, wcs, shape)
         in_area = bool(inside.any())
@@ -81,7 +81,7 @@ def excluded_pixels(
 
 
 def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
-    """Find the pixels whose centres lie in an area.
+    """Mark the pixels whose centres lie in an area.
 
     Parameters
     ----------
@@ -106,6 +106,6 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
         return inside
     columns = np.arange(nx)
     for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
-        x, y = np.moveaxis(pixel_map.at(columns, rows), -1, 0)
+        x, y = np.moveaxis(pixel_map.coordinates(rows) + pixel_map.bounds[::2], -1, 0)
         inside[rows] = plane.contains(x, y, *np.meshgrid(columns, rows))
     return inside
