@@ -54,7 +54,7 @@ REPLACED_SPEC = "\n        ".join(
 
 
 def take_hooked_parameters(hook: Step) -> None:
-    """Give a post-hook of a skipped stock step the parameters of that step.
+    """Copy the parameters of a skipped stock step to its post-hook.
 
     Parameters
     ----------
@@ -136,8 +136,19 @@ def _check_planes(parameters: Parameters) -> None:
         )
 
 
-def is_table(reference: Any) -> bool:  # numpydoc ignore=PR01,RT01
-    """Decide by its extension whether a reference is a table of levels."""
+def is_table(reference: Any) -> bool:
+    """Decide by its extension whether a reference is a table of levels.
+
+    Parameters
+    ----------
+    reference : str or path
+        The reference.
+
+    Returns
+    -------
+    bool
+        Whether it is a table.
+    """
     return str(reference).lower().endswith(".ecsv")
 
 

@@ -22,8 +22,21 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
     step_defs: ClassVar = {**Image3Pipeline.step_defs, "skymatch": PixelSkyMatchStep}
 
     @classmethod
-    def call(cls, *args: Any, **kwargs: Any) -> Any:  # numpydoc ignore=PR01,RT01
-        """Make a pipeline and run it; see `stpipe.Step.call`."""
+    def call(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make a pipeline and run it; see `stpipe.Step.call`.
+
+        Parameters
+        ----------
+        *args
+            As for `run`.
+        **kwargs
+            Parameters of the pipeline.
+
+        Returns
+        -------
+        object
+            See `run`.
+        """
         # Here too, since the first exposure is opened to choose the parameters in CRDS.
         args = tuple(map(_as_jwst_takes_it, args))
         for inputs in args:
@@ -36,12 +49,12 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         Parameters
         ----------
         *args
-            One argument: what ``Image3Pipeline`` takes, a path, or an iterable of paths or models.
+            One argument: any input of ``Image3Pipeline``, a path, or an iterable of paths or models.
 
         Returns
         -------
         object
-            What ``Image3Pipeline`` returns.
+            The value of ``Image3Pipeline``.
 
         Raises
         ------
@@ -56,8 +69,14 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         return super().run(*args)
 
     @classmethod
-    def get_config_reftype(cls) -> str:  # numpydoc ignore=RT01
-        """Name the stock pipeline's parameters in CRDS, with which the other steps run."""
+    def get_config_reftype(cls) -> str:
+        """Name the stock pipeline's parameters in CRDS, with which the other steps run.
+
+        Returns
+        -------
+        str
+            The type of the reference file.
+        """
         return "pars-image3pipeline"
 
 

@@ -117,7 +117,7 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
     OSError
         If the table or image cannot be read.
     ValueError
-        If there is neither a member or visit nor a file of that name, or the file is no table of
+        If there is neither a member or visit nor a file of that name. If the file is no table of
         levels of these exposures and no image of the sky.
     """
     exposures, reference = step_input.exposures, parameters["reference"]
@@ -141,7 +141,7 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
 
 
 def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -> Matched:
-    """Take levels from a list, or from each exposure's own pixels.
+    """Read levels from a list, or measure each exposure's own pixels.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import __version__, run
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, light_loading, open_input
-from jwst_mosaic_skymatch.exposures.metadata import Exposures, check_exposures, check_rerun
+from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
 from jwst_mosaic_skymatch.levels.absolute import add_global_level
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.parameters import (
@@ -43,7 +43,7 @@ from jwst_mosaic_skymatch.report.result import (
 
 __all__ = ["PixelSkyMatchStep"]
 
-# A child of "stpipe" is shown standalone and inside any pipeline; a logger
+# A child of "stpipe" is printed standalone and inside any pipeline; a logger
 # named after this package would be silent inside calwebb_image3.
 log = logging.getLogger("stpipe.pixel_skymatch")
 
@@ -155,7 +155,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     @classmethod
     def build_config(cls, input: Any, **kwargs: Any) -> Any:
-        """Leave the input alone: stpipe would open it, for a look into CRDS."""
+        """Keep stpipe from opening the input, which it does to choose parameters in CRDS."""
         return super().build_config(None, **kwargs)
 
     def save_model(self, model: Any, suffix: str | None = None, *args: Any, **kwargs: Any) -> Any:
@@ -164,7 +164,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         Parameters
         ----------
         model : model or `~jwst.datamodels.library.ModelLibrary`
-            What to save.
+            The models.
         suffix, *args, **kwargs
             As for stpipe's method.
 
@@ -265,7 +265,11 @@ class PixelSkyMatchStep(SkyMatchStep):
         saved_grid = grid if self.save_diagnostics else None
         if saved_grid:
             files.save_tiles(self._product_path, match.stacks, saved_grid, unit)
-            self._save_skylist(path("skylist", "txt"), exposures, levels, match)
+            try:
+                skylist = tables.write_skylist(exposures, match, levels, self._stem)
+                files.save_text(path("skylist", "txt"), skylist)
+            except ValueError as error:
+                self._warn([messages.Finding(f"No skylist is saved: {error}")])
         totals = levels + levels_before(exposures, subtract=self.subtract)
         result = MatchResult(
             product=name,
@@ -285,21 +289,6 @@ class PixelSkyMatchStep(SkyMatchStep):
             files.save_table(path("skymatch_pairs", "ecsv"), result.pairs)
             save_report(path("skymatch_report", "html"), result)
         return result
-
-    def _save_skylist(
-        self, path: str, exposures: Exposures, levels: np.ndarray, match: Match
-    ) -> None:
-        """Save levels for the stock step, if they suffice for it."""
-        remedy = "give exposures file names that differ"
-        try:
-            if any(match.backgrounds.planes):
-                remedy = "use background='constant'"
-                raise ValueError("levels alone are not what planes need.")
-            text = tables.write_skylist(exposures, levels, match.levels.reasons, self._stem)
-        except ValueError as error:
-            self._warn([messages.no_skylist(str(error), remedy)])
-        else:
-            files.save_text(path, text)
 
     # --- small parts -----------------------------------------------------
 

@@ -8,6 +8,7 @@ from astropy import units as u
 from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.levels.results import unmatched
 from jwst_mosaic_skymatch.products.files import save_table
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
@@ -17,6 +18,7 @@ from jwst_mosaic_skymatch.products.tables import (
     values_of,
     write_skylist,
 )
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
 SLOPE = u.Unit("MJy/sr") / u.arcmin
 
@@ -156,7 +158,8 @@ def test_list_that_is_written_can_be_read(tmp_path):
     levels = np.array([1 / 3, np.nan, -1e-17])
     exposures = named("a_cal.fits", "b_cal.fits", "c_cal.fits")
     path = tmp_path / "sky.txt"
-    path.write_text(write_skylist(exposures, levels, ["", "no overlap", ""], stem))
+    match = unmatched(levels, ("", "no overlap", ""))
+    path.write_text(write_skylist(exposures, match, levels, stem))
     assert read_skylist(path, exposures, stem).tolist() == [1 / 3, 0.0, -1e-17]
     assert "# No level: no overlap\nb_cal.fits 0.0\n" in path.read_text()
 
@@ -171,5 +174,12 @@ def test_list_that_is_written_can_be_read(tmp_path):
     ],
 )
 def test_names_that_no_list_can_hold(names, message):
+    levels = np.zeros(len(names))
     with pytest.raises(ValueError, match=message):
-        write_skylist(named(*names), np.zeros(len(names)), [""] * len(names), stem)
+        write_skylist(named(*names), unmatched(levels, ("",) * len(names)), levels, stem)
+
+
+def test_levels_beside_planes_make_no_list(no_match, exposures):
+    planes = replace(no_match.backgrounds, planes=(PixelPlane(0.0, 0.0, 1.0, 0.0),))
+    with pytest.raises(ValueError, match="not enough beside planes"):
+        write_skylist(exposures, replace(no_match, backgrounds=planes), np.zeros(4), stem)

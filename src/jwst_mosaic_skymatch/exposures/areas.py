@@ -23,8 +23,21 @@ LARGEST_ANGLE = 45.0 * u.deg
 REMEDY = "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
 
 
-def tangent_plane(ra: float, dec: float, scale: float) -> WCS:  # numpydoc ignore=PR01,RT01
-    """Make the WCS of a plane that touches the sky at some RA and Dec, north up (all degrees)."""
+def tangent_plane(ra: float, dec: float, scale: float) -> WCS:
+    """Make the WCS of a plane that touches the sky, north up.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Where it touches the sky, ICRS degrees.
+    scale : float
+        Side of a pixel, degrees.
+
+    Returns
+    -------
+    `~astropy.wcs.WCS`
+        The WCS; its pixel (1, 1) of FITS, or (0, 0), is half a pixel beside the point.
+    """
     plane = WCS(naxis=2)
     plane.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     plane.wcs.crval = [ra, dec]
@@ -83,20 +96,51 @@ class MaskArea:
     image: np.ndarray
     wcs: WCS
 
-    def on_plane(self, ra: float, dec: float) -> "MaskArea":  # numpydoc ignore=PR01,RT01
-        """Return the mask itself; see `RegionArea.on_plane`."""
+    def on_plane(self, ra: float, dec: float) -> "MaskArea":
+        """Return the mask itself; see `RegionArea.on_plane`.
+
+        Parameters
+        ----------
+        ra, dec : float
+            Without effect.
+
+        Returns
+        -------
+        MaskArea
+            The mask.
+        """
         return self
 
-    def from_sky(  # numpydoc ignore=PR01,RT01
-        self, ra: np.ndarray, dec: np.ndarray
-    ) -> Sequence[np.ndarray]:
-        """Project RA and Dec (ICRS, degrees) to pixels; NaN beyond the projection."""
+    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
+        """Project the sky to pixels.
+
+        Parameters
+        ----------
+        ra, dec : ndarray
+            ICRS degrees.
+
+        Returns
+        -------
+        x, y : ndarray
+            Pixels, 0-based; NaN beyond the projection.
+        """
         return self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
 
-    def contains(  # numpydoc ignore=PR01,RT01
+    def contains(
         self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
     ) -> np.ndarray:
-        """Return the value of the pixel that each point lies in; see `RegionPlane.contains`."""
+        """Return the value of the pixel that each point lies in.
+
+        Parameters
+        ----------
+        x, y, column, row : ndarray
+            See `RegionPlane.contains`.
+
+        Returns
+        -------
+        ndarray of bool
+            True in the area.
+        """
         ny, nx = self.image.shape
         inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
         inside[inside] = self.image[np.rint(y[inside]).astype(int), np.rint(x[inside]).astype(int)]
@@ -156,17 +200,27 @@ class RegionPlane:
     wcs : `~astropy.wcs.WCS`
         From the plane to the sky.
     regions : sequence of tuple of (`~regions.PixelRegion`, bool, bool)
-        The regions in their order; whether each is drawn on the plane, or else on the detector;
-        and whether it is added to the area, or else removed from it.
+        The regions in their order. The first flag is True for one that is drawn on the plane, False
+        for one on the detector. The second is True for one that is added to the area, False for
+        one that is removed from it.
     """
 
     wcs: WCS
     regions: Sequence[tuple[Any, bool, bool]]
 
-    def from_sky(  # numpydoc ignore=PR01,RT01
-        self, ra: np.ndarray, dec: np.ndarray
-    ) -> Sequence[np.ndarray]:
-        """Project RA and Dec (ICRS, degrees) to coordinates x, y on the plane."""
+    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
+        """Project the sky to the plane.
+
+        Parameters
+        ----------
+        ra, dec : ndarray
+            ICRS degrees.
+
+        Returns
+        -------
+        x, y : ndarray
+            Places on the plane.
+        """
         return self.wcs.wcs_world2pix(ra, dec, 0)
 
     def contains(

@@ -109,8 +109,9 @@ def as_association(inputs: Any) -> Any:
     Returns
     -------
     object
-        Text for the path of an association, an association for one file and for any iterable of
-        files (jwst opens all files of a list at once), a list for other iterables; else the input.
+        Text for the path of an association, and a list for an iterable of models. One file, or any
+        iterable of files, becomes an association: jwst opens all files of a list at once. The input
+        itself in other cases.
     """
     if isinstance(inputs, Mapping):
         return dict(inputs)
@@ -150,18 +151,34 @@ def check_files(inputs: Any) -> None:
             _read_file(member["expname"])
 
 
-def expand(path: str | PathLike[str]) -> Path:  # numpydoc ignore=PR01,RT01
-    """Expand ``~`` and environment variables in a path."""
+def expand(path: str | PathLike[str]) -> Path:
+    """Expand ``~`` and environment variables in a path.
+
+    Parameters
+    ----------
+    path : str or path
+        The path.
+
+    Returns
+    -------
+    Path
+        The expanded path.
+    """
     return Path(expandvars(expanduser(fspath(path))))
 
 
 @contextmanager
-def light_loading() -> Iterator[None]:  # numpydoc ignore=YD01
+def light_loading() -> Iterator[None]:
     """Load exposures with fewer checks and collections of garbage: a fifth of the time of a run.
 
     The WCS was checked against the schemas of ASDF when it was written. A model is tens of
     thousands of objects that refer to each other; the default thresholds have all models in
     memory searched for garbage every few models.
+
+    Yields
+    ------
+    None
+        Afterwards the settings are as before.
     """
     before = gc.get_threshold()
     gc.set_threshold(*THRESHOLDS)

@@ -97,13 +97,23 @@ class Exposure:
 Exposures = Sequence[Exposure]
 
 
-def read_exposure(  # numpydoc ignore=PR01,RT01
-    index: int, expname: str, get: Callable[[str], Any]
-) -> Exposure:
+def read_exposure(index: int, expname: str, get: Callable[[str], Any]) -> Exposure:
     """Describe an exposure by its metadata.
 
-    ``get`` takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
-    None. Where no file name is among them, the association's name for the exposure is taken.
+    Parameters
+    ----------
+    index : int
+        Position in the library.
+    expname : str
+        Its name in the association, which counts where no file name is known.
+    get : callable
+        Takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
+        None.
+
+    Returns
+    -------
+    Exposure
+        The exposure.
     """
     filename = Path(get("meta.filename") or expname).name
     metadata = {name: get(f"meta.{path}") for name, path in PATHS.items()}
@@ -111,7 +121,7 @@ def read_exposure(  # numpydoc ignore=PR01,RT01
 
 
 def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
-    """Give exposures with one file name different names, and sort them all.
+    """Name exposures with one file name differently, and sort them all.
 
     Parameters
     ----------
@@ -199,8 +209,19 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
             )
 
 
-def describe_differences(exposures: Exposures) -> list[str]:  # numpydoc ignore=PR01,RT01
-    """Describe differences of filters and pixel areas, a sentence for each."""
+def describe_differences(exposures: Exposures) -> list[str]:
+    """Describe differences of filters and pixel areas.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of str
+        A sentence for each kind.
+    """
     filters = [
         f"{difference} other exposures; levels of different filters are not comparable where the "
         "sky has structure."
@@ -273,7 +294,7 @@ def group_labels(exposures: Exposures, grouping: str) -> list[str]:
 
 
 def family_names(exposures: Exposures) -> list[str]:
-    """Give one name to exposures whose backgrounds may have one gradient.
+    """Name alike the exposures whose backgrounds may have one gradient.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def each_model(
     Returns
     -------
     list
-        What the function returns for each.
+        Its value for each.
 
     Raises
     ------
@@ -117,16 +117,40 @@ def each_model(
     return results
 
 
-def unreadable(path: str | Path, error: Exception) -> OSError:  # numpydoc ignore=PR01,RT01
-    """Make the OSError that says which file cannot be read, why, and what to do."""
+def unreadable(path: str | Path, error: Exception) -> OSError:
+    """Make the error for a file that cannot be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    error : Exception
+        Error of the attempt to read it.
+
+    Returns
+    -------
+    OSError
+        The error, with its cause and a remedy.
+    """
     return OSError(
         f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
         "or remove it from the input."
     )
 
 
-def unwritable(error: OSError) -> OSError:  # numpydoc ignore=PR01,RT01
-    """Make the OSError for a working directory without room for temporary copies."""
+def unwritable(error: OSError) -> OSError:
+    """Make the error for a working directory without room for temporary copies.
+
+    Parameters
+    ----------
+    error : OSError
+        Error of the attempt to write one.
+
+    Returns
+    -------
+    OSError
+        The error, with its cause and a remedy.
+    """
     return OSError(
         f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
         "copies of the exposures go there: make room, or run the step in another."
@@ -168,19 +192,49 @@ def check_model(model: JwstDataModel, filename: str) -> None:
         raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
 
 
-def read_skies(  # numpydoc ignore=PR01,RT01
+def read_skies(
     library: AbstractModelLibrary, exposures: Exposures, statistic: SkyStatistic
 ) -> np.ndarray:
-    """Measure the level of each exposure's own good pixels, MJy/sr; NaN if there are none."""
+    """Measure the level of each exposure's own good pixels.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The models.
+    exposures : sequence of Exposure
+        The exposures.
+    statistic : SkyStatistic
+        The statistic of the pixels.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Levels, MJy/sr; NaN where there is no good pixel.
+    """
     return np.array(
         each_model(library, exposures, lambda _, model: statistic(model.data, model.dq))
     )
 
 
-def pixels_of(model: JwstDataModel, name: str) -> Pixels:  # numpydoc ignore=PR01,RT01
-    """Take data, flags and errors of a model as plain arrays, None for those that are not there.
+def pixels_of(model: JwstDataModel, name: str) -> Pixels:
+    """Return data, flags and errors of a model as plain arrays.
 
-    ``name`` is the exposure's, for the ValueError that their shapes may cause.
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The model.
+    name : str
+        Name of the exposure, for a message.
+
+    Returns
+    -------
+    Pixels
+        The arrays; None for flags or errors that are missing.
+
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
     """
     data = np.asarray(model.data)
     dq, err = (
@@ -191,16 +245,40 @@ def pixels_of(model: JwstDataModel, name: str) -> Pixels:  # numpydoc ignore=PR0
     return Pixels(data=data, dq=dq, err=err)
 
 
-def read_footprint(s_region: str | None) -> np.ndarray | None:  # numpydoc ignore=PR01,RT01
-    """Read RA and Dec (degrees) of corners, shape (n, 2), from S_REGION; None if unreadable."""
+def read_footprint(s_region: str | None) -> np.ndarray | None:
+    """Read the corners of an exposure from S_REGION.
+
+    Parameters
+    ----------
+    s_region : str or None
+        The keyword.
+
+    Returns
+    -------
+    ndarray, shape (n, 2), or None
+        RA and Dec, degrees; None if it cannot be read.
+    """
     try:
         return sregion_to_footprint(s_region)
     except (TypeError, ValueError):
         return None
 
 
-def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Find RA and Dec (degrees) of the corners of an exposure, shape (4, 2)."""
+def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
+    """Compute the corners of an exposure.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.wcs.WCS`
+        Its WCS.
+    shape : tuple of int
+        Its shape (ny, nx).
+
+    Returns
+    -------
+    ndarray, shape (4, 2)
+        RA and Dec, degrees.
+    """
     x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
     y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
     return np.stack(wcs(x, y, with_bounding_box=False), axis=1)

@@ -120,8 +120,14 @@ class ExcludedPixels:
         ny, nx = excluded.shape
         return cls(bits=np.packbits(excluded), shape=(ny, nx), in_area=in_area)
 
-    def unpack(self) -> np.ndarray:  # numpydoc ignore=RT01
-        """Return the array of bool that they were made of."""
+    def unpack(self) -> np.ndarray:
+        """Return the array that was packed.
+
+        Returns
+        -------
+        ndarray of bool, shape (ny, nx)
+            The array.
+        """
         bits = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
         return bits.view(bool).reshape(self.shape)
 
@@ -133,10 +139,23 @@ def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:
     return data.astype(data.dtype.newbyteorder("="), copy=False)
 
 
-def check_shapes(  # numpydoc ignore=PR01
-    data: np.ndarray, others: Mapping[str, np.ndarray | None], name: str
-) -> None:
-    """Refuse, with ValueError, flags or errors of another shape than the data."""
+def check_shapes(data: np.ndarray, others: Mapping[str, np.ndarray | None], name: str) -> None:
+    """Refuse flags or errors of another shape than the data.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        The data.
+    others : mapping of str to ndarray or None
+        Flags and errors by their name.
+    name : str
+        Name of the exposure, for the message.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ.
+    """
     for what, image in others.items():
         if image is not None and image.shape != data.shape:
             raise ValueError(
@@ -200,8 +219,8 @@ def good_pixels(
     Returns
     -------
     ndarray of bool, shape (ny, nx)
-        True for pixels within limits without a bad flag. What is not finite, or so large
-        that its square is not, is bad.
+        True for pixels within limits without a bad flag. Values that are not finite, or so large
+        that their square is not, are bad.
     """
     good = np.empty(data.shape, dtype=bool)
     # Some rows at a time, which needs hardly any new memory: a quarter of the time.

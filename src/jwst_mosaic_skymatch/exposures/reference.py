@@ -13,7 +13,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
+from jwst_mosaic_skymatch.exposures.metadata import Exposures
 
 __all__ = [
     "ReferenceImage",
@@ -57,24 +57,34 @@ def named_exposures(
         without suffix, and a member before a visit.
     """
     filename = Path(name).name
-    ways: tuple[Callable[[Exposure, str], bool], ...] = (
-        lambda e, _: name in (e.name, e.expname),
-        lambda e, _: filename == e.filename,
-        lambda e, _: stem(filename) == stem(e.filename),
-        lambda e, label: name in (label, e.visit_id, f"jw{e.visit_id}"),
-    )
-    for means in ways:
-        own = zip(exposures, labels, strict=True)
-        positions = tuple(k for k, (e, label) in enumerate(own) if means(e, label))
-        if positions:
-            return positions
-    return ()
+    meant = [
+        (
+            name in (e.name, e.expname),
+            filename == e.filename,
+            stem(filename) == stem(e.filename),
+            name in (label, e.visit_id, f"jw{e.visit_id}"),
+        )
+        for e, label in zip(exposures, labels, strict=True)
+    ]
+    ways = [np.flatnonzero(way).tolist() for way in np.transpose(meant)]
+    return tuple(next(filter(None, ways), ()))
 
 
-def unknown_reference(  # numpydoc ignore=PR01,RT01
-    name: str, exposures: Exposures
-) -> ValueError:
-    """Make the error for an unknown name, with names that are known."""
+def unknown_reference(name: str, exposures: Exposures) -> ValueError:
+    """Make the error for an unknown name, with names that are known.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    ValueError
+        The error.
+    """
     members = [exposure.name for exposure in exposures]
     visits = sorted({exposure.visit_id for exposure in exposures if exposure.visit_id})
     return ValueError(
@@ -151,7 +161,7 @@ def open_image(path: Path, remedy: str = REMEDY) -> ReferenceImage:
     path : Path
         A FITS file. Its extension SCI is taken, or the first 2-D image if it has none.
     remedy : str, optional
-        What to do if it is no such image.
+        The remedy if it is no such image.
 
     Returns
     -------
@@ -182,10 +192,23 @@ def open_image(path: Path, remedy: str = REMEDY) -> ReferenceImage:
     return image
 
 
-def unreadable_image(  # numpydoc ignore=PR01,RT01
-    path: Path, error: Exception, remedy: str
-) -> OSError:
-    """Make the OSError for a file that is no image."""
+def unreadable_image(path: Path, error: Exception, remedy: str) -> OSError:
+    """Make the error for a file that is no image.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    error : Exception
+        Error of the attempt to read it.
+    remedy : str
+        The remedy.
+
+    Returns
+    -------
+    OSError
+        The error.
+    """
     reason = " ".join(str(error).split())
     return OSError(
         f"{path}: cannot be read as a FITS image ({type(error).__name__}: {reason}); {remedy}."

@@ -38,10 +38,21 @@ class SkyStatistic:
     usigma: float = 4.0
     binwidth: float = 0.1
 
-    def __call__(
-        self, data: np.ndarray, dq: np.ndarray | None
-    ) -> float:  # numpydoc ignore=PR01,RT01
-        """Measure the level of the good pixels of an image, MJy/sr; NaN if there are none."""
+    def __call__(self, data: np.ndarray, dq: np.ndarray | None) -> float:
+        """Measure the level of the good pixels of an image.
+
+        Parameters
+        ----------
+        data : ndarray, shape (ny, nx)
+            Surface brightness, MJy/sr.
+        dq : ndarray of int, shape (ny, nx), or None
+            Data quality flags.
+
+        Returns
+        -------
+        float
+            The level, MJy/sr; NaN if there are none.
+        """
         values = data[good_pixels(data, dq, good_bits=self.good_bits)]
         options = {
             name: v for name, v in vars(self).items() if name not in ("skystat", "good_bits")

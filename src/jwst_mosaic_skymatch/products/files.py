@@ -219,14 +219,30 @@ def save_tiles(
             _save(model, path, draft(path))
 
 
-def save_table(path: str | Path, table: QTable) -> None:  # numpydoc ignore=PR01
-    """Save a table as ECSV, whole or not at all."""
+def save_table(path: str | Path, table: QTable) -> None:
+    """Save a table as ECSV, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    table : `~astropy.table.QTable`
+        The table.
+    """
     with whole_files() as draft:
         table.write(draft(path), format="ascii.ecsv")
 
 
-def save_text(path: str | Path, text: str) -> None:  # numpydoc ignore=PR01
-    """Save a text, whole or not at all."""
+def save_text(path: str | Path, text: str) -> None:
+    """Save a text, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    text : str
+        The text.
+    """
     with whole_files() as draft:
         draft(path).write_text(text, encoding="utf-8")
 

@@ -29,7 +29,6 @@ __all__ = [
     "findings_of_unmatched",
     "findings_of_zero_point",
     "name_components",
-    "no_skylist",
     "summarize_match",
 ]
 
@@ -78,8 +77,21 @@ class Finding:
         return f"{self.sentence} {_few(self.details, '; ')}".rstrip()
 
 
-def count(number: int, name: str) -> str:  # numpydoc ignore=PR01,RT01
-    """Put a number before a noun: no pairs, 1 pair, 2 pairs."""
+def count(number: int, name: str) -> str:
+    """Put a number before a noun: no pairs, 1 pair, 2 pairs.
+
+    Parameters
+    ----------
+    number : int
+        The number.
+    name : str
+        The noun in the singular.
+
+    Returns
+    -------
+    str
+        Both.
+    """
     return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
 
 
@@ -90,7 +102,7 @@ def _few(names: Sequence[str], separator: str = ", ") -> str:
 
 
 def _first(names: Sequence[str], others: str) -> str:
-    """Give the first name, and the number of the others."""
+    """Write the first name, and the number of the others."""
     return names[0] + (f", and {len(names) - 1} more {others}" if len(names) > 1 else "")
 
 
@@ -170,8 +182,8 @@ def describe_levels(exposures: Exposures, levels: np.ndarray) -> list[str]:
     Returns
     -------
     list of str
-        A line for each level, or one for all if there are many: jwst keeps the log in every file,
-        so that the room for lines of all would grow as the square of their number.
+        A line for each level, or one for all if there are many. Jwst keeps the log in every file:
+        lines of all would take room as the square of their number.
     """
     known = np.flatnonzero(np.isfinite(levels)).tolist()
     if len(known) <= LISTED:
@@ -213,16 +225,22 @@ def findings_of_input(exposures: Exposures) -> list[Finding]:
     return findings + [Finding(sentence, remedy=remedy) for sentence in differences]
 
 
-def empty_area(exclude: str) -> Finding:  # numpydoc ignore=PR01,RT01
-    """Warn that no exposure has a pixel in an area that is to be excluded."""
+def empty_area(exclude: str) -> Finding:
+    """Warn that no exposure has a pixel in an area that is to be excluded.
+
+    Parameters
+    ----------
+    exclude : str
+        File of the area.
+
+    Returns
+    -------
+    Finding
+        The warning.
+    """
     brief = f"exclude={exclude}: no exposure has a pixel there"
     sentence = f"{brief}, so that nothing is left out; are its coordinates those of this field?"
     return Finding(sentence, brief, "check it")
-
-
-def no_skylist(reason: str, remedy: str) -> Finding:  # numpydoc ignore=PR01,RT01
-    """Warn that no skylist is saved."""
-    return Finding(f"No skylist is saved: {reason}", remedy=remedy)
 
 
 def findings_of_zero_point(

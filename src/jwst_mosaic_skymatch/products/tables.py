@@ -144,9 +144,9 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
     Returns
     -------
     `~astropy.table.QTable`
-        One row for each pair. Its columns are names of exposures (stage ``in-stack``) or of stacks
-        (stage ``between stacks``), number of common cells, offset, its error and the part of that
-        by noise, and the residual after the solution. Shift of the first relative to the second,
+        One row for each pair. Names are those of exposures (stage ``in-stack``) or of stacks (stage
+        ``between stacks``). The numbers are common cells, offset, its error and the part of that by
+        noise, and the residual after the solution. Shift of the first relative to the second,
         and slopes of the differences, both along the axes of the grid, have errors by noise.
     """
     names = np.array(names_of_pairs(match, exposures), dtype=str).reshape(-1, 2)
@@ -251,8 +251,19 @@ def _unit(name: str | None) -> u.UnitBase:
     return u.Unit(name, parse_strict="silent") if name else u.dimensionless_unscaled
 
 
-def values_of(column: Any) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Convert a column, or a cell, to numbers without unit; NaN where there is none."""
+def values_of(column: Any) -> np.ndarray:
+    """Convert a column, or a cell, to numbers without unit.
+
+    Parameters
+    ----------
+    column : column, `~astropy.units.Quantity` or number
+        The column or cell.
+
+    Returns
+    -------
+    ndarray
+        The numbers; NaN where there is none.
+    """
     column = _filled(column)
     return np.asarray(getattr(column, "value", column), dtype=float)
 
@@ -365,8 +376,8 @@ def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no text, a line does not hold a name and a finite number, an exposure has no entry
-        or several, or an entry has no exposure.
+        If it is no text, or a line does not hold a name and a finite number. If an exposure has no
+        entry or several, or an entry has no exposure.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -411,22 +422,17 @@ def _read_lines(path: Path) -> Iterator[tuple[str, float]]:
         yield name, level
 
 
-def write_skylist(
-    exposures: Exposures,
-    levels: np.ndarray,
-    reasons: Sequence[str],
-    stem: Stem,
-) -> str:
+def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: Stem) -> str:
     """Write levels as a list that both this and the stock step read.
 
     Parameters
     ----------
     exposures : sequence of Exposure
         The exposures.
+    match : Match
+        Their match.
     levels : ndarray, shape (n,)
         Their levels, to all digits; NaN for none.
-    reasons : sequence of str
-        Why exposures have no level.
     stem : callable
         See `read_levels`.
 
@@ -439,12 +445,14 @@ def write_skylist(
     Raises
     ------
     ValueError
-        If names are equal, or contain comments or columns.
+        If planes are subtracted too, or names are equal, or contain comments or columns.
     """
+    if any(match.backgrounds.planes):
+        raise ValueError("levels alone are not enough beside planes (background='constant').")
     times = Counter(stem(exposure.filename) for exposure in exposures)
     lines = ["# Sky level of each exposure, in the units of its data; for skymethod='user'"]
-    for exposure, level, reason in zip(exposures, levels.tolist(), reasons, strict=True):
-        name = exposure.filename
+    own = zip(exposures, levels.tolist(), match.levels.reasons, strict=True)
+    for name, level, reason in ((exposure.filename, *rest) for exposure, *rest in own):
         if times[stem(name)] > 1:
             raise ValueError(f"{name}: several exposures have this name.")
         if len(name.split()) != 1 or "#" in name or len(name) > LONGEST_NAME:

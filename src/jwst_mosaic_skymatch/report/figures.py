@@ -164,10 +164,10 @@ def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) ->
             places.setdefault(name, []).append(center)
     pairs = result.pairs[result.pairs_by_residual[::-1]]
     names = [(str(pair["first"]), str(pair["second"])) for pair in pairs]
-    shown = [row for row, ends in enumerate(names) if places.keys() >= set(ends)]
-    pairs = pairs[shown]
+    drawn = [row for row, ends in enumerate(names) if places.keys() >= set(ends)]
+    pairs = pairs[drawn]
     lines = LineCollection(
-        [[np.mean(places[name], axis=0) for name in names[row]] for row in shown],
+        [[np.mean(places[name], axis=0) for name in names[row]] for row in drawn],
         array=np.abs(
             values_of(pairs["residual"]) / np.maximum(values_of(pairs["offset_error"]), TINY)
         ),

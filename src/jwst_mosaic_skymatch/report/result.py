@@ -224,8 +224,8 @@ class MatchResult:
     def groups(self) -> Table:
         """Groups (or visits) of the exposures.
 
-        Columns are the name, the number of exposures, mean level and median error in the unit of
-        the data (NaN where there is none), status as in the headers, and remarks.
+        Columns are the name, the number of exposures, mean level and median error, status as in the
+        headers, and remarks. Levels are in the unit of the data; NaN where there is none.
         """
         levels = self.levels
         keys = zip(levels["group"], levels["visit_id"], levels["filename"], strict=True)
