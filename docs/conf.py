@@ -48,7 +48,7 @@ if os.environ.get("READTHEDOCS"):
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(argparse|astropy|collections|concurrent|contextlib|distributed|numpy|matplotlib|pathlib|scipy)(\..*)?",
+        r"(argparse|astropy|collections|concurrent|contextlib|distributed|drizzle|numpy|matplotlib|pathlib|scipy)(\..*)?",
     ),
     # The inventories of these packages lack names that are inherited or returned here.
     (r"py:.*", r"(asdf|gwcs|jwst|regions|stdatamodels|stpipe)\..*"),
