@@ -300,6 +300,27 @@ def test_run_leaves_settings_and_library_alone(small, tmp_path, monkeypatch, in_
     assert library() is None
 
 
+def test_objects_that_the_caller_has_frozen_stay_frozen(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        PixelSkyMatchStep(in_memory=False).run(small.files[:2])
+        assert gc.get_freeze_count() > 0.9 * before
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize("unit", ["counts/s", "MJy/sr"])
+def test_units_that_astropy_does_not_know(models, tmp_path, unit):
+    for model in models:
+        model.meta.bunit_data = unit
+    step = PixelSkyMatchStep(save_diagnostics=True, output_dir=str(tmp_path))
+    np.testing.assert_allclose(levels_of(step.run(models)), SKIES - 100.0, atol=2e-5)
+    assert step.result.unit == unit
+    assert list(tmp_path.glob("*_report.html"))
+
+
 def test_background_members_are_left_alone(mosaic, tmp_path):
     association = absolute(mosaic)
     members = association["products"][0]["members"]

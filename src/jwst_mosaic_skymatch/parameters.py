@@ -8,8 +8,7 @@ from jwst.stpipe import Step
 
 from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import expand
-from jwst_mosaic_skymatch.exposures.pixels import good_bits
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic

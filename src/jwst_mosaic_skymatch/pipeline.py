@@ -49,7 +49,7 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         Parameters
         ----------
         *args
-            One argument: any input of ``Image3Pipeline``, a path, or an iterable of paths or models.
+            One argument: any input of ``Image3Pipeline``, or an iterable of paths or models.
 
         Returns
         -------

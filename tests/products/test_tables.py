@@ -73,6 +73,17 @@ def test_reference_image_is_a_stack_without_exposures(match, exposures, grid):
     assert list(table["n_pairs"]) == [2, 2, 0, 0]
 
 
+@pytest.mark.parametrize("unit", ["counts/s", "DN/s", "nonsense"])
+def test_units_of_any_name(match, exposures, grid, unit, tmp_path):
+    planes = replace(match.backgrounds, planes=(None,) * 4, gradient_errors=np.zeros((4, 2)))
+    match = replace(match, backgrounds=planes)
+    table = levels_table(exposures, match, match.levels.values, grid, unit)
+    assert str(table["level"].unit).replace(" ", "") == unit
+    assert len(pairs_table(exposures, match, grid, unit)) == 2
+    save_table(tmp_path / "levels.ecsv", table)
+    assert f"unit: {table['level'].unit}" in (tmp_path / "levels.ecsv").read_text()
+
+
 def test_nothing_to_tabulate(match, no_match, exposures, grid):
     levels = levels_table(exposures, no_match, no_match.levels.values, grid, None)
     assert set(levels["status"]) == {"SKIPPED"}

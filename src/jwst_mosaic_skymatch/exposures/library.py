@@ -172,8 +172,8 @@ def light_loading() -> Iterator[None]:
     """Load exposures with fewer checks and collections of garbage: a fifth of the time of a run.
 
     The WCS was checked against the schemas of ASDF when it was written. A model is tens of
-    thousands of objects that refer to each other; the default thresholds have all models in
-    memory searched for garbage every few models.
+    thousands of objects that refer to each other. By the default thresholds all models in
+    memory are searched for garbage every few models.
 
     Yields
     ------

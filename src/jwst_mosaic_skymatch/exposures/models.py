@@ -14,8 +14,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary, LibraryError
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
-from jwst_mosaic_skymatch.exposures.pixels import Pixels, check_shapes
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.exposures.pixels import Pixels, SkyStatistic, check_shapes
 
 __all__ = [
     "borrowed",

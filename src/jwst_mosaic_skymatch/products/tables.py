@@ -247,8 +247,9 @@ def _table(columns: dict[str, Any], match: Match) -> QTable:
 
 
 def _unit(name: str | None) -> u.UnitBase:
-    # A unit that astropy does not know is none of its errors, but the unit of the data.
-    return u.Unit(name, parse_strict="silent") if name else u.dimensionless_unscaled
+    """Make the unit of the data; one that astropy does not know, such as counts/s, by its name."""
+    unit = u.Unit(name or "", parse_strict="silent")
+    return u.def_unit(name) if isinstance(unit, u.UnrecognizedUnit) else unit
 
 
 def values_of(column: Any) -> np.ndarray:
