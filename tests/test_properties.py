@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
+from jwst_mosaic_skymatch.offsets.statistic import Statistic
 
 # Each example matches some tiles.
 TILES = settings(derandomize=True, deadline=None, max_examples=10)
@@ -55,9 +55,9 @@ def mosaics(draw, step=1):
     return tiles, draw(st.lists(st.sampled_from("abcdef"), min_size=n, max_size=n))
 
 
-@given(mosaics(), st.data(), st.sampled_from(OFFSET_STATS), st.booleans())
+@given(mosaics(), st.data(), st.sampled_from(["biweight", "median"]))
 @TILES
-def test_constants_come_back(mosaic, data, offset_stat, weighted):
+def test_constants_come_back(mosaic, data, offset_stat):
     tiles, labels = mosaic
     number = st.integers(-100_000, 100_000)
     constants = QUANTUM * np.array([data.draw(number) for _ in tiles])
@@ -65,8 +65,8 @@ def test_constants_come_back(mosaic, data, offset_stat, weighted):
         replace(tile, data=tile.data + np.float32(constant))
         for tile, constant in zip(tiles, constants, strict=True)
     ]
-    before = match_tiles(tiles, labels, Statistic(offset_stat), weighted=weighted)
-    after = match_tiles(raised, labels, Statistic(offset_stat), weighted=weighted)
+    before = match_tiles(tiles, labels, Statistic(offset_stat))
+    after = match_tiles(raised, labels, Statistic(offset_stat))
     assert after.levels.components.tolist() == before.levels.components.tolist()
     expected = before.levels.values + centred(constants, before.levels.components)
     # float32 knows a number to 1e-7, and a mean of a stack is rounded again.

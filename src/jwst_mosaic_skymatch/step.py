@@ -116,9 +116,9 @@ class PixelSkyMatchStep(SkyMatchStep):
         ValueError
             If the exposures or parameters do not fit together.
         """
-        log.info("jwst-mosaic-skymatch %s", __version__)
         self.result, self._findings = None, ()
         take_hooked_parameters(self)
+        log.info("jwst-mosaic-skymatch %s. Sky method %s", __version__, self.skymethod)
         # This refuses values that the spec does not allow.
         given = self.get_pars()
         self._say(check_combination(given))
