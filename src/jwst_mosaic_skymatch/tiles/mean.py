@@ -76,8 +76,8 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     """Compare the cells of a tile with the mean of the others, in standard deviations of the tile.
 
-    In those of the distance, two tiles would keep hits up to a higher cutoff than six, and the
-    bias by faint hits would depend on the number of tiles. The result is zero in cells that no
+    In standard deviations of the difference, the cutoff of hits would be higher for two tiles. The
+    bias by faint hits would then depend on the number of tiles. The result is zero in cells that no
     other tile covers.
     """
     window = window_in(tile, mean.x0, mean.y0)
