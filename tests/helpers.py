@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
+from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.pixels import Pixels
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
@@ -89,7 +89,7 @@ def match_tiles(
             [outline(tile or somewhere) for tile in tiles],
             exposures.__getitem__,
             MatchSettings(TileSettings(), pairs, **settings),
-            Workers(SerialExecutor()),
+            Workers(),
             directory=directory,
             held=held,
             image=image,

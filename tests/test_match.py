@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from helpers import tiles_as_observed
 
-from jwst_mosaic_skymatch.compute.executors import SerialExecutor, Workers
+from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 from jwst_mosaic_skymatch.tiles.observation import TiledExposure, TileSettings
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
@@ -29,8 +28,7 @@ def observe(rng, k):
     middle = np.array([0.5, 0.5]) * SIZE
     frame = DetectorFrame(middle, middle + np.array([x0, y0]), np.eye(2), (SIZE, SIZE))
     weight = np.ones_like(data)
-    noise = NoiseCurve(NOISE**2)
-    return TiledExposure(Tile(x0, y0, data, weight, noise, frames=(frame,)), float(k))
+    return TiledExposure(Tile(x0, y0, data, weight, NOISE**2, frames=(frame,)), float(k))
 
 
 def match(directory, seed=0, image=None, held=None, **options):
@@ -44,7 +42,7 @@ def match(directory, seed=0, image=None, held=None, **options):
             [corners + place for place in CORNERS],
             lambda k: observe(rng, k),
             settings,
-            Workers(SerialExecutor()),
+            Workers(),
             directory=directory,
             held=held,
             image=image,

@@ -34,9 +34,9 @@ def measured_offset(step, models):
 
 def drizzle(models):
     """Drizzle exposures onto one grid."""
-    first = models[0].meta
+    first = models[0]
     footprints = [read_footprint(model.meta.wcsinfo.s_region) for model in models]
-    grid = shared_grid(footprints, first.wcs, first.wcsinfo.instance, 2.2)
+    grid = shared_grid(footprints, first.meta.wcs, first.data.shape, 2.2)
     bits = good_bits("~DO_NOT_USE+NON_SCIENCE")
     for model in models:
         good = good_pixels(model.data, model.dq, good_bits=bits)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from jwst_mosaic_skymatch.compute.executors import Workers, run_jobs
+from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
@@ -132,10 +132,8 @@ def match_stacks(
     """
     plan = list(plan)
     # Tiles first, so that no task holds the pixels of more than one exposure.
-    tiled = run_jobs(
-        workers.executor,
-        ((make_tile, observe(k), settings[0]) for _, members in plan for k in members),
-        workers.n_ahead,
+    tiled = workers.run(
+        (make_tile, observe(k), settings[0]) for _, members in plan for k in members
     )
     jobs = (
         (match_stack, label, members, list(islice(tiled, len(members))), settings[1], rigid)
@@ -143,7 +141,7 @@ def match_stacks(
     )
     inside: list[MatchedStack] = []
     stacks: list[Stack] = []
-    for matched in run_jobs(workers.executor, jobs, workers.n_ahead):
+    for matched in workers.run(jobs):
         for stack in matched.stacks:
             mean = store_tile(stack.mean, directory / f"{len(stacks)}.npy")
             stacks.append(replace(stack, mean=mean))
@@ -203,7 +201,7 @@ def match_stack(
     stacks = []
     for part in (part for part in parts if part.size):
         relative = factors[part] / factors[part].min()
-        mean = robust_mean(_downweighted(flat, part, relative), np.zeros(part.size))
+        mean = robust_mean(_downweighted(flat, part, relative))
         stack = Stack(
             label=label,
             members=tuple(positions[k] for k in part),
@@ -249,7 +247,7 @@ def compare_stacks(
         (measure_pair, *crop_to_overlap(stacks[i].stored_mean, stacks[j].stored_mean), settings)
         for i, j in ends
     )
-    return _between(ends, run_jobs(workers.executor, jobs, workers.n_ahead))
+    return _between(ends, workers.run(jobs))
 
 
 def compare_with_image(

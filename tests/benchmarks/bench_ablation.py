@@ -26,7 +26,6 @@ from jwst_mosaic_skymatch.levels.equations import EFFECTS
 from jwst_mosaic_skymatch.levels.solve import MISFIT
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
-from jwst_mosaic_skymatch.tiles.scatter import FLAT
 
 PACKAGE = "jwst_mosaic_skymatch."
 COLUMNS = {
@@ -222,8 +221,8 @@ MECHANISMS = (
         "variance of steep cells",
         "misaligned 0.3",
         accuracy("misaligned 0.3"),
-        {"offsets.regression.measure_factor": lambda *_: FLAT},
-        ("tiles.scatter.measure_factor", "tiles.scatter.VarianceFactor"),
+        {"offsets.regression.growth_with_gradient": lambda *_: 0.0},
+        ("tiles.scatter.growth_with_gradient",),
     ),
     Mechanism(
         "outlying blocks of pairs",
@@ -237,7 +236,7 @@ MECHANISMS = (
         "cosmic rays",
         accuracy("cosmic rays"),
         {"tiles.mean.UNEVEN": np.inf},
-        ("tiles.mean._without_bright_blocks",),
+        ("tiles.mean._bright_blocks",),
     ),
     Mechanism(
         "robust means",

@@ -111,9 +111,7 @@ def _of_sky(totals, n_unknowns):
 def _exposures(models, scene, pixel_scale_ratio):
     """Give the truth of each exposure, and where its pixels lie on a shared grid."""
     footprints = [wcs_footprint(m.meta.wcs, m.data.shape) for m in models]
-    grid = shared_grid(
-        footprints, models[0].meta.wcs, models[0].meta.wcsinfo.instance, pixel_scale_ratio
-    )
+    grid = shared_grid(footprints, models[0].meta.wcs, models[0].data.shape, pixel_scale_ratio)
     for model, pointing in zip(models, scene.pointings, strict=True):
         truth = true_exposure(scene, pointing)
         yield truth, grid.map_pixels(model.meta.wcs, truth.good.shape)

@@ -16,12 +16,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from jwst_mosaic_skymatch import PixelSkyMatchStep
-from jwst_mosaic_skymatch.compute.executors import (
-    SerialExecutor,
-    number_of_cores,
-    open_workers,
-    run_jobs,
-)
+from jwst_mosaic_skymatch.compute.executors import Workers, number_of_cores, open_workers
 
 DEAD_PROCESS = r"A worker process died .* maximum_cores to '1'"
 
@@ -36,36 +31,15 @@ def levels(inputs, **parameters):
     return read_levels(PixelSkyMatchStep.call(inputs, configure_log=False, **parameters))
 
 
-@pytest.fixture(scope="module")
-def serial_levels(mosaic):
-    return levels(str(mosaic.association))
-
-
 # --- the step ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("maximum_cores", ["1", "2"])
-def test_levels_whole_stacks(
-    mosaic, serial_levels, tmp_path, monkeypatch, two_cores, maximum_cores, in_memory
-):
-    monkeypatch.chdir(tmp_path)
-    found = levels(str(mosaic.association), maximum_cores=maximum_cores, in_memory=in_memory)
-    assert found == pytest.approx(serial_levels, abs=1e-9)
-
-
-def test_levels_from_models_in_memory(mosaic, serial_levels, two_cores):
-    """Their pixels go to other processes."""
-    models = [open_model(path) for path in mosaic.files]
-    assert levels(models, maximum_cores="2") == pytest.approx(serial_levels, abs=1e-9)
-    for model in models:
-        model.close()
-
-
-@pytest.mark.parametrize("cores", ["0.5", "many", "-1", "0"])
-def test_bad_number_of_cores(mosaic, cores):
-    with pytest.raises(ValueError, match=f"maximum_cores='{cores}': give a number"):
-        levels(str(mosaic.association), maximum_cores=cores)
+@pytest.mark.parametrize("from_models", [False, True])
+def test_levels_do_not_depend_on_the_number_of_processes(mosaic, two_cores, from_models):
+    """From files, and from models, whose pixels go to other processes."""
+    inputs = list(map(open_model, mosaic.files)) if from_models else str(mosaic.association)
+    serial, parallel = (levels(inputs, maximum_cores=cores) for cores in ("1", "2"))
+    assert parallel == pytest.approx(serial, abs=1e-9)
 
 
 @pytest.mark.parametrize("maximum_cores", ["1", "2"])
@@ -103,12 +77,10 @@ def test_numbers_of_cores(monkeypatch, maximum_cores, expected):
     assert number_of_cores(maximum_cores) == expected
 
 
-def test_serial_tasks():
-    executor = SerialExecutor()
-    assert executor.submit(divmod, 7, 2).result() == (3, 1)
-    failed = executor.submit(divmod, 7, 0)
-    with pytest.raises(ZeroDivisionError):
-        failed.result()
+@pytest.mark.parametrize("cores", ["0.5", "many", "-1", "0"])
+def test_bad_number_of_cores(cores):
+    with pytest.raises(ValueError, match=f"maximum_cores='{cores}': give a number"):
+        number_of_cores(cores)
 
 
 def test_jobs_come_back_in_order_and_only_some_are_ahead():
@@ -124,56 +96,45 @@ def test_jobs_come_back_in_order_and_only_some_are_ahead():
             yield task, number
 
     with ThreadPoolExecutor(4) as executor:
-        results = run_jobs(executor, jobs(), 3)
+        results = Workers(executor, 2).run(jobs())
         waiting.release()
         assert next(results) == 0
-        assert started == [0, 1, 2, 3]
-        for _ in range(9):
-            waiting.release()
+        assert started == [0, 1, 2, 3, 4]
+        waiting.release(9)
         assert list(results) == list(range(1, 10))
 
 
 @pytest.mark.parametrize("cores", ["1", "2"])
-def test_error_of_a_task_is_that_of_its_job(two_cores, cores):
-    with open_workers(cores) as workers:
-        results = run_jobs(workers.executor, [(divmod, 7, 2), (divmod, 1, 0)], 1)
-        assert next(results) == (3, 1)
+def test_workers(two_cores, cores):
+    """Tasks run here or elsewhere, with one thread of linear algebra, and errors are theirs."""
+    with threadpool_limits(2, user_api="blas"), open_workers(cores) as workers:
+        assert workers.remote == (cores == "2")
+        pid, here, there, modules = workers.run(
+            [
+                (os.getpid,),
+                (eval, str(blas_threads(threadpool_info()))),
+                (threadpool_info,),
+                (eval, "'jwst_mosaic_skymatch.match' in __import__('sys').modules"),
+            ]
+        )
+        assert (pid != os.getpid()) == workers.remote
+        assert here == blas_threads(there) == {1}
+        # Forked from a process that has imported it; a second for each process otherwise.
+        assert modules or not workers.remote
+        results = workers.run([(divmod, 7, 2), (divmod, 1, 0)])
+        if not workers.remote:
+            assert next(results) == (3, 1)
         with pytest.raises(ZeroDivisionError):
-            next(results)
-
-
-def test_workers_say_what_they_are(two_cores):
-    with open_workers("1") as workers:
-        assert (workers.count, workers.remote) == (1, False)
-        assert workers.executor.submit(os.getpid).result() == os.getpid()
-    with open_workers("2") as workers:
-        assert (workers.count, workers.remote) == (2, True)
-        assert workers.executor.submit(os.getpid).result() != os.getpid()
+            list(results)
 
 
 def blas_threads(info):
     return {library["num_threads"] for library in info if library["user_api"] == "blas"}
 
 
-@pytest.mark.parametrize("cores", ["1", "2"])
-def test_linear_algebra_has_one_thread_in_each_process(two_cores, cores):
-    with threadpool_limits(2, user_api="blas"):
-        with open_workers(cores) as workers:
-            assert blas_threads(threadpool_info()) == {1}
-            assert blas_threads(workers.executor.submit(threadpool_info).result()) == {1}
-        assert blas_threads(threadpool_info()) == {2}
-
-
-def test_processes_start_with_what_they_need(two_cores):
-    """Forked from one that has imported it; a second for each process otherwise."""
-    with open_workers("2") as workers:
-        code = "'jwst_mosaic_skymatch.match' in __import__('sys').modules"
-        assert workers.executor.submit(eval, code).result()
-
-
 def test_dead_process_is_one_clear_error(two_cores):
     with pytest.raises(RuntimeError, match=DEAD_PROCESS), open_workers("2") as workers:
-        list(run_jobs(workers.executor, [(os._exit, 1)] * 3, 4))
+        list(workers.run([(os._exit, 1)] * 3))
 
 
 def test_error_does_not_wait_for_all_tasks(two_cores):
@@ -200,19 +161,25 @@ def is_alive(pid):
     return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def script_of(directory, *lines):
+    """Write a script that opens two workers."""
+    path = directory / "main.py"
+    head = "import os, time", "from jwst_mosaic_skymatch.compute.executors import open_workers"
+    path.write_text("\n".join((*head, *lines, "")))
+    return [sys.executable, path]
+
+
 def test_processes_end_with_one_that_is_killed(tmp_path):
-    script = tmp_path / "main.py"
-    script.write_text(
-        "import os, time\n"
-        "from jwst_mosaic_skymatch.compute.executors import open_workers\n"
-        "if __name__ == '__main__':\n"
-        "    os.cpu_count = lambda: 2\n"
-        "    with open_workers('2') as workers:\n"
-        "        print(workers.executor.submit(os.getpid).result(), flush=True)\n"
-        "        workers.executor.submit(time.sleep, 600).result()\n"
+    script = script_of(
+        tmp_path,
+        "if __name__ == '__main__':",
+        "    os.cpu_count = lambda: 2",
+        "    with open_workers('2') as workers:",
+        "        print(workers.executor.submit(os.getpid).result(), flush=True)",
+        "        workers.executor.submit(time.sleep, 600).result()",
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([sys.executable, script], **pipes) as main:
+    with subprocess.Popen(script, **pipes) as main:
         worker = int(main.stdout.readline())
         assert is_alive(worker)
         main.kill()
@@ -226,15 +193,13 @@ def test_processes_end_with_one_that_is_killed(tmp_path):
 
 def test_script_that_starts_itself_again_fails_at_once(tmp_path):
     """Its processes import it, and would start processes of their own."""
-    script = tmp_path / "main.py"
-    script.write_text(
-        "import os, time\n"
-        "from jwst_mosaic_skymatch.compute.executors import open_workers\n"
-        "os.cpu_count = lambda: 2\n"
-        "with open_workers('2') as workers:\n"
-        "    time.sleep(1.0)\n"
-        "    workers.executor.submit(os.getpid).result()\n"
+    script = script_of(
+        tmp_path,
+        "os.cpu_count = lambda: 2",
+        "with open_workers('2') as workers:",
+        "    time.sleep(1.0)",
+        "    workers.executor.submit(os.getpid).result()",
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert re.search(DEAD_PROCESS, done.stderr)

@@ -5,7 +5,6 @@ import numpy as np
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
 CORNER = (100, 40)
@@ -22,8 +21,7 @@ def make_tile(image, noise, seed, corner=CORNER):
     """Make a tile of an image, with so many pixels in a cell that none is shared by two."""
     data = image + noise * np.random.default_rng(seed).standard_normal(image.shape)
     weight = np.where(np.isfinite(data), 4.0, 0.0)
-    curve = NoiseCurve(constant=4.0 * noise**2)
-    return Tile(*corner, data.astype(np.float32), weight.astype(np.float32), curve, 1e8)
+    return Tile(*corner, data.astype(np.float32), weight.astype(np.float32), 4.0 * noise**2, 1e8)
 
 
 def make_pair(seed=0, *, noise=0.02, sky=_stars, shift=(0.0, 0.0), added=0.0):

@@ -12,6 +12,7 @@ from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 SHAPE = (40, 40)
 BAD_FLAG, OTHER_FLAG = 1, 4
+MEAN = SkyStatistic("mean", good_bits=0, nclip=0)
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def pixels():
 def tiled(pixels, excluded=None, **changes):
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
     settings = replace(TileSettings(good_bits=~BAD_FLAG, min_coverage=0.7), **changes)
-    return make_tile(Observation(pixels, pixel_map, excluded), settings)
+    packed = None if excluded is None else ExcludedPixels.pack(excluded)
+    return make_tile(Observation(pixels, pixel_map, packed), settings)
 
 
 def test_only_good_pixels_count(pixels):
@@ -36,42 +38,66 @@ def test_only_good_pixels_count(pixels):
     expected = np.full((20, 20), 4.0)
     expected[2, 2] = expected[5, 5] = 3.0
     np.testing.assert_allclose(tile.weight, expected, rtol=1e-6)
-    assert tile.noise.typical == pytest.approx(0.01)
 
 
-def test_flags_and_limits_choose_what_is_good(pixels):
-    assert tiled(pixels, good_bits=0).tile.weight[10, 10] == pytest.approx(3.0)
-    assert tiled(pixels, good_bits=None).tile.data[2, 2] == pytest.approx((1e6 + 9.0) / 4)
-    assert tiled(pixels, good_bits=None, upper=10.0).tile.weight[2, 2] == pytest.approx(3.0)
-    assert tiled(pixels, lower=3.5).tile is None
+@pytest.mark.parametrize(
+    ("changes", "cell", "weight", "value"),
+    [
+        ({"good_bits": 0}, (10, 10), 3.0, 3.0),
+        ({"good_bits": None}, (2, 2), 4.0, (1e6 + 9.0) / 4),
+        ({"good_bits": None, "upper": 10.0}, (2, 2), 3.0, 3.0),
+    ],
+)
+def test_flags_and_limits_choose_good_pixels(pixels, changes, cell, weight, value):
+    tile = tiled(pixels, **changes).tile
+    assert (tile.weight[cell], tile.data[cell]) == pytest.approx((weight, value))
 
 
-def test_sky_of_the_good_pixels(pixels):
-    assert np.isnan(tiled(pixels).sky)
-    assert tiled(
-        pixels, sky_statistic=SkyStatistic("mean", good_bits=0, nclip=0)
-    ).sky == pytest.approx(3.0)
-    assert np.isnan(tiled(pixels, sky_statistic=SkyStatistic(upper=2.0)).sky)
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (np.full(SHAPE, 0.1), 0.01),
+        (np.where(np.arange(40) % 5 == 0, np.nan, 0.1) * np.ones(SHAPE), 0.01),
+        (np.where(np.arange(40) % 5 == 0, 0.0, 0.1) * np.ones(SHAPE), 0.01),
+        (None, np.nan),
+        (np.zeros(SHAPE), np.nan),
+        (np.full(SHAPE, np.nan), np.nan),
+    ],
+)
+def test_quoted_variance(pixels, error, expected):
+    tile = tiled(replace(pixels, err=error)).tile
+    assert tile.variance == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "sky"), [(None, np.nan), (MEAN, 3.0), (SkyStatistic(upper=2.0), np.nan)]
+)
+def test_sky_of_the_good_pixels(pixels, statistic, sky):
+    assert tiled(pixels, sky_statistic=statistic).sky == pytest.approx(sky, nan_ok=True)
 
 
 def test_excluded_pixels_count_for_the_sky_alone(pixels):
-    some = np.zeros(SHAPE, dtype=bool)
-    some[:30], some[35, 35] = True, True
-    statistic = SkyStatistic("mean", good_bits=0, nclip=0)
+    excluded = np.zeros(SHAPE, dtype=bool)
+    excluded[:30], excluded[35, 35] = True, True
     pixels.data[:30][pixels.dq[:30] == 0] += 1.0
-    exposure = tiled(pixels, ExcludedPixels.pack(some), sky_statistic=statistic)
+    exposure = tiled(pixels, excluded, sky_statistic=MEAN)
     assert exposure.tile.weight[-3, -3] == pytest.approx(3.0)
     assert (exposure.tile.y0, exposure.tile.shape) == (15, (5, 20))
     np.testing.assert_allclose(exposure.tile.data, 3.0, rtol=1e-6)
     assert exposure.sky == pytest.approx(3.75, abs=0.001)
-    assert exposure.has_good_pixel
-    assert not exposure.all_excluded
+    assert (exposure.has_good_pixel, exposure.all_excluded) == (True, False)
 
 
-def test_nothing_is_left(pixels):
-    exposure = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)))
+@pytest.mark.parametrize(
+    ("changes", "exclude", "has_good_pixel", "all_excluded"),
+    [
+        ({}, True, True, True),
+        ({"upper": 0.0}, True, False, False),
+        # The only good pixel is no cell.
+        ({"lower": 1e5, "good_bits": None}, False, True, False),
+    ],
+)
+def test_no_tile(pixels, changes, exclude, has_good_pixel, all_excluded):
+    exposure = tiled(pixels, np.full(SHAPE, exclude), **changes)
     assert exposure.tile is None
-    assert exposure.all_excluded
-    bad = tiled(pixels, ExcludedPixels.pack(np.ones(SHAPE, dtype=bool)), upper=0.0)
-    assert not bad.has_good_pixel
-    assert not bad.all_excluded
+    assert (exposure.has_good_pixel, exposure.all_excluded) == (has_good_pixel, all_excluded)

@@ -1,26 +1,17 @@
-"""Scatter of residuals, and what depends on it."""
+"""Scatter of residuals, and how it grows with the gradient."""
 
 import numpy as np
 import pytest
 
 from jwst_mosaic_skymatch.tiles.scatter import (
     CUTOFF,
-    FLAT,
-    VarianceFactor,
+    SHIFT_SCATTER,
     biweight,
-    measure_factor,
+    growth_with_gradient,
     scale_of,
 )
 
 N = 20000
-
-
-def residuals_and_slopes(steep_sigma):
-    """Make residuals whose scatter is larger in the steepest tenth."""
-    rng = np.random.default_rng(3)
-    gradient_squared = rng.exponential(1e-3, N)
-    steep = gradient_squared > np.quantile(gradient_squared, 0.9)
-    return rng.standard_normal(N) * np.where(steep, steep_sigma, 1.0), gradient_squared
 
 
 def test_scale_ignores_outliers():
@@ -36,34 +27,28 @@ def test_biweight_of_single_values():
     np.testing.assert_allclose(weights, [1.0, 0.5625, 0.5625, 0.0, 0.0], atol=1e-12)
 
 
-def test_factor_of_what_scatters_alike():
-    residual, gradient_squared = residuals_and_slopes(1.0)
-    factor = measure_factor(residual, np.ones(N), gradient_squared)
-    np.testing.assert_array_equal(factor.factor, 1.0)
-
-
-def test_factor_of_steep_cells():
-    residual, gradient_squared = residuals_and_slopes(3.0)
-    factor = measure_factor(residual, np.ones(N), gradient_squared)
-    flat, steep = np.quantile(gradient_squared, [0.3, 0.97])
-    # Some hundred values decide: ten percent on their variance.
-    np.testing.assert_allclose(factor(np.array([flat, steep])), [1.0, 9.0], rtol=0.2)
-    # Steeper than any: as the square of the gradient.
-    steepest = factor.gradient_squared[-1]
-    np.testing.assert_allclose(
-        factor(np.array([10 * steepest])), 10 * factor(np.array([steepest])), rtol=1e-6
-    )
-
-
-def test_factor_grows_with_the_scatter_of_shifts():
-    factor = VarianceFactor(gradient_squared=np.ones(1), factor=np.ones(1), slope=2.0)
-    np.testing.assert_allclose(factor(np.array([0.0, 0.5, 5.0])), [1.0, 2.0, 11.0])
+@pytest.mark.parametrize("growth", [300.0, 3000.0])
+def test_growth_of_the_variance(growth):
+    """Residuals with hits, of which the flatter half has more variance as well."""
+    rng = np.random.default_rng(3)
+    squares = rng.exponential(1e-3, N)
+    residual = rng.standard_normal(N) * np.sqrt(1.0 + growth * squares)
+    residual[::50] += 30.0
+    measured = growth_with_gradient(residual, np.ones(N), squares)
+    flat = 1.0 + growth * 0.3e-3
+    assert measured == pytest.approx(growth / flat, rel=0.2)
 
 
 @pytest.mark.parametrize(
-    ("n", "scatter", "steepest"), [(N, 0.0, 1.0), (5, 1.0, 1.0), (N, 1.0, 0.0)]
+    ("n", "scatter", "steepest", "expected"),
+    [(N, 0.0, 1.0, 0.0), (N, 1.0, 0.0, 0.0), (5, 1.0, 1.0, None), (N, 1.0, 1e-9, None)],
 )
-def test_no_factor_without_scatter_or_slopes_or_with_few_values(n, scatter, steepest):
+def test_least_growth(n, scatter, steepest, expected):
+    """None without scatter or slopes; that of the scatter of shifts where no more is measured."""
     residual = scatter * np.random.default_rng(4).standard_normal(n)
-    slopes = np.linspace(0.0, steepest, n)
-    assert measure_factor(residual, np.ones(n), slopes) is FLAT
+    growth = growth_with_gradient(residual, np.ones(n), np.linspace(0.0, steepest, n))
+    if expected is None:
+        expected = SHIFT_SCATTER**2 / scale_of(residual[: -(n // 2)] if n > 60 else residual) ** 2
+        assert growth >= expected * (1.0 - 1e-9)
+    else:
+        assert growth == expected

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from helpers import make_tile, punch, shifted_sky, structured_sky
 
-from jwst_mosaic_skymatch.tiles.noise import NoiseCurve
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.tile import (
     crop_to_overlap,
@@ -29,6 +28,12 @@ def aligned_map(shape, pixels_per_side, box=None):
         )
 
     return map_pixels(to_grid, shape, box)
+
+
+def drizzled(good, pixels_per_side=2.2, min_coverage=0.75, box=None):
+    """Drizzle an image of ones."""
+    pixel_map = aligned_map(good.shape, pixels_per_side, box)
+    return drizzle_tile(np.ones(good.shape), good, pixel_map, min_coverage=min_coverage)
 
 
 def overlaps(n_pixels, pixels_per_side):
@@ -84,7 +89,7 @@ def test_one_bad_pixel_may_be_missing_at_the_default_cell_size(bad, weight):
     """Cell (2, 2) covers rows and columns 4.4 to 6.6; three quarters of it are 3.63 pixels."""
     good = np.ones((22, 22), dtype=bool)
     good[tuple(np.transpose(bad))] = False
-    tile = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.2), min_coverage=0.75)
+    tile = drizzled(good)
     assert tile.weight[2, 2] == pytest.approx(weight, abs=1e-5)
     assert np.isnan(tile.data[2, 2]) == (weight == 0.0)
 
@@ -109,31 +114,30 @@ def test_turned_exposure(pixels_per_side):
 
 
 def test_pixels_outside_the_bounding_box_are_bad():
-    image = np.random.default_rng(2).uniform(1.0, 2.0, (44, 44)).astype(np.float32)
-    good = np.ones(image.shape, dtype=bool)
-    inside = np.zeros_like(good)
+    inside = np.zeros((44, 44), dtype=bool)
     inside[3:41, 10:] = True
-    boxed = drizzle_tile(
-        image, good, aligned_map(image.shape, 2.2, ((9.5, 43.5), (2.5, 40.5))), min_coverage=0.75
+    masked, boxed = (
+        drizzled(good, box=box)
+        for good, box in ((inside, None), (np.ones_like(inside), ((9.5, 43.5), (2.5, 40.5))))
     )
-    masked = drizzle_tile(image, inside, aligned_map(image.shape, 2.2), min_coverage=0.75)
     np.testing.assert_array_equal(boxed.data, masked.data)
-    assert (boxed.x0, boxed.y0) == (masked.x0, masked.y0)
+    assert boxed.bounds == masked.bounds
 
 
-def test_tile_ends_where_its_cells_end():
+@pytest.mark.parametrize(
+    ("part", "bounds"),
+    [
+        # The tile ends where its cells end.
+        (np.s_[10:20, 30:44], (X0 + 15, X0 + 22, Y0 + 5, Y0 + 10)),
+        (np.s_[0:1, 0:1], None),
+        (np.s_[0:0, 0:0], None),
+    ],
+)
+def test_extent(part, bounds):
     good = np.zeros((40, 60), dtype=bool)
-    good[10:20, 30:44] = True
-    tile = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.0), min_coverage=0.9)
-    assert (tile.x0, tile.y0, tile.shape) == (X0 + 15, Y0 + 5, (5, 7))
-
-
-@pytest.mark.parametrize("n_good", [0, 1])
-def test_nothing_left(n_good):
-    good = np.zeros((40, 60), dtype=bool)
-    good.ravel()[:n_good] = True
-    tile = drizzle_tile(np.ones(good.shape), good, aligned_map(good.shape, 2.2), min_coverage=0.75)
-    assert tile is None
+    good[part] = True
+    tile = drizzled(good, 2.0, 0.9)
+    assert (tile and tile.bounds) == bounds
 
 
 def test_shift_is_taken_back():
@@ -151,26 +155,15 @@ def test_moved_tile_keeps_its_holes():
     np.testing.assert_array_equal(moved.weight, tile.weight)
 
 
-@pytest.mark.parametrize("shift", [(0.5, 0.0), (0.3, -0.2), (0.05, 0.02)])
-def test_smoothing_is_what_a_shift_takes_of_the_noise(shift):
-    tile = make_tile(0, 0, (300, 300), noise=1.0, seed=8)
-    moved = shift_tile(tile, *shift)
-    # 90 000 cells: half a percent on their variance.
-    assert moved.data.var() / tile.data.var() == pytest.approx(moved.smoothing, rel=0.02)
-
-
 def test_stored_tile_is_the_tile(tmp_path):
-    noise = NoiseCurve(constant=1.0, linear=1.0)
-    tile = replace(make_tile(X0, Y0, (30, 20), noise=1.0, seed=3), noise=noise, smoothing=0.7)
+    tile = replace(make_tile(X0, Y0, (30, 20), noise=1.0, seed=3), variance=0.7)
     stored = store_tile(tile, tmp_path / "tile.npy")
     assert stored.bounds == tile.bounds
-    for window in (np.s_[:, :], np.s_[5:9, 2:]):
+    for window, corner in ((np.s_[:, :], (X0, Y0)), (np.s_[5:9, 2:], (X0 + 2, Y0 + 5))):
         part = stored.read(window)
         np.testing.assert_array_equal(part.data, tile.data[window])
         np.testing.assert_array_equal(part.weight, tile.weight[window])
-        corner = (X0 + (window[1].start or 0), Y0 + (window[0].start or 0))
-        assert (part.x0, part.y0) == corner
-        assert (part.noise, part.smoothing) == (noise, 0.7)
+        assert (part.x0, part.y0, part.variance) == (*corner, 0.7)
 
 
 def test_cropped_tiles_hold_the_overlap_and_a_margin(tmp_path):

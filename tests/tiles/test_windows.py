@@ -1,6 +1,6 @@
 """Rectangles of cells."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -34,14 +34,10 @@ def test_windows_hold_the_common_cells(tiles):
 
 
 def test_pairs_are_those_that_share_a_cell(tiles):
-    expected = [
-        (i, j)
-        for i in range(40)
-        for j in range(i + 1, 40)
-        if cells_of(tiles[i]) & cells_of(tiles[j])
-    ]
+    pairs = combinations(range(40), 2)
+    expected = [(i, j) for i, j in pairs if cells_of(tiles[i]) & cells_of(tiles[j])]
     assert overlapping_pairs(tiles) == expected
-    assert overlapping_pairs(tiles[:1]) == []
+    assert overlapping_pairs(tiles[:1]) == overlapping_pairs([]) == []
 
 
 def test_bounding_window_holds_all_and_no_more(tiles):
@@ -52,5 +48,4 @@ def test_bounding_window_holds_all_and_no_more(tiles):
         assert count[window].shape == tile.shape
         count[window] += 1
     assert count.sum() == sum(tile.data.size for tile in tiles)
-    assert all(count[edge].any() for edge in (0, -1))
-    assert all(count[:, edge].any() for edge in (0, -1))
+    assert all(edge.any() for edge in (count[0], count[-1], count[:, 0], count[:, -1]))

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     Yields
     ------
     executor : `distributed.cfexecutor.ClientExecutor`
-        Runs tasks on the cluster. What a dead worker held is made again by others.
+        Runs tasks on the cluster. Other workers repeat the tasks of a dead one.
     n_threads : int
         Number of tasks that all workers can run at once.
 
@@ -74,7 +74,7 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
             ) from error
         except CancelledError as error:
             raise RuntimeError(
-                f"The Dask scheduler was lost ({error}); start it and its workers again."
+                f"The Dask scheduler has died ({error}); start it and its workers again."
             ) from error
 
 
@@ -86,10 +86,7 @@ def _wait_for_workers(client: "Client", address: str) -> int:
     n_threads = sum(client.ncores().values())
     log.info("Dask workers with %d cores in all at %s", n_threads, address)
     own = version(DISTRIBUTION)
-    try:
-        theirs = set(client.run(version, DISTRIBUTION).values())
-    except PackageNotFoundError:
-        theirs = {"not there"}
+    theirs = set(client.run(version, DISTRIBUTION).values())
     if theirs != {own}:
         raise RuntimeError(
             f"{DISTRIBUTION} is {own} here, but on Dask workers {', '.join(sorted(theirs))}; "

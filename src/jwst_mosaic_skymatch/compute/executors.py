@@ -2,13 +2,15 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import starmap
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
+from operator import call
 from tempfile import gettempdir
 from threading import Event, Thread
 from typing import Any
@@ -18,12 +20,9 @@ from threadpoolctl import threadpool_limits
 from jwst_mosaic_skymatch.compute.dask import dask_executor
 
 __all__ = [
-    "SerialExecutor",
     "Workers",
     "number_of_cores",
-    "one_thread",
     "open_workers",
-    "run_jobs",
 ]
 
 # Imported once, by the process that all others are forked from.
@@ -32,47 +31,52 @@ PRELOADED = ["jwst_mosaic_skymatch.match"]
 LONGEST_PATH = 70
 
 
-class SerialExecutor(Executor):
-    """Runs every task at once, in this process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a task; see `concurrent.futures.Executor.submit`."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # it belongs to whoever asks for the result
-            future.set_exception(error)
-        return future
-
-
 @dataclass(frozen=True)
 class Workers:
     """Where tasks run.
 
     Attributes
     ----------
-    executor : `concurrent.futures.Executor`
-        Runs them.
-    count : int
-        Number of tasks that it can run at once.
-    remote : bool
-        Whether they run in other processes, to which arguments have to be sent.
-    distant : bool
-        Whether that is on other machines, so that as little as possible should travel.
+    executor : `concurrent.futures.Executor` or None
+        Runs them; None for this process.
+    n_remote : int
+        Number of tasks that run at once in other processes, to which arguments have to be sent;
+        0 in this process.
     """
 
-    executor: Executor
-    count: int = 1
-    remote: bool = False
-    distant: bool = False
+    executor: Executor | None = None
+    n_remote: int = 0
 
     @property
-    def n_ahead(self) -> int:
-        """Number of tasks to submit before the first result is waited for.
+    def remote(self) -> bool:
+        """Whether tasks run in other processes."""
+        return self.n_remote > 0
 
-        Enough that no worker waits, and no more pixels and means than that in memory.
+    def run(self, jobs: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        """Run jobs, of which a bounded number is under way at a time.
+
+        Parameters
+        ----------
+        jobs : iterable of tuple
+            Function of a module, and its arguments.
+
+        Yields
+        ------
+        object
+            Results, in the order of the jobs.
         """
-        return 2 * self.count if self.remote else 0
+        if self.executor is None:
+            yield from starmap(call, jobs)
+            return
+        waiting: deque[Future[Any]] = deque()
+        for job in jobs:
+            waiting.append(self.executor.submit(*job))
+            del job  # or its pixels would stay while those of the next are taken
+            # Enough that no worker waits, and no more pixels and means than that in memory.
+            if len(waiting) > 2 * self.n_remote:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager
@@ -103,15 +107,16 @@ def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) ->
         If ``maximum_cores`` is none of these.
     """
     n_cores = number_of_cores(maximum_cores)
-    with one_thread():
+    # Linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores.
+    with threadpool_limits(1, user_api="blas"):
         if dask_scheduler is not None:
             with dask_executor(dask_scheduler) as (executor, n_threads):
-                yield Workers(executor, count=n_threads, remote=True, distant=True)
+                yield Workers(executor, n_threads)
         elif n_cores > 1:
             with _process_executor(n_cores) as executor:
-                yield Workers(executor, count=n_cores, remote=True)
+                yield Workers(executor, n_cores)
         else:
-            yield Workers(SerialExecutor())
+            yield Workers()
 
 
 def number_of_cores(maximum_cores: str) -> int:
@@ -133,42 +138,15 @@ def number_of_cores(maximum_cores: str) -> int:
         If it is none of these.
     """
     available = os.cpu_count() or 1
+    names = {"none": 1, "one": 1, "all": available, "half": available // 2 or 1}
+    names["quarter"] = available // 4 or 1
     name = maximum_cores.lower()
-    shares = {"none": 1, "one": 1, "all": available, "half": available // 2}
-    shares["quarter"] = available // 4
-    if name not in shares and not (name.isdecimal() and int(name)):
+    n_cores = int(name) if name.isdecimal() else names.get(name, 0)
+    if n_cores == 0:
         raise ValueError(
             f"maximum_cores={maximum_cores!r}: give a number, 'quarter', 'half', 'all' or 'none'."
         )
-    wanted = shares[name] if name in shares else int(name)
-    return min(max(wanted, 1), available)
-
-
-def run_jobs(executor: Executor, jobs: Iterable[tuple[Any, ...]], n_ahead: int) -> Iterator[Any]:
-    """Run jobs, of which a bounded number is under way at a time.
-
-    Parameters
-    ----------
-    executor : `concurrent.futures.Executor`
-        Where to run them.
-    jobs : iterable of tuple
-        Function of a module, and its arguments.
-    n_ahead : int
-        Number of jobs to submit before the first result is waited for.
-
-    Yields
-    ------
-    object
-        Results, in the order of the jobs.
-    """
-    waiting: deque[Future[Any]] = deque()
-    for job in jobs:
-        waiting.append(executor.submit(*job))
-        del job  # or its pixels would stay while those of the next are taken
-        if len(waiting) > n_ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    return min(n_cores, available)
 
 
 @contextmanager
@@ -214,8 +192,3 @@ def _start_process() -> None:
 def _end_with(process: BaseProcess) -> None:
     process.join()
     os._exit(1)
-
-
-def one_thread() -> threadpool_limits:  # numpydoc ignore=RT01
-    """Keep linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores."""
-    return threadpool_limits(1, user_api="blas")

@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.gradient import gradient
-from jwst_mosaic_skymatch.tiles.noise import UNIFORM
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import Shape, overlap_windows
 
@@ -73,23 +72,20 @@ class Overlap:
         def take(image: np.ndarray) -> np.ndarray:
             return image.ravel().take(places)
 
-        brightness = take(mean)
-        quoted = first.noise.quoted and second.noise.quoted
+        quoted = np.isfinite(first.variance + second.variance)
         variances = [
-            (tile.noise if quoted else UNIFORM)(brightness) / take(tile.weight[window])
+            np.float32(tile.variance if quoted else 1.0) / take(tile.weight[window])
             for tile, window in zip((first, second), windows, strict=True)
         ]
-        correlation = drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell))
         return cls(
             corner=(max(first.x0, second.x0), max(first.y0, second.y0)),
             shape=mean.shape,
             places=places,
             difference=take(a - b),
-            brightness=brightness,
+            brightness=take(mean),
             slopes=np.stack([take(slope) for slope in gradient(mean)]),
             variance=variances[0] + variances[1],
-            # A shifted image has smoother noise; the noise of its mean stays the same.
-            correlation=correlation * 2.0 / (first.smoothing + second.smoothing),
+            correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
 
     def select(self, chosen: np.ndarray) -> Self:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
-from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, measure_factor, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, growth_with_gradient, scale_of
 
 __all__ = ["Regression", "robust_regression"]
 
@@ -93,7 +93,7 @@ def robust_regression(
     """
     stride = max(values.size // N_SAMPLE, 1)
     sample, *quoted = (v[::stride] for v in (values, variance, gradient_squared))
-    factors = measure_factor(sample, *quoted)(gradient_squared)
+    factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * gradient_squared
     precision = 1.0 / np.sqrt(variance * factors)
     scale = max(scale_of(sample * precision[::stride]), LEAST_SCALE)
     design = np.concatenate([precision[None], regressors * precision])

@@ -1,16 +1,15 @@
 """Pixels of an exposure that are left out of the matching, beyond the bad ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from gwcs import WCS
 
 from jwst_mosaic_skymatch.exposures.areas import Area
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.regions import lyot_window
-from jwst_mosaic_skymatch.tiles.windows import Shape
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
 
@@ -41,16 +40,16 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, exposure: Exposure, wcs: WCS, pixel_map: PixelMap
+    exclusion: Exclusion, regions: Sequence[Bounds | None], wcs: WCS, pixel_map: PixelMap
 ) -> ExcludedPixels | None:
-    """Find the pixels of an exposure that are left out.
+    """Mark the pixels of an exposure that are left out.
 
     Parameters
     ----------
     exclusion : Exclusion
         The parts to leave out.
-    exposure : Exposure
-        Its metadata.
+    regions : sequence of tuple of int or None
+        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
     pixel_map : PixelMap
@@ -61,27 +60,25 @@ def excluded_pixels(
     ExcludedPixels or None
         The pixels; None if there are none.
     """
-    shape, in_area = pixel_map.shape, False
-    excluded = np.zeros(shape, dtype=bool)
-    if exclusion.edge_trim:
-        rows, columns = (
-            slice(within.start + exclusion.edge_trim, max(within.stop - exclusion.edge_trim, 0))
-            for within in pixel_map.inside
-        )
+    trim, in_area = exclusion.edge_trim, False
+    excluded = np.zeros(pixel_map.shape, dtype=bool)
+    if trim:
+        rows, columns = (slice(w.start + trim, max(w.stop - trim, 0)) for w in pixel_map.inside)
         excluded[:] = True
         excluded[rows, columns] = False
-    lyot = lyot_window(exposure, shape) if exclusion.miri_lyot == "mask" else None
+    lyot = regions[-1] if exclusion.miri_lyot == "mask" else None
     if lyot is not None:
-        excluded[lyot] = True
+        x_min, x_max, y_min, y_max = lyot
+        excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.area is not None:
-        inside = pixels_in_area(exclusion.area, wcs, shape)
+        inside = pixels_in_area(exclusion.area, wcs, pixel_map.shape)
         in_area = bool(inside.any())
         excluded |= inside
     return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
 
 
 def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
-    """Find the pixels whose centres lie in an area.
+    """Mark the pixels whose centres lie in an area.
 
     Parameters
     ----------
@@ -106,6 +103,6 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
         return inside
     columns = np.arange(nx)
     for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
-        x, y = np.moveaxis(pixel_map.at(columns, rows), -1, 0)
+        x, y = np.moveaxis(pixel_map.coordinates(rows) + pixel_map.bounds[::2], -1, 0)
         inside[rows] = plane.contains(x, y, *np.meshgrid(columns, rows))
     return inside

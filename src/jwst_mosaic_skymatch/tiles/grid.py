@@ -1,9 +1,8 @@
 """The grid of cells on the sky that all exposures of a mosaic share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -24,17 +23,11 @@ from jwst_mosaic_skymatch.exposures.models import (
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
 from jwst_mosaic_skymatch.tiles.observation import Observation
-from jwst_mosaic_skymatch.tiles.pixel_map import Cutout, PixelMap, map_pixels
+from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.regions import detector_regions
-from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import Shape
+from jwst_mosaic_skymatch.tiles.windows import Placed, Shape
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
-
-# Of meta.wcsinfo.
-ORIENTATION = ("ra_ref", "dec_ref", "roll_ref", "v3yangle", "vparity")
-
-NOTHING = Exclusion()
 
 # Degrees on the sky from one exposure to another that a tangent plane can hold.
 LARGEST_ANGLE = 80.0
@@ -121,12 +114,12 @@ class Grid:
             box and box.bounding_box(order="F"),
         )
 
-    def cutout_wcs(self, cutout: Cutout | Tile) -> WCS:
+    def cutout_wcs(self, part: Placed) -> WCS:
         """Make the WCS of a part of the grid.
 
         Parameters
         ----------
-        cutout : Cutout or Tile
+        part : Placed
             The part.
 
         Returns
@@ -134,18 +127,19 @@ class Grid:
         `~gwcs.wcs.WCS`
             From its cells to the sky.
         """
+        x_min, x_max, y_min, y_max = part.bounds
         first, *rest = self.wcs.pipeline
-        corner = Shift(float(cutout.x0)) & Shift(float(cutout.y0))
+        corner = Shift(float(x_min)) & Shift(float(y_min))
         wcs = WCS([(first.frame, corner | first.transform), *rest])
-        wcs.bounding_box = tuple((-0.5, n - 0.5) for n in cutout.shape[::-1])
-        wcs.array_shape = cutout.shape
+        wcs.array_shape = (y_max - y_min, x_max - x_min)
+        wcs.bounding_box = tuple((-0.5, n - 0.5) for n in wcs.array_shape[::-1])
         return wcs
 
 
 def shared_grid(
     footprints: Sequence[np.ndarray],
     reference_wcs: WCS,
-    reference_wcsinfo: Mapping[str, Any],
+    reference_shape: Shape,
     pixel_scale_ratio: float,
 ) -> Grid:
     """Lay a grid over all exposures, as resample does.
@@ -157,8 +151,8 @@ def shared_grid(
         grid; they need not be exact.
     reference_wcs : `~gwcs.wcs.WCS`
         WCS of the exposure that gives orientation and pixel scale.
-    reference_wcsinfo : dict
-        That exposure's ``meta.wcsinfo``.
+    reference_shape : tuple of int
+        Shape (ny, nx) of that exposure.
     pixel_scale_ratio : float
         Side of a cell in native pixels.
 
@@ -167,10 +161,20 @@ def shared_grid(
     Grid
         The grid, with its axes along the reference exposure's detector axes.
     """
+    # From the WCS: meta.wcsinfo may be incomplete, or contradict it.
+    y, x = np.divide(reference_shape, 2.0) - 0.5
+    centre, above = SkyCoord(*reference_wcs([x, x], [y, y + 1.0]), unit="deg")
+    orientation = {
+        "ra_ref": centre.ra.deg,
+        "dec_ref": centre.dec.deg,
+        "roll_ref": centre.position_angle(above).deg,
+        "v3yangle": 0.0,
+        "vparity": -1,
+    }
     wcs = wcs_from_sregions(
         [np.concatenate(footprints)],  # as one: for each it would invert the WCS anew
         ref_wcs=reference_wcs,
-        ref_wcsinfo=reference_wcsinfo,
+        ref_wcsinfo=orientation,
         pscale_ratio=pixel_scale_ratio,
     )
     return Grid(wcs=wcs, shape=tuple(wcs.array_shape))
@@ -205,14 +209,8 @@ def lay_grid(
     footprints = [_footprint(library, exposure) for exposure in exposures]
     _check_distances(exposures, footprints)
 
-    def lay(exposure: Exposure, model: JwstDataModel) -> Grid:
-        try:
-            return shared_grid(footprints, model.meta.wcs, _orientation(model), pixel_scale_ratio)
-        except ValueError:  # a shape of NaN
-            raise ValueError(
-                f"{exposure.name}: meta.wcsinfo (ra_ref, dec_ref) lies far from where the WCS "
-                "does; run assign_wcs (calwebb_image2) on it."
-            ) from None
+    def lay(_: Exposure, model: JwstDataModel) -> Grid:
+        return shared_grid(footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio)
 
     (grid,) = each_model(library, exposures[:1], lay)
     return grid, grid.locate(footprints)
@@ -226,17 +224,6 @@ def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
             library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
         )
     return corners
-
-
-def _orientation(model: JwstDataModel) -> Mapping[str, Any]:
-    """Take the orientation of an exposure from meta.wcsinfo; if incomplete, from its WCS."""
-    info = model.meta.wcsinfo.instance
-    if None not in map(info.get, ORIENTATION):
-        return info
-    y, x = np.divide(model.data.shape, 2.0) - 0.5
-    centre, above = SkyCoord(*model.meta.wcs([x, x], [y, y + 1.0]), unit="deg")
-    angle = centre.position_angle(above).deg
-    return dict(zip(ORIENTATION, (centre.ra.deg, centre.dec.deg, angle, 0.0, -1), strict=True))
 
 
 def _check_distances(exposures: Sequence[Exposure], footprints: Sequence[np.ndarray]) -> None:
@@ -256,7 +243,7 @@ def observe(
     exposure: Exposure,
     grid: Grid,
     path: str | None = None,
-    exclusion: Exclusion = NOTHING,
+    exclusion: Exclusion = Exclusion(),  # noqa: B008 (frozen)
 ) -> Observation:
     """Take the pixels of an exposure of a library, and their places on the grid.
 
@@ -286,7 +273,7 @@ def observe(
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
-        pixel_map = grid.map_pixels(wcs, shape)
+        pixel_map, regions = grid.map_pixels(wcs, shape), detector_regions(exposure, shape)
         if not np.isfinite(pixel_map.cells).all():
             raise ValueError(
                 f"{exposure.name}: the WCS gives no sky position for some pixels; run assign_wcs "
@@ -295,9 +282,9 @@ def observe(
         return Observation(
             pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
             pixel_map=pixel_map,
-            excluded=excluded_pixels(exclusion, exposure, wcs, pixel_map),
+            excluded=excluded_pixels(exclusion, regions, wcs, pixel_map),
             detector=exposure.detector or "",
-            regions=detector_regions(exposure, shape, exclusion.miri_lyot),
+            regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], None),
         )
 
     (observation,) = each_model(library, [exposure], take)

@@ -1,17 +1,13 @@
 """Scatter of residuals, in flat and in steep parts of an image."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 __all__ = [
     "CUTOFF",
-    "FLAT",
     "GAUSSIAN_MAD",
     "SHIFT_SCATTER",
-    "VarianceFactor",
     "biweight",
-    "measure_factor",
+    "growth_with_gradient",
     "scale_of",
 ]
 
@@ -23,70 +19,14 @@ CUTOFF = 4.685
 #: Scatter over the field of the shift of two exposures, from errors of the distortion, in
 #: cells (rms of an axis).
 SHIFT_SCATTER = 0.01
-# Shares of the values, from flat to steep, that are tested for excess scatter; the number of
-# flat shares that define the normal scatter; and the least number of values in a share.
-SHARES = (0.125,) * 7 + (0.075, 0.035, 0.01, 0.005)
-N_FLAT = 4
+# Least number of values that a scatter is measured from.
 LEAST_IN_SHARE = 30
 
 
-@dataclass(frozen=True)
-class VarianceFactor:
-    """Factor on the variance as a function of the squared gradient.
-
-    Beside the measured excess, it grows by at least ``slope`` times the squared
-    gradient: else the few steepest cells, the cores of stars, would decide on
-    the shift alone.
-
-    Attributes
-    ----------
-    gradient_squared : ndarray, shape (m,)
-        Squared gradients, ascending.
-    factor : ndarray, shape (m,)
-        Factor measured there.
-    slope : float
-        Least growth of the factor for each unit of the squared gradient.
-    """
-
-    gradient_squared: np.ndarray
-    factor: np.ndarray
-    slope: float = 0.0
-
-    def __call__(self, gradient_squared: np.ndarray) -> np.ndarray:
-        """Evaluate the factor.
-
-        Parameters
-        ----------
-        gradient_squared : ndarray of float32
-            Squared gradients, without NaN.
-
-        Returns
-        -------
-        ndarray of float32
-            The factor, at least 1.
-        """
-        factor = 1.0 + self.slope * gradient_squared
-        excess = np.flatnonzero(self.factor > 1.0)
-        if excess.size:
-            # Cells flatter than the first share with an excess have none.
-            first = self.gradient_squared[max(excess[0] - 1, 0)]
-            steep = np.flatnonzero(gradient_squared > first)
-            values = gradient_squared[steep]
-            measured = np.interp(values, self.gradient_squared, self.factor)
-            # Steeper than the steepest share: as the square of the gradient.
-            measured *= np.maximum(values / self.gradient_squared[-1], 1.0)
-            factor[steep] = np.maximum(factor[steep], measured)
-        return factor
-
-
-#: No excess anywhere.
-FLAT = VarianceFactor(gradient_squared=np.zeros(1), factor=np.ones(1))
-
-
-def measure_factor(
+def growth_with_gradient(
     residual: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
-) -> VarianceFactor:
-    """Measure the excess scatter of steep cells over flat ones.
+) -> float:
+    """Measure how the variance of residuals grows with the gradient of the image.
 
     Parameters
     ----------
@@ -99,26 +39,23 @@ def measure_factor(
 
     Returns
     -------
-    VarianceFactor
-        The factor on the variance; `FLAT` if all scatter alike.
+    float
+        The variance of a value is its expected variance times one plus this times its squared
+        gradient. At least that of a scatter of shifts by `SHIFT_SCATTER`: else the few steepest
+        cells, the cores of stars, would decide on the shift alone.
     """
-    ends = np.round(np.cumsum(SHARES[:-1]) * gradient_squared.size).astype(int)
-    shares = np.split(np.argsort(gradient_squared), ends)
-    shares = [share for share in shares if share.size >= LEAST_IN_SHARE]
-    if len(shares) <= N_FLAT:
-        return FLAT
+    order, n_shares = np.argsort(gradient_squared), int(np.log2(residual.size / LEAST_IN_SHARE + 1))
+    # The flatter half, then half of the rest, and so on: the steepest cells are few.
+    shares = np.split(order, residual.size - residual.size // 2 ** np.arange(1, n_shares))
     whitened = residual / np.sqrt(variance)
-    scatter, medians, sizes = np.transpose(
+    scatter, squares, sizes = np.transpose(
         [(scale_of(whitened[s]) ** 2, np.median(gradient_squared[s]), s.size) for s in shares]
     )
-    base = np.median(scatter[:N_FLAT])
-    if base == 0.0 or medians[-1] == 0.0:
-        return FLAT
-    factor = np.maximum.accumulate(np.maximum(scatter / base, 1.0))
-    # Within the noise of the medians there is no excess.
-    factor[factor < 1.0 + 6.0 / np.sqrt(sizes)] = 1.0
-    slope = SHIFT_SCATTER**2 / float(base * np.median(variance))
-    return VarianceFactor(gradient_squared=medians, factor=factor, slope=slope)
+    weights = sizes * squares
+    if scatter[0] == 0.0 or weights[-1] == 0.0:
+        return 0.0
+    measured = (scatter / scatter[0] - 1.0) @ weights / (squares @ weights)
+    return max(measured, SHIFT_SCATTER**2 / float(scatter[0] * np.median(variance)))
 
 
 def scale_of(residuals: np.ndarray) -> float:
@@ -132,8 +69,8 @@ def scale_of(residuals: np.ndarray) -> float:
     Returns
     -------
     float
-        Standard deviation of a Gaussian with that median; of an even number of values, the
-        upper of the two in the middle is taken, in half the time.
+        Standard deviation of a Gaussian with that median. Of an even number of values, the
+        upper of the two in the middle is taken: half the time.
     """
     middle = residuals.size // 2
     return float(np.partition(np.abs(residuals), middle)[middle]) / GAUSSIAN_MAD

@@ -9,9 +9,8 @@ from scipy.ndimage import find_objects, gaussian_filter, shift
 
 from jwst_mosaic_skymatch.compat import add_image
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.noise import UNIFORM, NoiseCurve
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window, overlap_windows
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window, bounds_of, overlap_windows
 
 __all__ = ["StoredTile", "Tile", "crop_to_overlap", "drizzle_tile", "shift_tile", "store_tile"]
 
@@ -38,14 +37,10 @@ class Tile:
         Number of native pixels behind each cell, summed over exposures; 0
         where ``data`` is NaN. Pixels of an exposure with another noise count
         by their inverse variance.
-    noise : NoiseCurve
-        Variance of one such pixel.
+    variance : float
+        Quoted variance of one such pixel, (MJy/sr)^2; NaN if exposures quote no errors.
     pixels_per_cell : float
         Number of an exposure's pixels in the area of a cell.
-    smoothing : float
-        Variance of a cell over what it was before the image was moved by a
-        fraction of a cell (`shift_tile`); the mean of many cells keeps its
-        variance.
     frames : tuple of DetectorFrame
         Frames of the exposures in it.
     """
@@ -54,9 +49,8 @@ class Tile:
     y0: int
     data: np.ndarray
     weight: np.ndarray
-    noise: NoiseCurve = UNIFORM
+    variance: float = np.nan
     pixels_per_cell: float = 1.0
-    smoothing: float = 1.0
     frames: tuple[DetectorFrame, ...] = ()
 
     @property
@@ -67,8 +61,7 @@ class Tile:
     @property
     def bounds(self) -> Bounds:
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
-        ny, nx = self.shape
-        return self.x0, self.x0 + nx, self.y0, self.y0 + ny
+        return bounds_of(self.x0, self.y0, self.data)
 
 
 def drizzle_tile(
@@ -77,7 +70,7 @@ def drizzle_tile(
     pixel_map: PixelMap,
     *,
     min_coverage: float,
-    noise: NoiseCurve = UNIFORM,
+    variance: float = np.nan,
     frames: tuple[DetectorFrame, ...] = (),
 ) -> Tile | None:
     """Drizzle one exposure onto its own cutout of the grid.
@@ -93,11 +86,10 @@ def drizzle_tile(
         Places of the pixels on the grid; pixels outside the bounding box of the
         WCS are left out.
     min_coverage : float
-        Cells of which a smaller fraction is covered by good pixels are
-        dropped: two exposures that cover different halves of a cell see
-        different sky in it.
-    noise : NoiseCurve, optional
-        Noise of the exposure's pixels.
+        Least fraction of a cell that good pixels cover. Two exposures that
+        cover different halves of a cell see different sky in it.
+    variance : float, optional
+        Quoted variance of the exposure's pixels, (MJy/sr)^2.
     frames : tuple of DetectorFrame, optional
         The exposure's frame.
 
@@ -106,10 +98,11 @@ def drizzle_tile(
     Tile or None
         None when no cell is left.
     """
-    cutout, pixels_per_cell = pixel_map.cutout, pixel_map.pixels_per_cell
+    (x_min, x_max, y_min, y_max), pixels_per_cell = pixel_map.bounds, pixel_map.pixels_per_cell
     usable = pixel_map.within_box(good)
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
-    drizzle = Drizzle(kernel=kernel, out_shape=cutout.shape, fillval="NaN", disable_ctx=True)
+    shape = y_max - y_min, x_max - x_min
+    drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
     for start in range(0, len(data), BAND_ROWS):
         band = slice(start, start + BAND_ROWS)
         add_image(
@@ -126,11 +119,11 @@ def drizzle_tile(
         return None
     (rows, columns), covered = windows[0], covered[windows[0]]
     return Tile(
-        x0=cutout.x0 + columns.start,
-        y0=cutout.y0 + rows.start,
+        x0=x_min + columns.start,
+        y0=y_min + rows.start,
         data=np.where(covered, drizzle.out_img[rows, columns], np.nan),
         weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
-        noise=noise,
+        variance=variance,
         pixels_per_cell=pixels_per_cell,
         frames=frames,
     )
@@ -157,13 +150,7 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
     covered = gaussian_filter(valid.astype(np.float32), 2.0)
     around = gaussian_filter(data, 2.0) / np.maximum(covered, 1e-3)
     moved = shift(np.where(valid, data, around), (-y, -x), order=3, mode="nearest")
-    # White noise after the same shift.
-    impulse = np.pad([[1.0]], 32)
-    return replace(
-        tile,
-        data=np.where(valid, moved, np.nan),
-        smoothing=tile.smoothing * float(np.square(shift(impulse, (-y, -x), order=3)).sum()),
-    )
+    return replace(tile, data=np.where(valid, moved, np.nan))
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """Rectangles of cells: their overlaps, and their places in larger arrays.
 
-All functions take objects with ``bounds``, the first and one-past-last cell
-(x_min, x_max, y_min, y_max): tiles of one grid, or block maps with blocks of one size.
+All functions take objects with ``bounds``: tiles of one grid, or block maps with blocks of one
+size.
 """
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from scipy.spatial import KDTree
 
 __all__ = [
     "Bounds",
@@ -16,6 +15,7 @@ __all__ = [
     "Shape",
     "Window",
     "bounding_window",
+    "bounds_of",
     "overlap_windows",
     "overlapping_pairs",
     "window_in",
@@ -37,8 +37,27 @@ class Placed(Protocol):
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
 
 
+def bounds_of(x0: int, y0: int, array: np.ndarray) -> Bounds:
+    """Give the bounds of an array on a grid.
+
+    Parameters
+    ----------
+    x0, y0 : int
+        Cell of the grid that is cell (0, 0) of the array.
+    array : ndarray, shape (ny, nx)
+        The array.
+
+    Returns
+    -------
+    tuple of int
+        First and one-past-last cell (x_min, x_max, y_min, y_max).
+    """
+    ny, nx = array.shape
+    return x0, x0 + nx, y0, y0 + ny
+
+
 def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
-    """Find the smallest rectangle of cells that contains all items.
+    """Compute the smallest rectangle of cells that contains all items.
 
     Parameters
     ----------
@@ -52,14 +71,13 @@ def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
     shape : tuple of int
         Its shape (ny, nx).
     """
-    bounds = [item.bounds for item in items]
-    x0, _, y0, _ = np.min(bounds, axis=0).tolist()
-    _, x1, _, y1 = np.max(bounds, axis=0).tolist()
-    return x0, y0, (y1 - y0, x1 - x0)
+    x_min, x_max, y_min, y_max = zip(*(item.bounds for item in items), strict=True)
+    x0, y0 = min(x_min), min(y_min)
+    return x0, y0, (max(y_max) - y0, max(x_max) - x0)
 
 
 def window_in(item: Placed, x0: int, y0: int) -> Window:
-    """Find the window of an item in a larger array.
+    """Compute the window of an item in a larger array.
 
     Parameters
     ----------
@@ -74,11 +92,11 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
         Rows and columns of the array.
     """
     x_min, x_max, y_min, y_max = item.bounds
-    return np.s_[y_min - y0 : y_max - y0, x_min - x0 : x_max - x0]
+    return slice(y_min - y0, y_max - y0), slice(x_min - x0, x_max - x0)
 
 
 def overlap_windows(first: Placed, second: Placed, margin: int = 0) -> tuple[Window, Window]:
-    """Find the window of the common cells of two items in the array of each.
+    """Compute the window of the common cells of two items in the array of each.
 
     Parameters
     ----------
@@ -104,7 +122,7 @@ def _common_cells(item: Placed, other: Placed, margin: int) -> Window:
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
-    """Find all pairs of items that share at least one cell.
+    """List all pairs of items that share at least one cell.
 
     Parameters
     ----------
@@ -116,12 +134,11 @@ def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
     list of tuple of int
         Pairs (i, j), i < j, in ascending order.
     """
-    if len(items) < 2:
-        return []
-    bounds = np.array([item.bounds for item in items], dtype=float).reshape(-1, 2, 2)
-    centres, sizes = bounds.mean(axis=2), np.ptp(bounds, axis=2)
-    # In units of the largest item, the centres of two that overlap are at most 1 apart.
-    near = KDTree(centres / sizes.max(axis=0)).query_pairs(1.0, p=np.inf, output_type="ndarray")
-    i, j = near.T
-    overlap = np.all(np.abs(centres[i] - centres[j]) < 0.5 * (sizes[i] + sizes[j]), axis=1)
-    return sorted(map(tuple, near[overlap].tolist()))
+    bounds = np.array([item.bounds for item in items], dtype=int).reshape(-1, 2, 2)
+    first, end = bounds[..., 0], bounds[..., 1]
+    pairs = []
+    # One item at a time: the square of 12,000 items would not fit into memory.
+    for i in range(len(items)):
+        overlap = (first[i] < end[i + 1 :]) & (first[i + 1 :] < end[i])
+        pairs += [(i, i + 1 + j) for j in np.flatnonzero(overlap.all(axis=1)).tolist()]
+    return pairs
