@@ -232,18 +232,11 @@ MECHANISMS = (
         ("offsets.trends.BLOCK_CUTOFF",),
     ),
     Mechanism(
-        "bright blocks of stacks",
-        "cosmic rays",
-        accuracy("cosmic rays"),
-        {"tiles.mean.UNEVEN": np.inf},
-        ("tiles.mean._bright_blocks",),
-    ),
-    Mechanism(
         "robust means",
         "cosmic rays",
         accuracy("cosmic rays"),
         {"stacking.robust_mean": import_module(PACKAGE + "tiles.mean").mean_tile},
-        ("tiles.mean.robust_mean", "tiles.mean._deviations"),
+        ("tiles.mean.robust_mean", "tiles.mean._deviation"),
     ),
 )
 

@@ -7,6 +7,7 @@ import pytest
 
 from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
 from jwst_mosaic_skymatch.exposures.models import wcs_footprint
+from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
@@ -23,10 +24,11 @@ def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
 
 
 @pytest.mark.parametrize(
-    ("aperture", "filter_name", "binning"),
-    [("MIRIM_FULL", "F770W", 2), ("NRCA1_FULL", "F200W", 8), ("MIRIM_FULL", "F770W", 16)],
+    ("aperture", "filter_name", "binning", "distortion"),
+    [("MIRIM_FULL", "F770W", 2, 4.0), ("NRCA1_FULL", "F200W", 8, 8.3)],
 )
-def test_map_is_good_to_two_hundred_thousandths_of_a_pixel(aperture, filter_name, binning):
+def test_map_and_affine_frame(aperture, filter_name, binning, distortion):
+    """The map is good to 2e-5 pixel; distortion moves pixels of a full frame by a few."""
     (pointing,) = dither_pointings(1, aperture=aperture)
     scene = compose_scene("one", [pointing], filter_name=filter_name, binning=binning)
     model = simulate_exposure(scene, pointing)
@@ -37,6 +39,9 @@ def test_map_is_good_to_two_hundred_thousandths_of_a_pixel(aperture, filter_name
     exact = grid.wcs.invert(*wcs(x, y, with_bounding_box=False), with_bounding_box=False)
     error = np.abs(all_coordinates(pixel_map) - np.stack(exact, axis=-1)).max() * 2.2
     assert error < 2e-5
+    frame = detector_frame(pixel_map, np.ones(shape, dtype=bool))
+    error = np.abs(frame.pixels(*exact) - (x, y)).max()
+    assert error * binning == pytest.approx(distortion, abs=0.1)
     # Distortion changes the area of a pixel by some percent over the detector.
     assert pixel_map.pixels_per_cell == pytest.approx(2.2**2, rel=0.03)
 
@@ -71,19 +76,3 @@ def test_bounds_hold_all_pixels_and_hardly_more(angle, pixels_per_side):
     bounds = np.array(pixel_map.bounds).reshape(2, 2) - 0.5  # cells reach half beyond centres
     for margin in (corners.min(axis=1) - bounds[:, 0], bounds[:, 1] - corners.max(axis=1)):
         assert np.all((margin >= 0) & (margin <= 2.5))
-
-
-@pytest.mark.parametrize(
-    ("box", "inside"),
-    [
-        (((3.5, 55.5), (-0.5, 49.5)), np.s_[0:50, 4:56]),
-        (((-9.0, 99.0), (2.0, 40.0)), np.s_[2:41, 0:60]),
-        (None, np.s_[0:50, 0:60]),
-    ],
-)
-def test_pixels_within_the_bounding_box(box, inside):
-    pixel_map = map_pixels(rotated(0.0, 1.0), (50, 60), box)
-    assert pixel_map.inside == inside
-    expected = np.zeros((50, 60), dtype=bool)
-    expected[inside] = True
-    np.testing.assert_array_equal(pixel_map.within_box(np.ones((50, 60), dtype=bool)), expected)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from gwcs import WCS
 
 from jwst_mosaic_skymatch.exposures.areas import Area
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
-from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
+from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
@@ -40,38 +41,40 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, regions: Sequence[Bounds | None], wcs: WCS, pixel_map: PixelMap
+    exclusion: Exclusion, regions: Sequence[Bounds | None], wcs: WCS, shape: Shape
 ) -> ExcludedPixels | None:
     """Mark the pixels of an exposure that are left out.
 
     Parameters
     ----------
     exclusion : Exclusion
-        The parts to leave out.
+        The parts to leave out, beside pixels outside of the bounding box of the WCS.
     regions : sequence of tuple of int or None
         Regions of its detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
-    pixel_map : PixelMap
-        Its shape and bounding box.
+    shape : tuple of int
+        Its shape (ny, nx).
 
     Returns
     -------
     ExcludedPixels or None
         The pixels; None if there are none.
     """
-    trim, in_area = exclusion.edge_trim, False
-    excluded = np.zeros(pixel_map.shape, dtype=bool)
-    if trim:
-        rows, columns = (slice(w.start + trim, max(w.stop - trim, 0)) for w in pixel_map.inside)
-        excluded[:] = True
-        excluded[rows, columns] = False
+    box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
+    limits = box.bounding_box(order="F") if box else ((0, shape[1] - 1), (0, shape[0] - 1))
+    columns, rows = (
+        slice(max(ceil(low), 0) + trim, max(min(floor(high) + 1, n) - trim, 0))
+        for (low, high), n in zip(limits, shape[::-1], strict=True)
+    )
+    excluded = np.ones(shape, dtype=bool)
+    excluded[rows, columns] = False
     lyot = regions[-1] if exclusion.miri_lyot == "mask" else None
     if lyot is not None:
         x_min, x_max, y_min, y_max = lyot
         excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.area is not None:
-        inside = pixels_in_area(exclusion.area, wcs, pixel_map.shape)
+        inside = pixels_in_area(exclusion.area, wcs, shape)
         in_area = bool(inside.any())
         excluded |= inside
     return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None

@@ -107,12 +107,7 @@ class Grid:
         PixelMap
             Places of its pixels; NaN where the WCS gives NaN.
         """
-        box = wcs.bounding_box
-        return map_pixels(
-            lambda x, y: self.from_sky(*wcs(x, y, with_bounding_box=False)),
-            shape,
-            box and box.bounding_box(order="F"),
-        )
+        return map_pixels(lambda x, y: self.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
 
     def cutout_wcs(self, part: Placed) -> WCS:
         """Make the WCS of a part of the grid.
@@ -282,7 +277,7 @@ def observe(
         return Observation(
             pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
             pixel_map=pixel_map,
-            excluded=excluded_pixels(exclusion, regions, wcs, pixel_map),
+            excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",
             regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], None),
         )

@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
 
 __all__ = ["mean_tile", "robust_mean"]
 
-# Cells of a tile that its scatter is measured from.
+# Cells of a tile that its scatter is measured from, at least.
 N_SAMPLE = 5000
 
 
@@ -70,15 +70,14 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     mean = mean_tile(tiles)
     deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
     pairs = zip(tiles, deviations, strict=True)
-    return mean_tile(tiles, (tile.weight * biweight(own, 1.0) for tile, own in pairs))
+    return mean_tile(tiles, (tile.weight * biweight(own) for tile, own in pairs))
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
-    """Compare the cells of a tile with the mean of the others, in its standard deviations.
+    """Compare the cells of a tile with the mean of the others, in standard deviations of the tile.
 
-    The result is zero in cells that no other tile covers. In standard deviations of the distance,
-    two tiles would keep hits up to a higher cutoff than six, and the bias by faint hits would
-    depend on the number of tiles.
+    With standard deviations of the distance, two tiles would keep hits up to a higher cutoff than
+    six tiles. The result is zero in cells that no other tile covers.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * relative_weight
@@ -88,14 +87,14 @@ def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     # The distance from the mean of the others is longer than that from the mean of all.
     longer = 1 + own / np.where(shared, others, np.inf)
     deviation = np.where(shared, tile.data - mean.data[window], 0) * np.sqrt(longer * own)
-    sample = deviation[shared][:: max(own.size // N_SAMPLE, 1)]
+    sample = deviation[shared]
+    sample = sample[:: sample.size // N_SAMPLE + 1]
     if sample.size == 0:
         return deviation
     # Outliers may have lifted the centre.
     centre = np.median(sample)
     scale = scale_of(sample - centre) or np.inf
-    deviation = (deviation - centre) * np.sqrt(longer) / np.float32(scale)
-    return np.where(shared, deviation, 0)
+    return np.where(shared, (deviation - centre) * np.sqrt(longer) / np.float32(scale), 0)
 
 
 def _relative_weight(tile: Tile, first: Tile) -> float:

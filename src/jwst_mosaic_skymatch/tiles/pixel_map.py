@@ -3,19 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, floor
 
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
 
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["PixelMap", "map_pixels"]
 
 #: Takes coordinates x, y of points to coordinates x, y elsewhere.
 Transform = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
-#: Limits ((x_min, x_max), (y_min, y_max)).
-Box = tuple[tuple[float, float], tuple[float, float]]
 
 # Points to a side of the mesh at which the WCS itself is evaluated. A cubic spline between them is
 # good to 2e-5 pixel on full frames of MIRI, at a twentieth of the cost.
@@ -36,15 +33,12 @@ class PixelMap:
         Pixel coordinates of the mesh.
     cells : ndarray of float64, shape (n_y, n_x, 2)
         Coordinates (x, y) of its points on the grid, cells.
-    inside : tuple of slice
-        Rows and columns of the exposure within the bounding box of its WCS.
     """
 
     shape: Shape
     x: np.ndarray
     y: np.ndarray
     cells: np.ndarray
-    inside: Window
 
     @property
     def bounds(self) -> Bounds:
@@ -60,23 +54,6 @@ class PixelMap:
         """Median number of the exposure's pixels in the area of a cell."""
         sides = np.gradient(self.cells, self.y, self.x, axis=(0, 1))
         return float(1.0 / np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1)))))
-
-    def within_box(self, good: np.ndarray) -> np.ndarray:
-        """Select the good pixels that the WCS holds for.
-
-        Parameters
-        ----------
-        good : ndarray of bool, shape (ny, nx)
-            Good pixels.
-
-        Returns
-        -------
-        ndarray of bool, shape (ny, nx)
-            Good pixels within the bounding box of the WCS.
-        """
-        usable = np.zeros_like(good)
-        usable[self.inside] = good[self.inside]
-        return usable
 
     def coordinates(self, rows: slice | np.ndarray) -> np.ndarray:
         """Map all pixels of some rows to the array that `bounds` limits.
@@ -105,7 +82,7 @@ def _spline(nodes: np.ndarray, values: np.ndarray, axis: int) -> BSpline:
     return make_interp_spline(np.require(nodes, requirements="A"), values, axis=axis)
 
 
-def map_pixels(to_grid: Transform, shape: Shape, box: Box | None = None) -> PixelMap:
+def map_pixels(to_grid: Transform, shape: Shape) -> PixelMap:
     """Map an exposure's pixels to a grid.
 
     Parameters
@@ -114,9 +91,6 @@ def map_pixels(to_grid: Transform, shape: Shape, box: Box | None = None) -> Pixe
         Takes pixel coordinates x, y (arrays) to coordinates x, y on the grid.
     shape : tuple of int
         Shape (ny, nx) of the exposure.
-    box : tuple of tuple of float or None, optional
-        Limits ((x_min, x_max), (y_min, y_max)) of the pixels that the WCS holds
-        for; None for all.
 
     Returns
     -------
@@ -129,9 +103,4 @@ def map_pixels(to_grid: Transform, shape: Shape, box: Box | None = None) -> Pixe
     """
     x, y = (np.linspace(-0.5, n - 0.5, MESH) for n in shape[::-1])
     cells = np.stack(to_grid(*np.meshgrid(x, y)), axis=-1)
-    limits: Box = box or ((-0.5, shape[1]), (-0.5, shape[0]))
-    columns, rows = (
-        slice(max(ceil(low), 0), min(floor(high) + 1, n))
-        for n, (low, high) in zip(shape[::-1], limits, strict=True)
-    )
-    return PixelMap(shape, x, y, cells, inside=(rows, columns))
+    return PixelMap(shape, x, y, cells)

@@ -83,8 +83,7 @@ def drizzle_tile(
         Pixels to use. Others are left out before drizzling, so that a bad
         pixel never leaks into a cell.
     pixel_map : PixelMap
-        Places of the pixels on the grid; pixels outside the bounding box of the
-        WCS are left out.
+        Places of the pixels on the grid.
     min_coverage : float
         Least fraction of a cell that good pixels cover. Two exposures that
         cover different halves of a cell see different sky in it.
@@ -99,7 +98,6 @@ def drizzle_tile(
         None when no cell is left.
     """
     (x_min, x_max, y_min, y_max), pixels_per_cell = pixel_map.bounds, pixel_map.pixels_per_cell
-    usable = pixel_map.within_box(good)
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
     shape = y_max - y_min, x_max - x_min
     drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
@@ -107,11 +105,11 @@ def drizzle_tile(
         band = slice(start, start + BAND_ROWS)
         add_image(
             drizzle,
-            np.where(usable[band], data[band], 0).astype(np.float32, copy=False),
+            np.where(good[band], data[band], 0).astype(np.float32, copy=False),
             exptime=1.0,
             pixel_scale_ratio=pixels_per_cell**0.5,
             pixmap=pixel_map.coordinates(band),
-            weight_map=usable[band].astype(np.float32),
+            weight_map=good[band].astype(np.float32),
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
     windows = find_objects(covered.view(np.uint8))
