@@ -72,7 +72,7 @@ def break_schema(work):
         ("nclip", -1),
         ("edge_trim", -1),
         ("miri_lyot", "drop"),
-        ("weight", "heavy"),
+        ("offset_stat", "mode"),
     ],
 )
 def test_unknown_values(work, parameter, value):

@@ -63,7 +63,7 @@ def cycle(work):
         ("cut", {"in_memory": False}, OSError),
         ("whole", {"in_memory": False, "subtract": True, "grouping": "none"}, None),
         ("missing", {}, FileNotFoundError),
-        ("whole", {"save_tiles": True, "skymethod": "global+match", **save}, None),
+        ("whole", {"skymethod": "global+match", **save}, None),
         ("without_wcs", {"in_memory": False}, ValueError),
         ("cut", {}, OSError),
         ("whole", {"in_memory": False, "skymethod": "local", **save}, None),

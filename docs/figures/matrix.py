@@ -32,7 +32,7 @@ def match(models):
             Constraints(),
             workers,
             directory=directory,
-            **{k: parameters[k] for k in ("grouping", "pixel_scale_ratio", "shift_threshold")},
+            **{k: parameters[k] for k in ("grouping", "pixel_scale_ratio")},
         ).match
 
 

@@ -5,7 +5,7 @@
 
 2 x 3 visits of two dithers. For each kind of background, over the seeds: rms error of the levels
 about the mean, rms of ``level_error``, standard deviation of their ratio, and the number of pairs
-left out. With --plane the step runs with background='plane', and the plane that is common to all
+left out. With --plane the step subtracts planes, and the plane that is common to all
 is taken out of the errors; what is left of the backgrounds in all pixels, rms, comes last.
 """
 
@@ -118,9 +118,8 @@ def main():
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
-    parameters = {"grouping": options.grouping}
-    if options.plane:
-        parameters |= {"background": "plane", "plane_per": options.plane}
+    background = {None: "constant", "group": "plane", "exposure": "plane_per_exposure"}
+    parameters = {"grouping": options.grouping, "background": background[options.plane]}
     print(
         f"{'backgrounds':18}{'rms':>9}{'quoted':>9}{'pull':>7}{'unused':>8}{'left':>9}{'bound':>9}"
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.sky import clipped_statistic
+from jwst_mosaic_skymatch.exposures.pixels import clipped_statistic
 from jwst_mosaic_skymatch.offsets.regression import Regression
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
