@@ -10,7 +10,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 
-from jwst_mosaic_skymatch.exposures.reference import open_image, unreadable_image
+from jwst_mosaic_skymatch.exposures.pixels import unreadable
+from jwst_mosaic_skymatch.exposures.reference import open_image
 
 __all__ = ["Area", "MaskArea", "RegionArea", "RegionPlane", "read_area", "tangent_plane"]
 
@@ -74,7 +75,7 @@ def read_area(path: Path) -> "Area":
         with path.open("rb") as file:
             beginning = file.read(8)
     except OSError as error:
-        raise unreadable_image(path, error, REMEDY) from None
+        raise unreadable(path, error, REMEDY) from None
     if not beginning.startswith(FITS_BEGINNINGS):
         return _read_regions(path)
     image = open_image(path, REMEDY)

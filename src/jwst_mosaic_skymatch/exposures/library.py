@@ -17,7 +17,8 @@ from jwst.datamodels.utils import attrs_to_group_id
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, name_apart, read_exposure
-from jwst_mosaic_skymatch.exposures.models import unreadable, unwritable
+from jwst_mosaic_skymatch.exposures.models import unwritable
+from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = ["StepInput", "as_association", "check_files", "expand", "light_loading", "open_input"]
 

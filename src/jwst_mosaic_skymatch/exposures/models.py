@@ -14,7 +14,12 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary, LibraryError
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
-from jwst_mosaic_skymatch.exposures.pixels import Pixels, SkyStatistic, check_shapes
+from jwst_mosaic_skymatch.exposures.pixels import (
+    Pixels,
+    SkyStatistic,
+    check_shapes,
+    unreadable,
+)
 
 __all__ = [
     "borrowed",
@@ -23,7 +28,6 @@ __all__ = [
     "pixels_of",
     "read_footprint",
     "read_skies",
-    "unreadable",
     "unwritable",
     "wcs_footprint",
 ]
@@ -114,27 +118,6 @@ def each_model(
                 del model
                 gc.collect(1)
     return results
-
-
-def unreadable(path: str | Path, error: Exception) -> OSError:
-    """Make the error for a file that cannot be read.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    error : Exception
-        Error of the attempt to read it.
-
-    Returns
-    -------
-    OSError
-        The error, with its cause and a remedy.
-    """
-    return OSError(
-        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
-        "or remove it from the input."
-    )
 
 
 def unwritable(error: OSError) -> OSError:

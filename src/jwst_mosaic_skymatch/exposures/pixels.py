@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = [
     "clipped_statistic",
     "good_bits",
     "good_pixels",
+    "unreadable",
 ]
 
 # The square of a larger value overflows in single precision.
@@ -76,10 +78,8 @@ class FilePixels:
             with fits.open(self.path, memmap=False) as hdus:
                 data, dq, err = (_native(hdus, name) for name in ("SCI", "DQ", "ERR"))
         except OSError as error:
-            raise OSError(
-                f"{self.path}: cannot be read ({error}); every process needs to see the file "
-                "under this path."
-            ) from None
+            remedy = "every process needs to see the file under this path"
+            raise unreadable(self.path, error, remedy) from None
         assert data is not None  # its model was opened before
         check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
         return Pixels(data=data, dq=dq, err=err)
@@ -132,6 +132,31 @@ class ExcludedPixels:
         """
         bits = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
         return bits.view(bool).reshape(self.shape)
+
+
+def unreadable(
+    path: str | Path,
+    error: Exception,
+    remedy: str = "fetch or make the file anew, or remove it from the input",
+) -> OSError:
+    """Make the error for a file that cannot be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    error : Exception
+        Error of the attempt to read it.
+    remedy : str, optional
+        The remedy.
+
+    Returns
+    -------
+    OSError
+        The error, with its cause and the remedy.
+    """
+    reason = " ".join(str(error).split())
+    return OSError(f"{path}: cannot be read ({type(error).__name__}: {reason}); {remedy}.")
 
 
 def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:

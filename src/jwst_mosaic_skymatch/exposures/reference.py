@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
+from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = [
     "ReferenceImage",
@@ -22,7 +23,6 @@ __all__ = [
     "named_exposures",
     "open_image",
     "unknown_reference",
-    "unreadable_image",
 ]
 
 #: Reduces a file name to the part that is compared.
@@ -182,7 +182,7 @@ def open_image(path: Path, remedy: str = REMEDY) -> ReferenceImage:
             with fits.open(path) as hdus:
                 image = _image_in(hdus, path)
     except Exception as error:  # whatever a damaged file leads to
-        raise unreadable_image(path, error, remedy) from None
+        raise unreadable(path, error, remedy) from None
     if image is None:
         raise ValueError(f"{path}: holds no 2-D image; {remedy}.")
     if not image.wcs.has_celestial:
@@ -190,29 +190,6 @@ def open_image(path: Path, remedy: str = REMEDY) -> ReferenceImage:
             f"{path}: has no celestial WCS (CTYPE, CRVAL, CRPIX, CDELT or CD); {remedy}."
         )
     return image
-
-
-def unreadable_image(path: Path, error: Exception, remedy: str) -> OSError:
-    """Make the error for a file that is no image.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    error : Exception
-        Error of the attempt to read it.
-    remedy : str
-        The remedy.
-
-    Returns
-    -------
-    OSError
-        The error.
-    """
-    reason = " ".join(str(error).split())
-    return OSError(
-        f"{path}: cannot be read as a FITS image ({type(error).__name__}: {reason}); {remedy}."
-    )
 
 
 def _image_in(hdus: fits.HDUList, path: Path) -> ReferenceImage | None:
