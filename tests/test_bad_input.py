@@ -122,7 +122,7 @@ def no_science(work):
 @pytest.mark.parametrize(
     ("prepare", "error", "remedy", "is_call"),
     [
-        (break_json, ValueError, "line 1 column .*make one with asn_from_list", True),
+        (break_json, ValueError, r"line \d+ column .*make one with asn_from_list", True),
         (cut_file, OSError, "fetch or make the file anew", False),
         (remove_file, FileNotFoundError, "remove it from the association", True),
         (no_science, ValueError, "exptype 'science'", False),

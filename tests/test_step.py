@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -382,35 +381,20 @@ def test_save_tiles(mosaic, tmp_path):
     np.testing.assert_allclose(found, corners, atol=0.05)
 
 
-@pytest.fixture(scope="module")
-def misaligned():
-    """Run the step on exposures of which some lie beside their place."""
+def test_displaced_exposures_are_named(caplog):
     scene = stephans_quintet(8, binning=4, seed=3, imperfections=Imperfections(pointing_rms=0.15))
     step = PixelSkyMatchStep()
-    logger = logging.getLogger("stpipe.pixel_skymatch")
-    records = []
-    handler = logging.Handler()
-    handler.emit = records.append
-    logger.addHandler(handler)
-    try:
-        step.run(simulate_models(scene))
-    finally:
-        logger.removeHandler(handler)
-    return scene, step, [r.getMessage() for r in records if r.levelno >= logging.WARNING]
-
-
-def test_displaced_exposures_are_named(misaligned):
-    scene, step, warnings = misaligned
-    table = step.levels_table
+    step.run(simulate_models(scene))
+    table = step.result.levels
     found = np.stack([table["shift_ra"].to_value("arcsec"), table["shift_dec"].value], axis=1)
     truth = np.array([-pointing_error(scene, p) for p in scene.pointings])
     error = (found - found.mean(axis=0)) - (truth - truth.mean(axis=0))
     assert np.sqrt(np.mean(error**2)) < 0.1 * 0.15
-    assert len([w for w in warnings if "tweakreg" in w]) == 1
-    displaced = "\n".join(w for w in warnings if ": displaced by" in w)
+    (finding,) = [finding for finding in step.result.findings if finding.kind == "displaced"]
+    assert [m for m in caplog.messages if "tweakreg" in m and "look at" not in m] == [str(finding)]
     far = np.hypot(*(truth - truth.mean(axis=0)).T) > 0.15 * 4 * 0.11
     for name in np.asarray(table["filename"])[far]:
-        assert name in displaced
+        assert name in "".join(finding.details)
 
 
 def test_nothing_is_imported_without_a_report(mosaic):

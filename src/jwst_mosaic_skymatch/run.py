@@ -21,13 +21,13 @@ from jwst_mosaic_skymatch.exposures.reference import (
     open_image,
     unknown_reference,
 )
-from jwst_mosaic_skymatch.levels.absolute import global_levels, local_levels
+from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import (
     apply_constants,
     apply_gauge,
     constants_of_exposures,
 )
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Levels, Match, unmatched
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
     Parameters,
@@ -266,32 +266,38 @@ def _progress(total: int) -> Iterator[Callable[[], object]]:
 
 
 def fix_zero_point(
-    levels: Levels, anchor: Anchor, *, match_down: bool
+    matched: Matched, anchor: Anchor, parameters: Parameters
 ) -> tuple[np.ndarray, list[int]]:
     """Fix the constant of each component.
 
     Parameters
     ----------
-    levels : Levels
-        Levels of the match.
+    matched : Matched
+        The match; levels of others remain as they are.
     anchor : Anchor
         The reference of the zero point.
-    match_down : bool
-        Whether the smallest level is zero in components without a reference; else the largest.
+    parameters : mapping
+        Parameters of the step, by name.
 
     Returns
     -------
     values : ndarray, shape (n,)
         Levels, MJy/sr; NaN for none.
     unreached : list of int
-        Components without a reference.
+        Components without a reference, if there is one.
     """
+    levels = matched.match.levels
+    if matched.grid is None:
+        return levels.values, []
     # Levels of components with an anchor get zero mean, as others have it.
     centred = levels.values.copy()
     for component in np.flatnonzero(levels.anchored).tolist():
         members = levels.components == component
         centred[members] -= centred[members].mean()
-    usual = apply_gauge(centred, match_down=match_down)
+    usual = apply_gauge(centred, match_down=parameters["match_down"])
+    if not anchor.is_set:
+        is_global = parameters["skymethod"] == "global+match"
+        return (add_global_level(usual, matched.match.skies) if is_global else usual), []
     constants = np.where(levels.anchored, 0.0, np.nan)
     if anchor.positions:
         constants = constants_of_exposures(levels.values, levels.components, anchor.positions)

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,6 @@ from jwst_mosaic_skymatch import __version__, run
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
-from jwst_mosaic_skymatch.levels.absolute import add_global_level
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
@@ -32,15 +30,7 @@ from jwst_mosaic_skymatch.parameters import (
 )
 from jwst_mosaic_skymatch.products import files, messages, tables
 from jwst_mosaic_skymatch.products.record import levels_before, record_levels
-from jwst_mosaic_skymatch.report.mosaic import condense_mosaic
-from jwst_mosaic_skymatch.report.result import (
-    Closure,
-    MatchResult,
-    Provenance,
-    footprints_of,
-    pictures_of,
-    save_report,
-)
+from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -141,7 +131,8 @@ class PixelSkyMatchStep(SkyMatchStep):
             else:
                 matched = run.absolute_levels(step_input, parameters, self._stem)
             clock.append(("drizzling, comparing, solving", time.monotonic()))
-            levels = self._fix_zero_point(matched, anchor, step_input, parameters)
+            levels, unreached = run.fix_zero_point(matched, anchor, parameters)
+            self._describe(matched, anchor, unreached, step_input)
             self._record(step_input, matched.match, levels)
             clock.append(("recording levels", time.monotonic()))
             seconds = {stage: end - start for (_, start), (stage, end) in pairwise(clock)}
@@ -206,32 +197,26 @@ class PixelSkyMatchStep(SkyMatchStep):
         self._others = step_input.others
         return step_input
 
-    def _fix_zero_point(
-        self,
-        matched: run.Matched,
-        anchor: run.Anchor,
-        step_input: StepInput,
-        parameters: Parameters,
-    ) -> np.ndarray:
-        """Fix the free constants of the levels, and describe the match."""
+    def _describe(
+        self, matched: run.Matched, anchor: run.Anchor, unreached: list[int], step_input: StepInput
+    ) -> None:
+        """Describe a match in the log."""
         match, grid, exposures = matched.match, matched.grid, step_input.exposures
         if grid is None:
-            return match.levels.values
-        grouping = parameters["grouping"]
-        self._say(messages.summarize_match(match, matched.groups, exposures, grid, grouping))
+            return
+        self._say(
+            messages.summarize_match(
+                match, matched.groups, exposures, grid, self.grouping or "none"
+            )
+        )
         self._warn(messages.findings_of_match(match, exposures, grid))
         if matched.is_area_empty:
             self._warn([messages.empty_area(self.exclude)])
-        levels, unreached = run.fix_zero_point(match.levels, anchor, match_down=self.match_down)
-        if anchor.is_set:
-            self._warn(
-                messages.findings_of_zero_point(
-                    match.levels, self.reference, anchor.positions, unreached, exposures
-                )
+        self._warn(
+            messages.findings_of_zero_point(
+                match.levels, self.reference, anchor.positions, unreached, exposures
             )
-        elif self.skymethod == "global+match":
-            levels = add_global_level(levels, match.skies)
-        return levels
+        )
 
     def _record(self, step_input: StepInput, match: Match, levels: np.ndarray) -> None:
         """Write levels into the models, and into the log."""
@@ -260,35 +245,20 @@ class PixelSkyMatchStep(SkyMatchStep):
     ) -> MatchResult:
         """Make the result and, with ``save_diagnostics``, save its files."""
         exposures, match, grid = step_input.exposures, matched.match, matched.grid
-        unit, filenames = exposures[0].unit, [exposure.filename for exposure in exposures]
+        filenames = [exposure.filename for exposure in exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
-        path = partial(self._product_path, name)
-        saved_grid = grid if self.save_diagnostics else None
-        if saved_grid:
-            files.save_tiles(self._product_path, match.stacks, saved_grid, unit)
+        if grid is not None and self.save_diagnostics:
+            files.save_tiles(self._product_path, match.stacks, grid, exposures[0].unit)
             try:
                 skylist = tables.write_skylist(exposures, match, levels, self._stem)
-                files.save_text(path("skylist", "txt"), skylist)
+                files.save_text(self._product_path(name, "skylist", "txt"), skylist)
             except ValueError as error:
                 self._warn([messages.Finding(f"No skylist is saved: {error}")])
-        totals = levels + levels_before(exposures, subtract=self.subtract)
-        result = MatchResult(
-            product=name,
-            method=self.skymethod,
-            levels=tables.levels_table(exposures, match, totals, grid, unit),
-            pairs=tables.pairs_table(exposures, match, grid, unit),
-            closure=Closure(*match.levels.closure),
-            findings=self._findings,
-            n_ties=match.backgrounds.n_ties,
-            footprints=footprints_of(exposures),
-            mosaic=condense_mosaic(match, levels, saved_grid) if saved_grid else None,
-            pictures=pictures_of(match, exposures),
-            provenance=Provenance.of_run(__version__, parameters, grid, seconds),
+        result = make_result(
+            name, exposures, match, grid, levels, parameters, self._findings, seconds
         )
-        if saved_grid:
-            files.save_table(path("skymatch_levels", "ecsv"), result.levels)
-            files.save_table(path("skymatch_pairs", "ecsv"), result.pairs)
-            save_report(path("skymatch_report", "html"), result)
+        if grid is not None and self.save_diagnostics:
+            save_result(result, self._product_path)
         return result
 
     # --- small parts -----------------------------------------------------

@@ -12,14 +12,21 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable, Table
 
+from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.exposures.models import read_footprint
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products import files
 from jwst_mosaic_skymatch.products.messages import Finding, count
-from jwst_mosaic_skymatch.products.tables import names_of_pairs, values_of
-from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
+from jwst_mosaic_skymatch.products.record import levels_before
+from jwst_mosaic_skymatch.products.tables import (
+    levels_table,
+    names_of_pairs,
+    pairs_table,
+    values_of,
+)
+from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
@@ -27,9 +34,8 @@ __all__ = [
     "MatchResult",
     "Provenance",
     "Verdict",
-    "footprints_of",
-    "pictures_of",
-    "save_report",
+    "make_result",
+    "save_result",
 ]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
@@ -105,7 +111,6 @@ class Provenance:
     @classmethod
     def of_run(
         cls,
-        own_version: str,
         parameters: Mapping[str, Any],
         grid: Grid | None,
         seconds: Mapping[str, float],
@@ -114,8 +119,6 @@ class Provenance:
 
         Parameters
         ----------
-        own_version : str
-            Version of this package.
         parameters, seconds : mapping
             Values of all parameters of the step, and time of each stage, by name.
         grid : Grid or None
@@ -132,7 +135,7 @@ class Provenance:
             cells["side of a cell"] = f"{grid.cell_scale:.4f} arcsec"
         return cls(
             date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            versions={"jwst-mosaic-skymatch": own_version, **{n: version(n) for n in LIBRARIES}},
+            versions={"jwst-mosaic-skymatch": __version__, **{n: version(n) for n in LIBRARIES}},
             # Hooks are classes and callables.
             parameters={n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
             grid=cells,
@@ -408,58 +411,78 @@ def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
     return figures.draw(result, name, ax, **options)
 
 
-def footprints_of(exposures: Exposures) -> tuple[np.ndarray, ...]:
-    """Read the corners of exposures.
+def make_result(
+    product: str,
+    exposures: Exposures,
+    match: Match,
+    grid: Grid | None,
+    levels: np.ndarray,
+    parameters: Mapping[str, Any],
+    findings: tuple[Finding, ...],
+    seconds: Mapping[str, float],
+) -> MatchResult:
+    """Make the result of a run while the means of its stacks are still in their files.
 
     Parameters
     ----------
+    product : str
+        Name of the mosaic.
     exposures : sequence of Exposure
         The exposures.
-
-    Returns
-    -------
-    tuple of ndarray, shape (n_corners, 2)
-        RA and Dec of each exposure's corners, degrees; empty without S_REGION.
-    """
-    corners = (read_footprint(exposure.s_region) for exposure in exposures)
-    return tuple(np.zeros((0, 2)) if own is None else np.array(own) for own in corners)
-
-
-def pictures_of(match: Match, exposures: Exposures) -> dict[tuple[str, str], DifferencePicture]:
-    """Collect the pictures of all pairs.
-
-    Parameters
-    ----------
     match : Match
-        The match.
-    exposures : sequence of Exposure
-        Its exposures.
+        Their match.
+    grid : Grid or None
+        Its grid; None for levels that do not come from a match.
+    levels : ndarray, shape (n,)
+        Level to subtract from each exposure, MJy/sr; NaN for none.
+    parameters, seconds : mapping
+        Values of all parameters of the step, and time of each stage, by name.
+    findings : tuple of Finding
+        Warnings.
 
     Returns
     -------
-    dict of tuple of str to DifferencePicture
-        Pictures by the names of the two exposures or stacks; empty if none were kept.
-    """
-    pairs = (*match.exposure_pairs, *match.stack_pairs)
-    named = zip(names_of_pairs(match, exposures), pairs, strict=True)
-    pictures = ((names, pair.measurement.quality.picture) for names, pair in named)
-    return {names: picture for names, picture in pictures if picture}
-
-
-def save_report(path: str, result: MatchResult) -> None:
-    """Save the report; without matplotlib or Jinja2 the log names the missing one.
-
-    Parameters
-    ----------
-    path : str
-        Path of the file.
-    result : MatchResult
+    MatchResult
         The result.
     """
+    unit, is_drawn = exposures[0].unit, parameters["save_diagnostics"]
+    totals = levels + levels_before(exposures, subtract=parameters["subtract"])
+    named = zip(
+        names_of_pairs(match, exposures), (*match.exposure_pairs, *match.stack_pairs), strict=True
+    )
+    pictures = ((names, pair.measurement.quality.picture) for names, pair in named)
+    corners = (read_footprint(exposure.s_region) for exposure in exposures)
+    return MatchResult(
+        product=product,
+        method=parameters["skymethod"],
+        levels=levels_table(exposures, match, totals, grid, unit),
+        pairs=pairs_table(exposures, match, grid, unit),
+        closure=Closure(*match.levels.closure),
+        findings=findings,
+        n_ties=match.backgrounds.n_ties,
+        footprints=tuple(np.zeros((0, 2)) if c is None else np.array(c) for c in corners),
+        mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
+        pictures={names: picture for names, picture in pictures if picture},
+        provenance=Provenance.of_run(parameters, grid, seconds),
+    )
+
+
+def save_result(result: MatchResult, output_path: files.OutputPath) -> None:
+    """Save tables and report; without matplotlib or Jinja2 the log names the missing one.
+
+    Parameters
+    ----------
+    result : MatchResult
+        The result.
+    output_path : callable
+        Makes the path of a file of its name, suffix and extension.
+    """
+    files.save_table(output_path(result.product, "skymatch_levels", "ecsv"), result.levels)
+    files.save_table(output_path(result.product, "skymatch_pairs", "ecsv"), result.pairs)
     try:
         from jwst_mosaic_skymatch.report.page import render_report
     except ImportError as error:
         remedy = 'pip install "jwst-mosaic-skymatch[plots]", and run the step again.'
         log.info("No report is saved, as %s is missing. %s", error.name, remedy)
         return
-    files.save_text(path, render_report(result))
+    files.save_text(output_path(result.product, "skymatch_report", "html"), render_report(result))
