@@ -137,20 +137,6 @@ def test_dead_process_is_one_clear_error(two_cores):
         list(workers.run([(os._exit, 1)] * 3))
 
 
-def test_error_does_not_wait_for_all_tasks(two_cores):
-    def fail():
-        with open_workers("2") as workers:
-            for _ in range(200):
-                workers.executor.submit(time.sleep, 1.0)
-            raise KeyError
-
-    start = time.monotonic()
-    with pytest.raises(KeyError):
-        fail()
-    # Only for those that run, and that a process has in its queue; all would take 100 s.
-    assert time.monotonic() - start < 30
-
-
 def is_alive(pid):
     try:
         os.kill(pid, 0)

@@ -36,7 +36,7 @@ def read_spec(text):
         keywords = dict(part.split("=", 1) for part in parts if "=" in part)
         options = [part for part in parts if "=" not in part]
         found[name] = {
-            # Such a parameter takes paths beside text.
+            # Paths and numbers are taken beside text.
             "type": "string" if kind == "pass" else kind,
             "default": keywords.get("default", "None").strip("'\""),
             "least": keywords.get("min"),
@@ -45,17 +45,11 @@ def read_spec(text):
     return found
 
 
+# Of the stock step, restated so that paths are taken beside text.
+RESTATED = ("skylist", "output_dir")
+OURS = {k: spec for k, spec in read_spec(PixelSkyMatchStep.spec).items() if k not in RESTATED}
 STOCK = read_spec(SkyMatchStep.spec)
-EVERY_STEP = {}
-for base in Step.__mro__:
-    EVERY_STEP |= read_spec(vars(base).get("spec", ""))
-KNOWN = EVERY_STEP | STOCK
-# Two parameters take paths, and are else those of other steps.
-OURS = {
-    name: spec
-    for name, spec in read_spec(PixelSkyMatchStep.spec).items()
-    if name not in ("skylist", "output_dir")
-}
+EVERY_STEP = {name for base in Step.__mro__ for name in read_spec(vars(base).get("spec", ""))}
 EXPECTED = {name: spec for name, spec in (STOCK | OURS).items() if name not in REPLACED}
 
 
@@ -97,8 +91,8 @@ def test_parameter(name):
     for option in expected["options"]:
         assert f"``{option}``" in page["text"]
     assert "*When to change:*" in page["text"]
-    mark = "changed" if name in KNOWN else "new"
-    assert page["mark"] == (mark if name in OURS else None)
+    known = name in STOCK or name in EVERY_STEP
+    assert page["mark"] == (None if name not in OURS else "changed" if known else "new")
 
 
 # --- tables of pages --------------------------------------------------------

@@ -58,13 +58,6 @@ def test_area_of_a_footprint(angle):
     assert set(np.unique(square.weight)) == {0.0, 1.0}
 
 
-def test_footprints_share_blocks_where_they_overlap():
-    first, second = footprint_blocks([SQUARE, SQUARE + np.array([50.0, 0.0])])
-    # Half of the width, to one block of 32.
-    assert second.x0 - first.x0 == pytest.approx(16, abs=1)
-    assert np.nonzero(first.weight)[1].max() + first.x0 == pytest.approx(31, abs=1)
-
-
 @pytest.mark.parametrize(("variance", "expected"), [(0.2, 0.2), (np.nan, 1.0)])
 def test_summary_of_a_tile(variance, expected):
     tile = replace(make_tile(0, 0, (32, 32)), variance=variance, pixels_per_cell=4.84)

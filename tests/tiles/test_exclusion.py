@@ -62,17 +62,6 @@ def test_area_is_right_to_half_a_pixel(model, sky, tmp_path, kind):
     assert not inside[separation >= 20.0 + tolerance].any()
 
 
-def test_position_angle_of_a_box(model, sky, tmp_path):
-    """Turned with the sky, not with the detector."""
-    centre = sky[300, 350]
-    path = tmp_path / "a.reg"
-    path.write_text(f'fk5\nbox({centre.fk5.ra.deg},{centre.fk5.dec.deg},60",6",90)\n')
-    inside = pixels_in_area(read_area(path), model.meta.wcs, model.data.shape)
-    east, north = centre.spherical_offsets_to(sky)
-    expected = (np.abs(east.arcsec) < 3.0) & (np.abs(north.arcsec) < 30.0)
-    assert np.count_nonzero(inside != expected) < 0.005 * expected.sum()
-
-
 def test_mask_elsewhere_excludes_nothing(model):
     area = mask_about(0.0, -80.0, np.ones((10, 10), dtype=bool), 1.0)
     assert not pixels_in_area(area, model.meta.wcs, model.data.shape).any()

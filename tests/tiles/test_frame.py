@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
-from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
-from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 SHAPE = (60, 80)
@@ -44,19 +41,3 @@ def test_plane_in_pixels_is_the_gradient_in_places(frame):
     image = frame.plane(gradient).image(SHAPE)
     assert image.dtype == np.float32
     np.testing.assert_allclose(image, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("aperture", "filter_name", "binning", "largest"),
-    [("MIRIM_FULL", "F770W", 2, 4.1), ("NRCA1_FULL", "F200W", 8, 8.4)],
-)
-def test_distortion_moves_pixels_by_a_few_of_a_full_frame(aperture, filter_name, binning, largest):
-    (pointing,) = dither_pointings(1, aperture=aperture)
-    scene = compose_scene("one", [pointing], filter_name=filter_name, binning=binning)
-    model = simulate_exposure(scene, pointing)
-    wcs, shape = model.meta.wcs, model.data.shape
-    grid = shared_grid([wcs_footprint(wcs, shape)], wcs, shape, 2.2)
-    frame = detector_frame(grid.map_pixels(wcs, shape), np.ones(shape, dtype=bool))
-    y, x = np.indices(shape, dtype=float)
-    cells = grid.from_sky(*wcs(x, y, with_bounding_box=False))
-    assert np.abs(frame.pixels(*cells) - (x, y)).max() * binning == pytest.approx(largest, abs=0.2)

@@ -22,10 +22,9 @@ def test_fourth_order_inside_second_order_near_holes():
 
 @pytest.mark.parametrize("shape", [(1, 9), (2, 9), (4, 3), (6, 1), (1, 1)])
 def test_small_images(shape):
-    y, x = np.indices(shape)
-    along_x, along_y = gradient((5.0 + 2.0 * x - 3.0 * y).astype(np.float32))
-    np.testing.assert_allclose(along_x[:, 1:-1], 2.0, atol=1e-5)
-    np.testing.assert_allclose(along_y[1:-1], -3.0, atol=1e-5)
+    along_x, along_y = gradient(np.arange(9.0)[: shape[1]] * np.ones(shape))
+    np.testing.assert_allclose(along_x[:, 1:-1], 1.0)
+    assert not along_y.any()
 
 
 def test_noise_of_a_gradient():

@@ -3,17 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-import astropy.units as u
 import numpy as np
 import pytest
-from astropy.coordinates import ICRS, SkyCoord
-from astropy.modeling.models import Pix2Sky_TAN, RotateNative2Celestial, Scale, Shift
-from gwcs import WCS
-from gwcs.coordinate_frames import CelestialFrame, Frame2D
+from astropy.coordinates import SkyCoord
+from scipy.ndimage import center_of_mass
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.library import open_input
-from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation, TileSettings, make_tile
@@ -43,25 +39,14 @@ def model(mosaic):
         yield model
 
 
-def plain_grid(ra, dec, scale=0.2, shape=(101, 201)):
-    """Make a grid with north up and east to the left, ``scale`` arcsec a cell."""
-    step = scale / 3600.0
-    centre = Shift(-(shape[1] - 1) / 2) & Shift(-(shape[0] - 1) / 2)
-    to_sky = (
-        centre | Scale(-step) & Scale(step) | Pix2Sky_TAN() | RotateNative2Celestial(ra, dec, 180.0)
-    )
-    pixel = Frame2D(name="cells", axes_order=(0, 1), unit=(u.pix, u.pix))
-    sky = CelestialFrame(reference_frame=ICRS(), unit=(u.deg, u.deg))
-    return Grid(wcs=WCS([(pixel, to_sky), (sky, None)]), shape=shape)
-
-
-@pytest.mark.parametrize("ra", [0.0, 150.0])
-def test_directions_on_the_sky(ra):
-    """Also where right ascension goes through zero between two cells."""
-    grid = plain_grid(ra, 60.0)
-    # One cell to the east a great circle is off the parallel by 2e-7 arcsec.
-    np.testing.assert_allclose(grid.sky_axes, [[-0.2, 0.0], [0.0, 0.2]], atol=1e-6)
-    assert grid.cell_scale == pytest.approx(0.2, rel=1e-7)
+def test_axes_on_the_sky(laid):
+    grid, _ = laid
+    y, x = np.divide(grid.shape, 2.0) - 0.5
+    ra, dec = np.array(grid.wcs([x, x + 1, x], [y, y, y + 1]))
+    expected = 3600.0 * np.stack([(ra - ra[0]) * np.cos(np.deg2rad(dec[0])), dec - dec[0]])[:, 1:]
+    # Curvature within a cell.
+    np.testing.assert_allclose(grid.sky_axes, expected, atol=1e-5)
+    assert grid.cell_scale**2 == pytest.approx(abs(np.linalg.det(expected)), rel=1e-5)
 
 
 def test_grid_covers_all_exposures_and_lies_along_the_first(laid, model):
@@ -76,18 +61,6 @@ def test_grid_covers_all_exposures_and_lies_along_the_first(laid, model):
     steps = np.diff(grid.locate([sky.T])[0], axis=0)
     along = np.stack([steps[0], steps[0] + steps[1]])
     np.testing.assert_allclose(np.abs(along), np.eye(2) / RATIO, atol=0.02)
-
-
-def test_places_on_the_grid_are_those_of_the_wcs(laid, model):
-    grid, footprints = laid
-    corners = wcs_footprint(model.meta.wcs, model.data.shape)
-    # S_REGION goes the other way round, along the edges of pixels instead of their centres.
-    (places,) = grid.locate([corners])
-    distances = np.linalg.norm(places[:, None] - footprints[0], axis=2)
-    np.testing.assert_allclose(distances.min(axis=0), np.sqrt(0.5) / RATIO, atol=0.01)
-    back = [np.stack(grid.wcs(*c.T, with_bounding_box=False), axis=1) for c in footprints]
-    for located, corners in zip(grid.locate(back), footprints, strict=True):
-        np.testing.assert_allclose(located, corners, atol=1e-6)
 
 
 def test_grid_without_footprints_in_the_headers(mosaic, laid):
@@ -136,13 +109,10 @@ def test_wcs_of_a_tile_gives_the_place_of_a_star(laid, model):
     pixel_map = grid.map_pixels(model.meta.wcs, image.shape)
     observation = Observation(pixels=Pixels(data=image, dq=None, err=None), pixel_map=pixel_map)
     tile = make_tile(observation, TileSettings()).tile
-    light = np.nan_to_num(tile.data)
-    rows, columns = np.indices(light.shape)
-    centroid = [np.sum(axis * light) / light.sum() for axis in (columns, rows)]
+    centroid = center_of_mass(np.nan_to_num(tile.data))[::-1]
     wcs = grid.cutout_wcs(tile)
     measured, truth = (
-        SkyCoord(*wcs(*centroid), unit="deg"),
-        SkyCoord(*model.meta.wcs(*star), unit="deg"),
+        SkyCoord(*sky, unit="deg") for sky in (wcs(*centroid), model.meta.wcs(*star))
     )
     assert measured.separation(truth).arcsec < 0.1 * grid.cell_scale
     assert wcs.array_shape == tile.shape

@@ -54,13 +54,6 @@ def test_pixels_count_by_their_noise(variance, expected, weight):
     np.testing.assert_allclose(mean.weight, weight, rtol=1e-6)
 
 
-def test_mean_of_one():
-    tile = make_tile(3, 4, (5, 6), level=7.0, noise=1.0)
-    for mean in (mean_tile, robust_mean):
-        np.testing.assert_array_equal(mean([tile]).data, tile.data)
-        np.testing.assert_array_equal(mean([tile]).weight, tile.weight)
-
-
 def test_cosmic_rays_bias_means_of_all_depths_alike():
     bias = []
     for n in (6, 10):

@@ -7,6 +7,7 @@ import pytest
 
 from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
 from jwst_mosaic_skymatch.exposures.models import wcs_footprint
+from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
@@ -23,10 +24,11 @@ def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
 
 
 @pytest.mark.parametrize(
-    ("aperture", "filter_name", "binning"),
-    [("MIRIM_FULL", "F770W", 2), ("NRCA1_FULL", "F200W", 8), ("MIRIM_FULL", "F770W", 16)],
+    ("aperture", "filter_name", "binning", "distortion"),
+    [("MIRIM_FULL", "F770W", 2, 4.0), ("NRCA1_FULL", "F200W", 8, 8.3)],
 )
-def test_map_is_good_to_two_hundred_thousandths_of_a_pixel(aperture, filter_name, binning):
+def test_map_and_affine_frame(aperture, filter_name, binning, distortion):
+    """The map is good to 2e-5 pixel; distortion moves pixels of a full frame by a few."""
     (pointing,) = dither_pointings(1, aperture=aperture)
     scene = compose_scene("one", [pointing], filter_name=filter_name, binning=binning)
     model = simulate_exposure(scene, pointing)
@@ -37,6 +39,9 @@ def test_map_is_good_to_two_hundred_thousandths_of_a_pixel(aperture, filter_name
     exact = grid.wcs.invert(*wcs(x, y, with_bounding_box=False), with_bounding_box=False)
     error = np.abs(all_coordinates(pixel_map) - np.stack(exact, axis=-1)).max() * 2.2
     assert error < 2e-5
+    frame = detector_frame(pixel_map, np.ones(shape, dtype=bool))
+    error = np.abs(frame.pixels(*exact) - (x, y)).max()
+    assert error * binning == pytest.approx(distortion, abs=0.1)
     # Distortion changes the area of a pixel by some percent over the detector.
     assert pixel_map.pixels_per_cell == pytest.approx(2.2**2, rel=0.03)
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jwst_mosaic_simulation import DetectorOptions, simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
@@ -42,19 +41,6 @@ def test_rectangles(exposure, shape, width, lyot):
         inside[y_min:y_max, x_min:x_max] = True
         wanted[part] = True
         np.testing.assert_array_equal(inside, wanted)
-
-
-@pytest.mark.parametrize("binning", [1, 8, 16])
-def test_lyot_field_holds_all_lit_pixels_left_of_the_imager(binning):
-    options = DetectorOptions(binning=binning, bad_fraction=0.0)
-    (model,) = simulate_models(replace(stephans_quintet(1), detector=options))
-    *_, (x_min, x_max, y_min, y_max) = detector_regions(MIRI, model.data.shape)
-    lit = (model.dq & 1) == 0
-    left = lit & ((np.arange(lit.shape[1]) + 1) * binning <= 357)
-    assert left.any()
-    left[y_min:y_max, x_min:x_max] = False
-    assert not left.any()
-    assert x_max * binning < 357
 
 
 def frame_at(x, y, regions=SMALL):

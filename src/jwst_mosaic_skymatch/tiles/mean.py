@@ -70,15 +70,14 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     mean = mean_tile(tiles)
     deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
     pairs = zip(tiles, deviations, strict=True)
-    return mean_tile(tiles, (tile.weight * biweight(own, 1.0) for tile, own in pairs))
+    return mean_tile(tiles, (tile.weight * biweight(own) for tile, own in pairs))
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     """Compare the cells of a tile with the mean of the others, in standard deviations of the tile.
 
-    In standard deviations of the difference, the cutoff of hits would be higher for two tiles. The
-    bias by faint hits would then depend on the number of tiles. The result is zero in cells that no
-    other tile covers.
+    With standard deviations of the distance, two tiles would keep hits up to a higher cutoff than
+    six tiles. The result is zero in cells that no other tile covers.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * relative_weight

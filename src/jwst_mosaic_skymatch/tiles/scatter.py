@@ -76,21 +76,17 @@ def scale_of(residuals: np.ndarray) -> float:
     return float(np.partition(np.abs(residuals), middle)[middle]) / GAUSSIAN_MAD
 
 
-def biweight(residuals: np.ndarray, scale: float | np.float32) -> np.ndarray:
+def biweight(deviations: np.ndarray) -> np.ndarray:
     """Weight residuals by the biweight.
 
     Parameters
     ----------
-    residuals : ndarray
-        Residuals.
-    scale : float
-        Their standard deviation.
+    deviations : ndarray
+        Residuals in standard deviations.
 
     Returns
     -------
     ndarray
-        Weights :math:`(1 - u^2)^2`, with u in units of `CUTOFF` standard deviations; zero
-        from u = 1 on.
+        Weights :math:`(1 - u^2)^2`, with u in units of `CUTOFF`; zero from u = 1 on.
     """
-    u = residuals / (CUTOFF * scale)
-    return np.maximum(1.0 - u * u, 0.0) ** 2
+    return np.maximum(1.0 - (deviations / CUTOFF) ** 2, 0.0) ** 2
