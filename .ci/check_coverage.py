@@ -3,7 +3,7 @@
 import json
 import sys
 
-LEAST = {"statements": 95.0, "branches": 90.0}
+LEAST = {"statements": 97.0, "branches": 90.0}
 
 report = json.load(sys.stdin)
 for name, file in sorted(report["files"].items()):

@@ -1,37 +1,32 @@
-"""Code in the documentation: what is there, and how it is executed."""
+"""Code in the documentation: its blocks, and how they are executed."""
 
 import doctest
 import os
 import re
 import subprocess
 import textwrap
-from dataclasses import dataclass
+from typing import NamedTuple
 
-# Languages that are executed, and those that are no code; any other needs a reason.
+# Languages that are executed, and languages without code; any other needs a reason.
 EXECUTED = ("python", "pycon", "sh", "console")
 SHOWN = ("none", "text", "rst")
-_DIRECTIVE = re.compile(r"^(?P<indent> *)\.\. code-block::\s*(?P<language>\S*)\s*$")
-_REASON = re.compile(r"^ *\.\. not executed:(?P<reason>.*)$")
-# What a literal block of the README begins with that is a command, or is Python.
+_DIRECTIVE = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: *(?P<language>\S*)\n"
+    r"(?:(?P=indent)   :.*\n)*(?P<code>(?:(?P=indent)  +.*\n|\s*\n)+)",
+    re.MULTILINE,
+)
+# A paragraph of the README that ends in ``::``.
+_LITERAL = re.compile(
+    r"^(?!\.\.)\S(?:.*\n(?!\.\.)\S)*.*::\n(?P<code>(?:  +.*\n|\n)+)", re.MULTILINE
+)
+_REASON = re.compile(r"^ *\.\. not executed:(?P<reason>.*\n(?: *\S.*\n)*)\s*\Z", re.MULTILINE)
+# First words of a literal block that is a command, or is Python.
 _COMMAND = re.compile(r"(strun|stpipe|python3?|pip|git|tox|dask) ")
 _PYTHON = re.compile(r"(from|import|with) |\w[\w.]*(\(| = )")
 
 
-@dataclass(frozen=True)
-class CodeBlock:
-    """A piece of code of a page.
-
-    Attributes
-    ----------
-    line : int
-        Where it begins, from 1.
-    language : str
-        What it is written in.
-    code : str
-        Its text.
-    reason : str or None
-        Why it is not executed; None if it is.
-    """
+class CodeBlock(NamedTuple):
+    """A piece of code of a page: its first line, from 1, and why it is not executed, or None."""
 
     line: int
     language: str
@@ -40,64 +35,29 @@ class CodeBlock:
 
 
 def find_blocks(text, *, literal=False):
-    """Find the code of a page, and with ``literal`` that of blocks behind ``::`` too."""
-    lines = text.splitlines()
+    """List the code of a page, or with ``literal`` that of blocks behind ``::``."""
     blocks = []
-    for number, line in enumerate(lines):
-        directive = _DIRECTIVE.match(line)
-        if directive:
-            language, indent = directive["language"], len(directive["indent"])
-        elif literal and line.endswith("::") and not line.lstrip().startswith(".."):
-            language, indent = "", len(line) - len(line.lstrip())
-        else:
-            continue
-        first, code = _body(lines, number + 1, indent)
-        if not directive:
+    for match in (_LITERAL if literal else _DIRECTIVE).finditer(text.rstrip() + "\n"):
+        own = match["code"]
+        first = match.end("code") - len(own.lstrip())
+        line = text[:first].count("\n") + 1
+        code = textwrap.dedent(own).strip() + "\n"
+        if literal:
             language = "sh" if _COMMAND.match(code) else "python" if _PYTHON.match(code) else "none"
-        blocks.append(CodeBlock(first + 1, language, code, _reason(lines, number)))
+        else:
+            language = match["language"]
+        reason = _REASON.search(text[: match.start()])
+        blocks.append(CodeBlock(line, language, code, reason and " ".join(reason[1].split())))
     return blocks
 
 
-def _body(lines, start, indent):
-    """Give the first line and the text of what is indented, but for options of a directive."""
-    end = start
-    while end < len(lines) and (not lines[end].strip() or _indent(lines[end]) > indent):
-        end += 1
-    while start < end and (not lines[start].strip() or lines[start].lstrip().startswith(":")):
-        start += 1
-    return start, textwrap.dedent("\n".join(lines[start:end])).strip() + "\n"
-
-
-def _indent(line):
-    return len(line) - len(line.lstrip())
-
-
-def _reason(lines, number):
-    """Read the comment right above a block, or above the paragraph that ends in its ``::``."""
-    above = number - 1
-    if not lines[number].lstrip().startswith(".."):
-        while above >= 0 and lines[above].strip():
-            above -= 1
-    while above >= 0 and not lines[above].strip():
-        above -= 1
-    paragraph = []
-    while above >= 0 and lines[above].strip():
-        paragraph.insert(0, lines[above])
-        above -= 1
-    for first, line in reversed(list(enumerate(paragraph))):
-        comment = _REASON.match(line)
-        if comment:
-            return " ".join([comment["reason"], *map(str.strip, paragraph[first + 1 :])]).strip()
-    return None
-
-
 def execute(block, namespace, *, page):
-    """Execute a block; what it defines stays in the namespace.
+    """Execute a block; its definitions stay in the namespace.
 
     Raises
     ------
     AssertionError
-        If a command fails, or shows something else than the page says.
+        If a command fails, or its output is not that of the page.
     """
     where = f"{page}, line {block.line}"
     if block.language == "python":
@@ -122,7 +82,7 @@ def _run_commands(block, where):
     code = block.code
     if block.language == "console":
         code = "\n".join(re.findall(r"^\$ (.*)$", code, re.MULTILINE))
-    # Reference files and a network are what these two steps want; exposures are aligned.
+    # These two steps need reference files and a network; exposures are aligned.
     skip = " --steps.tweakreg.skip=true --steps.source_catalog.skip=true"
     code = re.sub(
         r"^(strun .*(calwebb_image3|IMAGE3_PARAMETERS).*)$", rf"\1{skip}", code, flags=re.M

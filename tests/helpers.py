@@ -7,12 +7,10 @@ from unittest.mock import patch
 import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.pixels import Pixels
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.observation import Observation, TiledExposure, TileSettings
-from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.observation import TiledExposure, TileSettings
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
 # So many pixels in a cell that hardly any lies across an edge.
@@ -47,52 +45,29 @@ def punch(tile, cells):
     )
 
 
-def flat_frame(x, y, shape=(1, 1), *, detector="", regions=()):
-    """Make the frame of a detector without distortion that has its centre at x, y."""
-    centre = np.array([x, y], dtype=float)
-    return DetectorFrame(np.zeros(2), centre, np.eye(2), shape, detector, regions)
-
-
-def framed(tile):
-    """Give a tile the frame of a detector that it fills."""
-    x_min, x_max, y_min, y_max = tile.bounds
-    frame = flat_frame((x_min + x_max - 1) / 2, (y_min + y_max - 1) / 2, tile.shape)
-    return replace(tile, frames=tile.frames or (frame,))
-
-
-def outline(tile):
-    """Give the corners of a tile on the grid."""
-    x_min, x_max, y_min, y_max = tile.bounds
-    return np.array([(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)], dtype=float)
-
-
-def names_of(labels):
-    """Name exposures of one detector: families are groups."""
-    return Names(labels, labels, [str(k) for k in range(len(labels))])
-
-
 def tiles_as_observed():
     """Take what observe returns as the tile: nothing is drizzled."""
     return patch("jwst_mosaic_skymatch.stacking.make_tile", lambda tiled, settings: tiled)
 
 
-def match_tiles(
-    tiles, labels, statistic, *, min_cells=25, fit_shift=True, held=None, image=None, **settings
-):
-    """Match tiles as the step does its exposures; None stands for one without a good pixel."""
-    somewhere = next(tile for tile in tiles if tile is not None)
-    exposures = [TiledExposure(tile and framed(tile), np.nan, tile is not None) for tile in tiles]
-    pairs = PairSettings(statistic, min_cells=min_cells, fit_shift=fit_shift)
+def match_tiles(tiles, labels, statistic):
+    """Match tiles of exposures without distortion as the step does."""
+    corners, exposures = [], []
+    for tile in tiles:
+        x_min, x_max, y_min, y_max = tile.bounds
+        corners.append(np.array([(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)]))
+        centre = np.array([x_min + x_max - 1, y_min + y_max - 1]) / 2
+        frame = DetectorFrame(np.zeros(2), centre, np.eye(2), tile.shape)
+        exposures.append(TiledExposure(replace(tile, frames=(frame,)), np.nan, True))
+    settings = MatchSettings(TileSettings(), PairSettings(statistic))
     with TemporaryDirectory() as directory, tiles_as_observed():
         return match_exposures(
-            names_of(labels),
-            [outline(tile or somewhere) for tile in tiles],
+            Names(labels, labels, [str(k) for k in range(len(labels))]),
+            corners,
             exposures.__getitem__,
-            MatchSettings(TileSettings(), pairs, **settings),
+            settings,
             Workers(),
             directory=directory,
-            held=held,
-            image=image,
         )
 
 
@@ -106,20 +81,6 @@ def structured_sky(x, y):
 def shifted_sky(dx, dy):
     """Make that emission as an image sees it that lies beside its place."""
     return lambda x, y: structured_sky(x - dx, y - dy)
-
-
-def observe_sky(x, y, level, seed, *, shape=(80, 80), noise=0.02):
-    """Observe the structured emission with four pixels to a cell, the first at cell (x, y)."""
-
-    def to_grid(column, row):
-        return x + (column - 0.5) / 2, y + (row - 0.5) / 2
-
-    data = structured_sky(*to_grid(*np.indices(shape)[::-1])) + level
-    data += noise * np.random.default_rng(seed).standard_normal(shape)
-    pixels = Pixels(
-        data=data.astype(np.float32), dq=None, err=np.full(shape, noise, dtype=np.float32)
-    )
-    return Observation(pixels=pixels, pixel_map=map_pixels(to_grid, shape))
 
 
 def rootname(filename):

@@ -6,10 +6,9 @@ from astropy.table import QTable
 from astropy.wcs import WCS
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.products.findings import Finding
+from jwst_mosaic_skymatch.products.messages import Finding
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.result import MatchResult, Provenance
-from jwst_mosaic_skymatch.report.verdict import Closure
+from jwst_mosaic_skymatch.report.result import Closure, MatchResult, Provenance
 
 UNIT = u.MJy / u.sr
 # Exposures of a group, and seconds of arc from one group to the next.

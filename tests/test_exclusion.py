@@ -1,6 +1,5 @@
-"""What is left out of the matching, on mosaics with known levels."""
+"""Areas that are excluded from the match, on mosaics with known levels."""
 
-import logging
 from dataclasses import replace
 
 import numpy as np
@@ -9,40 +8,35 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
-from helpers import level_errors, read_levels, rms
-from stdatamodels.jwst.datamodels import open as open_model
+from benchmarks.mosaics import rms, run
 
 from jwst_mosaic_simulation import DetectorOptions, mosaic_pointings, simulate_models, two_by_three
-from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.exposures.models import borrowed
 
-BINNING = 8
 # Of the patch: arcsec, so that it covers most of the field, where no statistic is robust any
 # more; MJy/sr from one exposure to the next.
 RADIUS, STEP = 42.0, 0.5
 
 
-def errors(library, scene):
-    return level_errors(read_levels(library), scene.levels)
+@pytest.fixture(scope="module")
+def models(mosaic_scene):
+    return simulate_models(mosaic_scene)
 
 
-@pytest.fixture
-def models(mosaic):
-    return [open_model(file) for file in mosaic.files]
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def centre(models):
-    """The middle of the first exposure's imager, where every exposure looks."""
+    """The middle of the first exposure's imager, where every exposure points."""
     return SkyCoord(*models[0].meta.wcs(84.0, 64.0), unit="deg")
 
 
-def add_patch(models, centre):
+def with_patch(models, centre):
     """Add something that changes from one exposure to the next, at one place on the sky."""
+    models = [model.copy() for model in models]
     for k, model in enumerate(models):
         y, x = np.indices(model.data.shape).astype(float)
         sky = SkyCoord(*model.meta.wcs(x, y, with_bounding_box=False), unit="deg")
         model.data = model.data + np.float32(STEP * k) * (sky.separation(centre).arcsec < RADIUS)
+    return models
 
 
 def region_file(path, centre):
@@ -60,29 +54,27 @@ def mask_file(path, centre):
     return path
 
 
-@pytest.mark.parametrize(("make", "name"), [(region_file, "a.reg"), (mask_file, "a.fits")])
-def test_patch_on_the_sky(centre, mosaic_scene, tmp_path, monkeypatch, make, name):
-    """In three mosaics, as few loops are left to each."""
+def test_patch_on_the_sky(mosaic_scene, models, centre, tmp_path, monkeypatch):
+    """In two mosaics, as few loops are left to each."""
     monkeypatch.chdir(tmp_path)
-    make(tmp_path / name, centre)
+    region_file(tmp_path / "a.reg", centre)
+    other = replace(mosaic_scene, seed=mosaic_scene.seed + 1)
     pulls = []
-    for seed in range(3):
-        scene = replace(mosaic_scene, seed=mosaic_scene.seed + seed)
-        models = simulate_models(scene)
-        add_patch(models, centre)
-        before = [model.data.copy() for model in models]
-        disturbed = errors(PixelSkyMatchStep().run(models), scene)
-        step = PixelSkyMatchStep(exclude=name, subtract=True)
-        library = step.run(models)
-        error, quoted = errors(library, scene), step.levels_table["level_error"].value
+    for scene, clean in ((mosaic_scene, models), (other, simulate_models(other))):
+        disturbed = with_patch(clean, centre)
+        table, _, library = run(scene, disturbed, exclude="a.reg", subtract=True)
         # Some overlaps have a hundred cells left.
-        assert rms(quoted) < 0.003 < 0.02 < rms(disturbed)
-        pulls.append(error / quoted)
-    assert rms(pulls) < 1.7
-    # Levels are subtracted everywhere.
-    with library, borrowed(library, 3) as model:
-        level = model.meta.background.level
-        np.testing.assert_allclose(model.data, before[3] - np.float32(level), rtol=1e-5)
+        assert rms([table["level_error"].value]) < 0.003
+        pulls.append(table["pull"])
+        # Levels are subtracted everywhere.
+        with borrowed(library, 3) as model:
+            level = np.float32(model.meta.background.level)
+            np.testing.assert_allclose(model.data, disturbed[3].data - level, rtol=1e-5)
+    assert 0.6 < rms(pulls) < 1.7
+    assert rms([run(scene, disturbed)[0]["error"]]) > 0.02
+    by_mask = run(scene, disturbed, exclude=mask_file(tmp_path / "a.fits", centre))[0]
+    moved = (by_mask["level"] - table["level"]).value
+    assert rms([moved - moved.mean()]) < 0.5 * rms([table["level_error"].value])
 
 
 def glow(models, columns):
@@ -100,47 +92,40 @@ def test_glow_of_the_last_columns():
     scene = replace(two_by_three(binning=16), pointings=pointings, levels=levels)
     models = simulate_models(scene)
     glow(models, 3)
-    disturbed = errors(PixelSkyMatchStep().run(models), scene)
-    too_few = errors(PixelSkyMatchStep.call(models, edge_trim=2, configure_log=False), scene)
-    trimmed = errors(PixelSkyMatchStep(edge_trim=3).run(models), scene)
-    assert rms(trimmed) < 2e-5
-    assert rms(trimmed) < rms(too_few) < rms(disturbed)
+    disturbed, too_few, trimmed = (
+        rms([run(scene, models, edge_trim=n)[0]["error"]]) for n in (0, 2, 3)
+    )
+    assert trimmed < 2e-5
+    assert trimmed < too_few < disturbed
 
 
 def test_level_of_the_coronagraph(mosaic_scene):
     """With its field brighter by up to a MJy/sr, levels of the imager come back."""
-    options = DetectorOptions(binning=BINNING, bad_fraction=0.0)
-    scene = replace(mosaic_scene, detector=options)
+    scene = replace(mosaic_scene, detector=DetectorOptions(binning=8, bad_fraction=0.0))
     models = simulate_models(scene)
-    clean = errors(PixelSkyMatchStep(miri_lyot="mask").run(models), scene)
+    clean = run(scene, models, miri_lyot="mask")[0]["error"]
     for k, model in enumerate(models):
         model.data[90:, :40] += np.float32(0.5 * (k % 3))
-    kept = errors(PixelSkyMatchStep(miri_lyot="keep").run(models), scene)
-    masked = errors(PixelSkyMatchStep.call(models, miri_lyot="mask", configure_log=False), scene)
+    masked = run(scene, models, miri_lyot="mask")[0]["error"]
     np.testing.assert_array_equal(masked, clean)
-    assert rms(masked) < 0.002
-    assert rms(kept) > 2 * rms(masked)
+    assert rms([masked]) < 0.002
+    assert rms([run(scene, models, miri_lyot="keep")[0]["error"]]) > 2 * rms([masked])
 
 
-def test_area_elsewhere_is_one_warning(mosaic, centre, tmp_path, caplog):
+def test_area_elsewhere_is_one_warning(mosaic_scene, models, centre, tmp_path, caplog):
     path = region_file(tmp_path / "a.reg", centre.directional_offset_by(0 * u.deg, 1 * u.deg))
-    step = PixelSkyMatchStep(exclude=path)
-    with caplog.at_level(logging.WARNING, logger="stpipe.pixel_skymatch"):
-        levels = read_levels(step.run(mosaic.association))
-    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    levels = run(mosaic_scene, models, exclude=path)[0]["level"]
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert warning.startswith(f"exclude={path}: no exposure has a pixel there")
-    assert levels == read_levels(PixelSkyMatchStep().run(mosaic.association))
+    np.testing.assert_array_equal(levels, run(mosaic_scene, models)[0]["level"])
 
 
-def test_exposure_of_which_nothing_is_left(models, tmp_path, caplog):
+def test_exposure_without_a_pixel_to_match(mosaic_scene, models, tmp_path, caplog):
     """Its own sky is measured as the stock step does."""
     corners = models[0].meta.wcs.footprint(center=False)
     path = tmp_path / "a.reg"
     path.write_text(f"icrs\npolygon({','.join(map(str, corners.ravel()))})\n")
-    step = PixelSkyMatchStep(exclude=path, skymethod="global+match")
-    with caplog.at_level(logging.WARNING, logger="stpipe.pixel_skymatch"):
-        levels = read_levels(step.run(models))
+    table = run(mosaic_scene, models, exclude=path, skymethod="global+match")[0]
     assert f"{models[0].meta.filename} (all good pixels are excluded)" in caplog.text
-    assert None not in levels.values()
-    remarks = set(step.levels_table["remark"])
-    assert {"", "all good pixels are excluded"} <= remarks
+    assert np.isfinite(table["level"].value).all()
+    assert {"", "all good pixels are excluded"} <= set(table["remark"])

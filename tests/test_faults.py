@@ -17,7 +17,6 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from errno import ENOSPC
 from pathlib import Path
 from time import monotonic
 
@@ -89,16 +88,6 @@ class Work:
         members = [{"expname": str(name), "exptype": "science"} for name in names]
         association = {"asn_type": "image3", "products": [{"name": "m", "members": members}]}
         self.association.write_text(json.dumps(association))
-
-    def simulate(self, scene):
-        """Take another scene instead."""
-        for path in self.files:
-            path.unlink()
-        simulation = simulate_mosaic(scene, self.association.parent)
-        simulation.association.unlink()
-        self.truth.clear()
-        self.truth.update(simulation.levels)
-        self.associate(path.name for path in simulation.files)
 
     def tree(self):
         """Hash every file, and list whatever else there is."""
@@ -179,10 +168,9 @@ class Matched:
 
     def check(self, work, name, run, caplog):
         before = work.tree()
-        step = run()
+        table = run().levels_table
         gc.collect()
         after = work.tree()
-        table = step.levels_table
         names = table["filename"].tolist()
         bad = names[self.who] if self.skipped else []
         self._check_warnings(caplog, bad, name)
@@ -227,6 +215,7 @@ def refused(error, *said, **limits):
 
 RIGHT = Matched()
 UNREADABLE = refused(OSError, "cannot be read", "fetch or make the file anew")
+NO_FILE = refused(FileNotFoundError, "correct its name")
 # Of the first and the last, without the middle.
 LYOT = ("MIRI's Lyot field alone ties", "miri_lyot='mask'")
 TIED_BY_LYOT = Matched(warned=(LYOT,))
@@ -260,43 +249,43 @@ def on_middle(change):
     return prepare
 
 
+def on_each(*changes):
+    """Apply three changes, one to the path of each exposure."""
+
+    def prepare(work):
+        for change, path in zip(changes, work.files, strict=True):
+            change(path)
+
+    return prepare
+
+
 def cut_at(size):
     return on_middle(lambda path: path.write_bytes(path.read_bytes()[:size]))
 
 
-def with_fits(change):
+def in_fits(change):
+    """Change the extensions of a file."""
+
     def edit(path):
         with fits.open(path, mode="update") as hdus:
             change(hdus)
 
-    return on_middle(edit)
+    return edit
 
 
-def remove_extension(name):
-    def change(hdus):
-        del hdus[name]
+def in_model(change):
+    """Change the model of a file, or put another in its place."""
 
-    return with_fits(change)
-
-
-def with_model(change):
     def edit(path):
         with open_model(path) as model:
             changed = change(model)
             (changed if isinstance(changed, JwstDataModel) else model).save(path)
 
-    return on_middle(edit)
+    return edit
 
 
-def with_every_model(change):
-    def prepare(work):
-        for k, path in enumerate(work.files):
-            with open_model(path) as model:
-                change(model, k)
-                model.save(path)
-        return work.files[0].name
-
-    return prepare
+def remove_extension(name):
+    return on_middle(in_fits(lambda hdus: hdus.__delitem__(name)))
 
 
 def with_members(change):
@@ -319,20 +308,23 @@ def association_of(text):
     return prepare
 
 
-def set_attribute(name, value):
-    *nodes, last = name.split(".")
-
-    def change(model, *_):
-        node = model
-        for part in nodes:
-            node = getattr(node, part)
-        setattr(node, last, value)
-
-    return change
+def assign(name, value):
+    """Change an attribute of a model."""
+    return in_model(lambda model: model.__setitem__(name, value))
 
 
 def scene_of(make):
-    return lambda work: work.simulate(make())
+    """Simulate another scene instead."""
+
+    def prepare(work):
+        for path in work.files:
+            path.unlink()
+        simulation = simulate_mosaic(make(), work.association.parent)
+        simulation.association.unlink()
+        work.truth = simulation.levels
+        work.associate(path.name for path in simulation.files)
+
+    return prepare
 
 
 def rename_middle(name):
@@ -341,18 +333,7 @@ def rename_middle(name):
         work.truth[rootname(name)] = work.truth[rootname(path.name)]
         path.rename(path.with_name(name))
         work.associate(file.name for file in work.files)
-        return name
-
-    return prepare
-
-
-def move_to(directory):
-    def prepare(work):
-        path = work.middle
-        names = [file.name for file in work.files]
-        (path.parent / directory).mkdir()
-        path.rename(path.parent / directory / path.name)
-        work.associate([names[0], f"{directory}/{names[1]}", names[2]])
+        return Path(name).name
 
     return prepare
 
@@ -380,25 +361,9 @@ def make_loop(path):
     path.symlink_to(path.name)
 
 
-def make_dangling(path):
-    path.unlink()
-    path.symlink_to("nowhere.fits")
-
-
-def make_symlink(path):
-    path.rename(path.with_name("elsewhere.fits"))
-    path.symlink_to("elsewhere.fits")
-
-
 def make_directory(path):
     path.unlink()
     path.mkdir()
-
-
-def forbid(path):
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    path.chmod(0)
 
 
 def compress(work):
@@ -410,30 +375,33 @@ def compress(work):
     return f"{path.name}.gz"
 
 
+def odd_places(work):
+    """List a link by its absolute path, and a file with a bad checksum in another directory."""
+    first, middle, last = work.files
+    first.rename(first.with_name("elsewhere.fits"))
+    first.symlink_to("elsewhere.fits")
+    break_checksum(middle)
+    there = middle.parent / "größe ж" / middle.name
+    there.parent.mkdir()
+    middle.rename(there)
+    work.associate([first, f"größe ж/{middle.name}", f"../in/./{last.name}"])
+
+
 FILES = {
-    "empty": (cut_at(0), UNREADABLE),
-    "cut in the first header": (cut_at(1000), UNREADABLE),
-    "cut in a header": (cut_at(5000), UNREADABLE),
+    "empty": (cut_at(0), UNREADABLE, ON_DISK),
     "cut in the pixels": (cut_at(40_000), UNREADABLE),
-    "cut in the flags": (cut_at(200_000), UNREADABLE),
     "cut in the ASDF": (cut_at(-10_000), UNREADABLE),
     "HTML": (on_middle(make_html), UNREADABLE),
-    "wrong checksum": (on_middle(break_checksum), RIGHT),
-    "no permission": (on_middle(forbid), UNREADABLE),
-    "loop of links": (on_middle(make_loop), refused(FileNotFoundError, "correct its name")),
-    "dangling link": (on_middle(make_dangling), refused(FileNotFoundError, "correct its name")),
-    "link": (on_middle(make_symlink), RIGHT),
-    "directory": (on_middle(make_directory), refused(FileNotFoundError, "correct its name")),
-    "missing": (on_middle(Path.unlink), refused(FileNotFoundError, "correct its name")),
     "no SCI": (remove_extension("SCI"), UNREADABLE),
-    "no ASDF": (remove_extension("ASDF"), UNREADABLE),
+    "no ERR": (remove_extension("ERR"), UNREADABLE),
+    "no ASDF": (remove_extension("ASDF"), UNREADABLE, ON_DISK),
+    "loop of links": (on_middle(make_loop), NO_FILE),
+    "directory": (on_middle(make_directory), NO_FILE),
+    "missing": (on_middle(Path.unlink), NO_FILE),
     "compressed": (compress, refused(ValueError, "gunzip")),
-    "spaces": (rename_middle("a file with spaces_cal.fits"), RIGHT),
+    "spaces": (rename_middle("a file with spaces_cal.fits"), RIGHT, ON_DISK),
     "unicode": (rename_middle("größe_ж_cal.fits"), refused(ValueError, "rename")),
-    "unicode in a directory": (move_to("größe ж"), RIGHT),
-    "empty, on disk": (cut_at(0), UNREADABLE, ON_DISK),
-    "no ASDF, on disk": (remove_extension("ASDF"), UNREADABLE, ON_DISK),
-    "spaces, on disk": (rename_middle("a file with spaces_cal.fits"), RIGHT, ON_DISK),
+    "odd places": (odd_places, RIGHT),
 }
 
 # Associations
@@ -456,16 +424,8 @@ def list_through_link(work):
     return link.name
 
 
-def list_absolute(work):
-    work.associate(work.files)
-
-
 def list_only(count):
     return lambda work: work.associate(path.name for path in work.files[:count])
-
-
-def list_up_and_down(work):
-    work.associate(f"../in/./{path.name}" for path in work.files)
 
 
 def take_subarray(work):
@@ -473,16 +433,11 @@ def take_subarray(work):
     detector = replace(work.scene.detector, subarray=(256, 128, 640, 768))
     scene = replace(work.scene, detector=detector)
     with simulate_exposure(scene, scene.pointings[CHOSEN[1]]) as model:
-        assert model.meta.filename == work.middle.name
         model.save(work.middle)
 
 
 def member(**changes):
     return with_members(lambda members: members[1].update(changes))
-
-
-def member_without(key):
-    return with_members(lambda members: members[1].pop(key) and None)
 
 
 def make_cube(model):
@@ -501,43 +456,34 @@ def second_version(work):
     return copy.name
 
 
-def enlarge(model, factor=4):
-    model.meta.photometry.pixelarea_steradians *= factor
-
-
-def in_counts(work):
-    def change(model, k):
+def in_counts(factor):
+    def change(model):
         model.meta.bunit_data = "DN/s"
-        enlarge(model, 1 + k)
+        model.meta.photometry.pixelarea_steradians *= factor
 
-    with_every_model(change)(work)
+    return in_model(change)
+
+
+def other_filter(model):
+    model.meta.photometry.pixelarea_steradians *= 4
+    model.meta.instrument.filter = "F560W"
 
 
 def retype(members):
-    for member in members:
-        member["exptype"] = "background"
+    for one in members:
+        one["exptype"] = "background"
 
 
 NOT_VALID = refused(ValueError, "not a")
-ANOTHER_AREA = Matched(warned=(("{name}: pixel area",),))
-ANOTHER_FILTER = Matched(warned=(("{name}: filter is F560W", "not comparable"),))
+EACH_BY_ITSELF = refused(ValueError, "one association for each")
 
 ASSOCIATIONS = {
-    "no JSON": (association_of("hello"), NOT_VALID),
-    "empty": (association_of(""), NOT_VALID),
-    "cut": (association_of('{"products": [{"members": ['), NOT_VALID),
-    "list": (association_of('["a_cal.fits"]'), NOT_VALID),
+    "no JSON": (association_of('{"products": [{"members": ['), NOT_VALID),
     "no product": (association_of("{}"), NOT_VALID),
-    "members null": (association_of('{"products": [{"members": null}]}'), NOT_VALID),
     "member null": (association_of('{"products": [{"members": [null]}]}'), NOT_VALID),
-    "no member": (with_members(list.clear), refused(ValueError, "science")),
-    "no expname": (member_without("expname"), NOT_VALID),
-    "no exptype": (member_without("exptype"), NOT_VALID),
-    "expname null": (member(expname=None), NOT_VALID),
+    "no exptype": (with_members(lambda members: members[1].pop("exptype") and None), NOT_VALID),
     "expname a number": (member(expname=7), NOT_VALID),
-    "expname empty": (member(expname=""), refused(FileNotFoundError, "correct its name")),
-    "path up and down": (list_up_and_down, RIGHT),
-    "absolute paths": (list_absolute, RIGHT),
+    "expname empty": (member(expname=""), NO_FILE),
     "one member": (list_only(1), ALONE),
     "two members": (list_only(2), RIGHT),
     "thousands that do not exist": (
@@ -546,21 +492,20 @@ ASSOCIATIONS = {
     ),
     "listed twice": (with_members(list_twice), refused(ValueError, "remove the duplicate")),
     "listed through a link": (list_through_link, refused(ValueError, "remove the duplicate")),
-    "instruments": (
-        with_model(set_attribute("meta.instrument.name", "NIRCAM")),
-        refused(ValueError, "one association for each"),
-    ),
-    "units": (
-        with_model(set_attribute("meta.bunit_data", "DN/s")),
-        refused(ValueError, "one association for each"),
-    ),
-    "cube": (with_model(make_cube), refused(ValueError, "2-D")),
+    "instruments": (on_middle(assign("meta.instrument.name", "NIRCAM")), EACH_BY_ITSELF),
+    "units": (on_middle(assign("meta.bunit_data", "DN/s")), EACH_BY_ITSELF),
+    "cube": (on_middle(in_model(make_cube)), refused(ValueError, "2-D")),
     "two versions": (second_version, refused(ValueError, "remove one")),
-    "pixel areas": (with_model(enlarge), ANOTHER_AREA),
-    "pixel areas, in DN/s": (in_counts, refused(ValueError, "pixel area")),
+    "pixel areas, in DN/s": (
+        on_each(*map(in_counts, (1, 2, 3))),
+        refused(ValueError, "pixel area"),
+    ),
     "background only": (with_members(retype), refused(ValueError, "exptype")),
     "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
-    "filters": (with_model(set_attribute("meta.instrument.filter", "F560W")), ANOTHER_FILTER),
+    "filter and pixel area": (
+        on_middle(in_model(other_filter)),
+        Matched(warned=(("{name}: filter is F560W", "not comparable"), ("{name}: pixel area",))),
+    ),
     "subarray": (take_subarray, TIED_BY_LYOT),
 }
 
@@ -568,10 +513,7 @@ ASSOCIATIONS = {
 
 
 def fill(name, value):
-    def change(hdus):
-        hdus[name].data[...] = value
-
-    return with_fits(change)
+    return in_fits(lambda hdus: hdus[name].data.fill(value))
 
 
 def mask(choose):
@@ -581,11 +523,11 @@ def mask(choose):
         dq = hdus["DQ"].data
         dq[choose(*np.indices(dq.shape))] |= 1
 
-    return with_fits(change)
+    return on_middle(in_fits(change))
 
 
 def at_random(share):
-    return lambda y, x: np.random.default_rng(5).random(y.shape) < share
+    return mask(lambda y, x: np.random.default_rng(5).random(y.shape) < share)
 
 
 def make_integers(hdus):
@@ -595,24 +537,11 @@ def make_integers(hdus):
     hdus["ERR"].data = np.sqrt(hdus["ERR"].data ** 2 + 1 / 12).astype(np.float32)
 
 
-def add_to_all(value):
-    def change(model, _):
-        model.data = model.data + np.float32(value)
-
-    return change
-
-
 def make_constant(work):
-    """Let each exposure show nothing but its level."""
+    """Leave nothing in each exposure but its level, which may be negative."""
     for path in work.files:
-        with fits.open(path, mode="update") as hdus:
-            hdus["SCI"].data[...] = work.truth[rootname(path.name)]
-
-
-def make_zero(work):
-    for path in work.files:
-        work.truth[rootname(path.name)] = 0.0
-    make_constant(work)
+        work.truth[rootname(path.name)] -= 200.0
+        fill("SCI", work.truth[rootname(path.name)])(path)
 
 
 def huge_pixel(hdus):
@@ -620,48 +549,44 @@ def huge_pixel(hdus):
     hdus["DQ"].data[60, 60] = 0
 
 
+def high_bits(hdus):
+    hdus["DQ"].data |= np.uint32(1 << 31 | 1 << 30)
+
+
 def cut_extension(name):
     def change(hdus):
         hdus[name].data = hdus[name].data[:-1].copy()
 
-    return with_fits(change)
-
-
-def high_bits(hdus):
-    hdus["DQ"].data |= np.uint32(1 << 31 | 1 << 30)
+    return on_middle(in_fits(change))
 
 
 ANOTHER_SHAPE = refused(ValueError, "make the file anew")
 
 PIXELS = {
-    "all NaN": (fill("SCI", np.nan), NO_PIXEL),
-    "all infinite": (fill("SCI", np.inf), NO_PIXEL),
-    "all flagged": (mask(lambda y, x: y >= 0), NO_PIXEL),
-    "all huge": (fill("SCI", 3e38), NO_PIXEL),
-    "one huge": (with_fits(huge_pixel), RIGHT),
-    "one zero": (fill("SCI", 0.0), DISAGREES),
-    "one constant": (fill("SCI", 20.0), DISAGREES),
-    "all zero": (make_zero, RIGHT),
+    "all NaN": (on_middle(fill("SCI", np.nan)), NO_PIXEL, ON_DISK),
+    "all huge": (on_middle(fill("SCI", 3e38)), NO_PIXEL),
+    "one zero": (on_middle(fill("SCI", 0.0)), DISAGREES),
     "all constant": (make_constant, RIGHT),
-    "negative": (with_every_model(add_to_all(-200.0)), RIGHT),
-    # Steps of rounding are structure, and errors hold them.
-    "integers": (with_fits(make_integers), Matched()),
-    "no ERR": (with_model(lambda model: model.instance.pop("err")), RIGHT),
-    "no DQ": (with_model(lambda model: model.instance.pop("dq")), RIGHT),
-    "ERR torn out": (remove_extension("ERR"), UNREADABLE),
-    "ERR zero": (fill("ERR", 0.0), RIGHT),
-    "ERR NaN": (fill("ERR", np.nan), RIGHT),
-    "ERR negative": (fill("ERR", -0.1), RIGHT),
-    "all NaN, on disk": (fill("SCI", np.nan), NO_PIXEL, ON_DISK),
-    "ERR of another shape": (cut_extension("ERR"), ANOTHER_SHAPE),
-    "ERR of another shape, on disk": (cut_extension("ERR"), ANOTHER_SHAPE, ON_DISK),
+    "integers, a huge pixel, unknown bits": (
+        on_each(in_fits(make_integers), in_fits(huge_pixel), in_fits(high_bits)),
+        RIGHT,
+    ),
+    "no ERR, no DQ, ERR NaN": (
+        on_each(
+            in_model(lambda model: model.instance.pop("err") is None),
+            in_model(lambda model: model.instance.pop("dq") is None),
+            fill("ERR", np.nan),
+        ),
+        RIGHT,
+    ),
+    "ERR zero and negative": (
+        on_each(fill("ERR", 0.0), fill("ERR", -0.1), fill("ERR", np.inf)),
+        RIGHT,
+    ),
+    "ERR of another shape": (cut_extension("ERR"), ANOTHER_SHAPE, ON_DISK),
     "DQ of another shape": (cut_extension("DQ"), ANOTHER_SHAPE),
-    "DQ with unknown bits": (with_fits(high_bits), RIGHT),
     "checkerboard": (mask(lambda y, x: (x + y) % 2 == 0), SCATTERED),
-    "every other column": (mask(lambda y, x: x % 2 == 0), SCATTERED),
-    "every other row": (mask(lambda y, x: y % 2 == 0), SCATTERED),
-    "half at random": (mask(at_random(0.5)), TIED_BY_LYOT),
-    "most at random": (mask(at_random(0.95)), SCATTERED),
+    "half at random": (at_random(0.5), TIED_BY_LYOT),
 }
 
 # WCS
@@ -689,16 +614,13 @@ def nan_beyond(column):
         first, *rest = model.meta.wcs.pipeline
         model.meta.wcs = type(model.meta.wcs)([(first.frame, cut | first.transform), *rest])
 
-    return with_model(change)
+    return on_middle(in_model(change))
 
 
-def move_region(degrees):
-    def change(model):
-        region = model.meta.wcsinfo.s_region.split()
-        moved = [float(word) + degrees * (k % 2) for k, word in enumerate(region[2:])]
-        model.meta.wcsinfo.s_region = " ".join([*region[:2], *map(str, moved)])
-
-    return with_model(change)
+def out_of_date(model):
+    region = model.meta.wcsinfo.s_region.split()
+    moved = [float(word) + (k % 2) / 60 for k, word in enumerate(region[2:])]
+    model.meta.wcsinfo.s_region = " ".join([*region[:2], *map(str, moved)])
 
 
 def send_opposite(work):
@@ -706,9 +628,7 @@ def send_opposite(work):
     pointing = work.scene.pointings[CHOSEN[1]]
     other = replace(pointing, ra_ref=(pointing.ra_ref + 180) % 360, dec_ref=-pointing.dec_ref)
     with open_model(work.middle) as model:
-        shape = model.data.shape
         model.meta.wcs = other.wcs(8)
-        assert model.meta.wcs.array_shape == shape
         model.meta.wcsinfo.s_region = None
         model.save(work.middle)
     return work.middle.name
@@ -720,23 +640,22 @@ def stop_at_v2v3(model):
 
 
 NO_SKY = refused(ValueError, "assign_wcs")
+REGION = "meta.wcsinfo.s_region"
 
 WCS = {
-    "none": (with_model(set_attribute("meta.wcs", None)), NO_SKY),
-    "none, on disk": (with_model(set_attribute("meta.wcs", None)), NO_SKY, ON_DISK),
-    "not on the sky": (with_model(stop_at_v2v3), NO_SKY),
+    "none": (on_middle(assign("meta.wcs", None)), NO_SKY, ON_DISK),
+    "not on the sky": (on_middle(in_model(stop_at_v2v3)), NO_SKY),
     "NaN everywhere": (nan_beyond(2), NO_SKY),
-    "NaN at one side": (nan_beyond(100), NO_SKY),
-    "S_REGION NaN": (
-        with_model(set_attribute("meta.wcsinfo.s_region", "POLYGON ICRS " + 8 * " nan")),
+    "S_REGION NaN, garbled, out of date": (
+        on_each(
+            assign(REGION, "POLYGON ICRS " + 8 * " nan"),
+            assign(REGION, "no 1 idea"),
+            in_model(out_of_date),
+        ),
         RIGHT,
     ),
-    "no S_REGION": (with_model(set_attribute("meta.wcsinfo.s_region", None)), RIGHT),
-    "S_REGION garbled": (with_model(set_attribute("meta.wcsinfo.s_region", "no 1 idea")), RIGHT),
-    "S_REGION out of date": (move_region(1 / 60), RIGHT),
     "across RA 0": (scene_of(lambda: observe_field((0.0, 2.2))), RIGHT),
     "at the pole": (scene_of(lambda: observe_field((10.0, 90.0))), RIGHT),
-    "touching in a line": (scene_of(lambda: observe_field((150.0, 2.2), overlap=0.0)), TOUCHING),
     "touching in a corner": (scene_of(diagonal), TOUCHING),
     "opposite sides": (send_opposite, refused(ValueError, "one association for each field")),
 }
@@ -744,30 +663,23 @@ WCS = {
 # Metadata
 
 
-def forget_group(model, *_):
+def forget_group(model):
     for name in ("observation_number", "visit_number", "program_number"):
         setattr(model.meta.observation, name, None)
 
 
-NEEDS_GROUP = refused(ValueError, "grouping='none'")
-
+NO_UNIT = assign("meta.bunit_data", None)
 METADATA = {
-    "no visit": (with_model(set_attribute("meta.observation.visit_id", None)), NEEDS_GROUP),
-    "no visit needed": (
-        with_model(set_attribute("meta.observation.visit_id", None)),
-        RIGHT,
-        {"grouping": "none"},
+    "no visit": (
+        on_middle(assign("meta.observation.visit_id", None)),
+        refused(ValueError, "grouping='none'"),
     ),
-    "no group": (with_model(forget_group), RIGHT, {"grouping": "exposure"}),
+    "no group": (on_middle(in_model(forget_group)), RIGHT, {"grouping": "exposure"}),
     "half a background": (
-        with_model(set_attribute("meta.background.level", 1.0)),
+        on_middle(assign("meta.background.level", 1.0)),
         refused(ValueError, "meta.background.subtracted is not", "start again"),
     ),
-    "one without unit": (
-        with_model(set_attribute("meta.bunit_data", None)),
-        refused(ValueError, "unit (BUNIT) is None", "one association for each"),
-    ),
-    "no unit": (with_every_model(set_attribute("meta.bunit_data", None)), RIGHT),
+    "no unit": (on_each(NO_UNIT, NO_UNIT, NO_UNIT), RIGHT),
 }
 
 # Parameters
@@ -815,7 +727,7 @@ def lower(what, value):
 def few_handles(work):
     """List many exposures, and allow fewer files to be open than there are."""
     for path in work.files:
-        for k in range(3):
+        for k in range(2):
             copy = path.with_name(f"{rootname(path.name)}{k}_cal.fits")
             shutil.copy(path, copy)
             work.truth[rootname(copy.name)] = work.truth[rootname(path.name)]
@@ -823,57 +735,31 @@ def few_handles(work):
     lower(resource.RLIMIT_NOFILE, max(map(int, os.listdir("/proc/self/fd"))) + 8)(work)
 
 
-def fill_disk(work):
-    """Let the disk be full when half of the second file is written."""
-    save, paths = JwstDataModel.save, []
-
-    def fail(model, path, *args, **kwargs):
-        paths.append(path)
-        if len(paths) < 2:
-            return save(model, path, *args, **kwargs)
-        Path(path).write_bytes(b"SIMPLE")
-        raise OSError(ENOSPC, os.strerror(ENOSPC))
-
-    work.patch.setattr(JwstDataModel, "save", fail)
-    return work.middle.name.replace("_cal", "_skymatch")
-
-
-def lock(name):
-    def prepare(work):
-        if os.geteuid() == 0:
-            pytest.skip("root may write everywhere")
-        (work.directory / name).chmod(0o500)
-
-    return prepare
-
-
 def go_to(directory):
     return lambda work: work.patch.chdir(directory)
 
 
-NO_ROOM = refused(OSError, "cannot be saved", "nothing was written", "Make room")
-NO_OUTPUT = refused(OSError, "cannot write to this directory", "output_dir")
+def not_writable(place):
+    return (
+        lambda work: place.removeprefix("../in/"),
+        refused(OSError, "cannot write to this directory", "output_dir"),
+        {"output_dir": place},
+    )
+
+
 SYSTEM = {
-    "disk full": (fill_disk, NO_ROOM),
-    "disk full, exposures on disk": (
-        lambda work: fill_disk(work) and "cwd",
-        refused(OSError, "cannot write to this directory", "No space left", "make room"),
-        ON_DISK,
+    "disk full": (
+        lower(resource.RLIMIT_FSIZE, 100_000),
+        refused(OSError, "cannot be saved", "nothing was written", "Make room"),
     ),
-    "disk full in reality": (lower(resource.RLIMIT_FSIZE, 100_000), NO_ROOM),
     "temporary directory full": (
         lower(resource.RLIMIT_FSIZE, 1000),
         refused(OSError, "pixel_skymatch_", "make room", "TMPDIR"),
     ),
     "few file handles": (few_handles, RIGHT, ON_DISK),
-    "output is a file": (lambda work: "asn.json", NO_OUTPUT, {"output_dir": "../in/asn.json"}),
-    "output below a file": (
-        lambda work: "asn.json/out",
-        NO_OUTPUT,
-        {"output_dir": "../in/asn.json/out"},
-    ),
-    "output nowhere": (lambda work: "/proc/nowhere", NO_OUTPUT, {"output_dir": "/proc/nowhere"}),
-    "output locked": (lock("out"), NO_OUTPUT),
+    "output is a file": not_writable("../in/asn.json"),
+    "output below a file": not_writable("../in/asn.json/out"),
+    "output nowhere": not_writable("/proc/nowhere"),
     "working directory not writable": (
         go_to("/proc"),
         refused(OSError, "/proc: cannot write to this directory", "run the step in another"),
@@ -881,29 +767,27 @@ SYSTEM = {
     ),
 }
 
-ROWS = {
-    f"{family}: {name}": row
-    for family, rows in {
-        "files": FILES,
-        "associations": ASSOCIATIONS,
-        "pixels": PIXELS,
-        "WCS": WCS,
-        "metadata": METADATA,
-        "parameters": PARAMETERS,
-        "system": SYSTEM,
-    }.items()
-    for name, row in rows.items()
+FAMILIES = {
+    "files": FILES,
+    "associations": ASSOCIATIONS,
+    "pixels": PIXELS,
+    "WCS": WCS,
+    "metadata": METADATA,
+    "parameters": PARAMETERS,
+    "system": SYSTEM,
 }
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize(
+    ("family", "name"), [(family, name) for family, rows in FAMILIES.items() for name in rows]
+)
 # The FITS readers warn about a broken file before they fail, jwst of paths in an association.
 @pytest.mark.filterwarnings("ignore:File may have been truncated")
 @pytest.mark.filterwarnings("ignore:Error validating header")
 @pytest.mark.filterwarnings("ignore:Input association file contains path information")
-def test_fault(work, caplog, row):
-    prepare, result, *parameters = ROWS[row]
-    name = prepare(work) or ""
+def test_fault(work, caplog, family, name):
+    prepare, result, *parameters = FAMILIES[family][name]
+    broken = prepare(work) or ""
 
     def run():
         step = PixelSkyMatchStep(
@@ -912,33 +796,24 @@ def test_fault(work, caplog, row):
         step.run(str(work.association))
         return step
 
-    result.check(work, name, run, caplog)
+    result.check(work, broken, run, caplog)
 
 
 # --- From outside --------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("spoil", "arguments", "said"),
-    [
-        (make_html, (), "cannot be read"),
-        (Path.unlink, (), "no such file, but ../in/asn.json lists it"),
-        (lambda path: None, ("--output_dir=../in/asn.json",), "choose another with output_dir"),
-    ],
-    ids=["HTML", "missing", "output is a file"],
-)
-def test_command_line_ends_with_one_message(work, spoil, arguments, said):
-    spoil(work.middle)
+def test_command_line_ends_with_one_message(work):
+    work.middle.unlink()
     before = work.tree()
-    strun = str(Path(sys.executable).parent / "strun")
     done = subprocess.run(
-        [strun, "pixel_skymatch", "../in/asn.json", *arguments],
+        [Path(sys.executable).parent / "strun", "pixel_skymatch", "../in/asn.json"],
         cwd=work.directory / "cwd",
         env=_environment(work),
         capture_output=True,
         text=True,
         check=False,
     )
+    said = "no such file, but ../in/asn.json lists it"
     assert done.returncode != 0
     assert said in done.stderr.splitlines()[-1]
     assert done.stderr.count(said) == 1
@@ -986,9 +861,9 @@ def test_killed(work):
     assert len(sizes) == len(CHOSEN) + 1
     counts = set()
     for run in work.out.iterdir():
-        found = {path.name: path.stat().st_size for path in run.iterdir() if path.is_file()}
-        assert found.items() <= sizes.items()
-        counts.add(len(found))
+        saved = {path.name: path.stat().st_size for path in run.iterdir() if path.is_file()}
+        assert saved.items() <= sizes.items()
+        counts.add(len(saved))
     # Some were killed in time; the association comes last.
     assert {0} < counts <= {0, len(sizes) - 1, len(sizes)}
 

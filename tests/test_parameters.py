@@ -3,7 +3,7 @@
 import pytest
 
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
-from jwst_mosaic_skymatch.parameters import check_combination
+from jwst_mosaic_skymatch.parameters import REPLACED, check_combination, workers_of
 
 
 def check(**parameters):
@@ -11,13 +11,10 @@ def check(**parameters):
 
 
 def test_grouping_of_the_prototype():
-    """None, as scripts for the prototype of 2023 have it, is the grouping with that name."""
-    assert PixelSkyMatchStep(grouping=None).grouping == "none"
-    step = PixelSkyMatchStep()
-    step.grouping = None
-    assert step.grouping == "none"
+    """None, as scripts for the prototype of 2023 have it, is accepted by every way in."""
+    assert PixelSkyMatchStep(grouping=None).get_pars()["grouping"] is None
     pipeline = PixelSkyMatchImage3Pipeline(steps={"skymatch": {"grouping": None}})
-    assert pipeline.skymatch.grouping == "none"
+    assert pipeline.skymatch.grouping is None
 
 
 def test_defaults_go_together():
@@ -29,8 +26,8 @@ def test_defaults_go_together():
     [
         ({"lower": 2.0, "upper": 2.0}, "lower=2.0 is not below upper=2.0"),
         ({"background": "plane"}, "subtract=True"),
-        ({"background": "plane", "subtract": True, "fixed": "t.ecsv"}, "give one of them"),
-        ({"reference": "a", "fixed": "t.ecsv"}, "both fix the zero point"),
+        ({"background": "plane", "subtract": True, "reference": "t.ecsv"}, "give one of them"),
+        ({"background": "plane_per_exposure"}, "subtract=True"),
     ],
 )
 def test_contradictions(parameters, message):
@@ -42,10 +39,52 @@ def test_contradictions(parameters, message):
     ("parameters", "said"),
     [
         ({"skymethod": "local", "background": "plane"}, "background=plane has no effect"),
-        ({"skymethod": "global+match", "reference": "a"}, "reference has no effect"),
-        ({"skymethod": "global", "fixed": "t.ecsv"}, "fixed has no effect"),
+        ({"skymethod": "global+match", "reference": "a"}, "reference=a has no effect"),
+        ({"skymethod": "global", "reference": "t.ecsv"}, "reference=t.ecsv has no effect"),
     ],
 )
 def test_what_has_no_effect_is_said(parameters, said):
     (line,) = check(**parameters)
     assert line.startswith(said)
+
+
+def test_table_of_levels_is_a_reference_for_both_ways_to_match():
+    assert check(skymethod="global+match", reference="t.ECSV") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("plane_per", "exposure", "background='plane_per_exposure'"),
+        ("fixed", "t.ecsv", "as reference"),
+        ("dask_scheduler", "tcp://host:8786", "as maximum_cores"),
+        ("save_tiles", True, "save_diagnostics=True"),
+        ("weight", False, "remove it"),
+        ("fit_shift", "false", "remove it"),
+        ("shift_threshold", 1.0, "remove it"),
+    ],
+)
+def test_replaced_parameters_are_refused_with_the_new_name(name, value, remedy):
+    step = PixelSkyMatchStep(**{name: value})
+    with pytest.raises(ValueError, match=f"{name} is no parameter.*{remedy}"):
+        step.run("no_such_asn.json")
+
+
+def test_replaced_parameters_may_have_the_value_of_today():
+    """Scripts for the prototype of 2023 set ``weight = True``."""
+    for name, (unchanged, _) in REPLACED.items():
+        assert check(**{name: unchanged}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "skymethod", "expected"),
+    [
+        ("half", "match", ("half", None)),
+        (2, "global+match", ("2", None)),
+        ("tcp://host:8786", "match", ("1", "tcp://host:8786")),
+        ("half", "local", ("1", None)),
+    ],
+)
+def test_cores_or_a_scheduler(given, skymethod, expected):
+    parameters = {"maximum_cores": given, "skymethod": skymethod}
+    assert workers_of(parameters) == expected

@@ -1,8 +1,7 @@
 """Pixel-by-pixel sky matching for JWST mosaics.
 
-The step and the pipeline are imported on first use: ``strun`` and
-``stpipe list`` read this package at every call and must not pay the two
-seconds that importing jwst takes.
+The step and the pipeline are imported on first use. ``strun`` and ``stpipe list`` read this
+package at every call, and importing jwst takes two seconds.
 """
 
 from importlib import import_module

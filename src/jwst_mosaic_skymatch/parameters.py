@@ -1,77 +1,85 @@
-"""Parameters as people give them, which contradict each other, and what numerics make of them."""
+"""Parameters of the step: combinations that are refused, and settings of the match."""
 
-import os
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
-from stpipe import config_parser
+from jwst.skymatch import SkyMatchStep
+from jwst.stpipe import Step
 
 from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import expand
-from jwst_mosaic_skymatch.exposures.pixels import good_bits
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
 from jwst_mosaic_skymatch.tiles.observation import TileSettings
 
-__all__ = ["PlainParameters", "check_combination", "exclusion", "match_settings", "sky_statistic"]
+__all__ = [
+    "REPLACED",
+    "REPLACED_SPEC",
+    "Parameters",
+    "check_combination",
+    "exclusion",
+    "is_table",
+    "match_settings",
+    "sky_statistic",
+    "take_hooked_parameters",
+    "workers_of",
+]
+
+#: Values of all parameters of the step, by name.
+Parameters = Mapping[str, Any]
 
 CLIPPING = ("nclip", "lsigma", "usigma", "binwidth")
+# Planes of each visit and detector, or of each exposure.
+PLANES = {"constant": None, "plane": "group", "plane_per_exposure": "exposure"}
+# A skipped step saves nothing: its hook does.
+OF_OUTPUT = {"save_results", "output_file", "suffix"}
+#: Parameters before version 0.1: the value that changes nothing now, and the remedy for others.
+REPLACED: Mapping[str, tuple[Any, str]] = {
+    "plane_per": ("group", "give background='plane_per_exposure' for planes of exposures"),
+    "fixed": (None, "give the table of levels as reference"),
+    "dask_scheduler": (None, "give the address of the scheduler as maximum_cores"),
+    "save_tiles": (False, "give save_diagnostics=True, which saves tiles too"),
+    "weight": (True, "remove it, as pairs always have weights"),
+    "fit_shift": (True, "remove it, as shifts are always fitted"),
+    "shift_threshold": (0.1, "remove it, as the limit is always 0.1 native pixels"),
+}
+#: Lines of a spec that let any way in pass them on, so that one error refuses them.
+REPLACED_SPEC = "\n        ".join(
+    f"{name} = pass(default=None) # replaced: {remedy}" for name, (_, remedy) in REPLACED.items()
+)
 
 
-class PlainParameters:
-    """For a step or pipeline: takes paths of `pathlib`, a number of cores as a number, and None.
+def take_hooked_parameters(hook: Step) -> None:
+    """Copy the parameters of a skipped stock step to its post-hook.
 
-    Specifications of stpipe have only text for all of them; None is the ``grouping`` named 'none'.
+    Parameters
+    ----------
+    hook : Step
+        The step; nothing is changed if it is no hook of ``SkyMatchStep``.
+
+    Raises
+    ------
+    ValueError
+        If that step runs too, or records afterwards that it is skipped.
     """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **_plain(kwargs))
-
-    @classmethod
-    def from_config_section(
-        cls, config: config_parser.Section, *args: Any, **kwargs: Any
-    ) -> Any:  # numpydoc ignore=PR01,RT01
-        """Make a step of a configuration; see `stpipe.Step.from_config_section`."""
-        config.walk(_make_plain)
-        # Mixed into what has this method.
-        return super().from_config_section(config, *args, **kwargs)  # type: ignore[misc]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, _as_text(name, value))
+    hooked = hook.parent
+    if not isinstance(hooked, SkyMatchStep) or isinstance(hooked, type(hook)):
+        return
+    own = type(hook)
+    if not hooked.skip or any(c in (hook, own) or own.__name__ in str(c) for c in hooked.pre_hooks):
+        raise ValueError(
+            f"{hooked.name} has pixel_skymatch as a hook and would change the levels itself: skip "
+            "it (skip=True) and make pixel_skymatch its post-hook, or run pixel_skymatch instead."
+        )
+    values = hooked.get_pars()
+    names = set(SkyMatchStep.load_spec_file()) - set(Step.load_spec_file()) | OF_OUTPUT
+    hook.update_pars({name: values[name] for name in names})
 
 
-def _as_text(name: str, value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if name == "maximum_cores" and isinstance(value, Integral):
-        return str(value)
-    if name == "grouping" and value is None:
-        return "none"  # as in scripts for the prototype of 2023
-    return value
-
-
-def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy parameters, those of a pipeline's steps included."""
-    return {
-        name: _plain(value) if _is_plain_dict(value) else _as_text(name, value)
-        for name, value in parameters.items()
-    }
-
-
-def _is_plain_dict(value: Any) -> bool:
-    """Tell a user's dict from a section of a configuration, which stays as it is."""
-    return isinstance(value, dict) and not isinstance(value, config_parser.Section)
-
-
-def _make_plain(section: config_parser.Section, name: str) -> None:
-    section[name] = _as_text(name, section[name])
-
-
-def check_combination(parameters: Mapping[str, Any]) -> list[str]:
+def check_combination(parameters: Parameters) -> list[str]:
     """Refuse parameters that contradict each other, before any work.
 
     Parameters
@@ -82,54 +90,108 @@ def check_combination(parameters: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        What to say of parameters that have no effect together.
+        A line for each parameter without effect.
 
     Raises
     ------
     ValueError
-        If parameters contradict each other; the message says which, and what to do.
+        If parameters contradict each other, or one is replaced by another.
     """
+    for name, (unchanged, remedy) in REPLACED.items():
+        if parameters.get(name) not in (None, unchanged):
+            raise ValueError(f"{name} is no parameter since version 0.1: {remedy}.")
     lower, upper, skymethod = (parameters[name] for name in ("lower", "upper", "skymethod"))
     if None not in (lower, upper) and lower >= upper:
         raise ValueError(f"lower={lower} is not below upper={upper}.")
-    matched = "match" in skymethod
+    background, reference = parameters["background"], parameters["reference"]
+    is_match, table = "match" in skymethod, bool(reference) and is_table(reference)
+    if is_match and background != "constant":
+        _check_planes(parameters)
     lines = []
-    if parameters["background"] == "plane":
-        if matched:
-            _check_plane(parameters)
-        else:
-            lines.append(f"background=plane has no effect on skymethod={skymethod}")
-    reference, fixed = parameters["reference"], parameters["fixed"]
-    if reference and fixed:
-        raise ValueError(
-            f"reference={reference!r} and fixed={fixed!r}: both fix the zero point of levels; "
-            "give one of them."
+    if background != "constant" and not is_match:
+        lines.append(f"background={background} has no effect on skymethod={skymethod}")
+    if reference and not (is_match if table else skymethod == "match"):
+        lines.append(f"reference={reference} has no effect on skymethod={skymethod}")
+    if skymethod == "match" and parameters["skystat"] != SkyStatistic.skystat:
+        lines.append(
+            f"skystat={parameters['skystat']} is for the sky of single images; offsets use "
+            f"offset_stat={parameters['offset_stat']}"
         )
-    if reference and skymethod != "match":
-        lines.append(f"reference has no effect on skymethod={skymethod}, only on match")
-    if fixed and not matched:
-        lines.append(f"fixed has no effect on skymethod={skymethod}")
     return lines
 
 
-def _check_plane(parameters: Mapping[str, Any]) -> None:
-    """Refuse a plane that could not be fitted or subtracted."""
+def _check_planes(parameters: Parameters) -> None:
+    """Refuse planes that could not be fitted or subtracted."""
+    background, reference = parameters["background"], parameters["reference"]
     if not parameters["subtract"]:
         raise ValueError(
-            "background='plane' needs subtract=True: later steps subtract one number of each "
-            "exposure, no plane."
+            f"background={background!r} needs subtract=True: later steps subtract one number of "
+            "each exposure, no plane."
         )
-    if parameters["fixed"]:
+    if reference and is_table(reference):
         raise ValueError(
-            f"background='plane' and fixed={parameters['fixed']!r}: a table holds levels, no "
+            f"background={background!r} and reference={str(reference)!r}: a table holds levels, no "
             "planes; give one of them."
         )
 
 
-def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc ignore=PR01,RT01
-    """Say how images are compared; of parameters of the step, by name."""
+def is_table(reference: Any) -> bool:
+    """Decide by its extension whether a reference is a table of levels.
+
+    Parameters
+    ----------
+    reference : str or path
+        The reference.
+
+    Returns
+    -------
+    bool
+        Whether it is a table.
+    """
+    return str(reference).lower().endswith(".ecsv")
+
+
+def workers_of(parameters: Parameters) -> tuple[str, str | None]:
+    """Separate numbers of cores from the address of a Dask scheduler, which has a colon.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of all parameters of the step, by name.
+
+    Returns
+    -------
+    maximum_cores : str
+        Number of cores as text, or its name; one where there is nothing to share.
+    scheduler : str or None
+        Address of a scheduler.
+    """
+    cores = str(parameters["maximum_cores"])
+    if "match" not in parameters["skymethod"]:
+        return "1", None
+    return ("1", cores) if ":" in cores else (cores, None)
+
+
+def match_settings(parameters: Parameters) -> MatchSettings:
+    """Convert parameters to settings of the match.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of all parameters of the step, by name.
+
+    Returns
+    -------
+    MatchSettings
+        The settings.
+
+    Raises
+    ------
+    ValueError
+        If ``dqbits`` names no flag.
+    """
     clipping = {name: parameters[name] for name in CLIPPING}
-    is_plane, is_global = parameters["background"] == "plane", parameters["skymethod"] != "match"
+    is_global = parameters["skymethod"] != "match"
     return MatchSettings(
         tiles=TileSettings(
             good_bits=good_bits(parameters["dqbits"]),
@@ -139,18 +201,27 @@ def match_settings(parameters: Mapping[str, Any]) -> MatchSettings:  # numpydoc 
         ),
         pairs=PairSettings(
             statistic=Statistic(name=parameters["offset_stat"], **clipping),
-            fit_shift=parameters["fit_shift"],
             keep_picture=parameters["save_diagnostics"],
         ),
-        weighted=parameters["weight"],
         rigid=parameters["grouping"] == "exposure",
         tied=parameters["tie_detectors"],
-        plane_per=parameters["plane_per"] if is_plane else None,
+        plane_per=PLANES[parameters["background"]],
     )
 
 
-def sky_statistic(parameters: Mapping[str, Any]) -> SkyStatistic:  # numpydoc ignore=PR01,RT01
-    """Say how the sky of single images is measured; of parameters of the step, by name."""
+def sky_statistic(parameters: Parameters) -> SkyStatistic:
+    """Convert parameters to the statistic of the sky of single images.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of all parameters of the step, by name.
+
+    Returns
+    -------
+    SkyStatistic
+        The statistic.
+    """
     return SkyStatistic(
         skystat=parameters["skystat"],
         good_bits=good_bits(parameters["dqbits"]),
@@ -160,8 +231,8 @@ def sky_statistic(parameters: Mapping[str, Any]) -> SkyStatistic:  # numpydoc ig
     )
 
 
-def exclusion(parameters: Mapping[str, Any]) -> Exclusion:
-    """Say what is left out of the matching.
+def exclusion(parameters: Parameters) -> Exclusion:
+    """Convert parameters to the parts of exposures that are excluded.
 
     Parameters
     ----------
@@ -171,7 +242,7 @@ def exclusion(parameters: Mapping[str, Any]) -> Exclusion:
     Returns
     -------
     Exclusion
-        What is left out; a file of regions or a mask has been read.
+        The parts; a file of regions or a mask has been read.
 
     Raises
     ------

@@ -1,103 +1,206 @@
-"""From an open library to levels, and the sentences about them."""
+"""From an open library to levels: the match, and its zero point."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
+from astropy.utils.console import ProgressBar
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.library import StepInput
+from jwst_mosaic_skymatch.exposures.library import StepInput, expand
 from jwst_mosaic_skymatch.exposures.metadata import family_names, group_labels
-from jwst_mosaic_skymatch.levels.results import Match
-from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
-from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
-from jwst_mosaic_skymatch.products.progress import progress
-from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
+from jwst_mosaic_skymatch.exposures.models import read_skies
+from jwst_mosaic_skymatch.exposures.reference import (
+    Stem,
+    check_unit,
+    named_exposures,
+    open_image,
+    unknown_reference,
+)
+from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
+from jwst_mosaic_skymatch.levels.gauge import (
+    apply_constants,
+    apply_gauge,
+    constants_of_exposures,
+)
+from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
+from jwst_mosaic_skymatch.match import Names, match_exposures
+from jwst_mosaic_skymatch.parameters import (
+    Parameters,
+    exclusion,
+    is_table,
+    match_settings,
+    sky_statistic,
+)
+from jwst_mosaic_skymatch.products.record import levels_before
+from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
 
-__all__ = ["Constraints", "MatchedLibrary", "match_library"]
+__all__ = ["Anchor", "Matched", "absolute_levels", "fix_zero_point", "match_library", "open_anchor"]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
+# Shorter work has no progress in the log; later lines come this often. Seconds.
+PATIENCE = 30.0
+
 
 @dataclass(frozen=True)
-class Constraints:
-    """Levels that are known before the match.
+class Anchor:
+    """The reference of the zero point, and levels that it fixes before the match.
 
     Attributes
     ----------
+    positions : tuple of int
+        Exposures whose mean level is zero.
     held : ndarray, shape (n,), or None
         Levels of exposures, MJy/sr; NaN for unknown ones.
     image : callable or None
         Takes RA and Dec, degrees, and returns the brightness of a reference image, MJy/sr.
     """
 
+    positions: tuple[int, ...] = ()
     held: np.ndarray | None = None
     image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a reference."""
+        return bool(self.positions) or self.held is not None or self.image is not None
+
 
 @dataclass(frozen=True)
-class MatchedLibrary:
-    """A match, with the sentences about it.
+class Matched:
+    """A match of a library.
 
     Attributes
     ----------
     match : Match
         The match.
-    grid : Grid
-        The grid of its tiles.
+    grid : Grid or None
+        The grid of its tiles; None for levels that do not come from a match.
+    groups : sequence of str
+        Group of each exposure.
     is_area_empty : bool
         Whether no exposure has a pixel in an area that is to be excluded.
-    lines : tuple of str
-        Lines for the log.
-    warnings : tuple of Finding
-        Warnings.
     """
 
     match: Match
-    grid: Grid
-    is_area_empty: bool
-    lines: tuple[str, ...]
-    warnings: tuple[Finding, ...]
+    grid: Grid | None = None
+    groups: Sequence[str] = field(default=())
+    is_area_empty: bool = False
+
+
+def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> Anchor:
+    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it.
+
+    Parameters
+    ----------
+    step_input : StepInput
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name.
+    stem : callable
+        Reduces a file name to the part that is compared.
+
+    Returns
+    -------
+    Anchor
+        The anchor.
+
+    Raises
+    ------
+    OSError
+        If the table or image cannot be read.
+    ValueError
+        If there is neither a member or visit nor a file of that name. If the file is no table of
+        levels of these exposures and no image of the sky.
+    """
+    exposures, reference = step_input.exposures, parameters["reference"]
+    if reference and is_table(reference) and "match" in parameters["skymethod"]:
+        levels = read_levels(expand(reference), exposures, stem)
+        return Anchor(held=levels - levels_before(exposures, subtract=parameters["subtract"]))
+    if not reference or parameters["skymethod"] != "match":
+        return Anchor()
+    path = expand(reference)
+    is_image = path.is_file() and path.resolve() not in step_input.files
+    if not is_image or path.name in {exposure.filename for exposure in exposures}:
+        labels = group_labels(exposures, parameters["grouping"])
+        positions = named_exposures(str(reference), exposures, labels, stem)
+        if positions:
+            return Anchor(positions)
+    if not path.is_file():
+        raise unknown_reference(str(reference), exposures)
+    image = open_image(path)
+    check_unit(image, exposures[0].unit)
+    return Anchor(image=image.sample)
+
+
+def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -> Matched:
+    """Read levels from a list, or measure each exposure's own pixels.
+
+    Parameters
+    ----------
+    step_input, parameters, stem
+        See `open_anchor`; ``skymethod`` is 'user', 'local' or 'global'.
+
+    Returns
+    -------
+    Matched
+        The levels, without pairs.
+
+    Raises
+    ------
+    OSError
+        If the list or an exposure cannot be read.
+    ValueError
+        If there is no list, or it does not fit the exposures.
+    """
+    exposures, skymethod = step_input.exposures, parameters["skymethod"]
+    if skymethod == "user":
+        if parameters["skylist"] is None:
+            raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
+        levels = read_skylist(expand(parameters["skylist"]), exposures, stem)
+    else:
+        levels = read_skies(step_input.library, exposures, sky_statistic(parameters))
+        if skymethod == "global":
+            levels = global_levels(levels)
+        else:
+            grouping = "none" if parameters["grouping"] == "none" else "exposure"
+            levels = local_levels(levels, group_labels(exposures, grouping))
+    reasons = tuple("" if np.isfinite(level) else NO_PIXEL for level in levels.tolist())
+    return Matched(unmatched(levels, reasons))
 
 
 def match_library(
     step_input: StepInput,
-    settings: MatchSettings,
-    exclusion: Exclusion,
-    constraints: Constraints,
+    parameters: Parameters,
+    anchor: Anchor,
     workers: Workers,
-    *,
     directory: str,
-    grouping: str,
-    pixel_scale_ratio: float,
-    shift_threshold: float,
-) -> MatchedLibrary:
+) -> Matched:
     """Match all exposures of a library.
 
     Parameters
     ----------
     step_input : StepInput
         The exposures.
-    settings : MatchSettings
-        How exposures are compared.
-    exclusion : Exclusion
-        Pixels that are excluded.
-    constraints : Constraints
+    parameters : mapping
+        Parameters of the step, by name.
+    anchor : Anchor
         Levels that are known before.
     workers : Workers
         Executor of the tasks.
     directory : str
         Directory for means of stacks, which are read again for pictures and tiles.
-    grouping, pixel_scale_ratio, shift_threshold
-        As the parameters of the step.
 
     Returns
     -------
-    MatchedLibrary
+    Matched
         The match.
 
     Raises
@@ -108,40 +211,97 @@ def match_library(
         If exposures cannot be grouped, or lie on no common grid.
     """
     library, exposures = step_input.library, step_input.exposures
-    names = Names(
-        groups=group_labels(exposures, grouping),
-        families=family_names(exposures),
-        exposures=group_labels(exposures, "exposure"),
-    )
-    grid, footprints = lay_grid(library, exposures, pixel_scale_ratio)
+    excluded = exclusion(parameters)
+    groups = group_labels(exposures, parameters["grouping"])
+    names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
+    grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
     in_area: set[int] = set()
     from_files = workers.remote and len(step_input.unchanged) == len(exposures)
-    with progress(len(exposures), "Drizzling exposures", log) as advance:
+
+    def image(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        assert anchor.image is not None
+        return anchor.image(*grid.wcs(x, y, with_bounding_box=False))
+
+    with _progress(len(exposures)) as advance:
 
         def observe_one(k: int) -> Observation:
             advance()
             path = step_input.unchanged[exposures[k].expname] if from_files else None
-            observation = observe(library, exposures[k], grid, path, exclusion)
+            observation = observe(library, exposures[k], grid, path, excluded)
             if observation.excluded is not None and observation.excluded.in_area:
                 in_area.add(k)
             return observation
 
-        image = constraints.image
         match = match_exposures(
             names,
             footprints,
             observe_one,
-            settings,
+            match_settings(parameters),
             workers,
             directory=directory,
-            held=constraints.held,
-            image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
+            held=anchor.held,
+            image=image if anchor.image else None,
         )
-    return MatchedLibrary(
-        match,
-        grid,
-        is_area_empty=exclusion.area is not None and not in_area,
-        lines=tuple(summarize_match(match, names.groups, exposures, grid, grouping)),
-        warnings=tuple(findings_of_match(match, exposures, grid, shift_threshold)),
-    )
+    return Matched(match, grid, groups, excluded.area is not None and not in_area)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], object]]:
+    """Report progress by a bar on a terminal, else now and then by a line in the log."""
+    if sys.stderr.isatty() and total > 1:
+        with ProgressBar(total, file=sys.stderr) as bar:
+            yield bar.update
+        return
+    done, last = 0, time.monotonic()
+
+    def advance() -> None:
+        nonlocal done, last
+        done += 1
+        if time.monotonic() - last > PATIENCE and done < total:
+            log.info("Drizzling exposures: %d of %d", done, total)
+            last = time.monotonic()
+
+    yield advance
+
+
+def fix_zero_point(
+    matched: Matched, anchor: Anchor, parameters: Parameters
+) -> tuple[np.ndarray, list[int]]:
+    """Fix the constant of each component.
+
+    Parameters
+    ----------
+    matched : Matched
+        The match; levels of others remain as they are.
+    anchor : Anchor
+        The reference of the zero point.
+    parameters : mapping
+        Parameters of the step, by name.
+
+    Returns
+    -------
+    values : ndarray, shape (n,)
+        Levels, MJy/sr; NaN for none.
+    unreached : list of int
+        Components without a reference, if there is one.
+    """
+    levels = matched.match.levels
+    if matched.grid is None:
+        return levels.values, []
+    # Levels of components with an anchor get zero mean, as others have it.
+    centred = levels.values.copy()
+    for component in np.flatnonzero(levels.anchored).tolist():
+        members = levels.components == component
+        centred[members] -= centred[members].mean()
+    usual = apply_gauge(centred, match_down=parameters["match_down"])
+    if not anchor.is_set:
+        is_global = parameters["skymethod"] == "global+match"
+        return (add_global_level(usual, matched.match.skies) if is_global else usual), []
+    constants = np.where(levels.anchored, 0.0, np.nan)
+    if anchor.positions:
+        constants = constants_of_exposures(levels.values, levels.components, anchor.positions)
+    values = apply_constants(levels.values, levels.components, constants, usual)
+    if anchor.held is not None:
+        values = np.where(np.isfinite(anchor.held), anchor.held, values)
+    return values, np.flatnonzero(np.isnan(constants)).tolist()

@@ -1,30 +1,22 @@
 """Each mechanism of the match with and without, on the scene that needs it.
 
 ``python tests/benchmarks/bench_ablation.py [--seeds 5] [--first-seed 1] [--binning 4]
-[--mechanisms NAME ...] [--json FILE]``
+[--scenes MECHANISM ...] [--json FILE]``
 
-For each mechanism, over the seeds: rms error of the levels (MJy/sr, about the mean of each
-component) and the standard deviation of error over ``level_error``, as the step is and without the
-mechanism, and its lines of code. Scenes are those of bench_accuracy and bench_backgrounds.
+Scenes are those of ``mosaics.py``; one exposure of some is damaged.
 """
 
-import argparse
 import inspect
-import logging
-import os
-from dataclasses import dataclass
+from contextlib import ExitStack
 from importlib import import_module
 from unittest.mock import patch
 
-import bench_accuracy
-import bench_backgrounds
 import numpy as np
-from records import add_json_option, write_record
+from mosaics import ACCURACY, BACKGROUNDS, Table, parse_options, rms, run
 
 import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.levels.equations import EFFECTS
 from jwst_mosaic_skymatch.levels.solve import MISFIT
-from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
 
 PACKAGE = "jwst_mosaic_skymatch."
@@ -39,37 +31,6 @@ COLUMNS = {
 }
 
 
-def backgrounds(**imperfections):
-    """Make six visits of two dithers with some kind of backgrounds."""
-    return lambda seed, binning: simulate(bench_backgrounds.mosaic(seed, binning, imperfections))
-
-
-def accuracy(name):
-    """Make a scene of bench_accuracy."""
-
-    def make(seed, binning):
-        bench_accuracy.BINNING = binning
-        return simulate(bench_accuracy.SCENES[name](seed))
-
-    return make
-
-
-def simulate(scene):
-    """Simulate a scene."""
-    return scene, sim.simulate_models(scene)
-
-
-def spoiled(change):
-    """Change the first of twelve exposures."""
-
-    def make(seed, binning):
-        scene, models = backgrounds()(seed, binning)
-        change(models[0], np.random.default_rng(seed))
-        return scene, models
-
-    return make
-
-
 def hit(model, rng):
     """Let cosmic rays hit 5 % of the pixels, unflagged."""
     hits = rng.random(model.data.shape) < 0.05
@@ -81,50 +42,37 @@ def make_noise(model, rng):
     model.data = rng.normal(8.0, 3.0, model.data.shape).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Mechanism:
-    """A mechanism: where it is, what takes its place, and the scene that needs it."""
-
-    name: str
-    scene: str
-    make: object
-    changes: dict  # dotted names of what is replaced, and by what
-    code: tuple  # dotted names of its functions and constants
-
-    @property
-    def n_lines(self):
-        """Lines of its functions; a constant or a name in a table counts as one."""
-        return sum(_n_lines(name) for name in self.code)
-
-
-def _n_lines(name):
-    module, attribute = name.rsplit(".", 1)
-    found = getattr(import_module(PACKAGE + module), attribute, None)
-    return len(inspect.getsource(found).splitlines()) if callable(found) else 1
+# Changes of the first of twelve exposures.
+DAMAGES = {"one of twelve is hit": hit, "one of twelve is noise": make_noise}
 
 
 def without_effect(*names):
-    """Leave effects out of the model."""
+    """Remove effects from the model."""
     kept = tuple(name for name in (*EFFECTS, MISFIT) if name not in names)
-    select = import_module(PACKAGE + "levels.model").select_model
+    select = original("levels.model.select_model")
 
-    def select_without(*args, **kwargs):
-        effects = kwargs.pop("effects", (*EFFECTS, MISFIT))
+    def select_without(*args, effects=(*EFFECTS, MISFIT), **kwargs):
         return select(*args, effects=tuple(e for e in effects if e in kept), **kwargs)
 
     return {"levels.estimate.select_model": select_without, "stacking.select_model": select_without}
 
 
-def unit_ratios(pairs, summaries):
-    """Weigh pairs as if they shared no noise."""
-    ratios, outside, factors = ORIGINAL["weigh_pairs"](pairs, summaries)
-    return np.ones_like(ratios), outside, factors
+def original(name):
+    """Import an object of the package by its dotted name; None where there is none."""
+    module, attribute = name.rsplit(".", 1)
+    return getattr(import_module(PACKAGE + module), attribute, None)
 
 
-def unit_factors(pairs, summaries):
-    """Weigh tiles as if quoted errors were true."""
-    ratios, outside, factors = ORIGINAL["weigh_pairs"](pairs, summaries)
-    return ratios, outside, np.ones_like(factors)
+def weights_with(place, value):
+    """Weigh pairs with one of the three factors of weigh_pairs replaced by a constant."""
+    weigh_pairs = original("stacking.weigh_pairs")
+
+    def weigh(pairs, summaries):
+        factors = list(weigh_pairs(pairs, summaries))
+        factors[place] = np.full_like(factors[place], value)
+        return tuple(factors)
+
+    return dict.fromkeys(("stacking.weigh_pairs", "levels.assembly.weigh_pairs"), weigh)
 
 
 def no_structure(pairs, squares, outside, *, detrended=True):
@@ -133,166 +81,128 @@ def no_structure(pairs, squares, outside, *, detrended=True):
 
 
 def no_hits(pairs, shares):
-    """Take no notice of cells that stick out."""
+    """Ignore cells that stick out."""
     return np.zeros(shares.shape[1]), np.zeros(shares.shape[1])
 
 
-ORIGINAL = {"weigh_pairs": import_module(PACKAGE + "stacking").weigh_pairs}
-WEIGHTS = ("stacking.weigh_pairs", "levels.assembly.weigh_pairs")
-MECHANISMS = (
-    Mechanism(
-        "visit gradients",
+EDGES = tuple(name for name in REGIONS if name != "lyot")
+# Scene, names and their replacements, and the functions and constants of the mechanism.
+MECHANISMS = {
+    "visit gradients": (
         "visits 0.05",
-        backgrounds(visit_gradient_rms=0.05),
         without_effect("visit gradient"),
-        ("levels.equations.EFFECTS",),
+        ["levels.equations.EFFECTS"],
     ),
-    Mechanism(
-        "exposure gradients",
+    "exposure gradients": (
         "exposures 0.05",
-        backgrounds(exposure_gradient_rms=0.05),
         without_effect("exposure gradient"),
-        ("levels.equations.EFFECTS",),
+        ["levels.equations.EFFECTS"],
     ),
-    Mechanism(
-        "gains",
-        "gain 0.5 %",
-        backgrounds(gain_rms=0.005),
-        without_effect("gain"),
-        ("levels.equations.EFFECTS",),
-    ),
-    Mechanism(
-        "glow at edges",
+    "gains": ("gain 0.5 %", without_effect("gain"), ["levels.equations.EFFECTS"]),
+    "glow at edges": (
         "glow 0.1",
-        backgrounds(glow=0.1),
-        without_effect(*(name for name in REGIONS if name != "lyot")),
-        ("levels.equations._region_columns",),
+        without_effect(*EDGES),
+        ["levels.equations._region_columns"],
     ),
-    Mechanism(
-        "Lyot field",
-        "Lyot field 0.5",
-        accuracy("Lyot field 0.5"),
-        without_effect("lyot"),
-        ("levels.equations.EFFECTS",),
-    ),
-    Mechanism(
-        "structure",
+    "Lyot field": ("Lyot field 0.5", without_effect("lyot"), ["levels.equations.EFFECTS"]),
+    "structure": (
         "rows 0.02",
-        backgrounds(row_rms=0.02),
         {"levels.model.structure_variances": no_structure},
-        ("levels.structure.structure_variances", "offsets.strips.strip_scatter"),
+        ["levels.structure.structure_variances", "offsets.strips.strip_scatter"],
     ),
-    Mechanism(
-        "shared noise",
+    "shared noise": (
         "structured",
-        accuracy("structured"),
-        dict.fromkeys(WEIGHTS, unit_ratios),
-        ("levels.information.information_ratios",),
+        weights_with(0, 1.0),
+        ["levels.information.information_ratios"],
     ),
-    Mechanism(
-        "noise of tiles",
+    "noise of tiles": (
         "one of twelve is noise",
-        spoiled(make_noise),
-        dict.fromkeys(WEIGHTS, unit_factors),
-        ("levels.information.noise_factors",),
+        weights_with(2, 1.0),
+        ["levels.information.noise_factors"],
     ),
-    Mechanism(
-        "bias of hits",
+    "bias of hits": (
         "one of twelve is hit",
-        spoiled(hit),
         {"levels.estimate.hits_of": no_hits},
-        ("levels.quality.hits_of",),
+        ["levels.quality.hits_of"],
     ),
-    Mechanism(
-        "common shifts",
+    "common shifts": (
         "misaligned 0.5",
-        accuracy("misaligned 0.5"),
         {"levels.shifts.SHIFT_SCATTER": 10.0},
-        ("levels.shifts.align_pairs", "offsets.results.Shift"),
+        ["levels.shifts.align_pairs", "offsets.results.Shift"],
     ),
-    Mechanism(
-        "moved images",
+    "moved images": (
         "misaligned 0.5",
-        accuracy("misaligned 0.5"),
         {"offsets.measure.N_MOVES": 0},
-        ("tiles.tile.shift_tile",),
+        ["tiles.tile.shift_tile"],
     ),
-    Mechanism(
-        "variance of steep cells",
+    "variance of steep cells": (
         "misaligned 0.3",
-        accuracy("misaligned 0.3"),
         {"offsets.regression.growth_with_gradient": lambda *_: 0.0},
-        ("tiles.scatter.growth_with_gradient",),
+        ["tiles.scatter.growth_with_gradient"],
     ),
-    Mechanism(
-        "outlying blocks of pairs",
+    "outlying blocks of pairs": (
         "cosmic rays",
-        accuracy("cosmic rays"),
         {"offsets.trends.BLOCK_CUTOFF": np.inf},
-        ("offsets.trends.BLOCK_CUTOFF",),
+        ["offsets.trends.BLOCK_CUTOFF"],
     ),
-    Mechanism(
-        "robust means",
+    "robust means": (
         "cosmic rays",
-        accuracy("cosmic rays"),
-        {"stacking.robust_mean": import_module(PACKAGE + "tiles.mean").mean_tile},
-        ("tiles.mean.robust_mean", "tiles.mean._deviation"),
+        {"stacking.robust_mean": original("tiles.mean.mean_tile")},
+        ["tiles.mean.robust_mean", "tiles.mean._deviation"],
     ),
-)
+}
 
 
-def measure(mechanism, seed, binning, *, with_it):
+def count_lines(name):
+    """Count the lines of a function; a constant or a name in a table counts as one."""
+    code = original(name)
+    return len(inspect.getsource(code).splitlines()) if callable(code) else 1
+
+
+def simulate(name, seed, binning):
+    """Simulate a scene, whose first exposure may be damaged."""
+    make = {**ACCURACY, **BACKGROUNDS}.get(name, BACKGROUNDS["constants"])
+    scene = make(seed, binning)
+    models = sim.simulate_models(scene)
+    if name in DAMAGES:
+        DAMAGES[name](models[0], np.random.default_rng(seed))
+    return scene, models
+
+
+def measure(name, changes, seed, binning):
     """Match one mosaic; errors of the levels about their mean, and over the quoted errors."""
-    scene, models = mechanism.make(seed, binning)
-    step = PixelSkyMatchStep()
-    changes = {} if with_it else mechanism.changes
-    patches = [patch(PACKAGE + name, new) for name, new in changes.items()]
-    for one in patches:
-        one.start()
-    try:
-        step.run(models)
-    finally:
-        for one in patches:
-            one.stop()
-    table = step.levels_table
-    order = np.argsort(np.argsort([p.rootname for p in scene.pointings]))
-    error = table["level"].value[order] - [sim.true_level(scene, p) for p in scene.pointings]
-    good = np.arange(len(error)) >= ("twelve" in mechanism.scene and "noise" in mechanism.scene)
-    error -= error[good].mean()
-    return error[good], (error / table["level_error"].value[order])[good]
+    scene, models = simulate(name, seed, binning)
+    with ExitStack() as stack:
+        for place, new in changes.items():
+            stack.enter_context(patch(PACKAGE + place, new))
+        table = run(scene, models)[0]
+    # The level of noise has no true value.
+    table = table[1:] if DAMAGES.get(name) is make_noise else table
+    error = table["error"] - np.mean(table["error"])
+    return error, error / table["level_error"].value
 
 
 def main():
-    """Run all mechanisms and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [mechanism.name for mechanism in MECHANISMS]
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--binning", type=int, default=4)
-    parser.add_argument("--mechanisms", nargs="+", default=names, choices=names)
-    add_json_option(parser)
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
-    head = f"{'mechanism':26}{'scene':24}{'rms':>10}{'without':>10}{'pull':>7}{'without':>9}"
-    print(f"{head}{'lines':>7}")
-    rows = []
-    for mechanism in (m for m in MECHANISMS if m.name in options.mechanisms):
+    """Run all mechanisms."""
+    options = parse_options(__doc__, MECHANISMS, seeds=5, binning=4)
+    table = Table(COLUMNS, options.json)
+    for mechanism in options.scenes:
+        name, changes, code = MECHANISMS[mechanism]
         figures = []
-        for with_it in (True, False):
-            seeds = range(options.first_seed, options.first_seed + options.seeds)
-            results = [measure(mechanism, s, options.binning, with_it=with_it) for s in seeds]
-            error, pull = (np.concatenate(part) for part in zip(*results, strict=True))
-            figures.append((np.sqrt(np.mean(error**2)), np.std(pull)))
-        (rms, pull), (without, pull_without) = figures
-        print(
-            f"{mechanism.name:26}{mechanism.scene:24}{rms:10.5f}{without:10.5f}{pull:7.2f}"
-            f"{pull_without:9.2f}{mechanism.n_lines:7}",
-            flush=True,
+        for own in ({}, changes):
+            results = [measure(name, own, seed, options.binning) for seed in options.all_seeds]
+            errors, pulls = zip(*results, strict=True)
+            figures.append((rms(errors), np.std(np.concatenate(pulls))))
+        (size, pull), (without, pull_without) = figures
+        table.add(
+            mechanism=mechanism,
+            scene=name,
+            rms=size,
+            without=without,
+            pull=pull,
+            pull_without=pull_without,
+            lines=sum(map(count_lines, code)),
         )
-        row = mechanism.name, mechanism.scene, rms, without, pull, pull_without, mechanism.n_lines
-        rows.append(dict(zip(COLUMNS, row, strict=True)))
-    write_record(options.json, rows, COLUMNS)
 
 
 if __name__ == "__main__":

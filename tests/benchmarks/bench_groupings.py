@@ -1,154 +1,102 @@
-"""Rms errors of levels by visit, by exposure and for every image by itself, side by side.
+"""Rms errors of levels by visit and of every image by itself, and of the stock step for surveys.
 
 ``python tests/benchmarks/bench_groupings.py [--seeds 5] [--first-seed 1] [--binning 4]
-[--scenes NAME ...]``
+[--scenes NAME ...] [--json FILE]``
 
-Strips, visits of different depths, gradients. Of each scene the rms error (MJy/sr, mean of each
-component removed) with each ``grouping``, over the seeds, and the largest over the smallest. With
-one detector an exposure is an image, so that ``exposure`` is left out.
+Strips, visits of different depths, gradients; surveys of NIRCam, whose modules never overlap each
+other, and in whose rows module B of each pointing overlaps module A of the next.
 """
 
-import argparse
-import logging
-import os
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from bench_accuracy import stock_levels
+from mosaics import Table, depths, parse_options, rms, run, strip, survey, true_levels
 
 import jwst_mosaic_simulation as sim
-from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
-GROUPINGS = ("visit", "none")
-# Side of MIRI's field, arcsec.
-FIELD = 110.0
-
-
-def galaxy(pointings, seed, binning, **options):
-    """Compose a scene of a galaxy with stars."""
-    return sim.compose_scene(
-        "groupings",
-        tuple(pointings),
-        components=(sim.Galaxy(6.0, 15.0), sim.Cirrus(0.5, 0.8)),
-        stars=sim.StarCounts(500, flux=10.0),
-        seed=seed,
-        binning=binning,
-        **options,
-    )
-
-
-def grid(dithers, **imperfections):
-    """Make 2 x 2 visits of so many dithers each."""
-
-    def make(seed, binning):
-        tiles = [
-            p
-            for k, n in enumerate(dithers)
-            for p in sim.mosaic_pointings(2, 2, overlap=0.2, dithers=n, visit_per_tile=True)
-            if int(p.observation) * int(p.visit) == k + 1
-        ]
-        return galaxy(tiles, seed, binning, imperfections=sim.Imperfections(**imperfections))
-
-    return make
-
-
-def strip(step, **imperfections):
-    """Make three visits of four exposures, one after the other along a strip."""
-
-    def make(seed, binning):
-        first = sim.Pointing(150.0, 2.0, 40.0)
-        pointings = [
-            sim.offset_pointing(
-                first,
-                step * FIELD * k,
-                3.0 * (k % 2),
-                observation=f"{k // 4 + 1:03}",
-                exposure=f"{k % 4 + 1:05}",
-            )
-            for k in range(12)
-        ]
-        return galaxy(pointings, seed, binning, imperfections=sim.Imperfections(**imperfections))
-
-    return make
-
-
-def noisier(make, factor=9.0):
-    """Give one visit so many times less exposure time."""
-
-    def simulate(seed, binning):
-        scene, models = simple(make)(seed, binning)
-        time = scene.noise.exposure_time / factor
-        noise = sim.filter_noise(scene.filter_name, exposure_time=time)
-        short = sim.simulate_models(replace(scene, noise=noise))
-        visit = [(p.observation, p.visit) for p in scene.pointings]
-        models = [
-            b if own == sorted(set(visit))[1] else a
-            for a, b, own in zip(models, short, visit, strict=True)
-        ]
-        return scene, models
-
-    return simulate
-
-
-def simple(make):
-    """Simulate a scene."""
-
-    def simulate(seed, binning):
-        scene = make(seed, binning)
-        return scene, sim.simulate_models(scene)
-
-    return simulate
-
-
+LONG = ("NRCA5_FULL", "NRCB5_FULL")
+SHORT = tuple(f"NRC{module}{k}_FULL" for module in "AB" for k in (1, 2, 3, 4))
+GRIDS = {
+    "visits 0.01": {"visit_gradient_rms": 0.01},
+    "visits 0.05": {"visit_gradient_rms": 0.05},
+    "exposures 0.01": {"exposure_gradient_rms": 0.01},
+    "exposures 0.05": {"exposure_gradient_rms": 0.05},
+    "rows 0.02": {"row_rms": 0.02},
+    "glow 0.1": {"glow": 0.1},
+}
+STEPS = {
+    "row": (176.0, 0.0),
+    "closer": (150.0, 0.0),
+    "apart": (260.0, 0.0),
+    "column": (0.0, 110.0),
+    "diagonal": (120.0, 60.0),
+}
 SCENES = {
-    "2 dithers": simple(grid((2, 2, 2, 2))),
-    "mixed depths": simple(grid((1, 2, 4, 8))),
-    "one short visit": noisier(grid((2, 2, 2, 2))),
-    "strip": simple(strip(0.3)),
-    "strip, one short": noisier(strip(0.3)),
-    "long strip": simple(strip(0.7)),
-    "visits 0.01": simple(grid((3, 3, 3, 3), visit_gradient_rms=0.01)),
-    "visits 0.05": simple(grid((3, 3, 3, 3), visit_gradient_rms=0.05)),
-    "exposures 0.01": simple(grid((3, 3, 3, 3), exposure_gradient_rms=0.01)),
-    "exposures 0.05": simple(grid((3, 3, 3, 3), exposure_gradient_rms=0.05)),
-    "strip, exposures 0.05": simple(strip(0.3, exposure_gradient_rms=0.05)),
-    "strip, visits 0.05": simple(strip(0.3, visit_gradient_rms=0.05)),
-    "rows 0.02": simple(grid((3, 3, 3, 3), row_rms=0.02)),
-    "glow 0.1": simple(grid((3, 3, 3, 3), glow=0.1)),
+    "2 dithers": partial(depths, dithers=(2, 2, 2, 2)),
+    "mixed depths": partial(depths, dithers=(1, 2, 4, 8)),
+    "one short visit": partial(depths, dithers=(2, 2, 2, 2)),
+    "strip": partial(strip, step=0.3),
+    "strip, one short visit": partial(strip, step=0.3),
+    "long strip": partial(strip, step=0.7),
+    **{name: partial(depths, dithers=(3, 3, 3, 3), **own) for name, own in GRIDS.items()},
+    "strip, exposures 0.05": partial(strip, step=0.3, exposure_gradient_rms=0.05),
+    "strip, visits 0.05": partial(strip, step=0.3, visit_gradient_rms=0.05),
+    **{f"survey, {k}": partial(survey, step=s, apertures=LONG) for k, s in STEPS.items()},
+    "survey, short wave": partial(survey, step=STEPS["row"], apertures=SHORT, filter_name="F150W"),
+}
+COLUMNS = {
+    "scene": "scene",
+    "visit": "rms error of the levels with grouping=visit, MJy/sr",
+    "none": "the same with grouping=none",
+    "ratio": "the larger over the smaller",
+    "stock": "SkyMatchStep, MJy/sr",
+    "worst": "the first over that, in the worst seed",
 }
 
 
-def error_of(scene, models, grouping):
-    """Match, and return the errors of the levels about the mean of each component."""
-    step = PixelSkyMatchStep(grouping=grouping)
-    step.run([model.copy() for model in models])
-    table = step.levels_table
-    order = np.argsort(np.argsort([p.rootname for p in scene.pointings]))
-    error = table["level"].value[order] - [sim.true_level(scene, p) for p in scene.pointings]
-    component = np.asarray(table["component"])[order]
-    for number in np.unique(component):
-        error[component == number] -= error[component == number].mean()
-    return error
+def simulate(name, seed, binning):
+    """Simulate a scene, in which one visit may have a ninth of the exposure time."""
+    scene = SCENES[name](seed, binning)
+    models = sim.simulate_models(scene)
+    if "one short" in name:
+        time = scene.noise.exposure_time / 9.0
+        noise = sim.filter_noise(scene.filter_name, exposure_time=time)
+        noisy = sim.simulate_models(replace(scene, noise=noise))
+        visits = [p.visit_id for p in scene.pointings]
+        short = sorted(set(visits))[1]
+        models = [b if own == short else a for a, b, own in zip(models, noisy, visits, strict=True)]
+    return scene, models
+
+
+def measure(name, seed, binning):
+    """Give rms errors by grouping, and that of the stock step on a survey."""
+    scene, models = simulate(name, seed, binning)
+    errors = [run(scene, models, grouping=grouping)[0]["error"] for grouping in ("visit", "none")]
+    stock = np.nan
+    if name.startswith("survey"):
+        # Without a level nothing is subtracted.
+        stock = np.std(np.nan_to_num(stock_levels(models)) - true_levels(scene))
+        errors = [error - error.mean() for error in errors]
+    return [rms([error]) for error in errors] + [stock]
 
 
 def main():
-    """Run all scenes and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--binning", type=int, default=4)
-    parser.add_argument("--scenes", nargs="+", default=list(SCENES), choices=list(SCENES))
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
-    print(f"{'scene':24}" + "".join(f"{name:>10}" for name in GROUPINGS) + f"{'ratio':>8}")
+    """Run all scenes."""
+    options = parse_options(__doc__, SCENES, seeds=5, binning=4)
+    table = Table(COLUMNS, options.json)
     for name in options.scenes:
-        squares = []
-        for seed in range(options.first_seed, options.first_seed + options.seeds):
-            scene, models = SCENES[name](seed, options.binning)
-            squares.append([np.mean(error_of(scene, models, g) ** 2) for g in GROUPINGS])
-        rms = np.sqrt(np.mean(squares, axis=0))
-        columns = "".join(f"{value:10.5f}" for value in rms)
-        print(f"{name:24}{columns}{rms.max() / rms.min():8.2f}", flush=True)
+        results = np.array([measure(name, seed, options.binning) for seed in options.all_seeds])
+        visit, none, stock = np.sqrt(np.mean(results**2, axis=0))
+        table.add(
+            scene=name,
+            visit=visit,
+            none=none,
+            ratio=max(visit, none) / min(visit, none),
+            stock=stock,
+            worst=np.max(results[:, 0] / results[:, 2]),
+        )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from stpipe.config_parser import ConfigObj
 
 from jwst_mosaic_simulation import simulate_mosaic
 from jwst_mosaic_skymatch import PixelSkyMatchStep
+from jwst_mosaic_skymatch.parameters import REPLACED
 
 DOCS = Path(__file__).parents[2] / "docs"
 # What every step writes into a model that it opens from an association, or saves.
@@ -35,7 +36,8 @@ def read_spec(text):
         keywords = dict(part.split("=", 1) for part in parts if "=" in part)
         options = [part for part in parts if "=" not in part]
         found[name] = {
-            "type": kind,
+            # Paths and numbers are taken beside text.
+            "type": "string" if kind == "pass" else kind,
             "default": keywords.get("default", "None").strip("'\""),
             "least": keywords.get("min"),
             "options": options if kind == "option" else [],
@@ -43,9 +45,12 @@ def read_spec(text):
     return found
 
 
-OURS, STOCK = read_spec(PixelSkyMatchStep.spec), read_spec(SkyMatchStep.spec)
+# Of the stock step, restated so that paths are taken beside text.
+RESTATED = ("skylist", "output_dir")
+OURS = {k: spec for k, spec in read_spec(PixelSkyMatchStep.spec).items() if k not in RESTATED}
+STOCK = read_spec(SkyMatchStep.spec)
 EVERY_STEP = {name for base in Step.__mro__ for name in read_spec(vars(base).get("spec", ""))}
-EXPECTED = STOCK | OURS
+EXPECTED = {name: spec for name, spec in (STOCK | OURS).items() if name not in REPLACED}
 
 
 def read_parameters():
@@ -90,26 +95,16 @@ def test_parameter(name):
     assert page["mark"] == (None if name not in OURS else "changed" if known else "new")
 
 
-def test_spec_holds_what_the_step_has():
-    step = PixelSkyMatchStep()
-    for name, expected in EXPECTED.items():
-        assert str(getattr(step, name)) == expected["default"]
-
-
 # --- tables of pages --------------------------------------------------------
 
 
 def read_table(page, name):
-    """Give the rows of a list-table by its name; of each the texts of its cells."""
+    """Give the rows of a csv-table by its name; of each the texts of its cells."""
     text = (DOCS / page).read_text()
     (block,) = re.findall(
-        rf"^\.\. list-table::[^\n]*\n   :name: {name}\n(.*?)(?=^\S|\Z)", text, re.S | re.M
+        rf"^\.\. csv-table::[^\n]*\n   :name: {name}\n.*?\n\n(.*?)(?=^\S|\Z)", text, re.S | re.M
     )
-    rows = re.split(r"^   \* - ?", block, flags=re.MULTILINE)[2:]
-    return [
-        [" ".join(cell.split()) for cell in re.split(r"^     - ?", row, flags=re.MULTILINE)]
-        for row in rows
-    ]
+    return [[cell.strip() for cell in row.split("|")] for row in block.strip().splitlines()]
 
 
 def quoted(cell):
@@ -137,8 +132,16 @@ def test_migration_from_the_prototype():
     """The prototype cannot be asked for its parameters; what the table says of ours can."""
     for name, default, here in read_table("migration.rst", "prototype-table"):
         (name,), (default,) = quoted(name), quoted(default)
+        if name in REPLACED:
+            assert str(REPLACED[name][0]) == default
+            continue
         changed = re.match(r"default ``(.+?)``", here)
         assert EXPECTED[name]["default"] == (changed[1] if changed else default)
+
+
+def test_migration_has_every_parameter_that_is_replaced():
+    rows = read_table("migration.rst", "replaced-table")
+    assert {quoted(name)[0] for name, _ in rows} == set(REPLACED)
 
 
 # --- output -----------------------------------------------------------------
@@ -153,77 +156,72 @@ def mosaic(mosaic_scene, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(mosaic, tmp_path_factory):
-    """Match a mosaic twice, with all that can be saved."""
-    directories = {}
-    for name, parameters in {
-        "constant": {"save_tiles": True},
-        "plane": {"background": "plane", "subtract": True},
-    }.items():
-        directories[name] = tmp_path_factory.mktemp(name)
-        PixelSkyMatchStep.call(
-            str(mosaic.association),
-            output_dir=str(directories[name]),
-            save_results=True,
-            save_diagnostics=True,
-            configure_log=False,
-            **parameters,
-        )
-    return directories
+def outputs(mosaic, tmp_path_factory):
+    """Match a mosaic, and save all that can be saved."""
+    directory = tmp_path_factory.mktemp("outputs")
+    PixelSkyMatchStep.call(
+        str(mosaic.association),
+        background="plane",
+        subtract=True,
+        output_dir=str(directory),
+        save_results=True,
+        save_diagnostics=True,
+        configure_log=False,
+    )
+    return directory
 
 
-def test_files(runs, mosaic):
+def test_files(outputs, mosaic):
     """Each file that is written is on the page, and each on the page is written."""
     exposures = "|".join(path.stem.removesuffix("_cal") for path in mosaic.files)
-    places = {"<exposure>": exposures, "<product>": mosaic.association.stem.removesuffix("_asn")}
-    patterns = set()
+    places = {
+        "<exposure>": f"({exposures})",
+        "<product>": mosaic.association.stem.removesuffix("_asn"),
+        "<stack>": r"jw\d{11}(_\d+)?",
+    }
+    unwritten, names = [], {path.name for path in outputs.iterdir()}
     for cell, *_ in read_table("outputs.rst", "files"):
         (pattern,) = quoted(cell)
-        for place, names in {**places, "<stack>": r"jw\d{11}(_\d+)?"}.items():
-            pattern = pattern.replace(place, f"({names})")
-        patterns.add(pattern)
-    names = [path.name for path in runs["constant"].iterdir()]
-    found = {name: [p for p in patterns if re.fullmatch(p, name)] for name in names}
-    assert [name for name in names if len(found[name]) != 1] == []
-    assert {pattern for (pattern,) in found.values()} == patterns
+        for place, text in places.items():
+            pattern = pattern.replace(place, text)
+        own = {name for name in names if re.fullmatch(pattern, name)}
+        names -= own
+        unwritten += [] if own else [pattern]
+    # Planes have no skylist.
+    assert [name for name in unwritten if "skylist" not in name] == []
+    assert names == set()
 
 
 @pytest.mark.parametrize("which", ["levels", "pairs"])
-def test_columns(runs, which):
-    on_page = columns_of(f"{which}-columns")
-    for run in ("constant", "plane"):
-        (path,) = runs[run].glob(f"*_skymatch_{which}.ecsv")
-        table = QTable.read(path)
-        expected = {c: u for c, u in on_page.items() if run == "plane" or "gradient" not in c}
-        assert {column: table[column].unit for column in table.colnames} == expected
-        assert set(table.meta) == {"chi2", "dof"}
+def test_columns(outputs, which):
+    (path,) = outputs.glob(f"*_skymatch_{which}.ecsv")
+    table = QTable.read(path)
+    units = {column: table[column].unit for column in table.colnames}
+    assert units == columns_of(f"{which}-columns")
+    assert set(table.meta) == {"chi2", "dof"}
 
 
-def test_tile(runs):
+def test_tile(outputs):
     on_page = {quoted(cell)[0] for cell, *_ in read_table("outputs.rst", "tile-extensions")}
-    for path in runs["constant"].glob("*_skytile.fits"):
+    for path in outputs.glob("*_skytile.fits"):
         with fits.open(path) as hdus:
             assert {hdu.name for hdu in hdus[1:]} == on_page
 
 
-def test_metadata(runs, mosaic):
+def test_metadata(outputs, mosaic):
     """Each attribute and keyword of the page is written, and nothing else changes."""
     rows = read_table("outputs.rst", "metadata-table")
     keywords = {name: keyword for cell, keyword, _ in rows for name in quoted(cell)}
     written = set()
-    for directory in runs.values():
-        for path in mosaic.files:
-            saved = directory / path.name.replace("_cal", "_skymatch")
-            with open_model(path) as before, open_model(saved) as after:
-                old, new = before.to_flat_dict(), after.to_flat_dict()
-                kept = [key for key in new if key.startswith(("meta", "history"))]
-                changed = {key for key in kept if old.get(key) != new[key]}
-                header = fits.getheader(saved) + fits.getheader(saved, "SCI")
-            changed = {re.sub(r"(polynomial_info).*", r"\1", key) for key in changed}
-            changed = {"history" if key.startswith("history") else key for key in changed}
-            written |= changed
-            for name, keyword in keywords.items():
-                if keyword != "in ASDF":
-                    assert quoted(keyword)[0] in header, name
-    by_stpipe = tuple(f"meta.{name}" for name in BY_STPIPE)
-    assert {key for key in written if not key.startswith(by_stpipe)} == set(keywords)
+    for path in mosaic.files:
+        saved = outputs / path.name.replace("_cal", "_skymatch")
+        with open_model(path) as before, open_model(saved) as after:
+            old, new = before.to_flat_dict(), after.to_flat_dict()
+        names = [key for key in new if key.startswith(("meta", "history"))]
+        changed = [key for key in names if old.get(key) != new[key]]
+        written |= {re.sub("(polynomial_info|history).*", r"\1", key) for key in changed}
+        header = fits.getheader(saved) + fits.getheader(saved, "SCI")
+        for name, keyword in keywords.items():
+            assert keyword == "in ASDF" or quoted(keyword)[0] in header, name
+    others = tuple(f"meta.{name}" for name in BY_STPIPE)
+    assert {key for key in written if not key.startswith(others)} == set(keywords)

@@ -93,7 +93,7 @@ def browser():
 @pytest.fixture
 def page(browser, request):
     """Open a window of a size and colour; errors of pages, and what they ask for, are collected."""
-    size, scheme = request.param
+    size, scheme = WINDOWS[request.param]
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
@@ -114,12 +114,7 @@ def names_of_pages(site):
     return sorted(path.as_posix() for path in paths if not path.parts[0].startswith("_"))
 
 
-LOOKS = [(size, scheme) for size in (DESKTOP, PHONE) for scheme in ("light", "dark")]
-
-
-def in_words(look):
-    (width, _), scheme = look
-    return f"{width}-{scheme}"
+WINDOWS = {"desktop-light": (DESKTOP, "light"), "phone-dark": (PHONE, "dark")}
 
 
 def look_at(page, address, name, axe):
@@ -138,7 +133,7 @@ def look_at(page, address, name, axe):
     return {what: values for what, values in found.items() if values}
 
 
-@pytest.mark.parametrize("page", LOOKS, indirect=True, ids=in_words)
+@pytest.mark.parametrize("page", WINDOWS, indirect=True)
 def test_pages(page, site, address, axe):
     wrong = {}
     for name in names_of_pages(site):
@@ -146,32 +141,12 @@ def test_pages(page, site, address, axe):
             wrong[name] = found
         assert page.evaluate("document.documentElement.dataset.theme") == page.scheme
         if SCREENSHOTS:
-            window = f"{page.viewport_size['width']}-{page.scheme}"
-            page.screenshot(path=f"{SCREENSHOTS}/{name.replace('/', '-')}-{window}.png")
+            path = f"{SCREENSHOTS}/{name.replace('/', '-')}-{page.scheme}.png"
+            page.screenshot(path=path)
     assert wrong == {}
 
 
-@pytest.mark.parametrize("page", LOOKS[2:3], indirect=True, ids=in_words)
-def test_what_is_wrong_would_be_found(page, axe, tmp_path):
-    (tmp_path / "page.html").write_text(
-        """<!doctype html><html lang="en"><title>A page</title><body><main>
-        <h1>A page</h1><p style="color: #ccc; background: #fff; width: 600px">Pale and wide.</p>
-        <img src="http://127.0.0.1:9/elsewhere.png"></main>
-        <script>console.error("broken")</script></body></html>"""
-    )
-    found = look_at(page, tmp_path.as_uri(), "/page.html", axe)
-    assert {name for name, *_ in found["axe"]} == {"color-contrast", "image-alt"}
-    assert "broken" in found["on the console"]
-    assert set(found) == {
-        "axe",
-        "no alternative text",
-        "wider than the window",
-        "on the console",
-        "from elsewhere",
-    }
-
-
-@pytest.mark.parametrize("page", LOOKS[:1], indirect=True, ids=in_words)
+@pytest.mark.parametrize("page", ["desktop-light"], indirect=True)
 def test_search_finds_a_parameter(page, address):
     page.goto(address + "search.html?q=tie_detectors")
     page.wait_for_selector("ul.search li a")
@@ -181,6 +156,6 @@ def test_search_finds_a_parameter(page, address):
 
 
 def test_equations_and_figures_are_there(site):
-    text = (site / "accuracy.html").read_text()
-    assert text.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') >= 5
-    assert (site / "description.html").read_text().count("<figure") >= 3
+    text = (site / "description.html").read_text()
+    assert text.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') >= 7
+    assert text.count("<figure") >= 3

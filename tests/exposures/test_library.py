@@ -1,14 +1,17 @@
 """Whatever the step is given becomes a library, and metadata as they are now."""
 
+import gc
 import json
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
+import asdf
 import pytest
 from jwst.datamodels import ModelContainer, ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_skymatch.exposures.library import change_models, open_input
+from jwst_mosaic_skymatch.exposures.library import as_association, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.models import borrowed
 
 
@@ -147,37 +150,90 @@ def test_file_that_cannot_be_read(mosaic, tmp_path):
         opened([tmp_path / "a_cal.fits"])
 
 
-def test_change_on_disk_waits_until_the_model_is_borrowed(mosaic, tmp_path, monkeypatch):
-    """And is made once: what is subtracted must not be subtracted again."""
+def test_file_that_cannot_be_written(mosaic, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    step_input = opened(mosaic.association, on_disk=True)
-    library, exposures = step_input.library, step_input.exposures
+    library = opened(mosaic.association, on_disk=True).library
 
-    def subtract(_, model):
-        model.data = model.data - np.float32(1.0)
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
 
-    change_models(library, exposures[:1], subtract)
-    assert not list(tmp_path.rglob("*.fits"))
-    index = exposures[0].index
-    with open_model(mosaic.files[0]) as model:
-        expected = model.data - np.float32(1.0)
-    with library:
-        for _ in range(3):
-            model = library.borrow(index)
-            np.testing.assert_array_equal(model.data, expected)
-            library.shelve(model, index, modify=False)
-        other = library.borrow(exposures[1].index)
-        library.shelve(other, modify=False)
-    assert len(list(tmp_path.rglob("*.fits"))) == 1
+    monkeypatch.setattr(ModelLibrary, "shelve", fail)
+    with (
+        pytest.raises(OSError, match=r"No space left on device\); .*make room"),
+        library,
+        borrowed(library, 0, modify=True),
+    ):
+        pass
 
 
-def test_metadata_are_those_of_a_change_that_waits(mosaic, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    step_input = opened(mosaic.association, on_disk=True)
+# --- Associations ------------------------------------------------------------
 
-    def record(_, model):
-        model.meta.background.level = 2.5
 
-    change_models(step_input.library, step_input.exposures, record)
-    again = opened(step_input.library).exposures
-    assert {exposure.level for exposure in again} == {2.5}
+def asn(*members):
+    return {"products": [{"members": list(members)}]}
+
+
+def science(path):
+    return {"expname": str(path), "exptype": "SCIENCE"}
+
+
+BROKEN = {
+    "no product": (lambda f: {}, ValueError, "not an association"),
+    "empty": (lambda f: {"products": []}, ValueError, "not an association"),
+    "no type": (lambda f: asn({"expname": str(f)}), ValueError, "not an association"),
+    "no science": (lambda f: asn(science(f) | {"exptype": "psf"}), ValueError, "no science member"),
+    "missing": (lambda f: asn(science("nowhere_cal.fits")), FileNotFoundError, "no such file, but"),
+    "twice": (lambda f: asn(science(f), science(f.name)), ValueError, "listed more than once"),
+    "missing table": (lambda f: "nowhere_asn.json", FileNotFoundError, "no such association file"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken_associations(mosaic, case, monkeypatch):
+    make, error, message = BROKEN[case]
+    monkeypatch.chdir(mosaic.files[0].parent)
+    with pytest.raises(error, match=message):
+        opened(make(mosaic.files[0]))
+
+
+def test_association_is_not_changed(absolute):
+    before = json.dumps(absolute)
+    opened(absolute)
+    assert json.dumps(absolute) == before
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        (Path("a_asn.json"), "a_asn.json"),
+        (3, 3),
+        (iter([1, 2]), [1, 2]),
+        ((Path("a_cal.fits"), "b_cal.fits"), ["a_cal.fits", "b_cal.fits"]),
+        (Path("a_cal.fits"), ["a_cal.fits"]),
+    ],
+)
+def test_inputs_in_a_form_that_jwst_takes(inputs, expected):
+    given = as_association(inputs)
+    if isinstance(given, dict):
+        given = [member["expname"] for member in given["products"][0]["members"]]
+    assert given == expected
+
+
+# --- Settings of the process -------------------------------------------------
+
+
+def settings():
+    validates = asdf.get_config().validate_on_read
+    return gc.get_threshold(), gc.get_freeze_count(), validates
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_settings_are_as_before_afterwards(fails):
+    """What the caller has frozen stays so."""
+    before = settings()
+    with pytest.raises(KeyError) if fails else nullcontext(), light_loading():
+        assert settings()[0] > before[0]
+        assert settings()[1:] == (before[1], False)
+        if fails:
+            raise KeyError
+    assert settings() == before

@@ -8,7 +8,7 @@ from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_skymatch.exposures.loading import frozen_objects
+from jwst_mosaic_skymatch.exposures.library import light_loading
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import (
     borrowed,
@@ -67,7 +67,7 @@ def test_one_model_at_a_time_on_disk(library, exposures):
         alive.add(model.meta.wcs)
         return before
 
-    with frozen_objects():
+    with light_loading():
         assert each_model(library, exposures, count) == [0] * len(exposures)
 
 

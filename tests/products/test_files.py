@@ -1,8 +1,6 @@
 """Files that are whole or not there, and their names."""
 
-import json
 import stat
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -34,11 +32,6 @@ def test_outputs_replace_neither_inputs_nor_each_other(tmp_path):
     both = [*outputs, ("a_crf.fits", tmp_path / "a.fits")]
     with pytest.raises(ValueError, match=r"a_crf.fits and a_cal.fits: both would be saved"):
         files.check_outputs(both, set())
-
-
-def test_association_with_mappings_of_a_library(tmp_path):
-    files.save_association(tmp_path / "asn.json", {"target": MappingProxyType({"a": [1]})})
-    assert json.loads((tmp_path / "asn.json").read_text()) == {"target": {"a": [1]}}
 
 
 def test_files_appear_together(tmp_path, caplog):
@@ -85,28 +78,34 @@ def library():
     return ModelLibrary(models)
 
 
+def save(library, directory, rename):
+    others = [{"expname": "jw01_b_cal.fits", "exptype": "background"}]
+
+    def product_path(name, suffix, extension):
+        return str(directory / f"{name}_{suffix}.{extension}")
+
+    return files.save_exposures(
+        library, others, None, lambda name: str(directory / rename(name)), product_path
+    )
+
+
 def test_science_exposures_and_their_association(library, tmp_path):
-    paths = files.save_exposures(library, lambda name: tmp_path / name.replace("cal", "skymatch"))
+    paths = save(library, tmp_path, lambda name: name.replace("cal", "skymatch"))
     names = ["jw01_a_skymatch.fits", "jw01_c_skymatch.fits"]
     assert paths == [str(tmp_path / name) for name in names]
-    others = [{"expname": "jw01_b_cal.fits", "exptype": "background"}]
-    association = files.image3_association(library, "jw01", names, others)
-    files.save_association(tmp_path / "asn.json", association)
-    with (tmp_path / "asn.json").open() as file:
-        members = load_asn(file)["products"][0]["members"]
+    with (tmp_path / "jw01_skymatch_asn.json").open() as file:
+        association = load_asn(file)
+    assert association["asn_type"] == "image3"
+    members = association["products"][0]["members"]
     assert [(m["expname"], m["exptype"]) for m in members] == [
         *((name, "science") for name in names),
         ("jw01_b_cal.fits", "background"),
     ]
-    assert json.loads((tmp_path / "asn.json").read_text())["asn_type"] == "image3"
 
 
 def test_exposure_that_cannot_be_saved_leaves_none(library, tmp_path):
-    def output_path(name):
-        return tmp_path / ("no" * 200 if "_c_" in name else name)
-
     with pytest.raises(OSError, match=r"cannot be saved .*nothing was written"):
-        files.save_exposures(library, output_path)
+        save(library, tmp_path, lambda name: "no" * 200 if "_c_" in name else name)
     assert not list(tmp_path.iterdir())
 
 

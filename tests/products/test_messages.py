@@ -5,19 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Backgrounds
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
+    describe_levels,
+    findings_of_input,
     findings_of_match,
+    findings_of_unmatched,
+    findings_of_zero_point,
     name_components,
     summarize_match,
 )
 
 
-def lines_of(match, exposures, grid, threshold=1.0):
-    """Give the lines of all findings; pairs inside a stack are in order."""
-    findings = findings_of_match(match, exposures, grid, threshold)
-    return [line for finding in findings for line in finding.lines]
+def lines_of(match, exposures, grid):
+    """Give the lines of findings but for displaced exposures; pairs inside a stack are in order."""
+    findings = findings_of_match(match, exposures, grid)
+    return [str(finding) for finding in findings if finding.kind != "displaced"]
 
 
 def with_levels(match, **changes):
@@ -64,7 +69,7 @@ def test_summary_of_backgrounds(match, exposures, grid, backgrounds, start):
 
 def test_warnings(match, exposures, grid):
     """The second exposure is too near, the shift of the third is not significant."""
-    overlap, displaced = findings_of_match(match, exposures, grid, 0.1)
+    overlap, displaced = findings_of_match(match, exposures, grid)
     assert overlap.sentence.startswith("The overlap of jw001 and jw002 disagrees with all others")
     assert overlap.details == ("jw001 and jw002: 10 sigma",)
     assert overlap.brief == "the overlap of jw001 and jw002 is spoiled"
@@ -76,7 +81,7 @@ def test_warnings(match, exposures, grid):
     assert displaced.kind == "displaced"
     for finding in (overlap, displaced):
         assert finding.remedy in finding.sentence
-    assert len(lines_of(match, exposures, grid)) == 2
+    assert str(overlap).endswith("object in it. jw001 and jw002: 10 sigma")
 
 
 def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
@@ -91,17 +96,17 @@ def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
     rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
     pairs = (rough, good, smooth, rough)
     spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)
-    rejected, uneven = findings_of_match(spoiled, exposures, grid, 1.0)
+    rejected, uneven, _ = findings_of_match(spoiled, exposures, grid)
     assert "jw001 and jw002, and 2 more pairs disagrees" in rejected.sentence
     assert rejected.details[0] == "jw001 and jw002: 20 sigma"
     assert "0_cal.fits and 1_cal.fits, and 1 more pairs is uneven" in uneven.sentence
     assert uneven.details == ("0_cal.fits and 1_cal.fits: 25 sigma",) * 2
-    remarked, _ = findings_of_match(replace(spoiled, remarks={1: "noisy"}), exposures, grid, 1.0)
-    assert remarked.sentence == "1_cal.fits: noisy."
+    remarked, *_ = findings_of_match(replace(spoiled, remarks={1: "noisy"}), exposures, grid)
+    assert str(remarked) == "1 of 4 exposures disagree with all others: 1_cal.fits: noisy"
 
 
 def test_nothing_to_say(no_match, exposures, grid):
-    assert lines_of(no_match, exposures, grid, 0.1) == []
+    assert lines_of(no_match, exposures, grid) == []
 
 
 def test_single_exposure(no_match, exposures, grid):
@@ -138,10 +143,13 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
         shift_errors=np.full(shifts.shape, 1e-3),
         components=np.zeros(n + n_good, dtype=int),
     )
-    first, *rest = lines_of(moved, many, grid, 0.1)
-    assert first.startswith("30 of 61")
-    assert first.endswith("The 10 farthest:")
-    assert [line.partition(":")[0] for line in rest] == [f"{n - 1 - k}_cal.fits" for k in range(10)]
+    (finding,) = findings_of_match(moved, many, grid)
+    assert [line.partition(":")[0] for line in finding.details] == [
+        f"{n - 1 - k}_cal.fits" for k in range(n)
+    ]
+    assert str(finding).startswith("30 of 61")
+    assert str(finding).endswith(" and 27 more")
+    assert str(finding).count(": displaced by") == 3
 
 
 def test_one_visit_aside_is_named_alone(exposures, match, grid):
@@ -155,18 +163,18 @@ def test_one_visit_aside_is_named_alone(exposures, match, grid):
         shift_errors=np.full((8, 2), 1e-3),
         components=np.zeros(8, dtype=int),
     )
-    (finding,) = findings_of_match(moved, many, grid, 0.1)
+    (finding,) = findings_of_match(moved, many, grid)
     assert finding.exposures == ("0_cal.fits", "1_cal.fits")
     assert finding.brief == "visit 0 is displaced by 1.41 pixels"
 
 
-@pytest.mark.parametrize(("n", "n_named", "n_more"), [(1, 1, 0), (30, 10, 20)])
-def test_spoiled_exposures(match, exposures, grid, n, n_named, n_more):
+@pytest.mark.parametrize(("n", "rest"), [(1, ""), (3, ""), (30, " and 27 more")])
+def test_one_warning_for_all_spoiled_exposures(match, exposures, grid, n, rest):
     many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]
     spoiled = replace(match, stack_pairs=(), remarks=dict.fromkeys(range(n), "half is raised"))
-    lines = lines_of(spoiled, many, grid)
-    assert lines[:n_named] == [f"{k}_cal.fits: half is raised." for k in range(n_named)]
-    assert [f"{n_more} more exposures" in line for line in lines[n_named:]] == [True] * bool(n_more)
+    (line,) = lines_of(spoiled, many, grid)
+    named = "; ".join(f"{k}_cal.fits: half is raised" for k in range(min(n, 3)))
+    assert line == f"{n} of 30 exposures disagree with all others: {named}{rest}"
 
 
 def test_backgrounds(match, exposures, grid):
@@ -179,7 +187,7 @@ def test_backgrounds(match, exposures, grid):
     )
     assert "uncertain by 0.1 (level_error)" in slopes
     assert "background='plane' with subtract=True" in slopes
-    assert "plane_per='exposure'" in slopes
+    assert "plane_per_exposure" in slopes
     assert "gains of exposures differ by 0.50% (rms)" in gains
 
 
@@ -188,19 +196,12 @@ def test_visits_with_a_gradient_are_named(match, exposures, grid):
     gradients = np.array([(1e-6, 0.0), (1e-4, 0.0), (3e-4, 4e-4), (0.0, 0.0)])
     uneven = with_backgrounds(match, sigmas={"visit gradient": 1e-4}, gradients=gradients)
     seen = [replace(e, detector="MIRI") for e in exposures]
-    (finding,) = findings_of_match(uneven, seen, grid, 1.0)
-    assert finding.brief == "visit 002 has a gradient of 0.06 per arcmin"
+    finding, _ = findings_of_match(uneven, seen, grid)
+    assert finding.brief == "002 MIRI has a gradient of 0.06 per arcmin"
     assert finding.exposures == ("2_cal.fits",)
-    assert finding.details == ("visit 002: gradient of 0.06 per arcmin",)
-    seen[0] = replace(seen[0], detector="MIRI2")
-    (finding,) = findings_of_match(uneven, seen, grid, 1.0)
-    assert finding.brief.startswith("visit 002 MIRI has")
-    (finding,) = findings_of_match(
-        replace(uneven, backgrounds=replace(uneven.backgrounds, gradients=np.zeros((4, 2)))),
-        seen,
-        grid,
-        1.0,
-    )
+    assert finding.details == (finding.brief,)
+    flat = replace(uneven, backgrounds=replace(uneven.backgrounds, gradients=np.zeros((4, 2))))
+    finding, _ = findings_of_match(flat, seen, grid)
     assert finding.brief == "backgrounds have gradients"
 
 
@@ -216,3 +217,72 @@ def test_open_loops(match, exposures, grid, backgrounds, effect):
     (line,) = lines_of(open_loops, exposures, grid)
     assert line.startswith("Differences do not close: chi2 is 400 for 1 degrees of freedom.")
     assert effect in line
+
+
+VISITS = [
+    Exposure(k, f"{k}_cal.fits", visit_id=visit)
+    for k, visit in enumerate(["1", "1", "2", "2", "3", None])
+]
+
+
+@pytest.mark.parametrize(
+    ("positions", "text"),
+    [
+        ([0, 1], "visit 1 is"),
+        ([0, 1, 3, 2], "visits 1, 2 are"),
+        ([0], "0_cal.fits is"),
+        ([4, 5], "4_cal.fits, 5_cal.fits are"),
+        ([0, 1, 2], "visit 1 and 2_cal.fits are"),
+        ([0, 2, 4, 5], "0_cal.fits, 2_cal.fits, 4_cal.fits and 1 more are"),
+    ],
+)
+def test_displaced_visits_have_their_name(match, grid, positions, text):
+    shifts = np.zeros((19, 2))
+    shifts[positions] = 0.5
+    moved = with_levels(
+        match,
+        shifts=shifts,
+        shift_errors=np.full((19, 2), 1e-3),
+        components=np.zeros(19, dtype=int),
+    )
+    others = [Exposure(k, f"{k}_cal.fits", visit_id=f"{k}") for k in range(6, 19)]
+    (finding,) = findings_of_match(moved, VISITS + others, grid)
+    assert finding.brief.startswith(f"{text} displaced by 1.41 pixels")
+
+
+def test_few_levels_are_listed_and_many_summed_up(exposures):
+    assert describe_levels(exposures, np.array([0.75, 1.0, np.nan, np.nan])) == [
+        "0_cal.fits: sky level 0.75",
+        "1_cal.fits: sky level 1",
+    ]
+    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(2000)]
+    (line,) = describe_levels(many, np.arange(2000.0) + 0.5)
+    assert "2000 exposures, from 0.5 to 1999.5;" in line
+    assert describe_levels([], np.array([])) == []
+
+
+def test_unmatched_exposures_are_named_with_their_reasons(exposures):
+    levels, reasons = np.array([0.25, 1.0, np.nan]), ["", "too few cells", "no good pixel"]
+    skipped, alone = map(str, findings_of_unmatched(exposures[:3], levels, reasons))
+    assert skipped.endswith("1 of 3 exposures; SKIPPED: 2_cal.fits (no good pixel)")
+    assert alone.startswith("1 of 3 exposures could not be matched")
+    assert alone.endswith("alone: 1_cal.fits (too few cells)")
+    assert findings_of_unmatched(exposures[:2], levels[:2], ["", ""]) == []
+
+
+def test_one_warning_for_all_components_without_an_anchor(match, exposures):
+    levels = replace(match.levels, components=np.array([0, 1, 2, -1]))
+    (finding,) = findings_of_zero_point(levels, "i.fits", (), [1, 2], exposures)
+    assert str(finding).startswith("Visits 001; 002 do not overlap the reference i.fits: ")
+    assert finding.exposures == ("1_cal.fits", "2_cal.fits")
+    assert findings_of_zero_point(levels, "i.fits", (), [], exposures) == []
+    (lone,) = findings_of_zero_point(match.levels, "3_cal.fits", (3,), [0], exposures)
+    assert "3_cal.fits has no level (no overlap with others)" in str(lone)
+
+
+def test_exposures_of_several_runs_or_filters(exposures):
+    exposures[0] = replace(exposures[0], subtracted=True)
+    exposures[1] = replace(exposures[1], filter="F770W")
+    before, filters = map(str, findings_of_input(exposures))
+    assert "subtracted from 1 of 4 exposures before" in before
+    assert "filter is F770W, but None in other exposures" in filters

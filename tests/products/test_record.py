@@ -10,12 +10,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.products.record import (
-    describe_levels,
-    findings_of_unmatched,
-    levels_before,
-    record_levels,
-)
+from jwst_mosaic_skymatch.products.record import levels_before, record_levels
 
 LEVELS = np.array([0.25, 1.0, np.nan])
 
@@ -106,27 +101,6 @@ def test_record_of_an_earlier_run(library, exposures, k, subtracted, expected):
     record_levels(library, exposures, LEVELS, method="match", subtract=True, version="1.2")
     (recorded,) = each_model(library, exposures[k : k + 1], read)
     assert recorded == (*expected, None if expected[0] is None else "match")
-
-
-def test_few_levels_are_listed_and_many_summed_up(exposures):
-    assert describe_levels(exposures, LEVELS, subtract=True) == [
-        "0_cal.fits: sky level 0.75",
-        "1_cal.fits: sky level 1",
-    ]
-    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(2000)]
-    (line,) = describe_levels(many, np.arange(2000.0), subtract=True)
-    assert "2000 exposures, from 0.5 to 1999.5;" in line
-    assert describe_levels([], np.array([]), subtract=True) == []
-
-
-def test_unmatched_exposures_are_named_with_their_reasons(exposures):
-    reasons = ["", "too few cells", "no good pixel"]
-    found = findings_of_unmatched(exposures, LEVELS, reasons)
-    skipped, alone = (finding.sentence for finding in found)
-    assert "1 of 3 exposures; SKIPPED: 2_cal.fits (no good pixel)" in skipped
-    assert alone.startswith("1 of 3 exposures could not be matched")
-    assert alone.endswith("1_cal.fits (too few cells)")
-    assert findings_of_unmatched(exposures[:2], LEVELS[:2], ["", ""]) == []
 
 
 def test_levels_that_are_gone_from_the_data(exposures):

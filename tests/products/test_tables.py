@@ -8,13 +8,17 @@ from astropy import units as u
 from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.levels.results import unmatched
 from jwst_mosaic_skymatch.products.files import save_table
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
     pairs_table,
     read_levels,
+    read_skylist,
     values_of,
+    write_skylist,
 )
+from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 
 SLOPE = u.Unit("MJy/sr") / u.arcmin
 
@@ -69,6 +73,17 @@ def test_reference_image_is_a_stack_without_exposures(match, exposures, grid):
     assert list(table["n_pairs"]) == [2, 2, 0, 0]
 
 
+@pytest.mark.parametrize("unit", ["counts/s", "DN/s", "nonsense"])
+def test_units_of_any_name(match, exposures, grid, unit, tmp_path):
+    planes = replace(match.backgrounds, planes=(None,) * 4, gradient_errors=np.zeros((4, 2)))
+    match = replace(match, backgrounds=planes)
+    table = levels_table(exposures, match, match.levels.values, grid, unit)
+    assert str(table["level"].unit).replace(" ", "") == unit
+    assert len(pairs_table(exposures, match, grid, unit)) == 2
+    save_table(tmp_path / "levels.ecsv", table)
+    assert f"unit: {table['level'].unit}" in (tmp_path / "levels.ecsv").read_text()
+
+
 def test_nothing_to_tabulate(match, no_match, exposures, grid):
     levels = levels_table(exposures, no_match, no_match.levels.values, grid, None)
     assert set(levels["status"]) == {"SKIPPED"}
@@ -91,15 +106,14 @@ def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
         Exposure(k, name, unit="MJy/sr")
         for k, name in enumerate(("2_crf.fits", "9_cal.fits", "0_cal.fits", "3_cal.fits"))
     ]
-    found, errors = read_levels(tmp_path / "levels.ecsv", others, stem)
+    found = read_levels(tmp_path / "levels.ecsv", others, stem)
     np.testing.assert_array_equal(found, [levels[2], np.nan, levels[0], np.nan])
-    np.testing.assert_array_equal(errors, [0.2, np.nan, 0.1, np.nan])
 
 
 def test_levels_in_another_unit_are_converted(tmp_path):
     values = {name: [2e6, 4e6] * u.Unit("Jy/sr") for name in ("level", "level_error")}
     QTable({"filename": ["a_cal.fits", "b_cal.fits"], **values}).write(tmp_path / "l.ecsv")
-    found, _ = read_levels(tmp_path / "l.ecsv", [Exposure(0, "b_cal.fits", unit="MJy/sr")], stem)
+    found = read_levels(tmp_path / "l.ecsv", [Exposure(0, "b_cal.fits", unit="MJy/sr")], stem)
     assert found.tolist() == [4.0]
 
 
@@ -109,8 +123,74 @@ def test_levels_without_unit_and_value(tmp_path):
     table["level"].mask = [True, False]
     table.write(tmp_path / "l.ecsv")
     both = [Exposure(0, "a_cal.fits"), Exposure(1, "b_cal.fits")]
-    found, errors = read_levels(tmp_path / "l.ecsv", both, stem)
-    np.testing.assert_array_equal(found, [np.nan, 2.0])
-    np.testing.assert_array_equal(errors, [1.0, 2.0])
+    np.testing.assert_array_equal(read_levels(tmp_path / "l.ecsv", both, stem), [np.nan, 2.0])
     with pytest.raises(ValueError, match="no level of any exposure"):
         read_levels(tmp_path / "l.ecsv", both[:1], stem)
+
+
+# --- Skylists ----------------------------------------------------------------
+
+
+def named(*names):
+    return [Exposure(k, name) for k, name in enumerate(names)]
+
+
+def test_levels_in_the_order_of_exposures(tmp_path):
+    path = tmp_path / "sky.txt"
+    path.write_text("# mine\n\n  there/b_crf.fits   2.5\na_cal.fits -1e-1\n")
+    assert read_skylist(path, named("a_cal.fits", "b_cal.fits"), stem).tolist() == [-0.1, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a_cal.fits 1.0\n", "b_cal.fits: no entry in the skylist"),
+        ("a_cal.fits 1.0\nb_cal.fits 1.0\nc_cal.fits 2.0\n", "c_cal.fits: listed in the skylist"),
+        ("a_cal.fits 1.0\na_crf.fits 1.0\nb_cal.fits 1.0\n", "a: listed more than once"),
+        ("a_cal.fits 1.0\nb_cal.fits high\n", "line 2"),
+        ("a_cal.fits\n", "line 1"),
+        ("a_cal.fits 1.0 2.0\n", "line 1"),
+        ("\na_cal.fits nan\n", "line 2"),
+    ],
+)
+def test_lists_that_do_not_fit(tmp_path, text, message):
+    path = tmp_path / "sky.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_skylist(path, named("a_cal.fits", "b_cal.fits"), stem)
+
+
+def test_no_list(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such skylist"):
+        read_skylist(tmp_path / "nowhere.txt", [], stem)
+
+
+def test_list_that_is_written_can_be_read(tmp_path):
+    levels = np.array([1 / 3, np.nan, -1e-17])
+    exposures = named("a_cal.fits", "b_cal.fits", "c_cal.fits")
+    path = tmp_path / "sky.txt"
+    match = unmatched(levels, ("", "no overlap", ""))
+    path.write_text(write_skylist(exposures, match, levels, stem))
+    assert read_skylist(path, exposures, stem).tolist() == [1 / 3, 0.0, -1e-17]
+    assert "# No level: no overlap\nb_cal.fits 0.0\n" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a_cal.fits", "a_crf.fits"], "a_cal.fits: several exposures"),
+        (["a b_cal.fits"], "no line of a skylist"),
+        (["a#b_cal.fits"], "no line of a skylist"),
+        ([129 * "a"], "no line of a skylist"),
+    ],
+)
+def test_names_that_no_list_can_hold(names, message):
+    levels = np.zeros(len(names))
+    with pytest.raises(ValueError, match=message):
+        write_skylist(named(*names), unmatched(levels, ("",) * len(names)), levels, stem)
+
+
+def test_levels_beside_planes_make_no_list(no_match, exposures):
+    planes = replace(no_match.backgrounds, planes=(PixelPlane(0.0, 0.0, 1.0, 0.0),))
+    with pytest.raises(ValueError, match="not enough beside planes"):
+        write_skylist(exposures, replace(no_match, backgrounds=planes), np.zeros(4), stem)

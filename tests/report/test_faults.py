@@ -43,7 +43,7 @@ def test_log_lists_uneven_overlaps(faulty):
     (uneven,) = [f for f in faulty[0].findings if f.kind == "spoiled overlap"]
     ends = [detail.partition(":")[0] for detail in uneven.details]
     assert f"jw{NEIGHBOUR} and jw{SPOILED}" in ends
-    assert set(uneven.details) <= set(faulty[1])
+    assert str(uneven) in faulty[1]
     for end in ends:
         assert STEEP in end or SPOILED in end
 

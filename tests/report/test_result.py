@@ -79,12 +79,11 @@ def test_footprints_and_pairs_lie_on_the_sky(result):
     pairs = result.pairs.copy()
     pairs["used"][5] = False
     ax = replace(result, levels=levels, pairs=pairs).plot_pairs(Figure().add_subplot())
-    footprints = [patch for patch in ax.patches if isinstance(patch, Polygon)]
-    assert [patch.get_hatch() for patch in footprints].count("////") == 1
-    for patch, sky in zip(footprints, result.footprints, strict=True):
-        corners = ax.wcs.pixel_to_world_values(*patch.get_xy()[:-1].T)
+    footprints, lines = ax.collections
+    assert [patch.get_hatch() for patch in ax.patches if isinstance(patch, Polygon)] == ["////"]
+    for path, sky in zip(footprints.get_paths(), result.footprints, strict=True):
+        corners = ax.wcs.pixel_to_world_values(*path.vertices[:4].T)
         np.testing.assert_allclose(np.transpose(corners), sky, atol=1e-8)
-    (lines,) = ax.collections
     assert len(lines.get_segments()) == len(pairs)
     dashes = [dash for _, dash in lines.get_linestyle()]
     assert len(pairs) - dashes.count(None) == 1

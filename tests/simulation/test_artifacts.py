@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_simulation import Patch
-from jwst_mosaic_simulation._effects import draw_cosmic_rays, draw_patch, draw_plane
+from jwst_mosaic_simulation._effects import draw_cosmic_rays, draw_plane
 
 
 def test_cosmic_rays():
@@ -15,13 +14,6 @@ def test_cosmic_rays():
     assert flagged[hit].mean() == pytest.approx(0.8, abs=0.05)
     assert energy[hit & ~flagged].mean() == pytest.approx(20, rel=0.15)
     assert energy[flagged].mean() == pytest.approx(0.4, rel=0.15)
-
-
-def test_patch():
-    image = draw_patch((120, 129), Patch(x=90, y=60, radius=10, brightness=0.5))
-    assert image[60, 90] == pytest.approx(0.5, abs=1e-3)
-    assert image[60, 100] == image[50, 90] == 0.25
-    assert image[5, 5] < 1e-6
 
 
 def test_planes_have_the_rms():

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from stdatamodels.jwst.datamodels import ImageModel
 
 from jwst_mosaic_simulation import Pointing, detector_pointings
-from jwst_mosaic_simulation._geometry import build_wcs, load_aperture, v2v3_to_sky
+from jwst_mosaic_simulation._geometry import load_aperture, v2v3_to_sky
 
 ARCSEC = 1 / 3600
 
@@ -48,14 +48,3 @@ def test_orientation_of_miri():
     assert ra2 - ra0 == pytest.approx(-100 * 0.1105 * ARCSEC, rel=2e-3)
     assert ra1 == pytest.approx(ra0, abs=1 * ARCSEC)
     assert dec2 == pytest.approx(dec0, abs=1 * ARCSEC)
-
-
-def test_wcs_has_the_frames_of_jwst():
-    wcs = Pointing(150.0, 2.0).wcs()
-    assert wcs.available_frames == ["detector", "v2v3", "v2v3vacorr", "world"]
-    assert wcs.bounding_box.bounding_box(order="F") == ((3.5, 1027.5), (-0.5, 1023.5))
-    assert wcs.array_shape == (1024, 1032)
-    # Of a subarray jwst leaves no columns out.
-    aperture = load_aperture("MIRIM_FULL", 1, (0, 0, 64, 32))
-    box = build_wcs(aperture, 150.0, 2.0, 0.0).bounding_box
-    assert box.bounding_box(order="F") == ((-0.5, 63.5), (-0.5, 31.5))

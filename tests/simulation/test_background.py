@@ -27,15 +27,6 @@ def test_stripes_have_zero_mean_unit_rms_and_power_as_one_over_frequency():
     assert power[4:8].mean() / power[64:128].mean() == pytest.approx(16.0, rel=0.2)
 
 
-def test_rows_and_columns():
-    rows, columns = background(row_rms=0.02), background(column_rms=0.02)
-    assert np.ptp(rows, axis=1).max() == 0.0
-    assert np.ptp(columns, axis=0).max() == 0.0
-    assert rows.std() == pytest.approx(0.02, rel=0.5)
-    # Each exposure has its own.
-    assert not np.allclose(rows, background(1, row_rms=0.02))
-
-
 def test_glow():
     """Nothing but the last 40 of 1032 columns, up to the height."""
     glow = background(glow=0.1)

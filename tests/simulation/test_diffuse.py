@@ -14,15 +14,6 @@ def test_galaxy_falls_by_e_in_a_scale_length():
     np.testing.assert_allclose(galaxy.draw(x, y, None), expected)
 
 
-def test_galaxy_has_two_arms():
-    galaxy = Galaxy(6.0, 10.0, axis_ratio=1.0)
-    angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-    ring = np.array(
-        [galaxy.draw(20 * np.sin([[a]]), 20 * np.cos([[a]]), None).item() for a in angle]
-    )
-    assert np.argmax(np.abs(np.fft.rfft(ring - ring.mean()))) == 2
-
-
 def test_cirrus_has_mean_and_contrast():
     image = Cirrus(5.0, 0.5).draw(np.zeros((1, 256)), np.zeros((256, 1)), np.random.default_rng(4))
     assert image.shape == (256, 256)

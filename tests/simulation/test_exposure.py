@@ -33,14 +33,6 @@ def test_noise_is_that_of_the_truth():
     assert pull.std() == pytest.approx(1, abs=0.01)
 
 
-def test_errors_are_quoted_from_noisy_data(dithered):
-    model = simulate_exposure(dithered, dithered.pointings[0])
-    good = np.isfinite(model.data)
-    assert_allclose(model.err[good] ** 2, (model.var_poisson + model.var_rnoise)[good], rtol=1e-5)
-    expected = np.maximum(model.data[good], 0) / dithered.noise.electrons
-    assert_allclose(model.var_poisson[good], expected, rtol=1e-5)
-
-
 def test_cosmic_rays_are_flagged_or_left(dithered):
     pointing = dithered.pointings[0]
     without = simulate_exposure(replace(dithered, cosmic_rays=None), pointing)
@@ -67,16 +59,6 @@ def test_pointing_error_moves_the_field_but_not_the_wcs(clean):
     light = true_exposure(scene, pointing).signal - scene.levels[pointing.rootname]
     assert_allclose(light, expected, atol=1e-3)
     assert np.abs(light - scene.sky.diffuse(ra, dec)).max() > 0.1
-
-
-def test_exposures_of_a_visit_share_the_visit_gradient(clean):
-    tilted = replace(clean, imperfections=Imperfections(visit_gradient_rms=0.2))
-    first, second, third = (
-        true_exposure(tilted, p).signal - true_exposure(clean, p).signal
-        for p in clean.pointings[:3]
-    )
-    assert_allclose(first, second, atol=1e-9)
-    assert np.abs(first - third).max() > 0.01
 
 
 def test_gain_error_scales_all_light(clean):

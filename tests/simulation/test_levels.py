@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_simulation import Pointing, draw_levels, ngc628, stephans_quintet
+from jwst_mosaic_simulation import Pointing, draw_levels, stephans_quintet
 
 
 def test_levels_do_not_depend_on_the_other_exposures():
@@ -30,11 +30,3 @@ def test_detectors_of_an_exposure_share_its_level():
     assert first == second
     first, second = draw_levels(pointings, detector_scatter=0.1).values()
     assert first != second
-
-
-def test_measured_levels():
-    scene = stephans_quintet(binning=16)
-    assert scene.levels["jw02732002001_02101_00001_mirimage"] == 1.15274
-    assert len(scene.levels) == 32
-    random = ngc628(binning=16, seed=5)
-    assert random.levels == draw_levels(random.pointings, 5)

@@ -18,12 +18,6 @@ def test_dithers_are_one_to_two_steps_apart():
     assert nearest.max() < 10.0
 
 
-def test_each_roll_is_a_visit():
-    pointings = dither_pointings(3, rolls=(10.0, 80.0))
-    assert [p.visit_id for p in pointings] == ["09999001001"] * 3 + ["09999002001"] * 3
-    assert [p.roll_ref for p in pointings] == pytest.approx([10.0] * 3 + [80.0] * 3, abs=0.01)
-
-
 def test_mosaic_overlaps_by_the_given_pixels():
     left, right = mosaic_pointings(2, 1, overlap_pixels=100, rolls=(33.0,))
     x, y = left.wcs().invert(right.ra_ref, right.dec_ref, with_bounding_box=False)

@@ -6,7 +6,6 @@ import pytest
 
 from jwst_mosaic_simulation import (
     DetectorOptions,
-    Imperfections,
     compose_scene,
     dither_pointings,
     draw_levels,
@@ -30,15 +29,3 @@ def test_composed_scene_is_usual_for_the_filter():
     assert scene.detector == DetectorOptions(binning=8)
     assert scene.sky.diffuse(150.0, 2.2) == 20.0
     assert scene.sky.fwhm == 8 * 0.33
-
-
-def test_any_field_can_be_replaced():
-    changes = {
-        "imperfections": Imperfections(gain_rms=0.1),
-        "noise": replace(filter_noise("F770W"), draw=False),
-        "cosmic_rays": None,
-    }
-    scene = compose_scene("name", dither_pointings(1), **changes)
-    assert {name: getattr(scene, name) for name in changes} == changes
-    with pytest.raises(TypeError, match="colour"):
-        compose_scene("name", dither_pointings(1), colour="red")

@@ -33,17 +33,3 @@ def test_stars_are_on_top_of_the_smooth_sky():
     stars = sky.observe(wcs, (128, 129)) - without.observe(wcs, (128, 129))
     assert stars.min() == 0
     assert stars.max() > 1
-
-
-def test_seed_and_components_make_the_sky():
-    pointing = Pointing(150.0, 2.2)
-
-    def diffuse(seed, *components):
-        return make_sky([pointing], components=components, binning=8, seed=seed).diffuse(
-            np.array([150.0, 150.003]), np.array([2.2, 2.201])
-        )
-
-    assert_allclose(diffuse(1, Cirrus(0.5)), diffuse(1, Cirrus(0.5)), rtol=0)
-    assert np.all(diffuse(1, Cirrus(0.5)) != diffuse(2, Cirrus(0.5)))
-    both = diffuse(1, Cirrus(0.5), Galaxy(6.0, 15.0)) - diffuse(1, Cirrus(0.5))
-    assert_allclose(both, diffuse(1, Galaxy(6.0, 15.0)) - 8.0, atol=1e-5)

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels, SkyStatistic
 from jwst_mosaic_skymatch.tiles.observation import Observation, TileSettings, make_tile
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 

@@ -51,15 +51,15 @@ def dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
         import distributed
     except ImportError as error:
         raise ImportError(
-            "dask_scheduler needs dask.distributed: pip install distributed"
+            "A Dask scheduler as maximum_cores needs dask.distributed: pip install distributed"
         ) from error
     try:
         client = distributed.Client(address, timeout=CONNECT_TIME, set_as_default=False)
     except (OSError, ValueError) as error:
         raise OSError(
-            f"dask_scheduler={address}: no scheduler can be reached there ({error}); start "
-            "one with 'dask scheduler' and workers with 'dask worker', or leave "
-            "dask_scheduler unset."
+            f"maximum_cores={address}: no scheduler can be reached there ({error}); start "
+            "one with 'dask scheduler' and workers with 'dask worker', or give "
+            "maximum_cores a number."
         ) from error
     with client, warnings.catch_warnings():
         # Pixels travel with their task: scattered, they would die with a worker.

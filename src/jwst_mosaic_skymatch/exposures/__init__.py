@@ -1,1 +1,1 @@
-"""What comes in: associations, metadata, models, pixels."""
+"""Input: associations, metadata, models, pixels."""

@@ -1,53 +1,59 @@
 """Areas on the sky or the detector that a user names in a file: regions of DS9, or a mask."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS
 
-__all__ = ["Area", "MaskArea", "Plane", "RegionArea", "RegionPlane", "read_area"]
+from jwst_mosaic_skymatch.exposures.pixels import unreadable
+from jwst_mosaic_skymatch.exposures.reference import open_image
 
-# How FITS files begin, and files that gzip and bzip2 have made of such.
+__all__ = ["Area", "MaskArea", "RegionArea", "RegionPlane", "read_area", "tangent_plane"]
+
+# First bytes of FITS files, and of those that gzip and bzip2 have compressed.
 FITS_BEGINNINGS = (b"SIMPLE", b"\x1f\x8b", b"BZh")
 # Scale of the tangent plane that regions are drawn on, degrees: a third of the smallest pixels.
 PLANE_SCALE = 3e-6
 # A tangent plane ends at 90 degrees, and no exposure reaches as far.
 LARGEST_ANGLE = 45.0 * u.deg
+REMEDY = "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
 
 
-class Plane(Protocol):
-    """A plane that areas are drawn on, about one exposure."""
+def tangent_plane(ra: float, dec: float, scale: float) -> WCS:
+    """Make the WCS of a plane that touches the sky, north up.
 
-    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
-        """Take RA and Dec (ICRS, degrees) to coordinates x, y on the plane."""
+    Parameters
+    ----------
+    ra, dec : float
+        Where it touches the sky, ICRS degrees.
+    scale : float
+        Side of a pixel, degrees.
 
-    def contains(
-        self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
-    ) -> np.ndarray:
-        """Tell which points lie in the area, by place on the plane and on the detector."""
+    Returns
+    -------
+    `~astropy.wcs.WCS`
+        The WCS; its pixel (1, 1) of FITS, or (0, 0), is half a pixel beside the point.
+    """
+    plane = WCS(naxis=2)
+    plane.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    plane.wcs.crval = [ra, dec]
+    plane.wcs.cdelt = [-scale, scale]
+    plane.wcs.radesys = "ICRS"
+    return plane
 
 
-class Area(Protocol):
-    """What a user has named in a file."""
-
-    def on_plane(self, ra: float, dec: float) -> Plane:
-        """Draw it on a plane for exposures about some RA and Dec (ICRS, degrees)."""
-
-
-def read_area(path: Path) -> Area:
+def read_area(path: Path) -> "Area":
     """Read a region file of DS9, or a mask in FITS.
 
     Parameters
     ----------
     path : Path
-        The file. Whether it is FITS, its first bytes tell.
+        The file. Its first bytes decide whether it is FITS.
 
     Returns
     -------
@@ -64,25 +70,16 @@ def read_area(path: Path) -> Area:
         If it names no area.
     """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such file, but exclude names it; give the path of a DS9 region file or a "
-            "FITS mask."
-        )
+        raise FileNotFoundError(f"{path}: no such file, but exclude names it; {REMEDY}.")
     try:
         with path.open("rb") as file:
             beginning = file.read(8)
     except OSError as error:
-        raise _unreadable(path, error) from None
-    return _read_mask(path) if beginning.startswith(FITS_BEGINNINGS) else _read_regions(path)
-
-
-def _unreadable(path: Path, error: Exception) -> OSError:
-    return OSError(
-        f"{path}: cannot be read ({type(error).__name__}: {error}); make the file for exclude anew."
-    )
-
-
-# --- A mask ------------------------------------------------------------------
+        raise unreadable(path, error, REMEDY) from None
+    if not beginning.startswith(FITS_BEGINNINGS):
+        return _read_regions(path)
+    image = open_image(path, REMEDY)
+    return MaskArea(image=np.nan_to_num(image.data) != 0, wcs=image.wcs)
 
 
 @dataclass(frozen=True)
@@ -100,58 +97,55 @@ class MaskArea:
     image: np.ndarray
     wcs: WCS
 
-    def on_plane(self, ra: float, dec: float) -> Plane:  # numpydoc ignore=PR01,RT01
-        """Return itself; see `Area`."""
+    def on_plane(self, ra: float, dec: float) -> "MaskArea":
+        """Return the mask itself; see `RegionArea.on_plane`.
+
+        Parameters
+        ----------
+        ra, dec : float
+            Without effect.
+
+        Returns
+        -------
+        MaskArea
+            The mask.
+        """
         return self
 
-    def from_sky(  # numpydoc ignore=PR01,RT01
-        self, ra: np.ndarray, dec: np.ndarray
-    ) -> Sequence[np.ndarray]:
-        """Take RA and Dec (ICRS, degrees) to pixels of the image; NaN beyond its projection."""
+    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
+        """Project the sky to pixels.
+
+        Parameters
+        ----------
+        ra, dec : ndarray
+            ICRS degrees.
+
+        Returns
+        -------
+        x, y : ndarray
+            Pixels, 0-based; NaN beyond the projection.
+        """
         return self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
 
-    def contains(  # numpydoc ignore=PR01,RT01
+    def contains(
         self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
     ) -> np.ndarray:
-        """Look up the pixel of the image that each point lies in; see `Plane`."""
+        """Return the value of the pixel that each point lies in.
+
+        Parameters
+        ----------
+        x, y, column, row : ndarray
+            See `RegionPlane.contains`.
+
+        Returns
+        -------
+        ndarray of bool
+            True in the area.
+        """
         ny, nx = self.image.shape
-        found = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
-        found[found] = self.image[np.rint(y[found]).astype(int), np.rint(x[found]).astype(int)]
-        return found
-
-
-def _read_mask(path: Path) -> MaskArea:
-    # What a damaged file raises depends on where the damage is.
-    try:
-        image, wcs = _first_image(path)
-    except Exception as error:
-        raise _unreadable(path, error) from None
-    if image.ndim != 2:
-        raise ValueError(
-            f"{path}: has no 2-D image, but exclude names it; give a FITS image in which pixels to "
-            "leave out are not zero, or a DS9 region file."
-        )
-    if not wcs.has_celestial:
-        raise ValueError(
-            f"{path}: the first image has no celestial WCS (CTYPE, CRVAL, CRPIX, CDELT or CD), but "
-            "exclude names it; copy these keywords from the mosaic that the mask was drawn on."
-        )
-    return MaskArea(image=np.nan_to_num(image) != 0, wcs=wcs if wcs.naxis == 2 else wcs.celestial)
-
-
-def _first_image(path: Path) -> tuple[np.ndarray, WCS]:
-    """Read the first image that has data, empty if there is none, and its WCS."""
-    with fits.open(path, memmap=False) as hdus:
-        for hdu in hdus:
-            if hdu.is_image and hdu.data is not None:
-                with warnings.catch_warnings():
-                    # Obsolete keywords are mended, which is nobody's concern here.
-                    warnings.simplefilter("ignore", FITSFixedWarning)
-                    return np.squeeze(hdu.data), WCS(hdu.header, hdus)
-    return np.zeros(0), WCS()
-
-
-# --- Regions -----------------------------------------------------------------
+        inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
+        inside[inside] = self.image[np.rint(y[inside]).astype(int), np.rint(x[inside]).astype(int)]
+        return inside
 
 
 @dataclass(frozen=True)
@@ -163,35 +157,39 @@ class RegionArea:
     included : tuple of `~regions.Region`
         The area, together.
     excluded : tuple of `~regions.Region`
-        What is taken out of it again, those with ``-`` in front.
+        Regions that are removed from it, those with ``-`` in front.
     """
 
     included: tuple[Any, ...]
     excluded: tuple[Any, ...] = ()
 
-    def on_plane(self, ra: float, dec: float) -> Plane:  # numpydoc ignore=PR01,RT01
-        """Draw the regions on the tangent plane at some RA and Dec (ICRS, degrees)."""
-        plane = WCS(naxis=2)
-        plane.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-        plane.wcs.crval = [ra, dec]
-        plane.wcs.cdelt = [-PLANE_SCALE, PLANE_SCALE]
-        plane.wcs.radesys = "ICRS"
-        here = SkyCoord(ra, dec, unit="deg")
+    def on_plane(self, ra: float, dec: float) -> "RegionPlane":
+        """Draw the regions on a tangent plane, for exposures about a place.
 
-        def draw(regions: Sequence[Any]) -> list[tuple[Any, bool]]:
-            on_sky = [(region, hasattr(region, "to_pixel")) for region in regions]
-            return [
-                (region.to_pixel(plane) if sky else region, sky)
-                for region, sky in on_sky
-                if not sky or _is_near(region, here)
-            ]
+        Parameters
+        ----------
+        ra, dec : float
+            Where the plane touches the sky, ICRS degrees.
 
-        return RegionPlane(plane, draw(self.included), draw(self.excluded))
+        Returns
+        -------
+        RegionPlane
+            The plane.
+        """
+        plane, here = tangent_plane(ra, dec, PLANE_SCALE), SkyCoord(ra, dec, unit="deg")
+        drawn = []
+        for is_included, regions in ((True, self.included), (False, self.excluded)):
+            for region in regions:
+                if not hasattr(region, "to_pixel"):
+                    drawn.append((region, False, is_included))
+                elif _is_near(region, here):
+                    drawn.append((region.to_pixel(plane), True, is_included))
+        return RegionPlane(plane, drawn)
 
 
 def _is_near(region: Any, here: SkyCoord) -> bool:
-    where = region.vertices if hasattr(region, "vertices") else region.center
-    return bool(np.all(where.separation(here) < LARGEST_ANGLE))
+    place = region.vertices if hasattr(region, "vertices") else region.center
+    return bool(np.all(place.separation(here) < LARGEST_ANGLE))
 
 
 @dataclass(frozen=True)
@@ -202,53 +200,70 @@ class RegionPlane:
     ----------
     wcs : `~astropy.wcs.WCS`
         From the plane to the sky.
-    included, excluded : sequence of tuple of `~regions.PixelRegion` and bool
-        The area, and what is taken out of it; whether it is drawn on the plane, or else
-        on the detector.
+    regions : sequence of tuple of (`~regions.PixelRegion`, bool, bool)
+        The regions in their order. The first flag is True for one that is drawn on the plane, False
+        for one on the detector. The second is True for one that is added to the area, False for
+        one that is removed from it.
     """
 
     wcs: WCS
-    included: Sequence[tuple[Any, bool]]
-    excluded: Sequence[tuple[Any, bool]]
+    regions: Sequence[tuple[Any, bool, bool]]
 
-    def from_sky(  # numpydoc ignore=PR01,RT01
-        self, ra: np.ndarray, dec: np.ndarray
-    ) -> Sequence[np.ndarray]:
-        """Project RA and Dec (ICRS, degrees); see `Plane`."""
+    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
+        """Project the sky to the plane.
+
+        Parameters
+        ----------
+        ra, dec : ndarray
+            ICRS degrees.
+
+        Returns
+        -------
+        x, y : ndarray
+            Places on the plane.
+        """
         return self.wcs.wcs_world2pix(ra, dec, 0)
 
-    def contains(  # numpydoc ignore=PR01,RT01
+    def contains(
         self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
     ) -> np.ndarray:
-        """Tell which points lie in the regions; see `Plane`."""
-        found = np.zeros(x.shape, dtype=bool)
-        for region, on_sky in self.included:
-            found |= _within(region, *((x, y) if on_sky else (column, row)))
-        for region, on_sky in self.excluded:
-            found &= ~_within(region, *((x, y) if on_sky else (column, row)))
-        return found
+        """Select the points that lie in the regions.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (ny, nx)
+            Places on the plane.
+        column, row : ndarray, shape (ny, nx)
+            Places on the detector, pixels, 0-based.
+
+        Returns
+        -------
+        ndarray of bool, shape (ny, nx)
+            True in the area.
+        """
+        inside = np.zeros(x.shape, dtype=bool)
+        for region, on_sky, is_included in self.regions:
+            within = _within(region, *((x, y) if on_sky else (column, row)))
+            inside = inside | within if is_included else inside & ~within
+        return inside
+
+
+Area = RegionArea | MaskArea
 
 
 def _within(region: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     from regions import PixCoord
 
     box = region.bounding_box
-    found = (x > box.ixmin - 1) & (x < box.ixmax) & (y > box.iymin - 1) & (y < box.iymax)
-    if found.any():
-        found[found] = region.contains(PixCoord(x[found], y[found]))
-    return found
+    inside = (x > box.ixmin - 1) & (x < box.ixmax) & (y > box.iymin - 1) & (y < box.iymax)
+    if inside.any():
+        inside[inside] = region.contains(PixCoord(x[inside], y[inside]))
+    return inside
 
 
 def _read_regions(path: Path) -> RegionArea:
     try:
-        from regions import (
-            LinePixelRegion,
-            LineSkyRegion,
-            PointPixelRegion,
-            PointSkyRegion,
-            RegionMeta,
-            Regions,
-        )
+        from regions import RegionMeta, Regions
     except ImportError as error:
         raise ImportError(
             f"{path}: is no FITS file, and to read a DS9 region file exclude needs regions: pip "
@@ -262,10 +277,9 @@ def _read_regions(path: Path) -> RegionArea:
             f"{path}: neither a DS9 region file nor FITS ({type(error).__name__}: {error}), but "
             "exclude names it; save regions from DS9 anew."
         ) from None
-    without_area = (LinePixelRegion, LineSkyRegion, PointPixelRegion, PointSkyRegion)
     area: dict[bool, list[Any]] = {True: [], False: []}
     for region in regions:
-        if not isinstance(region, without_area):
+        if not type(region).__name__.startswith(("Line", "Point", "Text")):
             # Older versions of regions invert those with "-" by themselves.
             plain = region.copy(meta=RegionMeta())
             area[bool(region.meta.get("include", True))].append(plain)

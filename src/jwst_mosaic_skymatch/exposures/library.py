@@ -1,101 +1,52 @@
-"""From whatever the step is given to a library of exposures and their metadata."""
+"""From the input of the step to a library of exposures and their metadata."""
 
+import gc
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
 from os import PathLike, fspath
 from os.path import expanduser, expandvars
 from pathlib import Path
 from typing import Any
 
+import asdf
 from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelContainer, ModelLibrary
 from jwst.datamodels.utils import attrs_to_group_id
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
 
-from jwst_mosaic_skymatch.exposures.association import (
-    absolute_association,
-    association_of_files,
-    check_association,
-    is_science,
-)
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, name_apart, read_exposure
-from jwst_mosaic_skymatch.exposures.models import borrowed, check_model, each_model, unreadable
+from jwst_mosaic_skymatch.exposures.models import unwritable
+from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
-__all__ = ["StepInput", "are_paths", "change_models", "check_files", "expand", "open_input"]
+__all__ = ["StepInput", "as_association", "check_files", "expand", "light_loading", "open_input"]
 
-# What messages call an association without a file.
-FILES = "the list of exposures"
-
-
-class _Library(ModelLibrary):
-    """A library that makes its association once, and may change a model when it is borrowed.
-
-    Stpipe opens and writes every model after a step. A library on disk whose models a step
-    has changed one by one does so twice: half more time for a run on 32 MIRI exposures.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # To be made, by position.
-        self._changes: dict[int, Callable[[JwstDataModel], object]] = {}
-        # Position of each model that is borrowed with a change made.
-        self._changed: dict[int, int] = {}
-
-    def change(self, index: int, function: Callable[[JwstDataModel], object]) -> None:
-        """Change a model when it is borrowed next; it is kept when the model is shelved."""
-        self._changes[index] = function
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether a change is still to be made, which the files do not show."""
-        return bool(self._changes)
-
-    def borrow(self, index: int) -> JwstDataModel:
-        """Borrow a model; see `~stpipe.library.AbstractModelLibrary.borrow`."""
-        model = super().borrow(index)
-        if index in self._changes:
-            self._changes[index](model)
-            self._changed[id(model)] = index
-        return model
-
-    def shelve(self, model: JwstDataModel, index: int | None = None, modify: bool = True) -> None:
-        """Give a model back; see `~stpipe.library.AbstractModelLibrary.shelve`."""
-        changed = self._changed.pop(id(model), None)
-        try:
-            super().shelve(model, index, modify or changed is not None)
-        except OSError as error:
-            raise _unwritable(error) from None
-        if changed is not None:
-            self._changes.pop(changed, None)
-
-    @cached_property
-    def asn(self) -> dict[str, Any]:
-        # stpipe copies the whole association each time that a model is loaded: a time
-        # that grows as the square of the number of exposures, minutes for thousands.
-        return super().asn
+# Name in messages of an association without a file.
+LISTED = "the list of exposures"
+# New objects between collections (700 or 2000 by default), and the number of these between
+# collections of older objects, and of all.
+THRESHOLDS = (50_000, 20, 100)
 
 
 @dataclass(frozen=True)
 class StepInput:
-    """The exposures, and what the association says beyond them.
+    """The exposures, and the other members of their association.
 
     Attributes
     ----------
     library : `~jwst.datamodels.library.ModelLibrary`
         The models.
     exposures : tuple of Exposure
-        Metadata of the science exposures, in the order of file names, which the
-        order of the input does not change.
+        Metadata of the science exposures, in the order of file names, whatever the order of the
+        input.
     files : frozenset of Path
-        Files of all members; empty when models were given.
+        Files of all members; empty for models.
     others : tuple of dict
-        Association members that are not science exposures, with the path of
-        their files.
+        Association members that are not science exposures, with the path of their files.
     unchanged : mapping of str to str
-        Path of each science exposure, by its name in the association, whose
-        pixels are those in its file.
+        Path of each science exposure whose pixels are those in its file, by its name in the
+        association.
     """
 
     library: ModelLibrary
@@ -106,19 +57,17 @@ class StepInput:
 
 
 def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) -> StepInput:
-    """Open what the step is given.
+    """Open the input of the step.
 
     Parameters
     ----------
     inputs : str, path, mapping, iterable, model, ModelContainer or ModelLibrary
-        An association (file or mapping), files, or models. A ModelLibrary is
-        passed on as it is.
+        An association (file or mapping), files, or models. A ModelLibrary is passed on as it is.
     on_disk : bool
-        Whether models are to stay on disk; has no effect on those that are open
-        already.
+        Whether models stay on disk; has no effect on open models.
     own_models : callable
-        Takes a list of models or a container and returns what may be changed:
-        copies, when they belong to somebody else.
+        Takes a list of models or a container and returns models that may be changed: copies of
+        those that belong to somebody else.
 
     Returns
     -------
@@ -128,22 +77,18 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
     Raises
     ------
     OSError
-        If a file is missing or cannot be read, or, with ``on_disk``, the working
-        directory cannot be written to.
+        If a file is missing or cannot be read, or, with ``on_disk``, the working directory
+        cannot be written to.
     TypeError
         If it is none of these.
     ValueError
         If there is no valid association or no science exposure in it.
     """
     if isinstance(inputs, ModelLibrary):
-        return _of_library(inputs)
-    if isinstance(inputs, (str, PathLike)):
-        path = expand(inputs)
-        if not _is_exposure(path):
-            return _of_association(_load_association(path), path, on_disk)
-        inputs = [path]
-    if isinstance(inputs, Mapping):
-        return _of_association(inputs, None, on_disk)
+        return _describe_library(inputs)
+    inputs = as_association(inputs)
+    if isinstance(inputs, (str, Mapping)):
+        return _open_association(_load_association(inputs), on_disk)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
     if not isinstance(inputs, Iterable):
@@ -151,27 +96,48 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
             f"cannot match {type(inputs).__name__}: give an association, a list of files or "
             "models, or a ModelLibrary."
         )
-    if not isinstance(inputs, ModelContainer):
-        # A container, which models are copied in, takes no paths but text.
-        inputs = [fspath(item) if isinstance(item, PathLike) else item for item in inputs]
-        if are_paths(inputs):
-            files = [expand(item) for item in inputs]
-            return _of_association(association_of_files(files), None, on_disk)
-    library = ModelLibrary(own_models(inputs), asn_exptypes=["science"])
-    return StepInput(library=library, exposures=_read_exposures(library))
+    return _describe_library(ModelLibrary(own_models(inputs), asn_exptypes=["science"]))
 
 
-def check_files(inputs: Any, n_read: int | None = None) -> None:
-    """Refuse an association whose files cannot be read, before a pipeline opens them.
-
-    Models, and files that are not found from the working directory, are not looked at.
+def as_association(inputs: Any) -> Any:
+    """Bring the kinds of input that jwst does not take into a form that it takes.
 
     Parameters
     ----------
     inputs : object
-        What a step or pipeline is given.
-    n_read : int or None, optional
-        From how many exposures metadata are read, 20 ms each; None for all.
+        Input of a step or pipeline.
+
+    Returns
+    -------
+    object
+        Text for the path of an association, and a list for an iterable of models. One file, or any
+        iterable of files, becomes an association: jwst opens all files of a list at once. The input
+        itself in other cases.
+    """
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    if isinstance(inputs, (str, PathLike)):
+        if not fspath(inputs).lower().endswith((".fits", ".asdf", ".gz")):
+            return fspath(inputs)
+        inputs = [inputs]
+    if isinstance(inputs, (ModelLibrary, JwstDataModel)) or not isinstance(inputs, Iterable):
+        return inputs
+    items = [fspath(item) if isinstance(item, PathLike) else item for item in inputs]
+    if not all(isinstance(item, str) for item in items):
+        return items
+    members = [{"expname": str(expand(item)), "exptype": "science"} for item in items]
+    return {"asn_type": "image3", "products": [{"members": members}]}
+
+
+def check_files(inputs: Any) -> None:
+    """Refuse an association whose files cannot be read, before a pipeline opens them.
+
+    Models are not checked. Neither is an association that does not exist in the working directory.
+
+    Parameters
+    ----------
+    inputs : object
+        Input of a step or pipeline, see `as_association`.
 
     Raises
     ------
@@ -180,176 +146,100 @@ def check_files(inputs: Any, n_read: int | None = None) -> None:
     ValueError
         If there is no valid association or no science exposure in it.
     """
-    if isinstance(inputs, (str, PathLike)):
-        path = expand(inputs)
-        # What is not here may be in stpipe's ``input_dir``.
-        if _is_exposure(path) or not path.is_file():
-            return
-        _, science = _check(_load_association(path), path)
-    elif isinstance(inputs, (list, tuple)) and are_paths(inputs):
-        _, science = _check(association_of_files([expand(item) for item in inputs]), None)
-    elif isinstance(inputs, dict):
-        _, science = _check(inputs, None)
-    else:
-        return
-    for member in science[:n_read]:
-        _read_file(member["expname"])
+    # A file that is not here may be in stpipe's ``input_dir``.
+    if isinstance(inputs, dict) or (isinstance(inputs, str) and expand(inputs).is_file()):
+        for member in _science(_load_association(inputs)):
+            _read_file(member["expname"])
 
 
-def _is_exposure(path: Path) -> bool:
-    return path.name.lower().endswith((".fits", ".asdf", ".gz"))
-
-
-def change_models(
-    library: ModelLibrary,
-    exposures: Sequence[Exposure],
-    function: Callable[[Exposure, JwstDataModel], object],
-) -> None:
-    """Change the models of exposures.
+def expand(path: str | PathLike[str]) -> Path:
+    """Expand ``~`` and environment variables in a path.
 
     Parameters
     ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        The models.
-    exposures : sequence of Exposure
-        Which of them.
-    function : callable
-        Takes an exposure and its model.
+    path : str or path
+        The path.
 
-    Raises
-    ------
-    OSError
-        If a file cannot be read or written.
+    Returns
+    -------
+    Path
+        The expanded path.
     """
-    if not (library.on_disk and isinstance(library, _Library)):
-        each_model(library, exposures, function, modify=True)
-        return
-
-    def change(exposure: Exposure, model: JwstDataModel) -> None:
-        check_model(model, exposure.name)
-        function(exposure, model)
-
-    for exposure in exposures:
-        library.change(exposure.index, partial(change, exposure))
+    return Path(expandvars(expanduser(fspath(path))))
 
 
-def are_paths(inputs: Iterable[Any]) -> bool:  # numpydoc ignore=PR01,RT01
-    """Tell whether all items are names or paths of files."""
-    return all(isinstance(item, (str, PathLike)) for item in inputs)
+@contextmanager
+def light_loading() -> Iterator[None]:
+    """Load exposures with fewer checks and collections of garbage: a fifth of the time of a run.
+
+    The WCS was checked against the schemas of ASDF when it was written. A model is tens of
+    thousands of objects that refer to each other. By the default thresholds all models in
+    memory are searched for garbage every few models.
+
+    Yields
+    ------
+    None
+        Afterwards the settings are as before.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*THRESHOLDS)
+    try:
+        with asdf.config_context() as config:
+            config.validate_on_read = False
+            yield
+    finally:
+        gc.set_threshold(*before)
 
 
-def expand(path: str | PathLike[str]) -> Path:  # numpydoc ignore=PR01,RT01
-    """Expand ``~`` and environment variables in a path."""
-    return Path(expandvars(expanduser(str(path))))
+# --- Libraries -----------------------------------------------------------
 
 
-# --- A library that somebody else has made -------------------------------
-
-
-def _of_library(library: ModelLibrary) -> StepInput:
+def _describe_library(library: ModelLibrary) -> StepInput:
+    """Describe a library by the metadata of its models as they are now."""
     # Of models without files there is no directory, and none of these paths exist.
-    members = [
-        {**member, "expname": str(Path(library.asn_dir, member["expname"]))}
-        for member in library.asn["products"][0]["members"]
-    ]
-    there = [member for member in members if Path(member["expname"]).is_file()]
+    members = library.asn["products"][0]["members"]
+    paths = [Path(library.asn_dir, member["expname"]) for member in members]
+    existing = [(path, m) for path, m in zip(paths, members, strict=True) if path.is_file()]
+    exposures = []
+    for index in library.indices_for_exptype("science"):
+        name = members[index]["expname"]
+        try:
+            exposures.append(read_exposure(index, name, library.read_metadata(index).get))
+        except Exception as error:
+            raise unreadable(name, error) from None
     return StepInput(
         library=library,
-        exposures=_read_exposures(library),
-        files=frozenset(Path(member["expname"]).resolve() for member in there),
-        others=tuple(member for member in there if not is_science(member)),
+        exposures=name_apart(exposures),
+        files=frozenset(path.resolve() for path, _ in existing),
+        others=tuple(
+            {**m, "expname": str(p)} for p, m in existing if m["exptype"].lower() != "science"
+        ),
     )
 
 
-def _read_exposures(library: ModelLibrary) -> tuple[Exposure, ...]:
-    """Read metadata as they are now: from the files, if these are all there is."""
-    members = library.asn["products"][0]["members"]
-    is_changed = isinstance(library, _Library) and library.has_changes
-    read = _read_on_disk if library.on_disk and not is_changed else _read_model
-    with library:
-        return name_apart(
-            read(library, index, members[index]["expname"])
-            for index in library.indices_for_exptype("science")
-        )
-
-
-def _read_on_disk(library: ModelLibrary, index: int, expname: str) -> Exposure:
-    try:
-        return read_exposure(index, expname, library.read_metadata(index).get)
-    except Exception as error:
-        raise unreadable(expname, error) from None
-
-
-def _read_model(library: ModelLibrary, index: int, expname: str) -> Exposure:
-    with borrowed(library, index) as model:
-        return read_exposure(index, expname, partial(_attribute, model))
-
-
-def _attribute(model: JwstDataModel, name: str) -> Any:
-    """Look up meta.a.b in a model; what is not set is None, or missing since jwst 2.0."""
-    value = model
-    for part in name.split("."):
-        value = getattr(value, part, None)
-    return value
-
-
-# --- An association ------------------------------------------------------
-
-
-def _load_association(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such association file; check its name.")
-    try:
-        with path.open() as file:
-            return load_asn(file)
-    except (AssociationNotValidError, TypeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path}: not a valid association ({_json_error(path) or error}); correct it, or make "
-            "one with asn_from_list."
-        ) from None
-
-
-def _json_error(path: Path) -> ValueError | None:
-    """Find out what is wrong with JSON, of which jwst says no more than that it is not valid."""
-    try:
-        json.loads(path.read_bytes())
-    except ValueError as error:  # of JSON or of its encoding
-        return error
-    return None
-
-
-def _check(
-    association: Mapping[str, Any], path: Path | None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Give an association with absolute paths, all there, and its science members."""
-    name, directory = (str(path), path.parent) if path else (FILES, Path())
-    association = absolute_association(association, name, directory)
-    check_association(association, name)
-    members = association["products"][0]["members"]
-    return association, [member for member in members if is_science(member)]
-
-
-def _of_association(association: Mapping[str, Any], path: Path | None, on_disk: bool) -> StepInput:
-    association, science = _check(association, path)
-    if path:
-        association["table_name"] = path.name
-    members = association["products"][0]["members"]
+def _open_association(association: dict[str, Any], on_disk: bool) -> StepInput:
+    """Open an association, whose files are read once for all metadata."""
+    science = _science(association)
     metadata = [_read_file(member["expname"]) for member in science]
     # A library would read each file again to find its group.
-    for member, found in zip(science, metadata, strict=True):
-        group_id = _group_id(found)
+    for member, own in zip(science, metadata, strict=True):
+        group_id = _group_id(own)
         if group_id:
             member.setdefault("group_id", group_id)
-    library = _open_library(association, on_disk)
+    try:
+        library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
+    except OSError as error:
+        raise unwritable(error) from None
     listed = library.asn["products"][0]["members"]
+    members = association["products"][0]["members"]
     return StepInput(
         library=library,
         exposures=name_apart(
-            read_exposure(index, m["expname"], {**found, "meta.group_id": m["group_id"]}.get)
-            for index, (m, found) in enumerate(zip(listed, metadata, strict=True))
+            read_exposure(index, m["expname"], {**own, "meta.group_id": m["group_id"]}.get)
+            for index, (m, own) in enumerate(zip(listed, metadata, strict=True))
         ),
         files=frozenset(Path(m["expname"]).resolve() for m in members),
-        others=tuple(m for m in members if not is_science(m)),
+        others=tuple(m for m in members if m["exptype"] != "science"),
         unchanged={
             m["expname"]: m["expname"] for m in science if m["expname"].lower().endswith(".fits")
         },
@@ -365,7 +255,7 @@ def _read_file(path: str) -> dict[str, Any]:
 
 
 def _group_id(metadata: Mapping[str, Any]) -> str | None:
-    """Find the group of an exposure as a library does; None if nothing names it."""
+    """Make the group of an exposure as a library does; None if metadata are missing."""
     prefix = "meta.observation."
     observation = {k.removeprefix(prefix): v for k, v in metadata.items() if k.startswith(prefix)}
     try:
@@ -374,15 +264,86 @@ def _group_id(metadata: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _open_library(association: Mapping[str, Any], on_disk: bool) -> _Library:
+# --- Associations --------------------------------------------------------
+
+
+def _load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Load an association, and refuse it if it is not valid or exposures are missing.
+
+    Paths become absolute, and exptypes lower case, the only one that a library recognizes.
+    """
+    if isinstance(source, str):
+        path = expand(source)
+        name, directory, association = str(path), path.parent, _parse_association(path)
+        association["table_name"] = path.name
+    else:
+        name, directory, association = LISTED, Path(), dict(source)
     try:
-        return _Library(association, asn_exptypes=["science"], on_disk=on_disk)
-    except OSError as error:
-        raise _unwritable(error) from None
+        product = association["products"][0]
+        members = [
+            {
+                **member,
+                "expname": str(Path(directory, member["expname"]).absolute()),
+                "exptype": member["exptype"].lower(),
+            }
+            for member in product["members"]
+        ]
+        association = {**association, "products": [{**product, "members": members}]}
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{name}: not an association: products[0].members with expname and exptype is needed "
+            f"({error!r}); make one with asn_from_list."
+        ) from None
+    _check_members(_science(association), name)
+    return association
 
 
-def _unwritable(error: OSError) -> OSError:
-    return OSError(
-        f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
-        "copies of the exposures go there: make room, or run the step in another."
+def _science(association: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [m for m in association["products"][0]["members"] if m["exptype"] == "science"]
+
+
+def _parse_association(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such association file; check its name.")
+    try:
+        with path.open() as file:
+            return dict(load_asn(file))
+    except (AssociationNotValidError, TypeError, UnicodeDecodeError) as error:
+        reason: Exception = error
+    try:  # jwst does not name the place of an error in JSON
+        json.loads(path.read_bytes())
+    except ValueError as error:
+        reason = error
+    raise ValueError(
+        f"{path}: not a valid association ({reason}); correct it, or make one with asn_from_list."
     )
+
+
+def _check_members(science: Sequence[Mapping[str, Any]], name: str) -> None:
+    """Refuse science members that are missing, listed twice, or cannot be opened or saved."""
+    if not science:
+        raise ValueError(
+            f"{name}: no science member; list at least one exposure with exptype 'science'."
+        )
+    listed: dict[Path, Path] = {}
+    for expname in (member["expname"] for member in science):
+        path = Path(expname)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{expname}: no such file, but {name} lists it; correct its name or remove it "
+                "from the association."
+            )
+        if expname.endswith(".gz"):
+            raise ValueError(f"{expname}: is compressed; unpack it with gunzip.")
+        if not path.name.isascii():
+            raise ValueError(
+                f"{expname}: the FITS keyword FILENAME can hold this name only in ASCII; rename "
+                "the file."
+            )
+        # A link is another name of a file, not another exposure.
+        first = listed.setdefault(path.resolve(), path)
+        if first is not path:
+            raise ValueError(
+                f"{expname}: listed more than once in {name}, first as {first}; remove the "
+                "duplicate."
+            )

@@ -1,7 +1,4 @@
-"""What the step needs to know of each exposure, and whether it can be used.
-
-All of it is in the metadata, so that bad input is refused before any pixel is read.
-"""
+"""Metadata of exposures: groups, and input that is refused before any pixel is read."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +8,7 @@ from typing import Any
 
 __all__ = [
     "Exposure",
+    "Exposures",
     "check_exposures",
     "check_rerun",
     "describe_differences",
@@ -20,6 +18,22 @@ __all__ = [
     "read_exposure",
 ]
 
+# Places of metadata below ``meta``.
+PATHS = {
+    "visit_id": "observation.visit_id",
+    "group_id": "group_id",
+    "instrument": "instrument.name",
+    "detector": "instrument.detector",
+    "filter": "instrument.filter",
+    "unit": "bunit_data",
+    "pixel_area": "photometry.pixelarea_steradians",
+    "s_region": "wcsinfo.s_region",
+    "level": "background.level",
+    "subtracted": "background.subtracted",
+    "subarray": "subarray.name",
+    "xstart": "subarray.xstart",
+    "ystart": "subarray.ystart",
+}
 # Pixel areas of one detector vary by far less between observations.
 AREA_TOLERANCE = 0.05
 
@@ -39,22 +53,21 @@ class Exposure:
     alias : str or None
         Its path or its place in the input, if another exposure has the same file name.
     visit_id, group_id : str or None
-        ``meta.observation.visit_id`` and jwst's group.
+        Its visit, and jwst's group; see ``PATHS`` for the place of these and the next.
     instrument, detector, filter, unit : str or None
-        ``meta.instrument.name``, ``.detector``, ``.filter`` and ``meta.bunit_data``.
+        Names, and BUNIT.
     pixel_area : float or None
-        ``meta.photometry.pixelarea_steradians``.
+        Area of a pixel, sr.
     s_region : str or None
         Footprint, as in S_REGION.
     level : float or None
-        ``meta.background.level``, MJy/sr.
+        Level by an earlier run, MJy/sr.
     subtracted : bool or None
-        ``meta.background.subtracted``.
+        Whether that was subtracted.
     subarray : str or None
-        ``meta.subarray.name``.
+        Name of its subarray.
     xstart, ystart : int or None
-        Its first column and row on the detector, 1-based, ``meta.subarray.xstart`` and
-        ``.ystart``.
+        Its first column and row on the detector, 1-based.
     """
 
     index: int
@@ -77,40 +90,38 @@ class Exposure:
 
     @property
     def name(self) -> str:
-        """What messages and tables call it."""
+        """Its name in messages and tables."""
         return self.alias or self.filename
 
 
-def read_exposure(  # numpydoc ignore=PR01,RT01
-    index: int, expname: str, get: Callable[[str], Any]
-) -> Exposure:
+Exposures = Sequence[Exposure]
+
+
+def read_exposure(index: int, expname: str, get: Callable[[str], Any]) -> Exposure:
     """Describe an exposure by its metadata.
 
-    ``get`` takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
-    None. Where no file name is among them, the association's name for the exposure is taken.
+    Parameters
+    ----------
+    index : int
+        Position in the library.
+    expname : str
+        Its name in the association, which counts where no file name is known.
+    get : callable
+        Takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
+        None.
+
+    Returns
+    -------
+    Exposure
+        The exposure.
     """
-    return Exposure(
-        index=index,
-        filename=Path(get("meta.filename") or expname).name,
-        expname=expname,
-        visit_id=get("meta.observation.visit_id"),
-        group_id=get("meta.group_id"),
-        instrument=get("meta.instrument.name"),
-        detector=get("meta.instrument.detector"),
-        filter=get("meta.instrument.filter"),
-        unit=get("meta.bunit_data"),
-        pixel_area=get("meta.photometry.pixelarea_steradians"),
-        s_region=get("meta.wcsinfo.s_region"),
-        level=get("meta.background.level"),
-        subtracted=get("meta.background.subtracted"),
-        subarray=get("meta.subarray.name"),
-        xstart=get("meta.subarray.xstart"),
-        ystart=get("meta.subarray.ystart"),
-    )
+    filename = Path(get("meta.filename") or expname).name
+    metadata = {name: get(f"meta.{path}") for name, path in PATHS.items()}
+    return Exposure(index, filename, expname, **metadata)
 
 
 def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
-    """Give exposures with one file name different names, and sort them all.
+    """Name exposures with one file name differently, and sort them all.
 
     Parameters
     ----------
@@ -125,17 +136,19 @@ def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
     exposures = sorted(exposures, key=lambda e: (e.filename, e.expname, e.index))
     filenames = Counter(exposure.filename for exposure in exposures)
     expnames = Counter(exposure.expname for exposure in exposures)
-    return tuple(
-        exposure
-        if filenames[exposure.filename] == 1
-        else replace(exposure, alias=exposure.expname)
-        if expnames[exposure.expname] == 1
-        else replace(exposure, alias=f"{exposure.name} (number {exposure.index + 1})")
-        for exposure in exposures
-    )
+
+    def alias(exposure: Exposure) -> str | None:
+        if filenames[exposure.filename] == 1:
+            return None
+        is_unique = expnames[exposure.expname] == 1
+        return (
+            exposure.expname if is_unique else f"{exposure.filename} (number {exposure.index + 1})"
+        )
+
+    return tuple(replace(exposure, alias=alias(exposure)) for exposure in exposures)
 
 
-def check_exposures(exposures: Sequence[Exposure]) -> None:
+def check_exposures(exposures: Exposures) -> None:
     """Refuse exposures that cannot be compared with each other.
 
     Parameters
@@ -154,15 +167,17 @@ def check_exposures(exposures: Sequence[Exposure]) -> None:
             "The input has no science exposure: list at least one member with "
             'exptype "science" in the association.'
         )
-    for attribute, what in (("instrument", "instrument"), ("unit", "unit (BUNIT)")):
-        for difference in _differences(exposures, attribute, what):
-            raise ValueError(f"{difference} the other exposures; make one association for each.")
+    for difference in (
+        *_differences(exposures, "instrument", "instrument"),
+        *_differences(exposures, "unit", "unit (BUNIT)"),
+    ):
+        raise ValueError(f"{difference} the other exposures; make one association for each.")
     if not (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr"):
         for difference in _area_differences(exposures):
             raise ValueError(difference)
 
 
-def check_rerun(exposures: Sequence[Exposure], *, subtract: bool) -> None:
+def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
     """Refuse a rerun that contradicts what an earlier run has done.
 
     Parameters
@@ -179,15 +194,14 @@ def check_rerun(exposures: Sequence[Exposure], *, subtract: bool) -> None:
     """
     remedy = "start again from the file as calwebb_image2 wrote it."
     for exposure in exposures:
-        before = {name: getattr(exposure, name) for name in ("level", "subtracted")}
-        missing = [name for name, value in before.items() if value is None]
-        if len(missing) == 1:
-            (there,) = before.keys() - missing
+        has_level, is_known = exposure.level is not None, exposure.subtracted is not None
+        if has_level != is_known:
+            names = ("level", "subtracted") if has_level else ("subtracted", "level")
             raise ValueError(
-                f"{exposure.name}: meta.background.{there} is set but "
-                f"meta.background.{missing[0]} is not; {remedy}"
+                f"{exposure.name}: meta.background.{names[0]} is set but "
+                f"meta.background.{names[1]} is not; {remedy}"
             )
-        if not missing and exposure.subtracted != subtract:
+        if is_known and exposure.subtracted != subtract:
             raise ValueError(
                 f"{exposure.name}: an earlier run was made with "
                 f"subtract={exposure.subtracted}, this one has subtract={subtract}, which is "
@@ -195,8 +209,19 @@ def check_rerun(exposures: Sequence[Exposure], *, subtract: bool) -> None:
             )
 
 
-def describe_differences(exposures: Sequence[Exposure]) -> list[str]:  # numpydoc ignore=PR01,RT01
-    """Describe differences of filters and pixel areas, a sentence for each."""
+def describe_differences(exposures: Exposures) -> list[str]:
+    """Describe differences of filters and pixel areas.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of str
+        A sentence for each kind.
+    """
     filters = [
         f"{difference} other exposures; levels of different filters are not comparable where the "
         "sky has structure."
@@ -205,7 +230,7 @@ def describe_differences(exposures: Sequence[Exposure]) -> list[str]:  # numpydo
     return filters + _area_differences(exposures)
 
 
-def _differences(exposures: Sequence[Exposure], attribute: str, what: str) -> list[str]:
+def _differences(exposures: Exposures, attribute: str, what: str) -> list[str]:
     """Name the first exposure that differs from most, in half a sentence."""
     values = [getattr(exposure, attribute) for exposure in exposures]
     counts = Counter(values)
@@ -217,18 +242,18 @@ def _differences(exposures: Sequence[Exposure], attribute: str, what: str) -> li
     ][:1]
 
 
-def _area_differences(exposures: Sequence[Exposure]) -> list[str]:
-    measured = [exposure for exposure in exposures if exposure.pixel_area]
-    areas = [exposure.pixel_area for exposure in measured if exposure.pixel_area]
-    if not areas or max(areas) <= (1 + AREA_TOLERANCE) * min(areas):
+def _area_differences(exposures: Exposures) -> list[str]:
+    areas = {exposure.name: exposure.pixel_area for exposure in exposures if exposure.pixel_area}
+    if not areas or max(areas.values()) <= (1 + AREA_TOLERANCE) * min(areas.values()):
         return []
+    largest = max(areas, key=areas.__getitem__)
     return [
-        f"{measured[areas.index(max(areas))].name}: pixel area is {max(areas):.3g} sr, but "
-        f"{min(areas):.3g} sr in other exposures; do the members come from different channels?"
+        f"{largest}: pixel area is {areas[largest]:.3g} sr, but {min(areas.values()):.3g} sr in "
+        "other exposures; do the members come from different channels?"
     ]
 
 
-def group_labels(exposures: Sequence[Exposure], grouping: str) -> list[str]:
+def group_labels(exposures: Exposures, grouping: str) -> list[str]:
     """Name the group of each exposure.
 
     Parameters
@@ -236,8 +261,8 @@ def group_labels(exposures: Sequence[Exposure], grouping: str) -> list[str]:
     exposures : sequence of Exposure
         The exposures.
     grouping : {'visit', 'exposure', 'none'}
-        What makes a group: the same visit, the same exposure (jwst's
-        group_id), or nothing.
+        The property that members of a group share: the visit, the exposure (jwst's
+        group_id), or none.
 
     Returns
     -------
@@ -257,21 +282,19 @@ def group_labels(exposures: Sequence[Exposure], grouping: str) -> list[str]:
             stem if counts[stem] == 1 else f"{stem}_{exposure.index + 1}"
             for stem, exposure in zip(stems, exposures, strict=True)
         ]
-    attribute, where, prefix = {
-        "visit": ("visit_id", "meta.observation.visit_id", "jw"),
-        "exposure": ("group_id", "meta.group_id", ""),
-    }[grouping]
-    for exposure in exposures:
-        if not getattr(exposure, attribute):
+    attribute, prefix = {"visit": ("visit_id", "jw"), "exposure": ("group_id", "")}[grouping]
+    values = [getattr(exposure, attribute) for exposure in exposures]
+    for exposure, value in zip(exposures, values, strict=True):
+        if not value:
             raise ValueError(
-                f"{exposure.name}: {where} is missing, so that the exposure cannot be grouped "
-                f"by {grouping}; set it, or use grouping='none'."
+                f"{exposure.name}: meta.{PATHS[attribute]} is missing, so that the exposure cannot "
+                f"be grouped by {grouping}; set it, or use grouping='none'."
             )
-    return [f"{prefix}{getattr(exposure, attribute)}" for exposure in exposures]
+    return [f"{prefix}{value}" for value in values]
 
 
-def family_names(exposures: Sequence[Exposure]) -> list[str]:
-    """Name those exposures alike whose backgrounds may have one gradient.
+def family_names(exposures: Exposures) -> list[str]:
+    """Name alike the exposures whose backgrounds may have one gradient.
 
     Parameters
     ----------

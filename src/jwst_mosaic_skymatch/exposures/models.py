@@ -1,7 +1,7 @@
 """Models of exposures: borrowing, checks, pixels, footprints."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,13 @@ from stcal.alignment.util import sregion_to_footprint
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary, LibraryError
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.exposures.pixels import Pixels, check_shapes
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
+from jwst_mosaic_skymatch.exposures.pixels import (
+    Pixels,
+    SkyStatistic,
+    check_shapes,
+    unreadable,
+)
 
 __all__ = [
     "borrowed",
@@ -24,7 +28,7 @@ __all__ = [
     "pixels_of",
     "read_footprint",
     "read_skies",
-    "unreadable",
+    "unwritable",
     "wcs_footprint",
 ]
 
@@ -65,12 +69,15 @@ def borrowed(
     try:
         yield model
     finally:
-        library.shelve(model, index, modify=modify)
+        try:
+            library.shelve(model, index, modify=modify)
+        except OSError as error:
+            raise unwritable(error) from None
 
 
 def each_model(
     library: AbstractModelLibrary,
-    exposures: Sequence[Exposure],
+    exposures: Exposures,
     function: Callable[[Exposure, JwstDataModel], _Result],
     *,
     modify: bool = False,
@@ -91,7 +98,7 @@ def each_model(
     Returns
     -------
     list
-        What the function returns for each.
+        Its value for each.
 
     Raises
     ------
@@ -107,17 +114,28 @@ def each_model(
                 check_model(model, exposure.name)
                 results.append(function(exposure, model))
             if library.on_disk:
-                # See `~jwst_mosaic_skymatch.exposures.loading.frozen_objects`.
+                # 25 MB of MIRI stay until garbage is collected, as a WCS refers to itself.
                 del model
-                gc.collect()
+                gc.collect(1)
     return results
 
 
-def unreadable(path: str | Path, error: Exception) -> OSError:  # numpydoc ignore=PR01,RT01
-    """Make the OSError that says which file cannot be read, why, and what to do."""
+def unwritable(error: OSError) -> OSError:
+    """Make the error for a working directory without room for temporary copies.
+
+    Parameters
+    ----------
+    error : OSError
+        Error of the attempt to write one.
+
+    Returns
+    -------
+    OSError
+        The error, with its cause and a remedy.
+    """
     return OSError(
-        f"{path}: cannot be read ({type(error).__name__}: {error}); fetch or make the file anew, "
-        "or remove it from the input."
+        f"{Path.cwd()}: cannot write to this directory ({error.strerror or error}); temporary "
+        "copies of the exposures go there: make room, or run the step in another."
     )
 
 
@@ -156,19 +174,49 @@ def check_model(model: JwstDataModel, filename: str) -> None:
         raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
 
 
-def read_skies(  # numpydoc ignore=PR01,RT01
-    library: AbstractModelLibrary, exposures: Sequence[Exposure], statistic: SkyStatistic
+def read_skies(
+    library: AbstractModelLibrary, exposures: Exposures, statistic: SkyStatistic
 ) -> np.ndarray:
-    """Measure the level of each exposure's own good pixels, MJy/sr; NaN if there are none."""
+    """Measure the level of each exposure's own good pixels.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The models.
+    exposures : sequence of Exposure
+        The exposures.
+    statistic : SkyStatistic
+        The statistic of the pixels.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Levels, MJy/sr; NaN where there is no good pixel.
+    """
     return np.array(
         each_model(library, exposures, lambda _, model: statistic(model.data, model.dq))
     )
 
 
-def pixels_of(model: JwstDataModel, name: str) -> Pixels:  # numpydoc ignore=PR01,RT01
-    """Take data, flags and errors of a model as plain arrays, None for those that are not there.
+def pixels_of(model: JwstDataModel, name: str) -> Pixels:
+    """Return data, flags and errors of a model as plain arrays.
 
-    ``name`` is the exposure's, for the ValueError that their shapes may cause.
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The model.
+    name : str
+        Name of the exposure, for a message.
+
+    Returns
+    -------
+    Pixels
+        The arrays; None for flags or errors that are missing.
+
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
     """
     data = np.asarray(model.data)
     dq, err = (
@@ -179,16 +227,40 @@ def pixels_of(model: JwstDataModel, name: str) -> Pixels:  # numpydoc ignore=PR0
     return Pixels(data=data, dq=dq, err=err)
 
 
-def read_footprint(s_region: str | None) -> np.ndarray | None:  # numpydoc ignore=PR01,RT01
-    """Read RA and Dec (degrees) of corners, shape (n, 2), from S_REGION; None if unreadable."""
+def read_footprint(s_region: str | None) -> np.ndarray | None:
+    """Read the corners of an exposure from S_REGION.
+
+    Parameters
+    ----------
+    s_region : str or None
+        The keyword.
+
+    Returns
+    -------
+    ndarray, shape (n, 2), or None
+        RA and Dec, degrees; None if it cannot be read.
+    """
     try:
         return sregion_to_footprint(s_region)
     except (TypeError, ValueError):
         return None
 
 
-def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Find RA and Dec (degrees) of the corners of an exposure, shape (4, 2)."""
+def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
+    """Compute the corners of an exposure.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.wcs.WCS`
+        Its WCS.
+    shape : tuple of int
+        Its shape (ny, nx).
+
+    Returns
+    -------
+    ndarray, shape (4, 2)
+        RA and Dec, degrees.
+    """
     x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
     y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
     return np.stack(wcs(x, y, with_bounding_box=False), axis=1)

@@ -1,7 +1,8 @@
-"""Pixels of one exposure, in memory or in a file."""
+"""Pixels of one exposure, in memory or in a file; the level of the good ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,9 +12,12 @@ __all__ = [
     "ExcludedPixels",
     "FilePixels",
     "Pixels",
+    "SkyStatistic",
     "check_shapes",
+    "clipped_statistic",
     "good_bits",
     "good_pixels",
+    "unreadable",
 ]
 
 # The square of a larger value overflows in single precision.
@@ -74,11 +78,9 @@ class FilePixels:
             with fits.open(self.path, memmap=False) as hdus:
                 data, dq, err = (_native(hdus, name) for name in ("SCI", "DQ", "ERR"))
         except OSError as error:
-            raise OSError(
-                f"{self.path}: cannot be read ({error}); every process needs to see the file "
-                "under this path."
-            ) from None
-        assert data is not None  # its model was looked at
+            remedy = "every process needs to see the file under this path"
+            raise unreadable(self.path, error, remedy) from None
+        assert data is not None  # its model was opened before
         check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
         return Pixels(data=data, dq=dq, err=err)
 
@@ -120,10 +122,41 @@ class ExcludedPixels:
         ny, nx = excluded.shape
         return cls(bits=np.packbits(excluded), shape=(ny, nx), in_area=in_area)
 
-    def unpack(self) -> np.ndarray:  # numpydoc ignore=RT01
-        """Return the array of bool that they were made of."""
+    def unpack(self) -> np.ndarray:
+        """Return the array that was packed.
+
+        Returns
+        -------
+        ndarray of bool, shape (ny, nx)
+            The array.
+        """
         bits = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
         return bits.view(bool).reshape(self.shape)
+
+
+def unreadable(
+    path: str | Path,
+    error: Exception,
+    remedy: str = "fetch or make the file anew, or remove it from the input",
+) -> OSError:
+    """Make the error for a file that cannot be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    error : Exception
+        Error of the attempt to read it.
+    remedy : str, optional
+        The remedy.
+
+    Returns
+    -------
+    OSError
+        The error, with its cause and the remedy.
+    """
+    reason = " ".join(str(error).split())
+    return OSError(f"{path}: cannot be read ({type(error).__name__}: {reason}); {remedy}.")
 
 
 def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:
@@ -133,10 +166,23 @@ def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:
     return data.astype(data.dtype.newbyteorder("="), copy=False)
 
 
-def check_shapes(  # numpydoc ignore=PR01
-    data: np.ndarray, others: Mapping[str, np.ndarray | None], name: str
-) -> None:
-    """Refuse, with ValueError, flags or errors of another shape than the data."""
+def check_shapes(data: np.ndarray, others: Mapping[str, np.ndarray | None], name: str) -> None:
+    """Refuse flags or errors of another shape than the data.
+
+    Parameters
+    ----------
+    data : ndarray, shape (ny, nx)
+        The data.
+    others : mapping of str to ndarray or None
+        Flags and errors by their name.
+    name : str
+        Name of the exposure, for the message.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ.
+    """
     for what, image in others.items():
         if image is not None and image.shape != data.shape:
             raise ValueError(
@@ -200,8 +246,8 @@ def good_pixels(
     Returns
     -------
     ndarray of bool, shape (ny, nx)
-        True for pixels within limits without a bad flag. What is not finite, or so large
-        that its square is not, is bad.
+        True for pixels within limits without a bad flag. Values that are not finite, or so large
+        that their square is not, are bad.
     """
     good = np.empty(data.shape, dtype=bool)
     # Some rows at a time, which needs hardly any new memory: a quarter of the time.
@@ -215,3 +261,103 @@ def good_pixels(
         if dq is not None and good_bits is not None:
             good[rows] &= dq[rows] & np.int64(~good_bits).astype(dq.dtype) == 0
     return good
+
+
+@dataclass(frozen=True)
+class SkyStatistic:
+    """The stock step's statistic of the pixels of an image, with its parameters.
+
+    Attributes
+    ----------
+    skystat : str
+        'mean', 'median', 'mode' or 'midpt'.
+    good_bits : int or None
+        Data quality flags that do not make a pixel bad; None ignores all.
+    lower, upper : float or None
+        Limits of usable pixels, MJy/sr.
+    nclip : int
+        Number of clipping iterations.
+    lsigma, usigma : float
+        Lower and upper clipping limit in sigma.
+    binwidth : float
+        Width of the histogram's bins in sigma, for 'mode' and 'midpt'.
+    """
+
+    skystat: str = "mode"
+    good_bits: int | None = None
+    lower: float | None = None
+    upper: float | None = None
+    nclip: int = 5
+    lsigma: float = 4.0
+    usigma: float = 4.0
+    binwidth: float = 0.1
+
+    def __call__(self, data: np.ndarray, dq: np.ndarray | None) -> float:
+        """Measure the level of the good pixels of an image.
+
+        Parameters
+        ----------
+        data : ndarray, shape (ny, nx)
+            Surface brightness, MJy/sr.
+        dq : ndarray of int, shape (ny, nx), or None
+            Data quality flags.
+
+        Returns
+        -------
+        float
+            The level, MJy/sr; NaN if there are none.
+        """
+        values = data[good_pixels(data, dq, good_bits=self.good_bits)]
+        options = {
+            name: v for name, v in vars(self).items() if name not in ("skystat", "good_bits")
+        }
+        return clipped_statistic(values, self.skystat, **options)[0]
+
+
+def clipped_statistic(
+    values: np.ndarray,
+    name: str,
+    *,
+    nclip: int,
+    lsigma: float,
+    usigma: float,
+    binwidth: float,
+    lower: float | None = None,
+    upper: float | None = None,
+) -> tuple[float, int]:
+    """Measure one of the stock step's statistics, by its own code.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        The sample.
+    name : str
+        'mean', 'median', 'mode' or 'midpt'.
+    nclip, lsigma, usigma, binwidth, lower, upper
+        See `SkyStatistic`.
+
+    Returns
+    -------
+    value : float
+        The statistic, in the units of the values; NaN if clipping leaves none.
+    n_used : int
+        Number of values after clipping.
+    """
+    # Here, since it brings the coordinate frames of astropy and gwcs along: half of
+    # the time that a worker process takes to start.
+    from stcal.skymatch import SkyStats
+
+    measure = SkyStats(
+        skystat=name,
+        lower=lower,
+        upper=upper,
+        nclip=nclip,
+        lsig=lsigma,
+        usig=usigma,
+        binwidth=binwidth,
+    )
+    try:
+        value, n_used = measure(values)
+    except ValueError:  # no value is left
+        return np.nan, 0
+    return (float(value), int(n_used)) if np.isfinite(value) else (np.nan, 0)

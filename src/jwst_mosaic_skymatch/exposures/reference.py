@@ -1,4 +1,4 @@
-"""What levels can be relative to: exposures by their name, or an image of the sky."""
+"""References of the zero point: exposures by their name, or an image of the sky."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,18 +13,29 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposures
+from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
-__all__ = ["ReferenceImage", "check_unit", "named_exposures", "open_image", "unknown_reference"]
+__all__ = [
+    "ReferenceImage",
+    "Stem",
+    "check_unit",
+    "named_exposures",
+    "open_image",
+    "unknown_reference",
+]
 
+#: Reduces a file name to the part that is compared.
+Stem = Callable[[str], str]
 # Names of each kind that a message lists.
 LISTED = 3
+REMEDY = "give a FITS image with a celestial WCS, such as _i2d.fits, as reference"
 
 
 def named_exposures(
-    name: str, exposures: Sequence[Exposure], labels: Sequence[str], stem: Callable[[str], str]
+    name: str, exposures: Exposures, labels: Sequence[str], stem: Stem
 ) -> tuple[int, ...]:
-    """Find the exposures that a name means.
+    """Select the exposures that a name means.
 
     Parameters
     ----------
@@ -36,8 +47,8 @@ def named_exposures(
     labels : sequence of str
         Group of each.
     stem : callable
-        Reduces a file name to what is compared (without extension and without
-        the suffix of a pipeline product).
+        Reduces a file name to the part that is compared (without extension and without the
+        suffix of a pipeline product).
 
     Returns
     -------
@@ -46,25 +57,34 @@ def named_exposures(
         without suffix, and a member before a visit.
     """
     filename = Path(name).name
-    ways: tuple[Callable[[Exposure, str], bool], ...] = (
-        lambda e, _: name in (e.name, e.expname),
-        lambda e, _: filename == e.filename,
-        lambda e, _: stem(filename) == stem(e.filename),
-        lambda e, label: name in (label, e.visit_id, f"jw{e.visit_id}"),
-    )
-    for means in ways:
-        found = tuple(
-            k for k, (e, label) in enumerate(zip(exposures, labels, strict=True)) if means(e, label)
+    meant = [
+        (
+            name in (e.name, e.expname),
+            filename == e.filename,
+            stem(filename) == stem(e.filename),
+            name in (label, e.visit_id, f"jw{e.visit_id}"),
         )
-        if found:
-            return found
-    return ()
+        for e, label in zip(exposures, labels, strict=True)
+    ]
+    ways = [np.flatnonzero(way).tolist() for way in np.transpose(meant)]
+    return tuple(next(filter(None, ways), ()))
 
 
-def unknown_reference(  # numpydoc ignore=PR01,RT01
-    name: str, exposures: Sequence[Exposure]
-) -> ValueError:
-    """Make the error that says what could have been given instead of a name."""
+def unknown_reference(name: str, exposures: Exposures) -> ValueError:
+    """Make the error for an unknown name, with names that are known.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    ValueError
+        The error.
+    """
     members = [exposure.name for exposure in exposures]
     visits = sorted({exposure.visit_id for exposure in exposures if exposure.visit_id})
     return ValueError(
@@ -87,7 +107,7 @@ class ReferenceImage:
     path : Path
         Its file.
     data : ndarray, shape (ny, nx)
-        Surface brightness; NaN where nothing is known. In the file until it is needed.
+        Surface brightness; NaN where it is not known. In the file until it is needed.
     weight : ndarray or None, shape (ny, nx)
         Weight of each pixel (extension WHT); those without are left out.
     wcs : `~astropy.wcs.WCS`
@@ -133,13 +153,15 @@ class ReferenceImage:
         return values
 
 
-def open_image(path: Path) -> ReferenceImage:
+def open_image(path: Path, remedy: str = REMEDY) -> ReferenceImage:
     """Open an image, of which no pixel is read yet.
 
     Parameters
     ----------
     path : Path
         A FITS file. Its extension SCI is taken, or the first 2-D image if it has none.
+    remedy : str, optional
+        The remedy if it is no such image.
 
     Returns
     -------
@@ -155,44 +177,36 @@ def open_image(path: Path) -> ReferenceImage:
     """
     try:
         with warnings.catch_warnings():
+            # Obsolete keywords are mended.
             warnings.simplefilter("ignore", AstropyWarning)
             with fits.open(path) as hdus:
                 image = _image_in(hdus, path)
     except Exception as error:  # whatever a damaged file leads to
-        what = " ".join(str(error).split())
-        raise OSError(
-            f"{path}: cannot be read as a FITS image ({type(error).__name__}: {what}); give "
-            "another image as reference."
-        ) from None
+        raise unreadable(path, error, remedy) from None
     if image is None:
-        raise ValueError(f"{path}: holds no 2-D image; give a FITS image of the sky as reference.")
+        raise ValueError(f"{path}: holds no 2-D image; {remedy}.")
     if not image.wcs.has_celestial:
         raise ValueError(
-            f"{path}: has no celestial WCS; give an image with one as reference, such as _i2d.fits."
+            f"{path}: has no celestial WCS (CTYPE, CRVAL, CRPIX, CDELT or CD); {remedy}."
         )
     return image
 
 
 def _image_in(hdus: fits.HDUList, path: Path) -> ReferenceImage | None:
     candidates = [hdus["SCI"]] if "SCI" in hdus else hdus
-    found = [hdu for hdu in candidates if hdu.is_image and len(hdu.shape) == 2]
-    if not found:
+    images = [hdu for hdu in candidates if hdu.is_image and sum(n > 1 for n in hdu.shape) == 2]
+    if not images:
         return None
-    header, data = found[0].header, found[0].data
+    header, data = images[0].header, np.squeeze(images[0].data)
     weight = hdus["WHT"].data if "WHT" in hdus else None
     if weight is not None and weight.shape != data.shape:
         weight = None
-    return ReferenceImage(
-        path=path,
-        data=data,
-        weight=weight,
-        wcs=WCS(header, hdus, naxis=2),
-        unit=header.get("BUNIT") or hdus[0].header.get("BUNIT"),
-    )
+    unit = header.get("BUNIT") or hdus[0].header.get("BUNIT")
+    return ReferenceImage(path, data, weight, WCS(header, hdus, naxis=2), unit)
 
 
-def check_unit(image: ReferenceImage, unit: str | None) -> list[str]:
-    """Refuse an image in another unit than the exposures.
+def check_unit(image: ReferenceImage, unit: str | None) -> None:
+    """Refuse an image in another unit than the exposures; a missing unit is no other one.
 
     Parameters
     ----------
@@ -201,22 +215,14 @@ def check_unit(image: ReferenceImage, unit: str | None) -> list[str]:
     unit : str or None
         Unit of the exposures.
 
-    Returns
-    -------
-    list of str
-        A warning if one of the two is not known.
-
     Raises
     ------
     ValueError
         If they differ.
     """
-    if not image.unit or not unit:
-        missing = f"the reference image {image.path}" if not image.unit else "the exposures"
-        return [f"BUNIT is missing in {missing}; image and exposures are taken to have one unit."]
-    if u.Unit(image.unit, parse_strict="silent") != u.Unit(unit, parse_strict="silent"):
+    units = [u.Unit(name or "", parse_strict="silent") for name in (image.unit, unit)]
+    if image.unit and unit and units[0] != units[1]:
         raise ValueError(
             f"{image.path}: its unit (BUNIT) is {image.unit}, but {unit} in the exposures; convert "
             "the image to that unit."
         )
-    return []

@@ -1,1 +1,1 @@
-"""What goes out: levels in models, files, tables, messages."""
+"""Output: levels in models, files, tables, messages."""

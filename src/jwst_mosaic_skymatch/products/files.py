@@ -1,4 +1,4 @@
-"""What the step writes: the output association, and files that are whole or not there."""
+"""Files of the step, each of which is whole or not there, and their association."""
 
 import json
 import logging
@@ -11,32 +11,38 @@ from pathlib import Path
 from typing import Any
 
 from astropy.table import QTable
-from gwcs import WCS
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch.exposures.models import borrowed
-from jwst_mosaic_skymatch.tiles.tile import Tile
+from jwst_mosaic_skymatch.levels.results import Stack
+from jwst_mosaic_skymatch.tiles.grid import Grid
+from jwst_mosaic_skymatch.tiles.tile import StoredTile
 
 __all__ = [
     "check_outputs",
     "image3_association",
     "product_name",
     "require_writable",
-    "save_association",
     "save_exposures",
     "save_table",
     "save_text",
-    "save_tile",
+    "save_tiles",
     "whole_files",
 ]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
 # Of the FITS header of a tile.
-WCS_KEYWORDS = ("ctype", "cunit", "crval", "crpix")
+WCS_KEYWORDS = (
+    "wcsaxes",
+    *(f"{name}{axis}" for name in ("ctype", "cunit", "crval", "crpix") for axis in "12"),
+    *(f"cd{i}_{j}" for i in "12" for j in "12"),
+)
 # Pixels that its WCS may differ from the exact one.
 WCS_TOLERANCE = 0.05
+#: Makes the path of a file of its name, suffix and extension.
+OutputPath = Callable[[str, str, str], str]
 # Identifiers of an association that its successor keeps.
 KEPT = ("asn_id", "asn_pool", "program", "target", "constraints", "version_id", "degraded_status")
 
@@ -127,59 +133,49 @@ def whole_files() -> Iterator[Callable[[str | Path], Path]]:
         log.info("Saved %s", path)
 
 
-def save_exposures(  # numpydoc ignore=PR01,RT01
-    library: AbstractModelLibrary, output_path: Callable[[str], str | Path]
+def save_exposures(
+    library: AbstractModelLibrary,
+    others: Sequence[Mapping[str, Any]],
+    output_file: str | None,
+    exposure_path: Callable[[str], str],
+    product_path: OutputPath,
 ) -> list[str]:
-    """Save every science exposure of a library, or none, and return their paths.
+    """Save every science exposure of a library, or none, and an association of them.
 
-    ``output_path`` takes the file name of an exposure and returns where to save it. Raises
-    OSError if one cannot be written, or breaks a schema.
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    others : sequence of dict
+        Members of other types, which the association passes on.
+    output_file : str or None
+        Name of the product that the user has chosen.
+    exposure_path, product_path : callable
+        Make the path of an exposure of its file name, and that of another file.
+
+    Returns
+    -------
+    list of str
+        Paths of the exposures.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written, or breaks a schema.
     """
     paths: list[str] = []
     with whole_files() as draft, library:
         for index in library.indices_for_exptype("science"):
             with borrowed(library, index) as model:
-                paths.append(str(output_path(model.meta.filename)))
+                paths.append(exposure_path(model.meta.filename))
                 _save(model, paths[-1], draft(paths[-1]))
-    return paths
-
-
-def save_tile(  # numpydoc ignore=PR01
-    path: str | Path, tile: Tile, wcs: WCS, unit: str | None
-) -> None:
-    """Save a drizzled image with its weights, WCS and unit."""
-    model = ImageModel(tile.data)
-    model.wht = tile.weight
-    model.meta.wcs = wcs
-    # The same for what knows only FITS, DS9 for one: a tangent plane at the tile's centre.
-    header = wcs.to_fits_sip(degree=1, max_pix_error=WCS_TOLERANCE)
-    for name in ("wcsaxes", *(f"{key}{axis}" for key in WCS_KEYWORDS for axis in "12")):
-        setattr(model.meta.wcsinfo, name, header[name.upper()])
-    for name in ("cd1_1", "cd1_2", "cd2_1", "cd2_2"):
-        setattr(model.meta.wcsinfo, name, header[name.upper()])
-    model.meta.bunit_data = unit
-    with whole_files() as draft:
-        _save(model, path, draft(path))
-
-
-def save_table(path: str | Path, table: QTable) -> None:  # numpydoc ignore=PR01
-    """Save a table as ECSV, whole or not at all."""
-    with whole_files() as draft:
-        table.write(draft(path), format="ascii.ecsv")
-
-
-def save_text(path: str | Path, text: str) -> None:  # numpydoc ignore=PR01
-    """Save a text, whole or not at all."""
-    with whole_files() as draft:
-        draft(path).write_text(text)
-
-
-def save_association(  # numpydoc ignore=PR01
-    path: str | Path, association: Mapping[str, Any]
-) -> None:
-    """Save an association as JSON, whole or not at all."""
+    filenames = [Path(path).name for path in paths]
+    name = product_name(library.asn, filenames, output_file)
+    association = image3_association(library, name, filenames, others)
     # A library gives mappings of its association that are no dicts.
-    save_text(path, json.dumps(association, indent=4, default=dict) + "\n")
+    text = json.dumps(association, indent=4, default=dict) + "\n"
+    save_text(product_path(name, "skymatch_asn", "json"), text)
+    return paths
 
 
 def _save(model: JwstDataModel, path: str | Path, draft: Path) -> None:
@@ -187,11 +183,68 @@ def _save(model: JwstDataModel, path: str | Path, draft: Path) -> None:
     try:
         model.save(draft)
     except Exception as error:
-        what = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
         raise OSError(
-            f"{path}: cannot be saved ({type(error).__name__}: {what}); nothing was written. "
+            f"{path}: cannot be saved ({type(error).__name__}: {reason}); nothing was written. "
             "Make room on the disk or, if the exposure breaks a schema, make its file anew."
         ) from None
+
+
+def save_tiles(
+    output_path: OutputPath, stacks: Sequence[Stack], grid: Grid, unit: str | None
+) -> None:
+    """Save the mean image of each stack, with weights, WCS and unit.
+
+    Parameters
+    ----------
+    output_path : callable
+        Makes the path of a file of its name, suffix and extension.
+    stacks : sequence of Stack
+        The stacks.
+    grid : Grid
+        The grid.
+    unit : str or None
+        Unit of the data.
+    """
+    for stack in stacks:
+        tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
+        model, wcs = ImageModel(tile.data), grid.cutout_wcs(tile)
+        model.wht, model.meta.wcs, model.meta.bunit_data = tile.weight, wcs, unit
+        # The same for programs that know only FITS: a tangent plane at the tile's centre.
+        header = wcs.to_fits_sip(degree=1, max_pix_error=WCS_TOLERANCE)
+        for name in WCS_KEYWORDS:
+            setattr(model.meta.wcsinfo, name, header[name.upper()])
+        path = output_path(stack.label, "skytile", "fits")
+        with whole_files() as draft:
+            _save(model, path, draft(path))
+
+
+def save_table(path: str | Path, table: QTable) -> None:
+    """Save a table as ECSV, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    table : `~astropy.table.QTable`
+        The table.
+    """
+    with whole_files() as draft:
+        table.write(draft(path), format="ascii.ecsv")
+
+
+def save_text(path: str | Path, text: str) -> None:
+    """Save a text, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    text : str
+        The text.
+    """
+    with whole_files() as draft:
+        draft(path).write_text(text, encoding="utf-8")
 
 
 def product_name(

@@ -1,29 +1,43 @@
-"""Findings of a match: lines for the log, and warnings with their remedies."""
+"""Sentences for users: lines for the log, and findings with their remedies."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.levels.results import Match, PairResult
+from jwst_mosaic_skymatch.exposures.metadata import (
+    Exposure,
+    Exposures,
+    describe_differences,
+    family_names,
+)
+from jwst_mosaic_skymatch.levels.results import Levels, Match, PairResult
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.products.findings import Finding, name_members
-from jwst_mosaic_skymatch.products.tables import sky_gradients
+from jwst_mosaic_skymatch.products.tables import names_of_pairs, sky_gradients
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
+    "Finding",
+    "count",
+    "describe_levels",
+    "empty_area",
+    "findings_of_input",
     "findings_of_match",
+    "findings_of_unmatched",
+    "findings_of_zero_point",
     "name_components",
     "summarize_match",
 ]
 
-# A shift below this many sigma is not significant.
+# Names in a sentence, levels in the log.
+NAMED, LISTED = 3, 100
+# A shift or contrast below this many sigma is not significant.
 SIGNIFICANCE = 5.0
-# Exposures out of place that are listed.
-LISTED = 10
+# Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
+DISPLACED = 0.1
 # Share of the largest gradient of a visit from which on another is named.
 GRADIENT_SHARE = 0.5
 # Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
@@ -32,14 +46,73 @@ LYOT_SHARE = 0.5
 ROUGH = 20.0
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Trouble of one kind in a run, the reason of one warning.
+
+    Attributes
+    ----------
+    sentence : str
+        The trouble, as the report has it.
+    brief : str
+        The same in few words for a verdict; empty where no verdict needs it.
+    remedy : str
+        A remedy.
+    exposures : tuple of str
+        Names of the exposures, or groups, that it concerns.
+    kind : str
+        One or two words, for a table; empty where none needs it.
+    details : tuple of str
+        One line for each case, the worst first.
+    """
+
+    sentence: str
+    brief: str = ""
+    remedy: str = ""
+    exposures: tuple[str, ...] = ()
+    kind: str = ""
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {_few(self.details, '; ')}".rstrip()
+
+
+def count(number: int, name: str) -> str:
+    """Put a number before a noun: no pairs, 1 pair, 2 pairs.
+
+    Parameters
+    ----------
+    number : int
+        The number.
+    name : str
+        The noun in the singular.
+
+    Returns
+    -------
+    str
+        Both.
+    """
+    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
+
+
+def _few(names: Sequence[str], separator: str = ", ") -> str:
+    """List the first names, and the number of the others."""
+    more = len(names) - NAMED
+    return separator.join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _first(names: Sequence[str], others: str) -> str:
+    """Write the first name, and the number of the others."""
+    return names[0] + (f", and {len(names) - 1} more {others}" if len(names) > 1 else "")
+
+
+# --- Lines for the log -------------------------------------------------------
+
+
 def summarize_match(
-    match: Match,
-    groups: Sequence[str],
-    exposures: Sequence[Exposure],
-    grid: Grid,
-    grouping: str,
+    match: Match, groups: Sequence[str], exposures: Exposures, grid: Grid, grouping: str
 ) -> list[str]:
-    """Describe a match in some lines for the log.
+    """Describe a match in some lines.
 
     Parameters
     ----------
@@ -59,63 +132,208 @@ def summarize_match(
     list of str
         The lines.
     """
-    chi2, dof = match.levels.closure
-    return [
-        f"{_count(len(set(groups)), 'group')} by {grouping}, "
-        f"{_count(len(match.stacks), 'stack')}; "
-        f"{_count(len(match.exposure_pairs), 'pair')} inside stacks, "
+    (chi2, dof), backgrounds = match.levels.closure, match.backgrounds
+    lines = [
+        f"{count(len(set(groups)), 'group')} by {grouping}, {count(len(match.stacks), 'stack')}; "
+        f"{count(len(match.exposure_pairs), 'pair')} inside stacks, "
         f"{len(match.stack_pairs)} between them; "
-        f"{_count(match.levels.n_components, 'connected component')}",
+        f"{count(match.levels.n_components, 'connected component')}",
         f"Closure of the pairs: chi2 {chi2:.4g} for {dof:.4g} degrees of freedom",
-        *_describe_ties(match),
-        *_describe_regions(match),
-        *_describe_planes(match, exposures, grid),
     ]
-
-
-def _describe_ties(match: Match) -> list[str]:
-    backgrounds = match.backgrounds
-    if not backgrounds.n_ties:
-        return []
-    return [
-        f"Detectors of {_count(backgrounds.n_ties, 'exposure')} agree but for pedestals of "
-        f"{backgrounds.sigmas['pedestal']:.2g} (rms), which ties components that do not overlap "
-        "(tie_detectors)"
-    ]
-
-
-def _describe_regions(match: Match) -> list[str]:
-    return [
+    if backgrounds.n_ties:
+        lines.append(
+            f"Detectors of {count(backgrounds.n_ties, 'exposure')} agree but for pedestals of "
+            f"{backgrounds.sigmas['pedestal']:.2g} (rms), which ties components that do not "
+            "overlap (tie_detectors)"
+        )
+    lines += [
         f"The {name} region lies {value:.4g} above the rest of the detector, error {error:.2g}; "
         "levels are those of the rest"
-        for name, (value, error) in match.backgrounds.contrasts.items()
+        for name, (value, error) in backgrounds.contrasts.items()
         if abs(value) > SIGNIFICANCE * error
     ]
+    return lines + ([_describe_planes(match, exposures, grid)] if backgrounds.planes else [])
 
 
-def _describe_planes(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[str]:
-    if not match.backgrounds.planes:
-        return []
+def _describe_planes(match: Match, exposures: Exposures, grid: Grid) -> str:
     sizes = np.hypot(*sky_gradients(match, grid)[0].T)
     steep = sizes > 0
     if not steep.any():
-        return ["No gradient of a background is significant; only levels are subtracted"]
+        return "No gradient of a background is significant; only levels are subtracted"
     largest = int(np.argmax(sizes))
-    return [
+    return (
         f"Gradients of {np.count_nonzero(steep)} of {len(exposures)} exposures are "
         f"subtracted: {np.sqrt(np.mean(sizes[steep] ** 2)):.2g} per arcmin (rms), "
         f"{sizes[largest]:.2g} in {exposures[largest].name}. No overlap constrains a gradient that "
         "all have in common: it stays in the data"
+    )
+
+
+def describe_levels(exposures: Exposures, levels: np.ndarray) -> list[str]:
+    """Describe recorded levels.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    levels : ndarray, shape (n,)
+        Their levels; NaN for none.
+
+    Returns
+    -------
+    list of str
+        A line for each level, or one for all if there are many. Jwst keeps the log in every file:
+        lines of all would take room as the square of their number.
+    """
+    known = np.flatnonzero(np.isfinite(levels)).tolist()
+    if len(known) <= LISTED:
+        return [f"{exposures[k].name}: sky level {levels[k]:.6g}" for k in known]
+    return [
+        f"Sky levels of {len(known)} exposures, from {np.nanmin(levels):.6g} to "
+        f"{np.nanmax(levels):.6g}; save_diagnostics lists them"
     ]
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+# --- Findings before and after the match -------------------------------------
 
 
-def findings_of_match(
-    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
+def findings_of_input(exposures: Exposures) -> list[Finding]:
+    """Warn of exposures that were subtracted before, or differ from each other.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of Finding
+        The warnings.
+    """
+    findings = []
+    before = [e.name for e in exposures if e.subtracted is True]
+    if before:
+        remedy = "if the stock skymatch has done so, of which this step is a hook, skip it"
+        sentence = (
+            f"Levels were subtracted from {len(before)} of {len(exposures)} exposures before; the "
+            "levels of this run are subtracted too, and meta.background.level is the sum. "
+            f"{remedy.capitalize()} (skip=True)."
+        )
+        findings.append(Finding(sentence, remedy=remedy, exposures=tuple(before)))
+    remedy = "make one association for each kind of exposures"
+    differences = describe_differences(exposures)
+    return findings + [Finding(sentence, remedy=remedy) for sentence in differences]
+
+
+def empty_area(exclude: str) -> Finding:
+    """Warn that no exposure has a pixel in an area that is to be excluded.
+
+    Parameters
+    ----------
+    exclude : str
+        File of the area.
+
+    Returns
+    -------
+    Finding
+        The warning.
+    """
+    brief = f"exclude={exclude}: no exposure has a pixel there"
+    sentence = f"{brief}, so that nothing is left out; are its coordinates those of this field?"
+    return Finding(sentence, brief, "check it")
+
+
+def findings_of_zero_point(
+    levels: Levels,
+    reference: str,
+    positions: Sequence[int],
+    unreached: Sequence[int],
+    exposures: Exposures,
 ) -> list[Finding]:
+    """Warn of components that the reference of the zero point does not reach.
+
+    Parameters
+    ----------
+    levels : Levels
+        Levels of the match.
+    reference : str
+        Its name.
+    positions : sequence of int
+        Exposures that are the reference; empty for an image or a table.
+    unreached : sequence of int
+        Components that it does not reach.
+    exposures : sequence of Exposure
+        The exposures.
+
+    Returns
+    -------
+    list of Finding
+        At most one warning.
+    """
+    if positions and len(unreached) == levels.n_components:
+        remedy, brief = "choose another reference", f"the reference {reference} has no level"
+        sentence = (
+            f"The reference {reference} has no level ({levels.reasons[positions[0]]}), so that the "
+            f"smallest or largest level is zero as usual (match_down); {remedy}."
+        )
+        return [Finding(sentence, brief, remedy, _names(positions, exposures))]
+    if not len(unreached):
+        return []
+    visits = name_components(levels.components, exposures)
+    named = [visits[k] for k in unreached]
+    remedy = "add exposures in between, or give an image that covers all as reference"
+    sentence = (
+        f"Visits {_few(named, '; ')} do not overlap the reference {reference}: their levels are as "
+        f"usual (match_down); {remedy}."
+    )
+    concerned = np.flatnonzero(np.isin(levels.components, unreached)).tolist()
+    brief = f"no anchor for visits {_first(named, 'components')}"
+    return [Finding(sentence, brief, remedy, _names(concerned, exposures))]
+
+
+def findings_of_unmatched(
+    exposures: Exposures, levels: np.ndarray, reasons: Sequence[str]
+) -> list[Finding]:
+    """Warn of exposures that could not be matched.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    levels : ndarray, shape (n,)
+        Their levels; NaN for none.
+    reasons : sequence of str
+        Obstacle of each; empty for a matched one.
+
+    Returns
+    -------
+    list of Finding
+        One for exposures without a level, one for exposures with the common sky level alone.
+    """
+    remedy = "check pointing and data quality, add exposures in between, or leave it out"
+    findings = []
+    for has_level, text in (
+        (False, "No level could be measured for {} of {} exposures; SKIPPED:"),
+        (True, "{} of {} exposures could not be matched and got the common sky level alone:"),
+    ):
+        named = [
+            (exposure.name, reason)
+            for exposure, reason, known in zip(exposures, reasons, np.isfinite(levels), strict=True)
+            if reason and known == has_level
+        ]
+        if named:
+            names = tuple(name for name, _ in named)
+            details = tuple(f"{name} ({reason})" for name, reason in named)
+            brief = _first([f"{name} has {reason}" for name, reason in named], "are unmatched")
+            sentence = text.format(len(named), len(exposures))
+            findings.append(Finding(sentence, brief, remedy, names, details=details))
+    return findings
+
+
+# --- Findings of a match -----------------------------------------------------
+
+
+def findings_of_match(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
     """Collect warnings: components, bad overlaps, and exposures out of place.
 
     Parameters
@@ -126,53 +344,55 @@ def findings_of_match(
         The exposures, in the same order.
     grid : Grid
         The grid.
-    threshold : float
-        Shift in native pixels from which on an exposure is displaced.
 
     Returns
     -------
     list of Finding
-        The warnings, the most general first.
+        The warnings, the most general first, at most one of each kind.
     """
     return [
         *_single_exposure(exposures),
         *_separate_components(match, exposures),
         *_spoiled_exposures(match, exposures),
-        *_uneven_backgrounds(match, exposures, grid),
+        *_gradients(match, exposures, grid),
+        *_gains(match),
         *_open_loops(match),
         *_spoiled_overlaps(match, exposures),
         *_lyot_ties(match),
-        *_misaligned_exposures(match, exposures, grid, threshold),
+        *_misaligned_exposures(match, exposures, grid),
     ]
 
 
-def _single_exposure(exposures: Sequence[Exposure]) -> list[Finding]:
+def _names(positions: Iterable[int], exposures: Exposures) -> tuple[str, ...]:
+    return tuple(exposures[k].name for k in positions)
+
+
+def _single_exposure(exposures: Exposures) -> list[Finding]:
     if len({exposure.name for exposure in exposures}) > 1:
         return []
     name = exposures[0].name
     remedy = "give all exposures of the mosaic, or choose skymethod='local'"
-    what = f"{name}: a single exposure has nothing to be matched with"
-    return [Finding(f"{what}; {remedy}.", "a single exposure", remedy, (name,))]
+    sentence = f"{name}: a single exposure has nothing to be matched with; {remedy}."
+    return [Finding(sentence, "a single exposure", remedy, (name,))]
 
 
-def _separate_components(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
-    components = match.levels.components
-    n = match.levels.n_components
+def _separate_components(match: Match, exposures: Exposures) -> list[Finding]:
+    components, n = match.levels.components, match.levels.n_components
     if n < 2:
         return []
-    visits = "; ".join(name_components(components, exposures))
-    sentence = (
-        f"The exposures form {n} components that do not overlap each other; "
-        f"levels are matched only within each. Visits by component: {visits}"
-    )
-    remedy = "add exposures in between, or give an image of the field as reference"
-    concerned = np.flatnonzero(components > 0).tolist()
     return [
-        Finding(sentence, f"{n} components do not overlap", remedy, _names(concerned, exposures))
+        Finding(
+            f"The exposures form {n} components that do not overlap each other; levels are matched "
+            "only within each. Visits by component: "
+            + "; ".join(name_components(components, exposures)),
+            f"{n} components do not overlap",
+            "add exposures in between, or give an image of the field as reference",
+            _names(np.flatnonzero(components > 0).tolist(), exposures),
+        )
     ]
 
 
-def name_components(components: np.ndarray, exposures: Sequence[Exposure]) -> list[str]:
+def name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
     """Name the visits of each component, and the detectors where a visit is in several.
 
     Parameters
@@ -191,99 +411,85 @@ def name_components(components: np.ndarray, exposures: Sequence[Exposure]) -> li
         [exposures[k] for k in np.flatnonzero(components == component).tolist()]
         for component in range(int(components.max(initial=-1)) + 1)
     ]
-    visits = [{exposure.visit_id for exposure in component} for component in members]
-    counts = Counter(visit for component in visits for visit in component if visit)
+    counts = Counter(visit for group in members for visit in {e.visit_id for e in group})
 
     def label(exposure: Exposure) -> str:
         if not exposure.visit_id:
             return exposure.name
-        if counts[exposure.visit_id] == 1 or not exposure.detector:
-            return exposure.visit_id
-        return f"{exposure.visit_id} {exposure.detector}"
+        detector = exposure.detector if counts[exposure.visit_id] > 1 else None
+        return f"{exposure.visit_id} {detector or ''}".rstrip()
 
     return [", ".join(sorted({label(e) for e in group})) for group in members]
 
 
-def _names(positions: Iterable[int], exposures: Sequence[Exposure]) -> tuple[str, ...]:
-    return tuple(exposures[k].name for k in positions)
+def _spoiled_exposures(match: Match, exposures: Exposures) -> list[Finding]:
+    if not match.remarks:
+        return []
+    names = _names(sorted(match.remarks), exposures)
+    reasons = [match.remarks[k] for k in sorted(match.remarks)]
+    return [
+        Finding(
+            f"{len(names)} of {len(exposures)} exposures disagree with all others:",
+            _first([f"{name} disagrees with its visit" for name in names], "do"),
+            "look at the image; flag what is wrong, or leave it out",
+            names,
+            details=tuple(f"{n}: {reason}" for n, reason in zip(names, reasons, strict=True)),
+        )
+    ]
 
 
-def _spoiled_exposures(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
-    listed = sorted(match.remarks)
-    findings = []
-    for k in listed[:LISTED]:
-        name, remedy = exposures[k].name, "look at the image; flag what is wrong, or leave it out"
-        brief = f"{name} disagrees with its visit"
-        findings.append(Finding(f"{name}: {match.remarks[k]}.", brief, remedy, (name,)))
-    more = listed[LISTED:]
-    if more:
-        sentence = f"The same is true of {len(more)} more exposures; save_diagnostics lists them."
-        findings.append(Finding(sentence, exposures=_names(more, exposures)))
-    return findings
-
-
-def _uneven_backgrounds(match: Match, exposures: Sequence[Exposure], grid: Grid) -> list[Finding]:
-    """Describe how large gradients and gains are, whose they are, and their effect on levels."""
+def _uncertainty(match: Match) -> str:
     errors = match.levels.errors[np.isfinite(match.levels.errors)]
-    uncertain = (
-        f"levels are uncertain by {np.median(errors):.2g} (level_error)" if errors.size else ""
+    return (
+        f"levels are uncertain by {np.median(errors) if errors.size else np.nan:.2g} (level_error)"
     )
-    sigmas, findings = match.backgrounds.sigmas, []
+
+
+def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
+    """Describe the size of gradients and their effect, and name the visits with the largest."""
+    sigmas = match.backgrounds.sigmas
     slopes = [
         f"{sigmas[name] * 60.0 / grid.cell_scale:.2g} per arcmin (rms, of {kind})"
         for name, kind in (("visit gradient", "visits"), ("exposure gradient", "single exposures"))
         if name in sigmas
     ]
-    if slopes:
-        remedy = "background='plane' with subtract=True subtracts them"
-        if match.backgrounds.planes:
-            remedy = "the planes that are subtracted leave less of them"
-        if "exposure gradient" in sigmas:
-            remedy += "; plane_per='exposure' those of single exposures"
-        sentence = (
-            f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
-            f"{uncertain}, and steps remain at the edges of overlaps; {remedy}."
-        )
-        findings.append(_gradient(sentence, remedy, match, exposures, grid))
-    if "gain" in sigmas:
-        remedy = "check the flat fields and photometric keywords"
-        sentence = (
-            "Differences grow with brightness: gains of exposures differ by "
-            f"{sigmas['gain']:.2%} (rms); {uncertain}; {remedy}."
-        )
-        findings.append(
-            Finding(sentence, f"gains of exposures differ by {sigmas['gain']:.2%}", remedy)
-        )
-    return findings
-
-
-def _gradient(
-    sentence: str, remedy: str, match: Match, exposures: Sequence[Exposure], grid: Grid
-) -> Finding:
-    """Name the visits with the largest gradients."""
-    sizes = np.hypot(*sky_gradients(match, grid)[0].T)
-    several = len({exposure.detector for exposure in exposures}) > 1
-    names = [
-        f"visit {e.visit_id}{f' {e.detector}' * several}" if e.visit_id else e.name
-        for e in exposures
-    ]
+    if not slopes:
+        return []
+    remedy = "background='plane' with subtract=True subtracts them"
+    if match.backgrounds.planes:
+        remedy = "the planes that are subtracted leave less of them"
+    if "exposure gradient" in sigmas:
+        remedy += "; background='plane_per_exposure' those of single exposures"
+    names = family_names(exposures)
     largest: dict[str, float] = {}
-    for name, size in zip(names, sizes.tolist(), strict=True):
+    for name, size in zip(names, np.hypot(*sky_gradients(match, grid)[0].T).tolist(), strict=True):
         largest[name] = max(largest.get(name, 0.0), size)
     limit = GRADIENT_SHARE * max(largest.values())
-    steep = sorted((n for n in largest if largest[n] > limit), key=lambda n: -largest[n])[:LISTED]
-    brief = "backgrounds have gradients"
-    if steep:
-        brief = f"{steep[0]} has a gradient of {largest[steep[0]]:.2g} per arcmin"
-        brief += f", and {len(steep) - 1} more have one" * (len(steep) > 1)
-    return Finding(
-        sentence,
-        brief,
-        remedy,
-        tuple(e.name for e, name in zip(exposures, names, strict=True) if name in steep),
-        "gradient",
-        tuple(f"{name}: gradient of {largest[name]:.2g} per arcmin" for name in steep),
+    steep = sorted((n for n in largest if largest[n] > limit), key=lambda n: -largest[n])
+    details = [f"{name} has a gradient of {largest[name]:.2g} per arcmin" for name in steep]
+    return [
+        Finding(
+            f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
+            f"{_uncertainty(match)}, and steps remain at the edges of overlaps; {remedy}.",
+            _first(details or ["backgrounds have gradients"], "have one"),
+            remedy,
+            tuple(e.name for e, name in zip(exposures, names, strict=True) if name in steep),
+            "gradient",
+            tuple(details),
+        )
+    ]
+
+
+def _gains(match: Match) -> list[Finding]:
+    gain = match.backgrounds.sigmas.get("gain")
+    if gain is None:
+        return []
+    remedy = "check the flat fields and photometric keywords"
+    sentence = (
+        f"Differences grow with brightness: gains of exposures differ by {gain:.2%} (rms); "
+        f"{_uncertainty(match)}; {remedy}."
     )
+    return [Finding(sentence, f"gains of exposures differ by {gain:.2%}", remedy)]
 
 
 def _open_loops(match: Match) -> list[Finding]:
@@ -302,38 +508,30 @@ def _open_loops(match: Match) -> list[Finding]:
     return [Finding(sentence, brief, "look at the pairs with the largest residuals")]
 
 
-def _spoiled_overlaps(match: Match, exposures: Sequence[Exposure]) -> list[Finding]:
+def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
     """Name pairs that are rejected, and pairs whose overlap is rough, the worst first."""
-    names = [exposure.name for exposure in exposures]
-    labels = [*(stack.label for stack in match.stacks), "the reference image"]
-    remarked = {names[k] for k in match.remarks}
-    remarked |= {s.label for s in match.stacks if match.remarks.keys() & set(s.members)}
-    pairs = [(names, pair) for pair in match.exposure_pairs]
-    pairs += [(labels, pair) for pair in match.stack_pairs]
-    rejected = [(abs(pair.residual) / pair.error, of, pair) for of, pair in pairs if not pair.used]
-    # An exposure that is no image of this sky opens all loops through it.
-    sizes = [_roughness(pair, with_seam=not match.remarks) for _, pair in pairs]
-    rough = [
-        (size, of, pair)
-        for size, (of, pair) in zip(sizes, pairs, strict=True)
-        if pair.used
-        and size > ROUGH
-        and not match.backgrounds.sigmas
-        and not remarked & {of[pair.measurement.first], of[pair.measurement.second]}
+    pairs = (*match.exposure_pairs, *match.stack_pairs)
+    named = list(zip(names_of_pairs(match, exposures), pairs, strict=True))
+    rejected = [(abs(p.residual) / p.error, names) for names, p in named if not p.used]
+    rough: list[tuple[float, tuple[str, str]]] = []
+    if not match.backgrounds.sigmas:
+        remarked = {exposures[k].name for k in match.remarks}
+        remarked |= {s.label for s in match.stacks if match.remarks.keys() & set(s.members)}
+        # An exposure that is no image of this sky opens all loops through it.
+        sizes = [_roughness(pair, with_seam=not match.remarks) for pair in pairs]
+        rough = [
+            (size, names)
+            for size, (names, pair) in zip(sizes, named, strict=True)
+            if pair.used and size > ROUGH and not remarked.intersection(names)
+        ]
+    return [
+        *_worst_overlaps(rejected, "disagrees with all others and is left out of the levels"),
+        *_worst_overlaps(rough, "is uneven by far more than noise, and its offset is uncertain"),
     ]
-    findings = []
-    for kind, how in (
-        (rejected, "disagrees with all others and is left out of the levels"),
-        (rough, "is uneven by far more than noise, and its offset is uncertain"),
-    ):
-        kind.sort(key=lambda item: -item[0])
-        if kind:
-            findings.append(_worst_overlaps(kind, how))
-    return findings
 
 
-def _roughness(pair: PairResult, with_seam: bool) -> float:
-    """Give the error of an offset in units of its noise, as far as the pair itself causes it.
+def _roughness(pair: PairResult, *, with_seam: bool) -> float:
+    """Compute the error of an offset in units of its noise, as far as the pair itself causes it.
 
     The error of a smooth overlap that closes is the scatter that most of the others have.
     """
@@ -342,6 +540,24 @@ def _roughness(pair: PairResult, with_seam: bool) -> float:
     own = max(own, abs(pair.residual) * with_seam)
     noise = np.sqrt(pair.measurement.variance)
     return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
+
+
+def _worst_overlaps(cases: list[tuple[float, tuple[str, str]]], effect: str) -> list[Finding]:
+    if not cases:
+        return []
+    cases.sort(key=lambda case: -case[0])
+    places = [" and ".join(names) for _, names in cases]
+    remedy = "look for persistence, scattered light or a moving object in it"
+    return [
+        Finding(
+            f"The overlap of {_first(places, 'pairs')} {effect}: {remedy}.",
+            f"the overlap of {places[0]} is spoiled",
+            remedy,
+            tuple(dict.fromkeys(name for _, names in cases for name in names)),
+            "spoiled overlap",
+            tuple(f"{p}: {size:.3g} sigma" for p, (size, _) in zip(places, cases, strict=True)),
+        )
+    ]
 
 
 def _lyot_ties(match: Match) -> list[Finding]:
@@ -355,23 +571,18 @@ def _lyot_ties(match: Match) -> list[Finding]:
     tying = np.flatnonzero(lyot & (parts[ends[:, 0]] != parts[ends[:, 1]])).tolist()
     if not tying:
         return []
-    labels = [stack.label for stack in match.stacks]
-    names = [f"{labels[ends[k, 0]]} and {labels[ends[k, 1]]}" for k in tying]
-    others = f", and {len(names) - 1} more pairs" if len(names) > 1 else ""
-    remedy = "miri_lyot='mask' excludes it"
-    return [
-        Finding(
-            f"MIRI's Lyot field alone ties {names[0]}{others}. No overlap constrains its offset "
-            f"from the imager, which level_error does not contain; {remedy}.",
-            "only the Lyot field ties some visits",
-            remedy,
-            tuple(dict.fromkeys(labels[end] for k in tying for end in ends[k])),
-        )
-    ]
+    labels = np.array([stack.label for stack in match.stacks])
+    names = [" and ".join(labels[ends[k]]) for k in tying]
+    remedy, brief = "miri_lyot='mask' excludes it", "only the Lyot field ties some visits"
+    sentence = (
+        f"MIRI's Lyot field alone ties {_first(names, 'pairs')}. No overlap constrains its offset "
+        f"from the imager, which level_error does not contain; {remedy}."
+    )
+    return [Finding(sentence, brief, remedy, tuple(dict.fromkeys(labels[ends[tying].ravel()])))]
 
 
 def _lyot_share(measurement: PairMeasurement) -> float:
-    """Give the mean share of Lyot fields in one tile of a pair and not in the other."""
+    """Compute the mean share of Lyot fields in one tile of a pair and not in the other."""
     shares = [
         abs(share)
         for region, share in zip(measurement.regions, measurement.centre[3:], strict=True)
@@ -380,69 +591,34 @@ def _lyot_share(measurement: PairMeasurement) -> float:
     return float(max(shares, default=0.0))
 
 
-def _worst_overlaps(pairs: list[tuple[float, list[str], PairResult]], how: str) -> Finding:
-    places = [
-        f"{of[pair.measurement.first]} and {of[pair.measurement.second]}" for _, of, pair in pairs
-    ]
-    remedy = "look for persistence, scattered light or a moving object in it"
-    others = f", and {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
-    return Finding(
-        f"The overlap of {places[0]}{others} {how}: {remedy}.",
-        f"the overlap of {places[0]} is spoiled",
-        remedy,
-        tuple(
-            dict.fromkeys(
-                of[end]
-                for _, of, pair in pairs[:LISTED]
-                for end in (pair.measurement.first, pair.measurement.second)
-            )
-        ),
-        "spoiled overlap",
-        tuple(
-            f"{place}: {size:.3g} sigma"
-            for place, (size, *_) in zip(places[:LISTED], pairs, strict=False)
-        ),
-    )
-
-
-def _misaligned_exposures(
-    match: Match, exposures: Sequence[Exposure], grid: Grid, threshold: float
-) -> list[Finding]:
+def _misaligned_exposures(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
-    shifts = _from_the_median(match)
-    length = np.hypot(*shifts.T)
-    error = np.hypot(*match.levels.shift_errors.T)
-    far = np.flatnonzero((length * pixels > threshold) & (length > SIGNIFICANCE * error))
+    shifts = _shifts_from_median(match)
+    length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
+    far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
     if not far.size:
         return []
-    on_sky = shifts @ grid.sky_axes.T
     far = far[np.argsort(-length[far], kind="stable")]
-    more = f" The {LISTED} farthest:" if far.size > LISTED else ""
-    sentence = (
-        f"{far.size} of {len(exposures)} exposures are displaced by more than {threshold:g} pixels "
-        f"from where most lie; run tweakreg again.{more}"
-    )
-    details = (
-        f"{exposures[k].name}: displaced by {length[k] * pixels:.2f} pixels, "
-        f"{on_sky[k, 0]:+.3f} arcsec east and {on_sky[k, 1]:+.3f} north"
-        for k in far[:LISTED].tolist()
-    )
-    who = name_members(far.tolist(), exposures)
-    plural = far.size > 1 and not (who.startswith("visit ") and "," not in who and "and" not in who)
-    brief = f"{who} {'are' if plural else 'is'} displaced by {length[far[0]] * pixels:.2f} pixels"
+    on_sky = shifts @ grid.sky_axes.T
+    who, is_one = _name_members(far.tolist(), exposures)
     return [
         Finding(
-            sentence,
-            brief,
+            f"{far.size} of {len(exposures)} exposures are displaced by more than {DISPLACED:g} "
+            "pixels from where most lie; run tweakreg again.",
+            f"{who} {'is' if is_one else 'are'} displaced by {length[far[0]] * pixels:.2f} pixels",
             "run tweakreg again",
             _names(far.tolist(), exposures),
             "displaced",
-            tuple(details),
+            tuple(
+                f"{exposures[k].name}: displaced by {length[k] * pixels:.2f} pixels, "
+                f"{on_sky[k, 0]:+.3f} arcsec east and {on_sky[k, 1]:+.3f} north"
+                for k in far.tolist()
+            ),
         )
     ]
 
 
-def _from_the_median(match: Match) -> np.ndarray:
+def _shifts_from_median(match: Match) -> np.ndarray:
     """Shifts from the median of each component, cells: one visit aside moves the mean of all."""
     shifts, components = match.levels.shifts.copy(), match.levels.components
     for component in range(match.levels.n_components):
@@ -451,3 +627,15 @@ def _from_the_median(match: Match) -> np.ndarray:
         if known.any():
             shifts[members] -= np.median(shifts[known], axis=0)
     return shifts
+
+
+def _name_members(positions: Sequence[int], exposures: Exposures) -> tuple[str, bool]:
+    """Name exposures, by visit where a whole one is meant, and whether the name is singular."""
+    visits = [exposure.visit_id for exposure in exposures]
+    sizes, meant = Counter(visits), Counter(visits[k] for k in positions)
+    whole = sorted(v for v, n in meant.items() if v and 1 < n == sizes[v] < len(exposures))
+    singles = [exposures[k].name for k in sorted(positions) if visits[k] not in whole]
+    parts = [_few(singles)] if singles else []
+    if whole:
+        parts.insert(0, f"visit{'s' * (len(whole) > 1)} {_few(whole)}")
+    return " and ".join(parts), len(whole) + len(singles) == 1

@@ -1,7 +1,7 @@
-"""Levels and pairs as tables."""
+"""Levels and pairs as tables, and levels in files: tables of earlier runs, and skylists."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +9,35 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.exposures.metadata import Exposures
+from jwst_mosaic_skymatch.exposures.reference import Stem
+from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
     "details_of_levels",
     "levels_table",
+    "names_of_pairs",
     "pairs_table",
     "read_levels",
+    "read_skylist",
     "sky_gradients",
-    "sky_shifts",
     "values_of",
+    "write_skylist",
 ]
 
-
-# Of a table of levels, what another run needs of it.
-HELD_COLUMNS = ("filename", "level", "level_error")
+# Columns of numbers in the table of pairs.
+NUMBERS = (
+    *("offset", "offset_error", "offset_error_noise", "residual", "weight"),
+    *("shift_x", "shift_x_error", "shift_y", "shift_y_error"),
+    *("slope_x", "slope_x_error", "slope_y", "slope_y_error"),
+)
+# The stock step reads no longer names, and takes the rest as a comment or another column.
+LONGEST_NAME = 128
 
 
 def levels_table(
-    exposures: Sequence[Exposure],
+    exposures: Exposures,
     match: Match,
     levels: np.ndarray,
     grid: Grid | None,
@@ -44,7 +52,7 @@ def levels_table(
     match : Match
         Their match, in the same order.
     levels : ndarray, shape (n,)
-        Levels as they are recorded in the exposures: with what earlier runs have subtracted.
+        Levels as they are recorded in the exposures: with those that earlier runs have subtracted.
     grid : Grid or None
         The grid, to express shifts on the sky; None where there are no shifts.
     unit : str or None
@@ -53,257 +61,40 @@ def levels_table(
     Returns
     -------
     `~astropy.table.QTable`
-        One row for each exposure; ``group`` is the label of its stack. Errors are
-        relative to the mean of the exposure's component; shifts (east, north) are
-        those of the image on the sky relative to that mean. NaN where there is none.
-        Gradients of the background (towards east and north) are there if they were
-        to be fitted; zero where they are not significant.
+        One row for each exposure; ``group`` is the label of its stack. Errors are relative to the
+        mean of the exposure's component. Shifts (east, north) are those of the image on the sky
+        relative to that mean. NaN where there is none. Gradients of the background (towards east
+        and north) are there if planes were asked for; zero where they are not significant.
     """
-    stack = np.full(len(exposures), "", dtype=object)
-    for one in match.stacks:
-        stack[list(one.members)] = one.label
-    shifts, errors = sky_shifts(match, grid)
-    brightness = _unit(unit)
-    table = QTable(
-        {
-            # Levels first: of a wide table astropy prints the ends.
-            "filename": [exposure.name for exposure in exposures],
-            "level": levels * brightness,
-            "level_error": match.levels.errors * brightness,
-            "visit_id": [exposure.visit_id or "" for exposure in exposures],
-            "group": stack.astype(str),
-            "component": match.levels.components,
-            "shift_ra": shifts[:, 0] * u.arcsec,
-            "shift_ra_error": errors[:, 0] * u.arcsec,
-            "shift_dec": shifts[:, 1] * u.arcsec,
-            "shift_dec_error": errors[:, 1] * u.arcsec,
-            **_gradient_columns(match, grid, brightness),
-            "n_pairs": _count_pairs(match, len(exposures)),
-            "status": np.where(np.isfinite(levels), "COMPLETE", "SKIPPED"),
-            "remark": _texts(_remarks(match)),
-        },
-        meta=_closure(match),
-    )
-    return _printed_short(table)
-
-
-def pairs_table(
-    exposures: Sequence[Exposure], match: Match, grid: Grid | None, unit: str | None
-) -> QTable:
-    """Tabulate all pairs that were compared.
-
-    Parameters
-    ----------
-    exposures, match, grid, unit
-        See `levels_table`.
-
-    Returns
-    -------
-    `~astropy.table.QTable`
-        One row for each pair: names of exposures (stage ``in-stack``) or of
-        stacks (stage ``between stacks``), number of common cells, offset, its error and the
-        part of that by noise, what is left of it after the solution, shift of the first relative
-        to the second along the axes of the grid, and slopes of the differences along these,
-        with errors by noise.
-    """
-    filenames = [exposure.name for exposure in exposures]
-    labels = [*(stack.label for stack in match.stacks), "reference image"]
-    rows = [("in-stack", filenames, pair) for pair in match.exposure_pairs]
-    rows += [("between stacks", labels, pair) for pair in match.stack_pairs]
-    pairs = [pair for _, _, pair in rows]
-    measured = [pair.measurement for pair in pairs]
-    brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
-    nothing = np.full(2, np.nan)
-    shifts = [(m.shift.value, m.shift.errors) if m.shift else (nothing, nothing) for m in measured]
-    shift, shift_error = np.moveaxis(np.array(shifts, dtype=float).reshape(-1, 2, 2), 1, 0)
-    slope = np.array([m.estimate[1:3] for m in measured]).reshape(-1, 2)
-    slope_error = np.array([np.sqrt(np.diag(m.covariance)[1:3]) for m in measured]).reshape(-1, 2)
-    table = QTable(
-        {
-            "first": _texts(names[pair.measurement.first] for _, names, pair in rows),
-            "second": _texts(names[pair.measurement.second] for _, names, pair in rows),
-            "stage": _texts(stage for stage, _, _ in rows),
-            "n_cells": np.array([m.quality.n_cells for m in measured], dtype=int),
-            "offset": _numbers(m.offset for m in measured) * brightness,
-            "offset_error": _numbers(pair.error for pair in pairs) * brightness,
-            "offset_error_noise": _numbers(m.variance**0.5 for m in measured) * brightness,
-            "residual": _numbers(pair.residual for pair in pairs) * brightness,
-            "weight": _numbers(pair.robust_weight for pair in pairs),
-        },
-        meta=_closure(match),
-    )
-    for axis, name in enumerate("xy"):
-        table[f"shift_{name}"] = shift[:, axis] * cell
-        table[f"shift_{name}_error"] = shift_error[:, axis] * cell
-    per_cell = brightness / cell.to(u.arcmin)
-    for axis, name in enumerate("xy"):
-        table[f"slope_{name}"] = slope[:, axis] * per_cell
-        table[f"slope_{name}_error"] = slope_error[:, axis] * per_cell
-    table["used"] = np.array([pair.used for pair in pairs], dtype=bool)
-    return _printed_short(table)
-
-
-def details_of_levels(match: Match) -> list[dict[str, Any]]:
-    """Tell more about each level, as it is written into the models.
-
-    Parameters
-    ----------
-    match : Match
-        The match.
-
-    Returns
-    -------
-    list of dict
-        Group (label of its stack), component, ``level_error`` in MJy/sr and remark of each
-        exposure; see `levels_table`.
-    """
-    groups = {k: stack.label for stack in match.stacks for k in stack.members}
-    return [
-        {"group": groups.get(k, ""), "component": component, "level_error": error, "remark": reason}
-        for k, (component, error, reason) in enumerate(
-            zip(
-                match.levels.components.tolist(),
-                match.levels.errors.tolist(),
-                _remarks(match),
-                strict=True,
-            )
-        )
-    ]
-
-
-def _remarks(match: Match) -> list[str]:
-    return [reason or match.remarks.get(k, "") for k, reason in enumerate(match.levels.reasons)]
-
-
-def read_levels(
-    path: Path, exposures: Sequence[Exposure], stem: Callable[[str], str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read the levels of exposures from the table of an earlier run.
-
-    Parameters
-    ----------
-    path : Path
-        File of a `levels_table`.
-    exposures : sequence of Exposure
-        The exposures.
-    stem : callable
-        Reduces a file name to what is compared (without extension and without
-        the suffix of a pipeline product).
-
-    Returns
-    -------
-    levels, errors : ndarray, shape (n,)
-        Level of each exposure and its error, in the unit of the exposures; NaN for one that
-        the table does not list, or lists without a level.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no such table, has another unit, lists a file name twice that is wanted, or
-        has no level of any exposure.
-    """
-    names, levels, errors = _read_columns(path, exposures[0].unit)
-    wanted = [stem(exposure.filename) for exposure in exposures]
-    listed = [stem(name) for name in names]
-    times, times_listed = Counter(wanted), Counter(listed)
-    for name in sorted(times.keys() & times_listed.keys()):
-        if max(times[name], times_listed[name]) > 1:
-            where = str(path) if times_listed[name] > 1 else "the input"
-            raise ValueError(
-                f"{name}: more than once in {where}, so that its level in fixed={str(path)!r} is "
-                "not clear; leave one of them."
-            )
-    rows = {name: k for k, name in enumerate(listed)}
-    row = np.array([rows.get(name, -1) for name in wanted])
-    # One more for those that are not listed.
-    levels, errors = np.append(levels, np.nan)[row], np.append(errors, np.nan)[row]
-    if not np.isfinite(levels).any():
-        raise ValueError(
-            f"{path}: has no level of any exposure of the input; give the table of an earlier run "
-            "with some of these exposures."
-        )
-    return levels, errors
-
-
-def _read_columns(path: Path, unit: str | None) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Read names, levels and errors of all rows."""
-    remedy = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)."
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such table of levels; {remedy}")
-    try:
-        table = QTable.read(path, format="ascii.ecsv")
-    except Exception as error:  # whatever a broken table leads to
-        what = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path}: cannot be read as a table ({type(error).__name__}: {what}); {remedy}"
-        ) from None
-    missing = [name for name in HELD_COLUMNS if name not in table.colnames]
-    if missing:
-        raise ValueError(f"{path}: no column {' and '.join(missing)}; {remedy}")
-    try:
-        levels, errors = (
-            u.Quantity(_filled(table[name]), dtype=float).to_value(_unit(unit))
-            for name in HELD_COLUMNS[1:]
-        )
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{path}: its levels are no numbers in the unit of the exposures, {unit} (the unit "
-            f"there is {table['level'].unit}); give the table of a run on such exposures."
-        ) from None
-    return [str(name) for name in table["filename"]], levels, errors
-
-
-def values_of(column: Any) -> np.ndarray:  # numpydoc ignore=PR01,RT01
-    """Take the numbers of a column, or of a cell, without unit; NaN where there is none."""
-    column = _filled(column)
-    return np.asarray(getattr(column, "value", column), dtype=float)
-
-
-def _filled(column: Any) -> Any:
-    """Put NaN where a column of a table has no value."""
-    return column.filled(np.nan) if hasattr(column, "filled") else column
-
-
-def _printed_short(table: QTable) -> QTable:
-    """Print six digits of numbers; the file has all."""
-    for column in table.itercols():
-        if column.dtype.kind == "f":
-            column.info.format = ".6g"
-    return table
-
-
-def sky_shifts(  # numpydoc ignore=PR01,RT01
-    match: Match, grid: Grid | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give shifts (east, north) of all exposures and their 1-sigma errors, arcsec, (n, 2) each.
-
-    NaN without a grid.
-    """
+    brightness, details = _unit(unit), details_of_levels(match)
+    columns = {
+        # Levels first: of a wide table astropy prints the ends.
+        "filename": [exposure.name for exposure in exposures],
+        "level": levels * brightness,
+        "level_error": match.levels.errors * brightness,
+        "visit_id": [exposure.visit_id or "" for exposure in exposures],
+        "group": np.array([detail["group"] for detail in details], dtype=str),
+        "component": match.levels.components,
+    }
     axes = grid.sky_axes if grid else np.full((2, 2), np.nan)
-    return match.levels.shifts @ axes.T, np.sqrt(match.levels.shift_errors**2 @ (axes.T**2))
+    shifts = match.levels.shifts @ axes.T, np.sqrt(match.levels.shift_errors**2 @ (axes.T**2))
+    columns |= _sky_columns("shift", *shifts, u.arcsec)
+    if match.backgrounds.planes and grid:
+        columns |= _sky_columns("gradient", *sky_gradients(match, grid), brightness / u.arcmin)
+    columns["n_pairs"] = _count_pairs(match, len(exposures))
+    columns["status"] = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
+    columns["remark"] = np.array([detail["remark"] for detail in details], dtype=str)
+    return _table(columns, match)
 
 
-def sky_gradients(  # numpydoc ignore=PR01,RT01
-    match: Match, grid: Grid
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give gradients (towards east, north) and 1-sigma errors, MJy/sr per arcmin, (n, 2) each."""
-    to_sky = 60.0 * np.linalg.inv(grid.sky_axes)
-    backgrounds = match.backgrounds
-    return backgrounds.gradients @ to_sky, np.sqrt(backgrounds.gradient_errors**2 @ to_sky**2)
-
-
-def _gradient_columns(
-    match: Match, grid: Grid | None, brightness: u.UnitBase
+def _sky_columns(
+    name: str, values: np.ndarray, errors: np.ndarray, unit: u.UnitBase
 ) -> dict[str, u.Quantity]:
-    if not match.backgrounds.planes or grid is None:
-        return {}
-    columns = {}
-    for suffix, values in zip(("", "_error"), sky_gradients(match, grid), strict=True):
-        for axis, name in enumerate(("ra", "dec")):
-            columns[f"gradient_{name}{suffix}"] = values[:, axis] * brightness / u.arcmin
-    return {name: columns[name] for name in sorted(columns, reverse=True)}
+    return {
+        f"{name}_{axis}{suffix}": array[:, k] * unit
+        for k, axis in enumerate(("ra", "dec"))
+        for suffix, array in (("", values), ("_error", errors))
+    }
 
 
 def _count_pairs(match: Match, n: int) -> np.ndarray:
@@ -318,18 +109,357 @@ def _count_pairs(match: Match, n: int) -> np.ndarray:
     return count
 
 
-def _closure(match: Match) -> dict[str, float]:
+def names_of_pairs(match: Match, exposures: Exposures) -> list[tuple[str, str]]:
+    """Name both ends of all pairs.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+    exposures : sequence of Exposure
+        Its exposures.
+
+    Returns
+    -------
+    list of tuple of (str, str)
+        Exposures of each pair inside a stack, then stacks of each pair between them.
+    """
+    names = [exposure.name for exposure in exposures]
+    labels = [*(stack.label for stack in match.stacks), "reference image"]
+    return [
+        (of[pair.measurement.first], of[pair.measurement.second])
+        for of, pairs in ((names, match.exposure_pairs), (labels, match.stack_pairs))
+        for pair in pairs
+    ]
+
+
+def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str | None) -> QTable:
+    """Tabulate all pairs that were compared.
+
+    Parameters
+    ----------
+    exposures, match, grid, unit
+        See `levels_table`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row for each pair. Names are those of exposures (stage ``in-stack``) or of stacks (stage
+        ``between stacks``). The numbers are common cells, offset, its error and the part of that by
+        noise, and the residual after the solution. Shift of the first relative to the second,
+        and slopes of the differences, both along the axes of the grid, have errors by noise.
+    """
+    names = np.array(names_of_pairs(match, exposures), dtype=str).reshape(-1, 2)
+    pairs = [*match.exposure_pairs, *match.stack_pairs]
+    is_inside = np.arange(len(pairs)) < len(match.exposure_pairs)
+    brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
+    columns = {
+        "first": names[:, 0],
+        "second": names[:, 1],
+        "stage": np.where(is_inside, "in-stack", "between stacks"),
+        "n_cells": np.array([pair.measurement.quality.n_cells for pair in pairs], dtype=int),
+    }
+    scales = [brightness] * 4 + [1] + [cell] * 4 + [brightness / cell.to(u.arcmin)] * 4
+    numbers = np.array([_numbers_of(pair) for pair in pairs]).reshape(-1, len(NUMBERS))
+    for name, values, scale in zip(NUMBERS, numbers.T, scales, strict=True):
+        columns[name] = values * scale
+    columns["used"] = np.array([pair.used for pair in pairs], dtype=bool)
+    return _table(columns, match)
+
+
+def _numbers_of(pair: PairResult) -> list[float]:
+    """List the numbers of a pair in the order of their columns, lengths in cells."""
+    measurement, unknown = pair.measurement, np.full(2, np.nan)
+    shift = measurement.shift
+    shifts = np.stack([shift.value, shift.errors] if shift else [unknown, unknown], axis=1)
+    errors = np.sqrt(np.diag(measurement.covariance)[1:3])
+    return [
+        measurement.offset,
+        pair.error,
+        measurement.variance**0.5,
+        pair.residual,
+        pair.robust_weight,
+        *shifts.ravel(),
+        *np.stack([measurement.estimate[1:3], errors], axis=1).ravel(),
+    ]
+
+
+def details_of_levels(match: Match) -> list[dict[str, Any]]:
+    """Describe each level by more than its value, as it is written into the models.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+
+    Returns
+    -------
+    list of dict
+        Group (label of its stack), component, ``level_error`` in MJy/sr and remark of each
+        exposure; see `levels_table`.
+    """
+    groups = {k: stack.label for stack in match.stacks for k in stack.members}
+    own = zip(
+        match.levels.components.tolist(),
+        match.levels.errors.tolist(),
+        match.levels.reasons,
+        strict=True,
+    )
+    return [
+        {
+            "group": groups.get(k, ""),
+            "component": component,
+            "level_error": error,
+            "remark": reason or match.remarks.get(k, ""),
+        }
+        for k, (component, error, reason) in enumerate(own)
+    ]
+
+
+def sky_gradients(match: Match, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Express gradients of backgrounds on the sky.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+    grid : Grid
+        Its grid.
+
+    Returns
+    -------
+    gradients, errors : ndarray, shape (n, 2)
+        Gradient of each exposure towards east and north, and its error, MJy/sr per arcmin.
+    """
+    to_sky = 60.0 * np.linalg.inv(grid.sky_axes)
+    backgrounds = match.backgrounds
+    return backgrounds.gradients @ to_sky, np.sqrt(backgrounds.gradient_errors**2 @ to_sky**2)
+
+
+def _table(columns: dict[str, Any], match: Match) -> QTable:
+    """Make a table that is printed with six digits; the file has all."""
     chi2, dof = match.levels.closure
-    return {"chi2": chi2, "dof": dof}
+    table = QTable(columns, meta={"chi2": chi2, "dof": dof})
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".6g"
+    return table
 
 
 def _unit(name: str | None) -> u.UnitBase:
-    return u.Unit(name) if name else u.dimensionless_unscaled
+    """Make the unit of the data; one that astropy does not know, such as counts/s, by its name."""
+    unit = u.Unit(name or "", parse_strict="silent")
+    return u.def_unit(name) if isinstance(unit, u.UnrecognizedUnit) else unit
 
 
-def _texts(values: Iterable[str]) -> np.ndarray:
-    return np.array(list(values), dtype=str)
+def values_of(column: Any) -> np.ndarray:
+    """Convert a column, or a cell, to numbers without unit.
+
+    Parameters
+    ----------
+    column : column, `~astropy.units.Quantity` or number
+        The column or cell.
+
+    Returns
+    -------
+    ndarray
+        The numbers; NaN where there is none.
+    """
+    column = _filled(column)
+    return np.asarray(getattr(column, "value", column), dtype=float)
 
 
-def _numbers(values: Iterable[float]) -> np.ndarray:
-    return np.array(list(values), dtype=float)
+def _filled(column: Any) -> Any:
+    """Put NaN where a column of a table has no value."""
+    return column.filled(np.nan) if hasattr(column, "filled") else column
+
+
+# --- Tables of earlier runs --------------------------------------------------
+
+
+def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
+    """Read the levels of exposures from the table of an earlier run.
+
+    Parameters
+    ----------
+    path : Path
+        File of a `levels_table`.
+    exposures : sequence of Exposure
+        The exposures.
+    stem : callable
+        Reduces a file name to the part that is compared (without extension and without the suffix
+        of a pipeline product).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Level of each exposure, in the unit of the exposures; NaN for one that the table does not
+        list, or lists without a level.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such table, has another unit, lists a file name twice that is wanted, or has no
+        level of any exposure.
+    """
+    levels = _select_levels(_read_table(path, exposures[0].unit), path, exposures, stem)
+    if not np.isfinite(levels).any():
+        raise ValueError(
+            f"{path}: has no level of any exposure of the input; give the table of an earlier run "
+            "with some of these exposures."
+        )
+    return levels
+
+
+def _select_levels(
+    rows: Sequence[tuple[str, float]],
+    path: Path,
+    exposures: Exposures,
+    stem: Stem,
+) -> np.ndarray:
+    """Select the level of each exposure, NaN for none."""
+    wanted, listed = [stem(e.filename) for e in exposures], [stem(name) for name, _ in rows]
+    times = Counter(listed)
+    for name in wanted:
+        if times[name] > 1:
+            raise ValueError(f"{name}: listed more than once in {path}; keep one line.")
+    level_of = dict(zip(listed, (level for _, level in rows), strict=True))
+    return np.array([level_of.get(name, np.nan) for name in wanted])
+
+
+def _read_table(path: Path, unit: str | None) -> list[tuple[str, float]]:
+    remedy = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)."
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such table of levels; {remedy}")
+    try:
+        table = QTable.read(path, format="ascii.ecsv")
+    except Exception as error:  # whatever a broken table leads to
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"{path}: cannot be read as a table ({type(error).__name__}: {reason}); {remedy}"
+        ) from None
+    missing = [name for name in ("filename", "level") if name not in table.colnames]
+    if missing:
+        raise ValueError(f"{path}: no column {' and '.join(missing)}; {remedy}")
+    try:
+        levels = u.Quantity(_filled(table["level"]), dtype=float).to_value(_unit(unit))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{path}: its levels are no numbers in the unit of the exposures, {unit} (the unit "
+            f"there is {table['level'].unit}); give the table of a run on such exposures."
+        ) from None
+    return list(zip(map(str, table["filename"]), levels.tolist(), strict=True))
+
+
+# --- Skylists ----------------------------------------------------------------
+
+
+def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
+    """Read the level of each exposure from a list.
+
+    Parameters
+    ----------
+    path : Path
+        Text file with two columns separated by white space: file name (any suffix, any directory)
+        and level in the units of the data. Empty lines and lines that start with ``#`` are ignored.
+    exposures, stem
+        See `read_levels`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Level of each exposure.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no text, or a line does not hold a name and a finite number. If an exposure has no
+        entry or several, or an entry has no exposure.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path}: no such skylist; give the path of a two-column text file."
+        )
+    rows = list(_read_lines(path))
+    levels = _select_levels(rows, path, exposures, stem)
+    wanted = {stem(exposure.filename) for exposure in exposures}
+    for name, _ in rows:
+        if stem(name) not in wanted:
+            raise ValueError(
+                f"{name}: listed in the skylist but not among the input exposures; remove the line."
+            )
+    for exposure, level in zip(exposures, levels, strict=True):
+        if np.isnan(level):
+            raise ValueError(
+                f"{exposure.filename}: no entry in the skylist; add a line with its level."
+            )
+    return levels
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, float]]:
+    """Yield file names without directory, and levels."""
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: not a text file ({error}); give the path of a two-column text file."
+        ) from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            name, level = Path(words[0]).name, float(words[1])
+            if len(words) != 2 or not name or not np.isfinite(level):
+                raise ValueError
+        except (IndexError, ValueError):
+            raise ValueError(
+                f"{path}, line {number}: expected a file name and a level, not {line.strip()!r}."
+            ) from None
+        yield name, level
+
+
+def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: Stem) -> str:
+    """Write levels as a list that both this and the stock step read.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    match : Match
+        Their match.
+    levels : ndarray, shape (n,)
+        Their levels, to all digits; NaN for none.
+    stem : callable
+        See `read_levels`.
+
+    Returns
+    -------
+    str
+        The text of the list. The stock step needs a number for each exposure: one without a level
+        has zero, with which nothing is subtracted, and a comment before it.
+
+    Raises
+    ------
+    ValueError
+        If planes are subtracted too, or names are equal, or contain comments or columns.
+    """
+    if any(match.backgrounds.planes):
+        raise ValueError("levels alone are not enough beside planes (background='constant').")
+    times = Counter(stem(exposure.filename) for exposure in exposures)
+    lines = ["# Sky level of each exposure, in the units of its data; for skymethod='user'"]
+    own = zip(exposures, levels.tolist(), match.levels.reasons, strict=True)
+    for name, level, reason in ((exposure.filename, *rest) for exposure, *rest in own):
+        if times[stem(name)] > 1:
+            raise ValueError(f"{name}: several exposures have this name.")
+        if len(name.split()) != 1 or "#" in name or len(name) > LONGEST_NAME:
+            raise ValueError(f"{name}: no line of a skylist can hold this name.")
+        if np.isfinite(level):
+            lines.append(f"{name} {level!r}")
+        else:
+            lines += [f"# No level: {reason or 'none measured'}", f"{name} 0.0"]
+    return "\n".join(lines) + "\n"

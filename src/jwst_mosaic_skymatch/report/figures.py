@@ -1,5 +1,6 @@
 """Figures of a result, on Axes of matplotlib and, for the sky, of astropy."""
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ from astropy.wcs import WCS
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
+from jwst_mosaic_skymatch.exposures.areas import tangent_plane
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.result import MatchResult
@@ -27,6 +29,8 @@ VISIT_MARKS = "osD^vP"
 NO_DATA = "#cbd5e1"
 # Without the ends of the map, which are invisible on white or on black.
 RESIDUAL_COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)))
+# Smallest divisor and range of colours.
+TINY = 1e-30
 # Residual, in sigma, at the end of the colours.
 LARGEST_SIGMA = 5.0
 # Points along the axis from one name to the next: names rotated by 40 degrees are 15 points wide.
@@ -59,14 +63,7 @@ def draw(result: MatchResult, name: str, ax: Axes | None = None, **options: Any)
         ax = pyplot.figure(layout="constrained").add_subplot()
     if name in ("sky", "mosaic"):
         ax = _sky_axes(ax, result)
-    functions: dict[str, Any] = {
-        "levels": _draw_levels,
-        "sky": _draw_sky,
-        "mosaic": _draw_mosaic,
-        "image": _draw_image,
-        "histogram": _draw_histogram,
-    }
-    functions[name](ax, result, **options)
+    FUNCTIONS[name](ax, result, **options)
     return ax
 
 
@@ -86,27 +83,21 @@ def _sky_axes(ax: Any, result: MatchResult) -> Any:
 
 
 def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.cdelt = -1 / 3600, 1 / 3600
-    wcs.wcs.crval = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
-    return wcs
+    first = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
+    return tangent_plane(first[0], first[1], 1 / 3600)
 
 
 def _draw_levels(ax: Axes, result: MatchResult) -> None:
     """Draw levels with bars for their errors."""
     table = result.levels
-    levels = values_of(table["level"])
+    levels, errors = values_of(table["level"]), np.nan_to_num(values_of(table["level_error"]))
     visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
     place = np.argsort(np.lexsort((np.asarray(table["filename"]), visits)))
     names, counts = np.unique(visits, return_counts=True)
-    numbers = np.searchsorted(names, visits)
-    colours = np.take(VISIT_COLOURS, numbers, mode="wrap")
-    error = np.nan_to_num(values_of(table["level_error"]))
-    ax.vlines(place, levels - error, levels + error, colours, linewidth=1.5)
-    for number in range(len(names)):
-        own, mark = numbers == number, VISIT_MARKS[number % len(VISIT_MARKS)]
-        ax.plot(place[own], levels[own], mark, markersize=4, color=colours[own][0])
+    styles = zip(cycle(VISIT_MARKS), cycle(VISIT_COLOURS), strict=False)
+    for name, (mark, colour) in zip(names, styles, strict=False):
+        own = visits == name
+        ax.errorbar(place[own], levels[own], errors[own], fmt=mark, color=colour, markersize=4)
     _name_visits(ax, names, counts)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
@@ -149,66 +140,49 @@ def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
 
 def _draw_sky(ax: Any, result: MatchResult) -> None:
     """Draw footprints coloured by level, pairs by residual."""
-    corners = {
-        row: np.transpose(ax.wcs.world_to_pixel_values(*np.transpose(sky)))
-        for row, sky in enumerate(result.footprints)
-        if len(sky)
-    }
-    if not corners:
+    known = [row for row, sky in enumerate(result.footprints) if len(sky)]
+    if not known:
         ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
         return
-    centers = {row: own.mean(axis=0) for row, own in corners.items()}
-    levels = _draw_footprints(ax, result, corners)
-    residuals = _draw_pairs(ax, result, centers)
+    corners = [np.stack(ax.wcs.world_to_pixel_values(*result.footprints[k].T), 1) for k in known]
+    levels, bar = values_of(result.levels["level"])[known], f"level, {result.unit}"
+    drawn = PolyCollection(corners, array=levels, cmap="cividis", edgecolors="face", alpha=0.4)
+    _add_bar(ax, ax.add_collection(drawn), bar, location="top")
+    for polygon in (corners[k] for k in np.flatnonzero(np.isnan(levels))):
+        ax.add_patch(Polygon(polygon, facecolor="none", edgecolor=ORANGE, hatch="////"))
+    if len(result.pairs):
+        _draw_pairs(ax, result, dict(zip(known, np.mean(corners, axis=1), strict=True)))
     ax.set_aspect("equal")
     ax.autoscale_view()
-    _add_bar(ax, levels, f"level, {result.unit}", location="top")
-    if len(result.pairs):
-        _add_bar(ax, residuals, "residual of pairs, sigma", extend="max")
 
 
-def _draw_footprints(
-    ax: Any, result: MatchResult, corners: dict[int, np.ndarray]
-) -> ScalarMappable:
-    """Draw footprints, hatched without a level."""
-    levels = values_of(result.levels["level"])
-    known = levels[np.isfinite(levels)]
-    limits = (known.min(), known.max()) if known.size else (0.0, 1.0)
-    colours = ScalarMappable(Normalize(*limits), "cividis")
-    for row, polygon in corners.items():
-        if np.isfinite(levels[row]):
-            colour = colours.to_rgba(levels[row])
-            ax.add_patch(Polygon(polygon, facecolor=(*colour[:3], 0.25), edgecolor=colour))
-        else:
-            ax.add_patch(Polygon(polygon, facecolor="none", edgecolor=ORANGE, hatch="////"))
-    return colours
-
-
-def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) -> ScalarMappable:
+def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) -> None:
     """Draw a line for each pair, the worst on top; dashed if the solution excludes the pair."""
-    colours = ScalarMappable(Normalize(0.0, LARGEST_SIGMA), RESIDUAL_COLOURS)
     places: dict[str, list[np.ndarray]] = {}
     for row, center in centers.items():
         for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
             places.setdefault(name, []).append(center)
-    pairs = result.pairs
-    errors = np.maximum(values_of(pairs["offset_error"]), 1e-30)
-    sigmas = np.abs(values_of(pairs["residual"])) / errors
+    pairs = result.pairs[result.pairs_by_residual[::-1]]
     names = [(str(pair["first"]), str(pair["second"])) for pair in pairs]
-    rows = [row for row in result.pairs_by_residual[::-1] if places.keys() >= set(names[row])]
-    lines = [[np.mean(places[name], axis=0) for name in names[row]] for row in rows]
-    used = np.asarray(pairs["used"], dtype=bool)[rows]
-    widths = np.where(np.asarray(pairs["stage"])[rows] == "in-stack", 0.8, 1.8)
-    shades = [colours.to_rgba(sigmas[row]) if pairs["used"][row] else ORANGE for row in rows]
-    styles = np.where(used, "-", "--").tolist()
-    ax.add_collection(LineCollection(lines, linewidths=widths, colors=shades, linestyles=styles))
-    return colours
+    drawn = [row for row, ends in enumerate(names) if places.keys() >= set(ends)]
+    pairs = pairs[drawn]
+    lines = LineCollection(
+        [[np.mean(places[name], axis=0) for name in names[row]] for row in drawn],
+        array=np.abs(
+            values_of(pairs["residual"]) / np.maximum(values_of(pairs["offset_error"]), TINY)
+        ),
+        norm=Normalize(0.0, LARGEST_SIGMA),
+        cmap=RESIDUAL_COLOURS,
+        linewidths=np.where(pairs["stage"] == "in-stack", 0.8, 1.8),
+        linestyles=np.where(pairs["used"], "-", "--").tolist(),
+    )
+    _add_bar(ax, ax.add_collection(lines), "residual of pairs, sigma", extend="max")
 
 
 def _draw_image(ax: Axes, result: MatchResult, picture: DifferencePicture, residual: float) -> None:
     """Draw the differences of a pair after subtraction of its levels, along the grid."""
     image = picture.image + residual
-    largest = max(float(np.nanpercentile(np.abs(image), 99.0)), 1e-30)
+    largest = max(float(np.nanpercentile(np.abs(image), 99.0)), TINY)
     ny, nx = np.array(image.shape) * picture.block
     extent = picture.x0, picture.x0 + nx, picture.y0, picture.y0 + ny
     options: Any = {"cmap": "RdBu_r", "interpolation": "none", "vmin": -largest, "vmax": largest}
@@ -236,3 +210,12 @@ def _add_bar(ax: Axes, colours: ScalarMappable, label: str, **options: Any) -> N
     place: Any = {"location": "bottom", "fraction": 0.05, "pad": 0.03, "aspect": 35}
     bar = ax.figure.colorbar(colours, ax=ax, ticks=MaxNLocator(4), **(place | options))
     bar.set_label(label.rstrip(", "))
+
+
+FUNCTIONS: dict[str, Any] = {
+    "levels": _draw_levels,
+    "sky": _draw_sky,
+    "mosaic": _draw_mosaic,
+    "image": _draw_image,
+    "histogram": _draw_histogram,
+}

@@ -127,7 +127,7 @@ def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) ->
 
 
 def _block_indices(start: float, n: int, step: float, size: int) -> np.ndarray:
-    """Find the blocks that hold the centres of n intervals; outside of the array its edge."""
+    """Index the blocks that hold the centres of n intervals; outside of the array its edge."""
     return (start + (np.arange(n) + 0.5) * step).astype(int).clip(0, size - 1)
 
 
@@ -138,13 +138,23 @@ def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
         picture = pair.measurement.quality.picture
         if picture is None:
             continue
-        side = -(-picture.block // canvas.block)  # pictures are coarser than the canvas or finer
-        residual = np.kron(picture.image + np.float32(pair.residual), np.ones((side, side)))
-        (ny, nx), step = residual.shape, picture.block / side / canvas.block
-        y0, x0 = picture.y0 / canvas.block - canvas.y0, picture.x0 / canvas.block - canvas.x0
-        rows = _block_indices(y0, ny, step, canvas.shape[0])
-        columns = _block_indices(x0, nx, step, canvas.shape[1])
-        np.add.at(number, (rows[:, None], columns), np.isfinite(residual))
-        np.add.at(squares, (rows[:, None], columns), np.nan_to_num(residual) ** 2)
+        (ny, nx), step = picture.image.shape, canvas.block / picture.block
+        rows, inside_y = _sample(canvas.y0, canvas.shape[0], step, picture.y0 / picture.block, ny)
+        columns, inside_x = _sample(
+            canvas.x0, canvas.shape[1], step, picture.x0 / picture.block, nx
+        )
+        residual = picture.image[np.ix_(rows, columns)] + pair.residual
+        inside = np.ix_(inside_y, inside_x)
+        number[inside] += np.isfinite(residual)
+        squares[inside] += np.nan_to_num(residual) ** 2
     with np.errstate(invalid="ignore"):
         return np.sqrt(squares / number).astype(np.float32)
+
+
+def _sample(
+    first: int, n: int, step: float, start: float, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Index the pixels of a picture that hold centres of blocks, and these blocks."""
+    pixels = np.floor((first + np.arange(n) + 0.5) * step - start).astype(int)
+    inside = np.flatnonzero((pixels >= 0) & (pixels < size))
+    return pixels[inside], inside

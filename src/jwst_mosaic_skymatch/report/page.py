@@ -24,6 +24,7 @@ PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residu
 MOST_PAIRS = 2000
 # Width and height, inches; small, so that text is legible in a figure as wide as a phone.
 SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
+PAIR_FIGURES = ("image", "histogram")
 # Dots per inch: two to a pixel of a phone; sizes of text are in points.
 RESOLUTION = 150
 STYLE = {"font.size": 9.0, "axes.labelsize": "small", "hatch.linewidth": 0.6}
@@ -76,19 +77,16 @@ def _draw(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
     return b64encode(file.getvalue()).decode()
 
 
-def _draw_pairs(result: MatchResult) -> list[dict[str, Any]]:
+def _draw_pairs(result: MatchResult) -> list[dict[str, str]]:
     """Draw the worst and the median of the pairs that have pictures."""
     names = [(str(pair["first"]), str(pair["second"])) for pair in result.pairs]
-    rows = [row for row in result.pairs_by_residual if names[row] in result.pictures]
-    chosen = {rows[len(rows) // 2]: "median", rows[0]: "worst"} if rows else {}
-    sections: list[dict[str, Any]] = []
-    for row, kind in reversed(chosen.items()):
-        plot, (first, second) = partial(result.plot_pair, *names[row]), names[row]
-        section = {what: _draw(partial(plot, what=what), SMALL) for what in ("image", "histogram")}
-        section["title"] = f"The {kind} pair: {first} minus {second}"
-        pair = result.pairs[row]
-        fitted = {name: f"{pair[name]:.4g}".replace(" / ", "/") for name in pair.colnames[3:-1]}
-        sections.append(section | {"fitted": fitted})
+    drawn = [names[row] for row in result.pairs_by_residual if names[row] in result.pictures]
+    sections = []
+    for kind, ends in {"worst": drawn[:1], "median": drawn[1:][len(drawn) // 2 - 1 :][:1]}.items():
+        for first, second in ends:
+            plot = partial(result.plot_pair, first, second)
+            section = {what: _draw(partial(plot, what=what), SMALL) for what in PAIR_FIGURES}
+            sections.append(section | {"title": f"The {kind} pair: {first} minus {second}"})
     return sections
 
 

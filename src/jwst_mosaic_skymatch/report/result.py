@@ -1,23 +1,90 @@
 """The result of a run: tables, verdict, and figures for a notebook."""
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from importlib.metadata import version
+from itertools import groupby
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable
+from astropy.table import QTable, Table
 
+from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.exposures.metadata import Exposures
+from jwst_mosaic_skymatch.exposures.models import read_footprint
+from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.products.findings import Finding
-from jwst_mosaic_skymatch.products.tables import values_of
-from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.verdict import Closure, Verdict, group_table, judge
+from jwst_mosaic_skymatch.products import files
+from jwst_mosaic_skymatch.products.messages import Finding, count
+from jwst_mosaic_skymatch.products.record import levels_before
+from jwst_mosaic_skymatch.products.tables import (
+    levels_table,
+    names_of_pairs,
+    pairs_table,
+    values_of,
+)
+from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
+from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["MatchResult", "Provenance"]
+__all__ = [
+    "Closure",
+    "MatchResult",
+    "Provenance",
+    "Verdict",
+    "make_result",
+    "save_result",
+]
 
+log = logging.getLogger("stpipe.pixel_skymatch")
+
+# Libraries that results depend on.
+LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
+# Findings that a verdict names, and groups in the log: with heads and verdict 40 lines.
+MOST_NAMED, MOST_GROUPS = 8, 35
 # Lines of the table of groups in a notebook.
 MOST_LINES = 43
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Agreement of offsets with differences of levels.
+
+    Attributes
+    ----------
+    chi2, dof : float
+        Chi2 of all pairs, and its degrees of freedom.
+    """
+
+    chi2: float
+    dof: float
+
+    def __str__(self) -> str:
+        return f"chi2 {self.chi2:.4g} for {self.dof:.4g} degrees of freedom"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run worked; its text is one sentence.
+
+    Attributes
+    ----------
+    headline : str
+        Numbers of exposures, components and ties; closure, and the worst seam before and after.
+    remarks : tuple of str
+        Each problem with its remedy.
+    seams : tuple of (str, str)
+        Size of the worst seam, and the pair that has it, before and after; empty without pairs.
+    """
+
+    headline: str
+    remarks: tuple[str, ...]
+    seams: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.headline}{'; look at: ' * bool(self.remarks)}{'; '.join(self.remarks)}."
 
 
 @dataclass(frozen=True)
@@ -40,6 +107,40 @@ class Provenance:
     parameters: Mapping[str, str] = field(default_factory=dict)
     grid: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_run(
+        cls,
+        parameters: Mapping[str, Any],
+        grid: Grid | None,
+        seconds: Mapping[str, float],
+    ) -> "Provenance":
+        """Describe the origin of a result that is made now.
+
+        Parameters
+        ----------
+        parameters, seconds : mapping
+            Values of all parameters of the step, and time of each stage, by name.
+        grid : Grid or None
+            The shared grid, if there was one.
+
+        Returns
+        -------
+        Provenance
+            Date, versions, parameters, grid, and time.
+        """
+        cells = {}
+        if grid is not None:
+            cells["cells"] = " x ".join(map(str, grid.shape[::-1]))
+            cells["side of a cell"] = f"{grid.cell_scale:.4f} arcsec"
+        return cls(
+            date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+            versions={"jwst-mosaic-skymatch": __version__, **{n: version(n) for n in LIBRARIES}},
+            # Hooks are classes and callables.
+            parameters={n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
+            grid=cells,
+            seconds=dict(seconds),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +190,27 @@ class MatchResult:
     @property
     def verdict(self) -> Verdict:
         """Whether the run worked, and problems with their remedies, in one sentence."""
-        return judge(self)
+        n, n_matched = len(self.levels), int(np.sum(self.levels["status"] == "COMPLETE"))
+        named = [finding for finding in self.findings if finding.brief]
+        used = self.pairs[np.asarray(self.pairs["used"], dtype=bool)]
+        if "match" not in self.method:
+            text = (
+                f"Not matched (skymethod={self.method}): {n_matched} of {n} exposures have a level"
+            )
+            return Verdict(text, _remarks_of(named))
+        word = "Matched in part" if n_matched else "Not matched"
+        if n_matched == n:
+            word = "Matched, with doubts" if named else "Matched"
+        n_components = int(np.max(self.levels["component"], initial=-1)) + 1
+        text = (
+            f"{word}: {n_matched} of {n} exposures in {count(n_components, 'component')}, "
+            f"{count(self.n_ties, 'tie')}; closure {self.closure}"
+        )
+        if not len(used):
+            return Verdict(text, _remarks_of(named))
+        before, after = (_worst_seam(used, name, self.unit) for name in ("offset", "residual"))
+        text += f"; worst seam {before[0]} before, {after[0]} after"
+        return Verdict(text, _remarks_of(named), (before, after))
 
     @property
     def unit(self) -> str:
@@ -102,8 +223,57 @@ class MatchResult:
         residual = np.abs(values_of(self.pairs["residual"]))
         return np.lexsort((-residual, np.asarray(self.pairs["used"], dtype=bool))).tolist()
 
+    @property
+    def groups(self) -> Table:
+        """Groups (or visits) of the exposures.
+
+        Columns are the name, the number of exposures, mean level and median error, status as in the
+        headers, and remarks. Levels are in the unit of the data; NaN where there is none.
+        """
+        levels = self.levels
+        keys = zip(levels["group"], levels["visit_id"], levels["filename"], strict=True)
+        groups = np.array(
+            [group or (visit and f"jw{visit}") or name for group, visit, name in keys]
+        )
+        rows = []
+        for group in dict.fromkeys(groups.tolist()):
+            own = levels[groups == group]
+            values = values_of(own["level"])
+            known = np.isfinite(values)
+            level, error = np.nan, np.nan
+            if known.any():
+                level, error = values[known].mean(), np.median(values_of(own["level_error"])[known])
+            status = "SKIPPED" if not known.any() else f"{known.sum()} of {len(own)}"
+            names = {group, *own["filename"]}
+            remarks = [f.kind for f in self.findings if names.intersection(f.exposures)]
+            remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *own["remark"]])))
+            status = "COMPLETE" if known.all() else status
+            rows.append((group, len(own), level, error, status, remark))
+        table = Table(rows=rows, names=("group", "n", "level", "error", "status", "remark"))
+        table["level"].format, table["error"].format = ".5g", ".2g"
+        return table
+
+    def summary(self) -> list[str]:
+        """Print a short table of groups, and the verdict below it.
+
+        Returns
+        -------
+        list of str
+            At most 40 lines for any number of exposures. Groups that have a remark or lack levels
+            take precedence.
+        """
+        table = self.groups
+        is_good = (table["remark"] == "") & (table["status"] == "COMPLETE")
+        printed = table[np.sort(np.argsort(is_good, kind="stable")[:MOST_GROUPS])]
+        printed["group"].format = printed["remark"].format = "{:.40}"  # characters at most
+        lines = [f"Levels by group{f', {self.unit}' if self.unit else ''}:"]
+        lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", "<", "<"])
+        if len(printed) < len(table):
+            lines.append(f"... and {len(table) - len(printed)} more groups without remarks")
+        return [*(line.rstrip() for line in lines), str(self.verdict)]
+
     def plot_levels(self, ax: Any = None) -> Any:
-        """Draw levels with their errors, total and by noise, visit by visit.
+        """Draw levels with their errors, visit by visit.
 
         Parameters
         ----------
@@ -118,7 +288,7 @@ class MatchResult:
         return _draw(self, "levels", ax)
 
     def plot_pairs(self, ax: Any = None) -> Any:
-        """Draw the sky: footprints by level, pairs by residual in sigma, and shifts.
+        """Draw the sky: footprints by level, and pairs by residual in sigma.
 
         Parameters
         ----------
@@ -185,7 +355,7 @@ class MatchResult:
         if what not in ("image", "histogram"):
             raise ValueError(f"what={what!r}: is not 'image' or 'histogram'.")
         names = (self.levels["filename"][end] if isinstance(end, int) else end for end in (i, j))
-        row = self._find_pair(*map(str, names))
+        row = self._row_of_pair(*map(str, names))
         ends = str(self.pairs["first"][row]), str(self.pairs["second"][row])
         if ends not in self.pictures:
             remedy = "run with save_diagnostics=True."
@@ -193,8 +363,8 @@ class MatchResult:
         residual = float(values_of(self.pairs["residual"][row]))
         return _draw(self, what, ax, picture=self.pictures[ends], residual=residual)
 
-    def _find_pair(self, *names: str) -> int:
-        """Find the row of two exposures or, if these were not compared, of their stacks."""
+    def _row_of_pair(self, *names: str) -> int:
+        """Return the row of two exposures or, if these were not compared, of their stacks."""
         groups = dict(zip(self.levels["filename"], self.levels["group"], strict=True))
         pairs = [{str(p["first"]), str(p["second"])} for p in self.pairs["first", "second"]]
         for ends in (set(names), {str(groups.get(name, name)) for name in names}):
@@ -207,10 +377,28 @@ class MatchResult:
 
     def _repr_html_(self) -> str:
         """Represent the result in a notebook by verdict and groups."""
-        groups = group_table(self.levels, self.findings)
-        lines = groups.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
+        lines = self.groups.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
         head = f"<strong>{escape(self.product)}</strong>: {escape(str(self.verdict))}"
         return f"<p>{head}</p>{''.join(lines)}"
+
+
+def _worst_seam(used: QTable, column: str, unit: str) -> tuple[str, str]:
+    steps, noise = np.abs(values_of(used[column])), values_of(used["offset_error_noise"])
+    k = int(np.argmax(steps))
+    sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf if steps[k] else 0.0
+    digits = f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
+    size = f"{steps[k]:.3g} {unit}".strip()
+    return f"{size} ({digits} sigma)", f"{used['first'][k]} and {used['second'][k]}"
+
+
+def _remarks_of(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """List findings in brief; a remedy that several in a row have in common stands once."""
+    remarks: list[str] = []
+    for remedy, alike in groupby(findings[:MOST_NAMED], key=lambda finding: finding.remedy):
+        remarks += [finding.brief for finding in alike]
+        remarks[-1] += f" ({remedy})" if remedy else ""
+    n_more = len(findings) - MOST_NAMED
+    return (*remarks, f"and {n_more} more") if n_more > 0 else tuple(remarks)
 
 
 def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
@@ -221,3 +409,80 @@ def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
         remedy = 'pip install "jwst-mosaic-skymatch[plots]"'
         raise ImportError(f"Figures need {error.name}: {remedy}", name=error.name) from error
     return figures.draw(result, name, ax, **options)
+
+
+def make_result(
+    product: str,
+    exposures: Exposures,
+    match: Match,
+    grid: Grid | None,
+    levels: np.ndarray,
+    parameters: Mapping[str, Any],
+    findings: tuple[Finding, ...],
+    seconds: Mapping[str, float],
+) -> MatchResult:
+    """Make the result of a run while the means of its stacks are still in their files.
+
+    Parameters
+    ----------
+    product : str
+        Name of the mosaic.
+    exposures : sequence of Exposure
+        The exposures.
+    match : Match
+        Their match.
+    grid : Grid or None
+        Its grid; None for levels that do not come from a match.
+    levels : ndarray, shape (n,)
+        Level to subtract from each exposure, MJy/sr; NaN for none.
+    parameters, seconds : mapping
+        Values of all parameters of the step, and time of each stage, by name.
+    findings : tuple of Finding
+        Warnings.
+
+    Returns
+    -------
+    MatchResult
+        The result.
+    """
+    unit, is_drawn = exposures[0].unit, parameters["save_diagnostics"]
+    totals = levels + levels_before(exposures, subtract=parameters["subtract"])
+    named = zip(
+        names_of_pairs(match, exposures), (*match.exposure_pairs, *match.stack_pairs), strict=True
+    )
+    pictures = ((names, pair.measurement.quality.picture) for names, pair in named)
+    corners = (read_footprint(exposure.s_region) for exposure in exposures)
+    return MatchResult(
+        product=product,
+        method=parameters["skymethod"],
+        levels=levels_table(exposures, match, totals, grid, unit),
+        pairs=pairs_table(exposures, match, grid, unit),
+        closure=Closure(*match.levels.closure),
+        findings=findings,
+        n_ties=match.backgrounds.n_ties,
+        footprints=tuple(np.zeros((0, 2)) if c is None else np.array(c) for c in corners),
+        mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
+        pictures={names: picture for names, picture in pictures if picture},
+        provenance=Provenance.of_run(parameters, grid, seconds),
+    )
+
+
+def save_result(result: MatchResult, output_path: files.OutputPath) -> None:
+    """Save tables and report; without matplotlib or Jinja2 the log names the missing one.
+
+    Parameters
+    ----------
+    result : MatchResult
+        The result.
+    output_path : callable
+        Makes the path of a file of its name, suffix and extension.
+    """
+    files.save_table(output_path(result.product, "skymatch_levels", "ecsv"), result.levels)
+    files.save_table(output_path(result.product, "skymatch_pairs", "ecsv"), result.pairs)
+    try:
+        from jwst_mosaic_skymatch.report.page import render_report
+    except ImportError as error:
+        remedy = 'pip install "jwst-mosaic-skymatch[plots]", and run the step again.'
+        log.info("No report is saved, as %s is missing. %s", error.name, remedy)
+        return
+    files.save_text(output_path(result.product, "skymatch_report", "html"), render_report(result))

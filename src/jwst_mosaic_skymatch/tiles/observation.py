@@ -8,9 +8,9 @@ from jwst_mosaic_skymatch.exposures.pixels import (
     ExcludedPixels,
     FilePixels,
     Pixels,
+    SkyStatistic,
     good_pixels,
 )
-from jwst_mosaic_skymatch.exposures.sky import SkyStatistic
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
