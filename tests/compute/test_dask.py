@@ -90,7 +90,7 @@ def test_dask_is_not_installed(monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://127.0.0.1:9"])
 def test_no_scheduler_is_one_clear_error(monkeypatch, address):
     monkeypatch.setattr("jwst_mosaic_skymatch.compute.dask.CONNECT_TIME", "1s")
-    message = f"={address}: no scheduler can be reached"
+    message = f"maximum_cores={address}: no scheduler can be reached"
     with pytest.raises(OSError, match=message), open_workers(dask_scheduler=address):
         pass
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from offsets.makers import make_frame, make_pair, make_tile, measure
+from scipy.optimize import brentq
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.regression import robust_regression
@@ -143,10 +144,19 @@ def test_asymmetry_is_the_change_of_the_offset_with_half_the_cutoff():
     values = rng.normal(0.0, noise, n) + rng.uniform(0.0, largest, n) * (rng.random(n) < share)
     values, flat = values.astype(np.float32), np.zeros(n, dtype=np.float32)
     fit = robust_regression(values, flat[None][:0], flat + np.float32(noise**2), flat)
-    # A constant density of hits has the bias density x cutoff^2 / 6, and a quarter with half of it.
-    bias = share / largest * (4.685 * noise) ** 2 / 6.0
-    assert fit.coefficients[0] == pytest.approx(bias, rel=0.3)
-    assert fit.asymmetry == pytest.approx(0.75 * bias, rel=0.3)
+
+    def location(cutoff):
+        def psi(centre):
+            u = (values - centre) / cutoff
+            return np.sum(u * np.maximum(1.0 - u**2, 0.0) ** 2)
+
+        return brentq(psi, -noise, noise)
+
+    cutoff = 4.685 * noise * fit.scale
+    full, half = location(cutoff), location(0.5 * cutoff)
+    assert full - half > 0.0005
+    assert fit.coefficients[0] == pytest.approx(full, rel=0.05)
+    assert fit.asymmetry == pytest.approx(full - half, rel=0.05)
 
 
 def test_faint_afterglow_of_some_blocks():
