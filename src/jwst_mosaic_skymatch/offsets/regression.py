@@ -11,6 +11,8 @@ __all__ = ["Regression", "robust_regression"]
 
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
+# Largest factor on a step of reweighted least squares.
+LONGEST = 2.0
 # Values from which scale and variance factor are measured: 1 % on the scale.
 N_SAMPLE = 10000
 # Least scale in units of the quoted errors: data without noise have none.
@@ -126,6 +128,8 @@ def _reweighted(values: np.ndarray, design: np.ndarray, scale: float) -> tuple[n
         normal = _products(design, weight)
         # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
         step = np.linalg.pinv(normal) @ (design @ (weight * residual))
+        # Longer by the ratio of the two normal matrices, as in Newton's method: half the steps.
+        step *= min(weight.sum() / max(psi_slope.sum(), 1e-9), LONGEST)
         coefficients = coefficients + step
         if step @ normal @ step <= (TOLERANCE * scale) ** 2:
             break
