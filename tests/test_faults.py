@@ -739,10 +739,11 @@ def go_to(directory):
     return lambda work: work.patch.chdir(directory)
 
 
-def not_writable(place):
+def not_writable(place, error, said):
+    """Stpipe makes the directory before the step begins."""
     return (
         lambda work: place.removeprefix("../in/"),
-        refused(OSError, "cannot write to this directory", "output_dir"),
+        refused(error, said),
         {"output_dir": place},
     )
 
@@ -757,9 +758,11 @@ SYSTEM = {
         refused(OSError, "pixel_skymatch_", "make room", "TMPDIR"),
     ),
     "few file handles": (few_handles, RIGHT, ON_DISK),
-    "output is a file": not_writable("../in/asn.json"),
-    "output below a file": not_writable("../in/asn.json/out"),
-    "output nowhere": not_writable("/proc/nowhere"),
+    "output is a file": not_writable("../in/asn.json", FileExistsError, "File exists"),
+    "output below a file": not_writable(
+        "../in/asn.json/out", NotADirectoryError, "Not a directory"
+    ),
+    "output nowhere": not_writable("/proc/nowhere", FileNotFoundError, "No such file"),
     "working directory not writable": (
         go_to("/proc"),
         refused(OSError, "/proc: cannot write to this directory", "run the step in another"),
