@@ -67,7 +67,7 @@ def test_patch_on_the_sky(mosaic_scene, models, centre, tmp_path, monkeypatch):
         assert rms([table["level_error"].value]) < 0.003
         pulls.append(table["pull"])
         # Levels are subtracted everywhere.
-        with borrowed(library, 3) as model:
+        with library, borrowed(library, 3) as model:
             level = np.float32(model.meta.background.level)
             np.testing.assert_allclose(model.data, disturbed[3].data - level, rtol=1e-5)
     assert 0.6 < rms(pulls) < 1.7
