@@ -50,16 +50,16 @@ def tiles_as_observed():
     return patch("jwst_mosaic_skymatch.stacking.make_tile", lambda tiled, settings: tiled)
 
 
-def match_tiles(tiles, labels, statistic):
+def match_tiles(tiles, labels, statistic, *, held=None, image=None, **options):
     """Match tiles of exposures without distortion as the step does."""
     corners, exposures = [], []
-    for tile in tiles:
+    for k, tile in enumerate(tiles):
         x_min, x_max, y_min, y_max = tile.bounds
         corners.append(np.array([(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)]))
         centre = np.array([x_min + x_max - 1, y_min + y_max - 1]) / 2
         frame = DetectorFrame(np.zeros(2), centre, np.eye(2), tile.shape)
-        exposures.append(TiledExposure(replace(tile, frames=(frame,)), np.nan, True))
-    settings = MatchSettings(TileSettings(), PairSettings(statistic))
+        exposures.append(TiledExposure(replace(tile, frames=(frame,)), float(k), True))
+    settings = MatchSettings(TileSettings(), PairSettings(statistic), **options)
     with TemporaryDirectory() as directory, tiles_as_observed():
         return match_exposures(
             Names(labels, labels, [str(k) for k in range(len(labels))]),
@@ -68,6 +68,8 @@ def match_tiles(tiles, labels, statistic):
             settings,
             Workers(),
             directory=directory,
+            held=held,
+            image=image,
         )
 
 

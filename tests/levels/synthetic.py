@@ -1,7 +1,7 @@
 """Made-up measurements of pairs of tiles with known levels and backgrounds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,6 +124,19 @@ def neighbours(sky: Sky) -> list[tuple[int, int]]:
     return [(i, j) for i, j in np.argwhere(distance < 2.0 * REACH).tolist() if i < j]
 
 
-def measure_all(sky: Sky, rng: np.random.Generator) -> list[PairMeasurement]:
-    """Measure all pairs of exposures that overlap."""
-    return [measure(sky, ((i,), (j,)), rng) for i, j in neighbours(sky)]
+def measure_all(
+    sky: Sky, rng: np.random.Generator, ends: Sequence[tuple[int, int]] | None = None
+) -> list[PairMeasurement]:
+    """Measure some pairs of exposures, by default all that overlap."""
+    ends = neighbours(sky) if ends is None else ends
+    return [measure(sky, ((i,), (j,)), rng) for i, j in ends]
+
+
+def change_offset(
+    pair: PairMeasurement, change: float = 0.0, variance: float | None = None
+) -> PairMeasurement:
+    """Add a value to the offset of a pair, and replace its variance."""
+    estimate, covariance = pair.estimate.copy(), pair.covariance.copy()
+    estimate[0] += change
+    covariance[0, 0] = covariance[0, 0] if variance is None else variance
+    return replace(pair, estimate=estimate, covariance=covariance)

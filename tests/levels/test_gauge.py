@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from jwst_mosaic_skymatch.levels.gauge import (
     apply_constants,
@@ -12,36 +13,31 @@ from jwst_mosaic_skymatch.levels.gauge import (
 # Two components, and an exposure without a level.
 LEVELS = np.array([-1.0, 1.0, np.nan, -2.0, 2.0, 0.0])
 COMPONENTS = np.array([0, 0, -1, 1, 1, 1])
-OTHERWISE = np.full(6, 9.0)
 
 
-def test_lowest_or_highest_level_is_zero():
-    levels = np.array([1.0, np.nan, 3.0])
-    np.testing.assert_array_equal(apply_gauge(levels, match_down=True), [0.0, np.nan, 2.0])
-    np.testing.assert_array_equal(apply_gauge(levels, match_down=False), [-2.0, np.nan, 0.0])
-    np.testing.assert_array_equal(levels, [1.0, np.nan, 3.0])
-
-
-def test_no_levels():
-    assert np.isnan(apply_gauge(np.full(2, np.nan), match_down=True)).all()
+@pytest.mark.parametrize(
+    ("match_down", "levels", "expected"),
+    [
+        (True, [1.0, np.nan, 3.0], [0.0, np.nan, 2.0]),
+        (False, [1.0, np.nan, 3.0], [-2.0, np.nan, 0.0]),
+        (True, [np.nan, np.nan], [np.nan, np.nan]),
+    ],
+)
+def test_lowest_or_highest_level_is_zero(match_down, levels, expected):
+    assert_array_equal(apply_gauge(np.array(levels), match_down=match_down), expected)
 
 
 def test_constants_of_components():
-    result = apply_constants(LEVELS, COMPONENTS, np.array([10.0, np.nan]), OTHERWISE)
+    otherwise = np.full(6, 9.0)
+    result = apply_constants(LEVELS, COMPONENTS, np.array([10.0, np.nan]), otherwise)
     assert result.tolist() == [9.0, 11.0, 9.0, 9.0, 9.0, 9.0]
-    none = apply_constants(LEVELS, np.full(6, -1), np.zeros(0), OTHERWISE)
-    assert none.tolist() == OTHERWISE.tolist()
+    none = apply_constants(LEVELS, np.full(6, -1), np.zeros(0), otherwise)
+    assert none.tolist() == otherwise.tolist()
 
 
 @pytest.mark.parametrize(
     ("positions", "constants"),
-    [
-        ((1,), [-1.0, np.nan]),
-        ((4, 5), [np.nan, -1.0]),
-        ((0, 2, 3), [1.0, 2.0]),
-        ((2,), [np.nan, np.nan]),
-    ],
+    [((1,), [-1, np.nan]), ((4, 5), [np.nan, -1]), ((0, 2, 3), [1, 2]), ((2,), [np.nan] * 2)],
 )
 def test_mean_of_exposures_is_zero(positions, constants):
-    result = constants_of_exposures(LEVELS, COMPONENTS, positions)
-    np.testing.assert_array_equal(result, constants)
+    assert_array_equal(constants_of_exposures(LEVELS, COMPONENTS, positions), constants)

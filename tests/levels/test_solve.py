@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from levels.synthetic import grid, measure_all, measurements_of, unknowns_of
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.levels import model
 from jwst_mosaic_skymatch.levels.equations import PEDESTAL, build_equations
@@ -20,7 +22,7 @@ VARIANCES = {"visit gradient": 1e-8, "gain": 1e-5, PEDESTAL: 0.5, MISFIT: 1e-6}
 @pytest.fixture
 def dense():
     """Equations, and the dense design matrix, values, R and Theta written down by hand."""
-    rng = np.random.default_rng(0)
+    rng = default_rng(0)
     sky = grid(3, rng)
     pairs = measure_all(sky, rng)
     families = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3])
@@ -76,12 +78,12 @@ def test_solution_and_covariance(dense):
     fit = solve(equations, VARIANCES, robust=False)
     solution, covariance, residuals, _ = joint(*by_hand)
     columns = columns_of(equations)
-    np.testing.assert_allclose(fit.unknowns[columns], solution, rtol=1e-6, atol=1e-10)
+    assert_allclose(fit.unknowns[columns], solution, rtol=1e-6, atol=1e-10)
     select = sparse_matrix((len(columns), len(fit.unknowns)), np.arange(len(columns)), columns)
-    np.testing.assert_allclose(fit.variances(select), np.diag(covariance), rtol=1e-6)
-    np.testing.assert_allclose(fit.sigmas**2, by_hand[2][::4], rtol=1e-6)
+    assert_allclose(fit.variances(select), np.diag(covariance), rtol=1e-6)
+    assert_allclose(fit.sigmas**2, by_hand[2][::4], rtol=1e-6)
     offsets = fit.residuals[equations.offset_rows] * fit.sigmas
-    np.testing.assert_allclose(offsets, residuals[::4], atol=1e-9)
+    assert_allclose(offsets, residuals[::4], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", list(VARIANCES))
@@ -110,7 +112,7 @@ def test_weights_and_cost_of_the_biweight(dense):
     assert fit.weights[equations.offset_rows[3]] < 1e-5
     others = np.delete(np.arange(equations.n_measured), equations.offset_rows[3])
     inside = np.clip(1.0 - (fit.residuals[others] / CUTOFF) ** 2, 0.0, 1.0)
-    np.testing.assert_allclose(fit.weights[others], inside**2, rtol=0.05, atol=0.02)
+    assert_allclose(fit.weights[others], inside**2, rtol=0.05, atol=0.02)
     # A rejected row costs a third of the squared cutoff, and no more.
     assert fit.deviance - clean.deviance < CUTOFF**2 / 3.0 + 10.0
 
@@ -121,7 +123,7 @@ def test_widening_adds_to_the_variance_of_offsets(dense):
     widening[2] = 1.0
     fit = solve(equations, {}, widening)
     assert fit.sigmas[2] == pytest.approx(1.0, rel=1e-3)
-    np.testing.assert_array_equal(np.delete(fit.sigmas, 2), np.delete(equations.sigmas, 2))
+    assert_array_equal(np.delete(fit.sigmas, 2), np.delete(equations.sigmas, 2))
 
 
 def test_variances_of_a_part_of_a_large_graph(monkeypatch):
@@ -133,7 +135,7 @@ def test_variances_of_a_part_of_a_large_graph(monkeypatch):
         return estimate_variances(equations, effects, **settings)
 
     monkeypatch.setattr(model, "estimate_variances", estimate)
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     sky = grid(12, rng, noise=1e-3)
     sky = replace(sky, gradients=rng.normal(0.0, 2e-4, (144, 2)))
     pairs = measure_all(sky, rng)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from levels.synthetic import grid, measure_all, quality
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.levels.structure import structure_variances
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
@@ -39,8 +40,8 @@ def estimate(pairs, **options):
 def test_common_variance_of_independent_strips(pairs):
     variances = estimate(pairs)
     expected = 2.0 * STRIP / N_STRIPS
-    np.testing.assert_allclose(variances[:, 0], 0.5 * expected)
-    np.testing.assert_allclose(variances[:, 1], 1.0 + expected / NOISE**2)
+    assert_allclose(variances[:, 0], 0.5 * expected)
+    assert_allclose(variances[:, 1], 1.0 + expected / NOISE**2)
     assert np.all(estimate(pairs, detrended=False)[:, 0] > 1.5 * variances[:, 0])
 
 
@@ -49,7 +50,7 @@ def test_correlated_strips_average_slowly(pairs):
     correlated = quality(strips=(strips(STRIP, 1.0), strips(0.0)))
     variances = estimate([replace(pair, quality=correlated) for pair in pairs])
     own = 2.0 * STRIP / N_STRIPS**0.2
-    np.testing.assert_allclose(variances[:, 0], 0.5 * own)
+    assert_allclose(variances[:, 0], 0.5 * own)
 
 
 def test_pair_that_scatters_by_more_has_its_own_variance(pairs):
@@ -57,10 +58,10 @@ def test_pair_that_scatters_by_more_has_its_own_variance(pairs):
     pairs[3] = replace(pairs[3], quality=patchy)
     variances = estimate(pairs)[:, 0]
     assert variances[3] == pytest.approx(0.5 * 100.0 * 2.0 * STRIP / N_STRIPS, rel=1e-6)
-    np.testing.assert_allclose(np.delete(variances, 3), STRIP / N_STRIPS)
+    assert_allclose(np.delete(variances, 3), STRIP / N_STRIPS)
 
 
 def test_noise_is_no_structure(pairs):
     quiet = [replace(pair, quality=quality()) for pair in pairs]
-    np.testing.assert_array_equal(estimate(quiet), np.tile([0.0, 1.0], (len(pairs), 1)))
+    assert_array_equal(estimate(quiet), np.tile([0.0, 1.0], (len(pairs), 1)))
     assert estimate([]).shape == (0, 2)

@@ -1,6 +1,7 @@
 """Makers of pairs of tiles with known truth."""
 
 import numpy as np
+from numpy.random import default_rng
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
@@ -12,14 +13,14 @@ CORNER = (100, 40)
 
 def _stars(x, y):
     """Evaluate stars of unequal brightness with a width of 2.5 cells, MJy/sr."""
-    u, v, peak = np.random.default_rng(99).uniform((95, 35, 0.5), (175, 115, 3.0), (25, 3)).T
+    u, v, peak = default_rng(99).uniform((95, 35, 0.5), (175, 115, 3.0), (25, 3)).T
     squares = (x[..., None] - u) ** 2 + (y[..., None] - v) ** 2
     return np.exp(-squares / 12.5) @ peak
 
 
 def make_tile(image, noise, seed, corner=CORNER):
     """Make a tile of an image, with so many pixels in a cell that none is shared by two."""
-    data = image + noise * np.random.default_rng(seed).standard_normal(image.shape)
+    data = image + noise * default_rng(seed).standard_normal(image.shape)
     weight = np.where(np.isfinite(data), 4.0, 0.0)
     return Tile(*corner, data.astype(np.float32), weight.astype(np.float32), 4.0 * noise**2, 1e8)
 
@@ -40,4 +41,4 @@ def make_frame(regions=(), corner=CORNER, angle=0.0):
     """Make the frame of a detector of 64 by 64 pixels whose pixel (0, 0) is at ``corner``."""
     cosine, sine = np.cos(angle), np.sin(angle)
     derivative = np.array([[cosine, -sine], [sine, cosine]])
-    return DetectorFrame(np.zeros(2), np.array(corner), derivative, (64, 64), "D", regions)
+    return DetectorFrame(np.zeros(2), np.array(corner), derivative, (64, 64), "D", tuple(regions))

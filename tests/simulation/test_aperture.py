@@ -34,12 +34,6 @@ def test_binning_and_subarray_keep_the_field():
     assert binned.pixel_area == pytest.approx(64 * full.pixel_area)
 
 
-def test_full_frame_grid_gives_the_centres_of_binned_pixels():
-    x, y = load_aperture("MIRIM_FULL", 4, (100, 40, 16, 8)).full_frame_grid()
-    assert x.tolist() == [[101.5, 105.5, 109.5, 113.5]]
-    assert y.tolist() == [[41.5], [45.5]]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

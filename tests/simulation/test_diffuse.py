@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from jwst_mosaic_simulation import Cirrus, Galaxy
 
@@ -11,7 +12,7 @@ def test_galaxy_falls_by_e_in_a_scale_length():
     x, y = np.array([20.0, 25.0])[None, :], np.array([-5.0, 5.0])[:, None]
     # The major axis points north: a scale length is 10 arcsec there and 5 to the east.
     expected = 6.0 * np.exp([[0.0, -1.0], [-1.0, -np.sqrt(2)]])
-    np.testing.assert_allclose(galaxy.draw(x, y, None), expected)
+    assert_allclose(galaxy.draw(x, y, None), expected)
 
 
 def test_cirrus_has_mean_and_contrast():

@@ -3,12 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_simulation import (
     Imperfections,
-    blank_field,
     pointing_error,
     simulate_exposure,
     simulate_models,
@@ -23,16 +21,6 @@ def signal(scene, **imperfections):
     return true_exposure(scene, scene.pointings[0]).signal
 
 
-def test_noise_is_that_of_the_truth():
-    scene = replace(blank_field(1, binning=2), cosmic_rays=None)
-    truth = true_exposure(scene, scene.pointings[0])
-    model = simulate_exposure(scene, scene.pointings[0])
-    good = truth.good
-    pull = (model.data - truth.signal)[good] / np.sqrt(truth.variance[good])
-    assert pull.mean() == pytest.approx(0, abs=0.01)
-    assert pull.std() == pytest.approx(1, abs=0.01)
-
-
 def test_cosmic_rays_are_flagged_or_left(dithered):
     pointing = dithered.pointings[0]
     without = simulate_exposure(replace(dithered, cosmic_rays=None), pointing)
@@ -44,21 +32,17 @@ def test_cosmic_rays_are_flagged_or_left(dithered):
 
 
 def test_pointing_error_moves_the_field_but_not_the_wcs(clean):
-    scene = replace(
-        clean,
-        imperfections=Imperfections(pointing_rms=0.5),
-        sky=replace(clean.sky, stars=np.zeros((3, 0))),
-    )
+    sky = replace(clean.sky, stars=np.zeros((3, 0)))
+    scene = replace(clean, imperfections=Imperfections(pointing_rms=0.5), sky=sky)
     pointing = scene.pointings[0]
     east, north = pointing_error(scene, pointing) / 3600
-    wcs = simulate_exposure(scene, pointing).meta.wcs
-    assert wcs(10, 10) == pointing.wcs(8)(10, 10)
-    y, x = np.indices(wcs.array_shape)
-    ra, dec = wcs(x, y, with_bounding_box=False)
-    expected = scene.sky.diffuse(ra + east / np.cos(np.deg2rad(dec)), dec + north)
+    wcs = pointing.wcs(8)
+    assert simulate_exposure(scene, pointing).meta.wcs(10, 10) == wcs(10, 10)
+    ra, dec = wcs(*np.indices(wcs.array_shape)[::-1], with_bounding_box=False)
+    expected = sky.diffuse(ra + east / np.cos(np.deg2rad(dec)), dec + north)
     light = true_exposure(scene, pointing).signal - scene.levels[pointing.rootname]
     assert_allclose(light, expected, atol=1e-3)
-    assert np.abs(light - scene.sky.diffuse(ra, dec)).max() > 0.1
+    assert np.abs(light - sky.diffuse(ra, dec)).max() > 0.1
 
 
 def test_gain_error_scales_all_light(clean):

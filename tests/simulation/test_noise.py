@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from jwst_mosaic_simulation._effects import add_noise, variances
 from jwst_mosaic_simulation.noise import Noise
@@ -20,5 +21,5 @@ def test_noise_has_the_variance_quoted(brightness):
 def test_variances():
     noise = Noise(electrons=100.0, read_noise=3.0, exposure_time=10.0)
     poisson, read = variances(np.array([-1.0, 0.0, 8.0, np.nan]), noise)
-    np.testing.assert_allclose(poisson, [0.0, 0.0, 0.08, np.nan])
-    np.testing.assert_allclose(read, [9e-4, 9e-4, 9e-4, np.nan])
+    assert_allclose(poisson, [0.0, 0.0, 0.08, np.nan])
+    assert_allclose(read, [9e-4, 9e-4, 9e-4, np.nan])

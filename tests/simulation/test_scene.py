@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from jwst_mosaic_simulation import (
-    DetectorOptions,
     compose_scene,
     dither_pointings,
     draw_levels,
@@ -23,9 +22,5 @@ def test_scene_refuses_missing_levels_and_doubles(dithered):
 def test_composed_scene_is_usual_for_the_filter():
     pointings = dither_pointings(2)
     scene = compose_scene("name", pointings, filter_name="F1000W", seed=3, binning=8)
-    assert scene.filter_name == "F1000W"
-    assert scene.noise == filter_noise("F1000W")
-    assert scene.levels == draw_levels(pointings, 3)
-    assert scene.detector == DetectorOptions(binning=8)
-    assert scene.sky.diffuse(150.0, 2.2) == 20.0
-    assert scene.sky.fwhm == 8 * 0.33
+    assert (scene.noise, scene.levels) == (filter_noise("F1000W"), draw_levels(pointings, 3))
+    assert (scene.sky.diffuse(150.0, 2.2), scene.sky.fwhm) == (20.0, 8 * 0.33)

@@ -1,6 +1,5 @@
 """Ready-made scenes."""
 
-import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -8,32 +7,25 @@ import jwst_mosaic_simulation as sim
 
 
 @pytest.mark.parametrize(
-    ("make", "filter_name", "n_exposures", "n_visits"),
+    ("make", "filter_name", "n_exposures", "n_visits", "first"),
     [
-        (sim.stephans_quintet, "F770W", 32, 4),
-        (sim.ngc628, "F1000W", 20, 5),
-        (sim.thirty_doradus, "F1280W", 20, 2),
-        (sim.dithers, "F770W", 4, 1),
-        (sim.blank_field, "F770W", 4, 1),
-        (sim.nircam_mosaic, "F200W", 32, 2),
-        (sim.two_by_three, "F770W", 6, 6),
+        (sim.stephans_quintet, "F770W", 32, 4, "jw02732002001_02101_00001_mirimage"),
+        (sim.ngc628, "F1000W", 20, 5, "jw02107039001_02103_00001_mirimage"),
+        (sim.thirty_doradus, "F1280W", 20, 2, "jw02729002001_02105_00001_mirimage"),
+        (sim.dithers, "F770W", 4, 1, "jw09999001001_02101_00001_mirimage"),
+        (sim.nircam_mosaic, "F200W", 32, 2, "jw09999001001_02101_00001_nrca1"),
+        (sim.two_by_three, "F770W", 6, 6, "jw09999001001_02101_00001_mirimage"),
     ],
 )
-def test_ready_made_scene(make, filter_name, n_exposures, n_visits):
+def test_ready_made_scene(make, filter_name, n_exposures, n_visits, first):
     scene = make(binning=16, seed=4)
     assert (scene.filter_name, scene.seed, scene.detector.binning) == (filter_name, 4, 16)
-    assert len(scene.pointings) == n_exposures
+    names = [p.rootname for p in scene.pointings]
+    assert (names[0], len(names)) == (first, n_exposures)
     assert len({p.visit_id for p in scene.pointings}) == n_visits
-    truth = sim.true_exposure(scene, scene.pointings[-1])
-    assert np.all(truth.variance > 0)
-    assert np.all(np.isfinite(truth.signal))
-
-
-@pytest.mark.parametrize("make", [sim.stephans_quintet, sim.ngc628, sim.thirty_doradus])
-def test_real_fields_can_be_thinned(make):
-    names = [p.rootname for p in make(binning=16).pointings]
-    step = len(names) // 4
-    assert [p.rootname for p in make(4, binning=16).pointings] == names[::step]
+    if not first.startswith("jw09999"):
+        thinned = make(4, binning=16).pointings
+        assert [p.rootname for p in thinned] == names[:: n_exposures // 4]
 
 
 def test_constant_fields_show_their_levels():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import make_tile, punch
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.tiles.blocks import (
     BlockMap,
@@ -23,10 +24,9 @@ def test_sums_over_blocks_that_all_tiles_share(corner):
     values = np.arange(60.0).reshape(6, 10)
     sums = block_sums(tile, values, 4)
     expected = np.zeros_like(sums.weight)
-    for (y, x), value in np.ndenumerate(values):
-        expected[(y + tile.y0) // 4 - sums.y0, (x + tile.x0) // 4 - sums.x0] += value
-    np.testing.assert_array_equal(sums.weight, expected)
-    assert sums.weight.sum() == values.sum()
+    y, x = np.indices(tile.shape) + np.reshape(corner[::-1], (2, 1, 1))
+    np.add.at(expected, (y // 4 - sums.y0, x // 4 - sums.x0), values)
+    assert_array_equal(sums.weight, expected)
 
 
 def map_of(values, x0=0):
@@ -55,18 +55,15 @@ def test_area_of_a_footprint(angle):
     assert half.weight.sum() / square.weight.sum() == pytest.approx(0.5, rel=0.05)
     # A thousand for the box around a footprint, of which a turned one fills half or more.
     assert 500 < square.weight.sum() < 1500
-    assert set(np.unique(square.weight)) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize(("variance", "expected"), [(0.2, 0.2), (np.nan, 1.0)])
 def test_summary_of_a_tile(variance, expected):
     tile = replace(make_tile(0, 0, (32, 32)), variance=variance, pixels_per_cell=4.84)
-    hole = np.zeros(tile.shape, dtype=bool)
-    hole[:16, :16] = True
-    summary = summarize(punch(tile, hole))
-    np.testing.assert_allclose(summary.coverage.weight, [[0, 1024], [1024, 1024]])
+    y, x = np.indices(tile.shape)
+    summary = summarize(punch(tile, (x < 16) & (y < 16)))
     # 768 cells with four pixels.
-    assert summary.n_cells == 768
+    assert_allclose(summary.coverage.weight, [[0, 1024], [1024, 1024]])
     assert summary.information.weight.sum() == pytest.approx(768 * 4 / expected, rel=1e-6)
-    assert (summary.quoted, summary.pixels_per_cell) == (np.isfinite(variance), 4.84)
-    assert summary.pixel_variance == expected
+    assert (summary.n_cells, summary.quoted) == (768, np.isfinite(variance))
+    assert (summary.pixels_per_cell, summary.pixel_variance) == (4.84, expected)

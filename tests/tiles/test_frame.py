@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
@@ -25,13 +26,13 @@ def frame():
 
 
 def test_frame_without_distortion(frame):
-    np.testing.assert_allclose(frame.pixel, [19.5, 29.5])
-    np.testing.assert_allclose(frame.centre, turned(19.5, 29.5), rtol=1e-12)
-    np.testing.assert_allclose(frame.derivative, [[COS, -SIN], [SIN, COS]], rtol=1e-9)
+    assert_allclose(frame.pixel, [19.5, 29.5])
+    assert_allclose(frame.centre, turned(19.5, 29.5), rtol=1e-12)
+    assert_allclose(frame.derivative, [[COS, -SIN], [SIN, COS]], rtol=1e-9)
     assert frame.angle == pytest.approx(ANGLE)
     assert (frame.detector, frame.regions) == ("MIRIMAGE", (None, (1, 2, 3, 4)))
     pixels = np.array([[3.0, 70.0], [5.0, -20.0]])
-    np.testing.assert_allclose(frame.pixels(*turned(*pixels)), pixels, atol=1e-9)
+    assert_allclose(frame.pixels(*turned(*pixels)), pixels, atol=1e-9)
 
 
 def test_plane_in_pixels_is_the_gradient_in_places(frame):
@@ -40,4 +41,4 @@ def test_plane_in_pixels_is_the_gradient_in_places(frame):
     expected = np.tensordot(gradient, frame.places(*turned(x, y)), axes=1)
     image = frame.plane(gradient).image(SHAPE)
     assert image.dtype == np.float32
-    np.testing.assert_allclose(image, expected, atol=1e-5)
+    assert_allclose(image, expected, atol=1e-5)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import make_tile, punch
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.tiles.mean import mean_tile, robust_mean
 
@@ -29,8 +30,8 @@ def test_weighted_mean_of_known_cells():
     second = make_tile(2, 0, (4, 4), level=8.0)
     mean = mean_tile([first, replace(second, weight=3 * second.weight)])
     assert (mean.x0, mean.y0, mean.shape) == (0, 0, (4, 6))
-    np.testing.assert_allclose(mean.data[0], [2, 2, (2 * 4 + 8 * 12) / 16, 8, 8, 8], rtol=1e-6)
-    np.testing.assert_allclose(mean.weight[0], [4, 4, 16, 12, 12, 12])
+    assert_allclose(mean.data[0], [2, 2, 6.5, 8, 8, 8], rtol=1e-6)
+    assert_allclose(mean.weight[0], [4, 4, 16, 12, 12, 12])
 
 
 @pytest.mark.parametrize("mean", [mean_tile, robust_mean])
@@ -38,8 +39,8 @@ def test_no_mean_where_no_tile_has_data(mean):
     average = mean([make_tile(0, 0, (9, 9)), make_tile(12, 6, (9, 9))])
     covered = np.zeros(average.shape, dtype=bool)
     covered[:9, :9] = covered[6:, 12:] = True
-    np.testing.assert_array_equal(np.isfinite(average.data), covered)
-    np.testing.assert_array_equal(average.weight > 0, covered)
+    assert_array_equal(np.isfinite(average.data), covered)
+    assert_array_equal(average.weight > 0, covered)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +51,8 @@ def test_no_mean_where_no_tile_has_data(mean):
 def test_pixels_count_by_their_noise(variance, expected, weight):
     first = replace(make_tile(0, 0, (4, 4)), variance=1.0)
     mean = mean_tile([first, replace(make_tile(0, 0, (4, 4), level=5.0), variance=variance)])
-    np.testing.assert_allclose(mean.data, expected, rtol=1e-6)
-    np.testing.assert_allclose(mean.weight, weight, rtol=1e-6)
+    assert_allclose(mean.data, expected, rtol=1e-6)
+    assert_allclose(mean.weight, weight, rtol=1e-6)
 
 
 def test_cosmic_rays_bias_means_of_all_depths_alike():
@@ -70,27 +71,22 @@ def test_cosmic_rays_bias_means_of_all_depths_alike():
 def test_outliers_of_one_tile_do_not_stay(strength):
     """Of the strongest the others are far as well: then the cell has no mean."""
     first, *others = noisy_tiles()
-    hit = np.zeros(SHAPE, dtype=bool)
-    hit[5::20, 5::20] = True
-    mean = robust_mean(
-        [replace(first, data=first.data + np.float32(strength * NOISE) * hit), *others]
-    )
+    hit = np.zeros(SHAPE, dtype=np.float32)
+    hit[5::20, 5::20] = strength * NOISE
+    mean = robust_mean([replace(first, data=first.data + hit), *others]).data
+    assert np.isfinite(mean[hit == 0]).all()
     if strength == 1000.0:
-        assert np.isnan(mean.data[hit]).all()
+        assert np.isnan(mean[hit > 0]).all()
     else:
         # In a plain mean 1.3 of the noise stays; the weights of the others lean towards it.
-        assert abs(mean.data[hit].mean()) < 0.5 * NOISE
-    assert np.isfinite(mean.data[~hit]).all()
+        assert abs(mean[hit > 0].mean()) < 0.5 * NOISE
 
 
 def test_robust_mean_is_nearly_as_good_as_the_mean():
     mean = robust_mean(noisy_tiles())
-    assert np.std(mean.data) < 1.06 * NOISE / np.sqrt(6)
+    assert 0.97 < np.std(mean.data) / (NOISE / np.sqrt(6)) < 1.06
     assert abs(mean.data.mean()) < 3 * np.std(mean.data) / SHAPE[0]
     # Four pixels in a cell of each tile.
     assert 0.8 * 24 < mean.weight.mean() < 24
-
-
-def test_tiles_without_noise_have_an_exact_mean():
-    tiles = [make_tile(0, 0, SHAPE, level=3.0)] * 4
-    np.testing.assert_array_equal(robust_mean(tiles).data, 3.0)
+    level = [make_tile(0, 0, SHAPE, level=3.0)] * 4
+    assert_array_equal(robust_mean(level).data, 3.0)

@@ -42,10 +42,12 @@ def test_pairs_are_those_that_share_a_cell(tiles):
 
 def test_bounding_window_holds_all_and_no_more(tiles):
     x0, y0, shape = bounding_window(tiles)
-    count = np.zeros(shape, dtype=int)
+    covered = np.zeros(shape, dtype=bool)
     for tile in tiles:
         window = window_in(tile, x0, y0)
-        assert count[window].shape == tile.shape
-        count[window] += 1
-    assert count.sum() == sum(tile.data.size for tile in tiles)
-    assert all(edge.any() for edge in (count[0], count[-1], count[:, 0], count[:, -1]))
+        assert covered[window].shape == tile.shape
+        covered[window] = True
+    cells = set.union(*map(cells_of, tiles))
+    y, x = np.nonzero(covered)
+    assert set(zip(x + x0, y + y0, strict=True)) == cells
+    assert all(edge.any() for edge in (covered[0], covered[-1], covered[:, 0], covered[:, -1]))
