@@ -263,18 +263,6 @@ def test_ties_recover_pedestals():
     assert (alone.levels.n_components, alone.backgrounds.n_ties) == (2, 0)
 
 
-@pytest.mark.parametrize("name", [None, *TRUTH])
-def test_order_of_exposures_does_not_matter(name):
-    """In the reverse order, the families of 16 exposures are the same pairs."""
-    sky, pairs, changes = made(name, 1, side=4)
-    one = match(sky, pairs, changes).levels
-    moved = [replace(p, first=15 - p.first, second=15 - p.second) for p in pairs[::-1]]
-    families = {"family_of": np.append(changes["family_of"][15::-1], 8)}
-    other = match(replace(sky, centres=sky.centres[::-1]), moved, families).levels
-    assert_allclose(other.values[::-1], one.values, rtol=0, atol=1e-8)
-    assert_allclose(other.errors[::-1], one.errors, rtol=1e-6)
-
-
 def test_exposure_full_of_hits_is_remarked_and_left_out_of_the_mean():
     rng = default_rng(9)
     sky = grid(3, rng)

@@ -68,11 +68,3 @@ def test_edge_and_lyot_field(exclusion, box, regions, kept):
         expected[part] = False
     assert_array_equal(excluded.unpack(), expected)
     assert not excluded.in_area
-
-
-def test_area_joins_the_other_parts(model, tmp_path):
-    (tmp_path / "a.reg").write_text("image\nbox(65,65,10,10,0)\n")
-    exclusion = Exclusion(2, "keep", read_area(tmp_path / "a.reg"))
-    excluded = excluded_pixels(exclusion, LYOT, model.meta.wcs, model.data.shape)
-    assert excluded.in_area
-    assert list(excluded.unpack()[64, [64, 1, 80]]) == [True, True, False]

@@ -33,12 +33,3 @@ def test_frame_without_distortion(frame):
     assert (frame.detector, frame.regions) == ("MIRIMAGE", (None, (1, 2, 3, 4)))
     pixels = np.array([[3.0, 70.0], [5.0, -20.0]])
     assert_allclose(frame.pixels(*turned(*pixels)), pixels, atol=1e-9)
-
-
-def test_plane_in_pixels_is_the_gradient_in_places(frame):
-    gradient = np.array([0.3, -0.1])
-    y, x = np.indices(SHAPE, dtype=float)
-    expected = np.tensordot(gradient, frame.places(*turned(x, y)), axes=1)
-    image = frame.plane(gradient).image(SHAPE)
-    assert image.dtype == np.float32
-    assert_allclose(image, expected, atol=1e-5)
