@@ -25,8 +25,8 @@ class Sky:
 
     levels: np.ndarray
     centres: np.ndarray
-    gradients: np.ndarray | None = None
-    gains: np.ndarray | None = None
+    gradients: np.ndarray
+    gains: np.ndarray
     glow: float = 0.0
     noise: float = 1e-3
     trend_noise: float = 1e-5
@@ -57,13 +57,12 @@ def measure(
     shares = np.repeat([1.0 / len(first), -1.0 / len(second)], [len(first), len(second)])
     place = sky.centres[members].mean(axis=0) + rng.uniform(-0.2, 0.2, 2) * REACH
     brightness = rng.uniform(0.0, 2.0)
-    gradients = np.zeros((len(sky.levels), 2)) if sky.gradients is None else sky.gradients
-    gains = np.zeros(len(sky.levels)) if sky.gains is None else sky.gains
-    levers = np.sum((place - sky.centres[members]) * gradients[members], axis=1)
+    gradients, gains = sky.gradients[members], sky.gains[members]
+    levers = np.sum((place - sky.centres[members]) * gradients, axis=1)
     truth = [
-        shares @ (sky.levels[members] + levers + gains[members] * brightness),
-        *(shares @ gradients[members]),
-        shares @ gains[members],
+        shares @ (sky.levels[members] + levers + gains * brightness),
+        *(shares @ gradients),
+        shares @ gains,
     ]
     sigmas = [sky.noise, sky.trend_noise, sky.trend_noise, 1e-3]
     # The mean image has half of each level.
@@ -115,7 +114,8 @@ def grid(side: int, rng: np.random.Generator, **changes: object) -> Sky:
     y, x = np.divmod(np.arange(side**2), side)
     centres = 1.5 * REACH * np.stack([x, y], axis=1).astype(float)
     levels = rng.normal(0.0, 1.0, side**2)
-    return Sky(levels=levels - levels.mean(), centres=centres, **changes)
+    values = dict(gradients=np.zeros_like(centres), gains=np.zeros_like(levels))
+    return Sky(levels - levels.mean(), centres, **(values | changes))
 
 
 def neighbours(sky: Sky) -> list[tuple[int, int]]:

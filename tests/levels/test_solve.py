@@ -29,24 +29,23 @@ def dense():
     unknowns = unknowns_of(sky, family_of=families, exposure_of=exposures)
     variances = np.array([[(1 + k % 3) * 1e-6, 1 + k % 2] for k in range(len(pairs))])
     equations = build_equations(pairs, pair_shares(N + 1, pairs), variances, unknowns)
-    rows, errors = [], []
-    for pair, (variance, factor) in zip(pairs, variances, strict=True):
-        offset, trends = np.zeros(N + 6 + N), np.zeros((3, N + 6 + N))
-        for sign, k in ((1.0, pair.first), (-1.0, pair.second)):
-            lever = pair.centre[:2] - sky.centres[k]
-            offset[k] += sign
-            offset[N + families[k]] += sign * lever[0]
-            offset[N + 3 + families[k]] += sign * lever[1]
-            offset[N + 6 + k] += sign * pair.centre[2]
-            trends[0, N + families[k]] += sign
-            trends[1, N + 3 + families[k]] += sign
-            trends[2, N + 6 + k] += sign
-        rows += [offset, *trends]
-        errors += [variance + VARIANCES[MISFIT], *(factor * np.diag(pair.covariance)[1:])]
-    design, values = np.array(rows), np.concatenate([pair.estimate for pair in pairs])
+    signs = np.array([np.eye(N)[pair.first] - np.eye(N)[pair.second] for pair in pairs])
+    centres = np.array([pair.centre for pair in pairs])
+    x, y = (signs * (centres[:, k, None] - sky.centres[:, k]) for k in (0, 1))
+    members, none = np.eye(3)[families[:N]], np.zeros((len(pairs), N))
+    design = [
+        [signs, x @ members, y @ members, signs * centres[:, 2:]],
+        [none, signs @ members, 0 * x @ members, none],
+        [none, 0 * x @ members, signs @ members, none],
+        [none, 0 * x @ members, 0 * x @ members, signs],
+    ]
+    design = np.stack([np.hstack(row) for row in design], axis=1).reshape(-1, N + 6 + N)
+    errors = np.array([np.diag(pair.covariance) for pair in pairs]) * variances[:, 1:]
+    errors[:, 0] = variances[:, 0] + VARIANCES[MISFIT]
+    values = np.concatenate([pair.estimate for pair in pairs])
     ties = np.zeros((N, N))
     ties[np.ix_([0, 4, 8], [0, 4, 8])] = np.eye(3) - 1.0 / 3.0
-    return equations, design, values, np.array(errors), ties
+    return equations, design, values, errors.ravel(), ties
 
 
 def joint(design, values, errors, ties, variances=VARIANCES):

@@ -66,23 +66,6 @@ def test_cells_are_means_of_good_pixels_and_need_enough_of_them(
     assert tile.pixels_per_cell == pytest.approx(pixels_per_side**2, rel=1e-9)
 
 
-@pytest.mark.parametrize("pixels_per_side", [1.3, 2.2])
-def test_turned_exposure(pixels_per_side):
-    """Brightness stays where it is on the sky, and each cell has its pixels."""
-    turn = np.array([[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]]) / pixels_per_side
-    turned = lambda x, y: np.tensordot(turn, np.array([x, y]), axes=1)  # noqa: E731
-    plane = lambda x, y: 5.0 + 0.3 * x - 0.2 * y  # noqa: E731
-    image = plane(*turned(*np.indices((90, 90))[::-1]))
-    good = np.ones((90, 90), dtype=bool)
-    tile = drizzle_tile(image, good, map_pixels(turned, (90, 90)), min_coverage=0.99)
-    y, x = np.nonzero(tile.weight)
-    error = tile.data[y, x] - plane(x + tile.x0, y + tile.y0)
-    # From pixel to pixel the plane changes by 0.3 and 0.2, of which steps remain.
-    assert np.abs(error).max() < 0.015
-    assert abs(error.mean()) < 1e-4
-    assert tile.weight[y, x].mean() == pytest.approx(pixels_per_side**2, rel=5e-4)
-
-
 @pytest.mark.parametrize("rows", [0, 1, 20])
 def test_extent(rows):
     """The tile ends where its cells end; of a single pixel there is none."""
