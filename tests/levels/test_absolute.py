@@ -9,9 +9,8 @@ SKIES = np.array([100.0, 120.0, np.nan, 95.0])
 
 
 def test_local_level_is_the_lowest_of_the_group():
-    levels = local_levels(SKIES, ["a", "a", "b", "b"])
-    assert_array_equal(levels, [100.0, 100.0, np.nan, 95.0])
-    assert_array_equal(local_levels(SKIES, list("abcd")), SKIES)
+    assert_array_equal(local_levels(SKIES, [*"aabb"]), [100.0, 100.0, np.nan, 95.0])
+    assert_array_equal(local_levels(SKIES, [*"abcd"]), SKIES)
 
 
 def test_global_level_is_the_lowest_of_all():

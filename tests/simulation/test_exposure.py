@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import (
     Imperfections,
-    pointing_error,
     simulate_exposure,
     simulate_models,
     true_exposure,
@@ -29,20 +28,6 @@ def test_cosmic_rays_are_flagged_or_left(dithered):
     assert_array_equal(model.dq[~flagged], without.dq[~flagged])
     added = model.data - without.data
     assert 0 < np.nanmax(added[flagged]) < np.nanmax(added[~flagged])
-
-
-def test_pointing_error_moves_the_field_but_not_the_wcs(clean):
-    sky = replace(clean.sky, stars=np.zeros((3, 0)))
-    scene = replace(clean, imperfections=Imperfections(pointing_rms=0.5), sky=sky)
-    pointing = scene.pointings[0]
-    east, north = pointing_error(scene, pointing) / 3600
-    wcs = pointing.wcs(8)
-    assert simulate_exposure(scene, pointing).meta.wcs(10, 10) == wcs(10, 10)
-    ra, dec = wcs(*np.indices(wcs.array_shape)[::-1], with_bounding_box=False)
-    expected = sky.diffuse(ra + east / np.cos(np.deg2rad(dec)), dec + north)
-    light = true_exposure(scene, pointing).signal - scene.levels[pointing.rootname]
-    assert_allclose(light, expected, atol=1e-3)
-    assert np.abs(light - sky.diffuse(ra, dec)).max() > 0.1
 
 
 def test_gain_error_scales_all_light(clean):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import make_tile, punch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.transform import Rotation
 
 from jwst_mosaic_skymatch.tiles.blocks import (
     BlockMap,
@@ -20,11 +21,10 @@ SQUARE = np.array([[0.0, 0.0], [100.0, 0.0], [100.0, 100.0], [0.0, 100.0]])
 
 @pytest.mark.parametrize("corner", [(0, 0), (5, 3), (-7, -1)])
 def test_sums_over_blocks_that_all_tiles_share(corner):
-    tile = make_tile(*corner, (6, 10))
     values = np.arange(60.0).reshape(6, 10)
-    sums = block_sums(tile, values, 4)
+    sums = block_sums(make_tile(*corner, (6, 10)), values, 4)
+    y, x = np.indices((6, 10)) + np.reshape(corner[::-1], (2, 1, 1))
     expected = np.zeros_like(sums.weight)
-    y, x = np.indices(tile.shape) + np.reshape(corner[::-1], (2, 1, 1))
     np.add.at(expected, (y // 4 - sums.y0, x // 4 - sums.x0), values)
     assert_array_equal(sums.weight, expected)
 
@@ -48,8 +48,7 @@ def test_shares_of_members_in_an_overlap(members, other, expected):
 
 @pytest.mark.parametrize("angle", [0.0, 30.0, 80.0])
 def test_area_of_a_footprint(angle):
-    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    turn = np.array([[cos, sin], [-sin, cos]])
+    turn = Rotation.from_euler("z", angle, degrees=True).as_matrix()[:2, :2]
     square, half = footprint_blocks([SQUARE @ turn - [500, 20], SQUARE * [1.0, 0.5] @ turn])
     # Blocks on the edge are in or out: their number is good to a few percent.
     assert half.weight.sum() / square.weight.sum() == pytest.approx(0.5, rel=0.05)

@@ -74,11 +74,12 @@ def test_sky_of_the_good_pixels(pixels, statistic, sky):
 def test_excluded_pixels_count_for_the_sky_alone(pixels):
     excluded = np.zeros(SHAPE, dtype=bool)
     excluded[:30], excluded[35, 35] = True, True
-    pixels.data[:30][pixels.dq[:30] == 0] += 1.0
+    pixels.data[:30] += pixels.dq[:30] == 0
     exposure = tiled(pixels, excluded, sky_statistic=MEAN)
-    assert exposure.tile.weight[-3, -3] == pytest.approx(3.0)
-    assert (exposure.tile.y0, exposure.tile.shape) == (15, (5, 20))
-    assert_allclose(exposure.tile.data, 3.0, rtol=1e-6)
+    tile = exposure.tile
+    assert tile.weight[-3, -3] == pytest.approx(3.0)
+    assert (tile.y0, tile.shape) == (15, (5, 20))
+    assert_allclose(tile.data, 3.0, rtol=1e-6)
     assert exposure.sky == pytest.approx(3.75, abs=0.001)
     assert (exposure.has_good_pixel, exposure.all_excluded) == (True, False)
 
