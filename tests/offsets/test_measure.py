@@ -76,7 +76,11 @@ def test_noise_does_not_attenuate_shifts():
     def waves(x, y):
         return 0.06 * (np.sin(x / 1.5) + np.sin(y / 1.5))
 
-    shifts = [measure(*make_pair(k, sky=waves, shift=(0.02, -0.01))).shift for k in range(40)]
+    shifts = []
+    for seed in range(40):
+        # Noise is three times as large as quoted.
+        pair = make_pair(seed, sky=waves, shift=(0.02, -0.01))
+        shifts.append(measure(*(replace(tile, variance=tile.variance / 9) for tile in pair)).shift)
     mean = np.mean([shift.value for shift in shifts], axis=0)
     assert_near(mean, (0.02, -0.01), np.mean([shift.errors for shift in shifts], 0) / 40**0.5)
 
@@ -212,4 +216,6 @@ def test_clipping():
     for limits, mean in (((4.0, 1e3), 1.0 / 128), ((1e3, 4.0), -1.0 / 128), ((4.0, 4.0), 0.0)):
         pair = measure_pair(*tiles, PairSettings(Statistic("mean", 5, *limits)))
         assert_near(pair.offset, mean, ERROR)
+    # Without the two sets of 32 hits.
+    assert pair.variance == pytest.approx(ERROR**2 / (1 - 64 / 4096), rel=0.06)
     assert measure_pair(*tiles, PairSettings(Statistic("mean", 1, 1e-6, 1e-6))) is None
