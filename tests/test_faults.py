@@ -739,12 +739,9 @@ def go_to(directory):
     return lambda work: work.patch.chdir(directory)
 
 
-def not_writable(place):
-    return (
-        lambda work: place.removeprefix("../in/"),
-        refused(OSError, "cannot write to this directory", "output_dir"),
-        {"output_dir": place},
-    )
+def not_writable(place, error, words):
+    """Stpipe itself makes the output directory, before the step begins."""
+    return lambda work: place, refused(error, words), {"output_dir": place}
 
 
 SYSTEM = {
@@ -757,9 +754,9 @@ SYSTEM = {
         refused(OSError, "pixel_skymatch_", "make room", "TMPDIR"),
     ),
     "few file handles": (few_handles, RIGHT, ON_DISK),
-    "output is a file": not_writable("../in/asn.json"),
-    "output below a file": not_writable("../in/asn.json/out"),
-    "output nowhere": not_writable("/proc/nowhere"),
+    "output is a file": not_writable("../in/asn.json", FileExistsError, "File exists"),
+    "output below a file": not_writable("../in/asn.json/out", NotADirectoryError, "Not a"),
+    "output nowhere": not_writable("/proc/nowhere", FileNotFoundError, "No such file"),
     "working directory not writable": (
         go_to("/proc"),
         refused(OSError, "/proc: cannot write to this directory", "run the step in another"),
