@@ -17,23 +17,25 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "matplotlib.sphinxext.plot_directive",
-    # Equations without a script, and without fonts from elsewhere.
+    # Extensions of docs/_ext.
     "mathml",
     "short_names",
     "citations",
     "measured",
+    "modules",
 ]
 default_role = "py:obj"
 exclude_patterns = ["_build"]
 
-# Attributes stand in the class docstrings already.
+# Docstrings of classes list the attributes already.
 numpydoc_show_class_members = False
+autodoc_default_options = {"members": True, "exclude-members": "Bounds, Shape, Window"}
 autodoc_member_order = "bysource"
-# Docstrings say more of types than annotations do.
+# Types in docstrings have shapes and units, which annotations have not.
 autodoc_typehints = "none"
 
-# Every name that is marked as one has to lead somewhere. Those of other packages do on Read the
-# Docs; elsewhere the documentation is built without a network, and they stay plain names.
+# Every reference needs a target. References to other packages have one on Read the Docs; elsewhere
+# the documentation is built without a network, and they remain plain names.
 nitpicky = True
 if os.environ.get("READTHEDOCS"):
     extensions.append("sphinx.ext.intersphinx")
@@ -46,9 +48,9 @@ if os.environ.get("READTHEDOCS"):
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(argparse|astropy|collections|concurrent|contextlib|distributed|numpy|matplotlib|pathlib|scipy)(\..*)?",
+        r"(argparse|astropy|collections|concurrent|contextlib|distributed|drizzle|numpy|matplotlib|pathlib|scipy)(\..*)?",
     ),
-    # No inventory of these has all names that are inherited or returned here.
+    # The inventories of these packages lack names that are inherited or returned here.
     (r"py:.*", r"(asdf|gwcs|jwst|regions|stdatamodels|stpipe)\..*"),
 ]
 
@@ -75,7 +77,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
-    # Colours of code that can be told apart and read.
+    # Colours of code with enough contrast.
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

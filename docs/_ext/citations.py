@@ -1,7 +1,7 @@
-"""References without roles that a list of them may not have.
+"""Literature without the ARIA roles of Sphinx.
 
-Sphinx calls their frame a list and gives its entries a role that is none of a list's, so that
-programs that read a page aloud find a list without entries.
+Sphinx marks the frame of the citations as a list, and its entries as ``doc-biblioentry``, which is
+no role of a list's entry. Screen readers would announce an empty list.
 """
 
 ROLES = (
@@ -11,12 +11,12 @@ ROLES = (
 
 
 def without_roles(app, pagename, templatename, context, doctree):
-    """Take the roles out of the page."""
+    """Remove the roles from the page."""
     for old, new in ROLES:
         context["body"] = context.get("body", "").replace(old, new)
 
 
 def setup(app):
-    """Look at each page before it is written."""
+    """Connect to each page before it is written."""
     app.connect("html-page-context", without_roles)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,4 @@
-"""Equations as MathML, which browsers show by themselves and read aloud.
-
-Nothing is fetched from elsewhere, and nothing runs in the page.
-"""
+"""Equations as MathML, which browsers render and read aloud without a script or a font."""
 
 from html import escape
 
@@ -15,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def to_mathml(text, node, *, as_block):
-    """Translate an equation; one that cannot be is a warning, and stays as it was typed."""
+    """Translate an equation; if it cannot be, warn and return its source."""
     try:
         return tex2mathml(text, as_block=as_block)
     except MathError as error:
@@ -24,18 +21,18 @@ def to_mathml(text, node, *, as_block):
 
 
 def visit_inline(translator, node):
-    """Write an equation that stands in a sentence."""
+    """Write an equation of a sentence."""
     translator.body.append(to_mathml(node.astext(), node, as_block=False))
     raise nodes.SkipNode
 
 
 def visit_block(translator, node):
-    """Write an equation that stands by itself, with its number if it has one."""
+    """Write a displayed equation, with its number if it has one."""
     text = node.astext()
     environment = pick_math_environment(text)
     if "align" in environment:
         text = rf"\begin{{{environment}}}{text}\end{{{environment}}}"
-    # On a narrow screen a long one scrolls, and has to be reached by keys for that.
+    # On a narrow screen a long equation scrolls, which needs the focus of the keyboard.
     translator.body.append(translator.starttag(node, "div", CLASS="math-block", tabindex="0"))
     if node.get("number"):
         number = get_node_equation_number(translator, node)
@@ -45,6 +42,6 @@ def visit_block(translator, node):
 
 
 def setup(app):
-    """Offer the equations to Sphinx."""
+    """Add the renderer to Sphinx."""
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,8 +1,8 @@
-"""Tables of the documentation from the records that benchmarks write.
+"""Tables of the documentation from the records of benchmarks.
 
-``.. measured:: NAME`` is a table of ``docs/validation/NAME.json``, with the command that made it,
-its date, and the versions. ``:compare: COLUMN`` adds what that column is beside the others in each
-row: better, level, or worse. Where there is no record yet the page says so.
+``.. measured:: NAME`` is a table of ``docs/validation/NAME.json``, with its command, its date, and
+the versions. ``:compare: COLUMN`` adds a sentence for each row: the column is better or worse than
+the others, or level with them. Without a record the page has the command that writes it.
 """
 
 import json
@@ -13,14 +13,14 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
-# Figures that differ by less than this factor are level: few seeds tell no more.
+# Numbers within this factor are level: few seeds do not distinguish them.
 LEVEL = 1.25
-# Never compared with others: not a tool.
+# Name of the column of the information bound, which is not compared.
 BOUND = "bound"
 
 
 def write_number(value):
-    """Write a figure short; nothing was measured where it is None."""
+    """Format a number with three digits; None, for a value that was not measured, as dots."""
     if value is None:
         return "..."
     if isinstance(value, str):
@@ -32,7 +32,14 @@ def write_number(value):
 
 
 def compare(record, own):
-    """Say of each row how a column stands to the best of the others.
+    """Compare a column with the best of the others in each row.
+
+    Parameters
+    ----------
+    record : dict
+        Record of a benchmark.
+    own : str
+        Name of the column.
 
     Returns
     -------
@@ -68,6 +75,11 @@ def compare(record, own):
 def write_table(record):
     """Write a record as reStructuredText.
 
+    Parameters
+    ----------
+    record : dict
+        Record of a benchmark.
+
     Returns
     -------
     list of str
@@ -102,13 +114,13 @@ def write_table(record):
 
 
 class Measured(SphinxDirective):
-    """A table from a record."""
+    """Table of a record."""
 
     required_arguments = 1
     option_spec = {"compare": directives.unchanged, "command": directives.unchanged}  # noqa: RUF012
 
     def run(self):
-        """Give the table as nodes."""
+        """Return the table as nodes."""
         path = Path(self.env.srcdir) / "validation" / f"{self.arguments[0]}.json"
         self.env.note_dependency(str(path))
         if not path.exists():
@@ -125,6 +137,6 @@ class Measured(SphinxDirective):
 
 
 def setup(app):
-    """Give Sphinx the directive."""
+    """Add the directive to Sphinx."""
     app.add_directive("measured", Measured)
     return {"version": "1", "parallel_read_safe": True}

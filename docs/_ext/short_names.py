@@ -1,12 +1,12 @@
-"""Short names in docstrings lead to what they name: `Tile` to ``tiles.tile.Tile``.
+"""Short names in docstrings link to their objects: `Tile` to ``tiles.tile.Tile``.
 
-A docstring is read in the source as well, where the way through all folders would be in the way.
-A name that is not known, or that two things have, stays a warning.
+Docstrings are also read in the source, where full names would be long. An unknown or ambiguous
+name remains a warning.
 """
 
 
 def resolve(app, env, node, contnode):
-    """Find the object of the package whose full name ends like this."""
+    """Resolve a name as the end of the full name of an object of the package."""
     if node.get("refdomain") != "py" or node.hasattr("refspecific"):
         return None
     node["refspecific"] = True
@@ -16,6 +16,6 @@ def resolve(app, env, node, contnode):
 
 
 def setup(app):
-    """Look for names that Sphinx has not found."""
+    """Connect to names that Sphinx cannot resolve."""
     app.connect("missing-reference", resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

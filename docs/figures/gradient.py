@@ -1,9 +1,9 @@
-"""What gradients do to levels: a row of four exposures, in one dimension, without noise."""
+"""Effect of gradients on levels: a row of four exposures, in one dimension, without noise."""
 
 import numpy as np
 from matplotlib import pyplot as plt
 
-WIDTH, STEP = 1.0, 0.8  # of an exposure, and from one to the next
+WIDTH, STEP = 1.0, 0.8  # width of an exposure, and distance of neighbours
 LEVELS = np.array([0.3, 1.1, 0.1, 0.7])  # at the middle of each exposure
 SLOPES = np.array([0.5, -0.1, 0.1, 0.4])
 
@@ -11,7 +11,7 @@ middles = STEP * np.arange(LEVELS.size)
 inside = np.linspace(-WIDTH / 2, WIDTH / 2, 101)
 backgrounds = LEVELS[:, None] + SLOPES[:, None] * inside
 
-# Offsets where neighbours overlap, and the constants that agree best with them.
+# Offsets in the overlaps of neighbours, and the constants by least squares.
 place = STEP / 2
 offsets = (LEVELS + SLOPES * place)[:-1] - (LEVELS - SLOPES * place)[1:]
 pairs = np.eye(4)[:-1] - np.eye(4)[1:]

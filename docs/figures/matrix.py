@@ -1,4 +1,4 @@
-"""The matrix of the mixed model equations of a small mosaic, and where its elements come from."""
+"""The matrix of the mixed model equations of a small mosaic."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,7 +48,7 @@ def shares_of(matched, n):
 
 
 def normal_matrix(matched, family_of):
-    """Build C with levels and gradients, and give it with the places of its three blocks."""
+    """Build C with levels and gradients; the second value has the ends of its three blocks."""
     pairs = [*matched.exposure_pairs, *matched.stack_pairs]
     n = len(family_of)
     centres = np.zeros((n, 2))

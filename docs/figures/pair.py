@@ -23,7 +23,7 @@ RANGE = 1.0  # of differences in colour, MJy/sr
 
 
 def measured_offset(step, models):
-    """Give the difference of the levels of two models by a step."""
+    """Compute the difference of the levels of two models by a step."""
     levels = []
     with step.run([model.copy() for model in models]) as library:
         for k in range(2):

@@ -1,4 +1,4 @@
-"""Simulated JWST exposures with known background levels; nothing here imports the step."""
+"""Simulated JWST exposures with known background levels; no module imports the step."""
 
 from ._components import Cirrus, Galaxy, StarCounts
 from .exposure import (

@@ -24,9 +24,9 @@ class Galaxy:
     axis_ratio, angle : float
         Apparent minor over major axis; position angle of the major axis, degrees.
     arm_contrast : float
-        Arms over disc, from 0 (none) to 1.
+        Amplitude of the arms in units of the disc, from 0 (none) to 1.
     bulge : float
-        Central brightness of the bulge over that of the disc.
+        Central brightness of the bulge in units of ``peak``.
     """
 
     peak: float
@@ -45,14 +45,14 @@ class Galaxy:
         along, across = dx * sin + dy * cos, (dx * cos - dy * sin) / self.axis_ratio
         radius = np.hypot(along, across) / self.scale_length
         phase = np.arctan2(across, along) - np.log(radius + 1e-3) / np.tan(_PITCH)
-        # The spiral winds without end at the centre: fade it out inside half a scale length.
+        # The phase diverges at the centre: the arms fade out inside half a scale length.
         arms = self.arm_contrast * np.cos(2 * phase) * radius**2 / (radius**2 + 0.25)
         return self.peak * (np.exp(-radius) * (1 + arms) + self.bulge * np.exp(-8 * radius))
 
 
 @dataclass(frozen=True)
 class Cirrus:
-    """Filamentary emission that fills the field: log-normal, with a power-law spectrum.
+    """Filamentary emission over the whole field: log-normal, with a power-law spectrum.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class StarCounts:
     Attributes
     ----------
     number : int
-        Number in the whole field.
+        Number of sources in the whole field.
     flux : float
         Median flux (log-normal) or faintest flux (power law), uJy.
     slope : float, optional
@@ -102,7 +102,7 @@ class StarCounts:
     brightest: float = 3000.0
 
     def draw(self, half_size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-        """Draw offsets x, y in arcsec within a half size, and fluxes in uJy; shape (3, number)."""
+        """Draw offsets x, y within ``half_size``, arcsec, and fluxes, uJy; shape (3, number)."""
         x, y = rng.uniform(-1, 1, (2, self.number)) * np.array(half_size)[:, None]
         if self.slope is None:
             flux = self.flux * np.exp(_FLUX_WIDTH * rng.standard_normal(self.number))

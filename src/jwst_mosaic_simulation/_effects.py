@@ -10,21 +10,21 @@ from .pointing import Pointing
 from .scene import DetectorOptions, Patch, Scene
 
 FLAGS = dqflags.pixel
-# MIRI's imager sees the sky right of this full-frame column, and inside the Lyot
-# coronagraph's field (columns, rows).
+# Light of the sky reaches MIRI's imager right of this full-frame column, and in the field of the
+# Lyot coronagraph (columns, rows).
 _IMAGER_EDGE = 357
 _LYOT = (10, 280), (745, 1019)
-# Full-frame columns that one amplifier of a near-infrared detector reads.
+# Full-frame columns of one amplifier of a near-infrared detector.
 _AMPLIFIER_COLUMNS = 512
 # Full-frame columns of the glow at the right edge of the detector.
 _GLOW_COLUMNS = 40
 # Cosmic rays: mean of the exponential energies, in standard deviations of the noise; share of
-# the tracks that are flagged; share of their energy that stays; longest track, pixels.
+# flagged tracks; share of the energy of flagged tracks that remains; longest track, pixels.
 _ENERGY, _DETECTED, _RESIDUAL, _LONGEST = 20.0, 0.8, 0.02, 7
 
 
 def draw_dq(aperture: Aperture, detector: str, options: DetectorOptions, seed: int) -> np.ndarray:
-    """Draw the data quality, uint32, that all exposures of a detector share."""
+    """Draw the data quality, uint32, which is common to all exposures of a detector."""
     draw = named_generator(seed, "bad pixels", detector).random(aperture.shape)
     dq = np.zeros(aperture.shape, dtype=np.uint32)
     bad, hot = options.bad_fraction, options.hot_fraction
@@ -39,7 +39,7 @@ def draw_dq(aperture: Aperture, detector: str, options: DetectorOptions, seed: i
 
 
 def _reference_pixels(aperture: Aperture) -> np.ndarray:
-    # Simulated pixels that hold any reference pixel of the full frame.
+    # A simulated pixel counts if any of its full-frame pixels is a reference pixel.
     half = (aperture.binning - 1) / 2
     (x, y), (nx, ny) = aperture.full_frame_grid(), aperture.full_size
     columns, rows = (width * aperture.binning for width in aperture.reference_columns_rows)
@@ -56,10 +56,10 @@ def lyot_region(aperture: Aperture) -> np.ndarray:
 
 
 def draw_background(scene: Scene, pointing: Pointing, aperture: Aperture) -> np.ndarray:
-    """Draw the background of an exposure beside its constant level, MJy/sr.
+    """Draw the background of an exposure without its constant level, MJy/sr.
 
-    Planes and stripes have zero mean over the whole frame; glow, pedestals and Lyot field
-    have not.
+    Planes and stripes have zero mean over the whole frame. The means of glow, pedestals and
+    Lyot field are not zero.
     """
     errors, seed, name = scene.imperfections, scene.seed, pointing.rootname
     shape = aperture.shape
@@ -84,14 +84,14 @@ def draw_background(scene: Scene, pointing: Pointing, aperture: Aperture) -> np.
 
 
 def draw_plane(shape: tuple[int, int], rms: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a plane of zero mean and some expected rms over the pixels."""
+    """Draw a plane of zero mean with the expected rms ``rms`` over the pixels."""
     slopes = rms * np.sqrt(1.5) * rng.standard_normal(2)
     y, x = (np.linspace(-1, 1, n) for n in shape)
     return slopes[0] * x[None, :] + slopes[1] * y[:, None]
 
 
 def draw_stripes(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw n values of 1/f noise, of zero mean and an expected rms of 1."""
+    """Draw n values of 1/f noise with zero mean and an expected rms of 1."""
     frequency = np.fft.rfftfreq(n)[1:]
     amplitude = frequency**-0.5
     phases = rng.standard_normal((2, frequency.size))
@@ -110,7 +110,7 @@ def draw_patch(shape: tuple[int, int], patch: Patch) -> np.ndarray:
 def variances(brightness: np.ndarray, noise: Noise) -> tuple[np.ndarray, np.ndarray]:
     """Compute Poisson and read variance, (MJy/sr)**2; NaN where the brightness is NaN.
 
-    From noiseless brightness the result is true, from noisy brightness it is quoted.
+    Noiseless brightness gives true variances, noisy brightness the quoted variances.
     """
     poisson = np.maximum(brightness, 0) / noise.electrons
     read = np.where(np.isnan(brightness), np.nan, (noise.read_noise / noise.electrons) ** 2)
@@ -131,10 +131,10 @@ def add_noise(brightness: np.ndarray, noise: Noise, rng: np.random.Generator) ->
 def draw_cosmic_rays(
     shape: tuple[int, int], fraction: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw short straight tracks that hit a fraction of the pixels.
+    """Draw short straight tracks over a fraction of the pixels.
 
     The first array is the energy after the correction of flagged hits, in standard deviations
-    of the noise; the second marks the pixels in which a jump was detected.
+    of the noise. The second array marks pixels with a detected jump.
     """
     n = rng.poisson(fraction * shape[0] * shape[1] * 2 / (1 + _LONGEST))
     start = rng.uniform(0, 1, (n, 2)) * shape

@@ -1,4 +1,4 @@
-"""From science pixels to V2, V3, from there to the sky, and from the sky to a tangent plane."""
+"""Transforms from science pixels to V2, V3, to the sky, and to a tangent plane."""
 
 import json
 from dataclasses import dataclass
@@ -30,9 +30,10 @@ _REFERENCE_PIXELS = {"MIRI": (4, 0), "NIRCAM": (4, 4), "NIRISS": (4, 4)}
 class Aperture:
     """Shape and distortion of one detector, whole, cropped or binned.
 
-    Numbers of the whole detector have their names in SIAF. Of the polynomials Sci2IdlX and
-    Sci2IdlY, in arcsec, key "ij" multiplies ``dx**(i - j) * dy**j``, with dx and dy in
-    full-frame pixels. The subarray is the left column, lowest row (0-based), columns and rows.
+    ``siaf`` has the numbers of the whole detector under their SIAF names. In the polynomials
+    Sci2IdlX and Sci2IdlY, in arcsec, key "ij" multiplies ``dx**(i - j) * dy**j``, with dx and
+    dy in full-frame pixels. ``subarray`` is the left column, the lowest row (0-based), and the
+    numbers of columns and rows.
     """
 
     siaf: dict[str, Any]
@@ -90,7 +91,7 @@ class Aperture:
         inverse = _polynomials(*_invert(distortion, self.siaf))
         forward.inverse = self.ideal_to_v2v3.inverse | inverse | offset.inverse
         rows, columns = self.shape
-        # jwst leaves MIRI's reference columns out, unless the frame is a subarray.
+        # jwst excludes MIRI's reference columns, unless the frame is a subarray.
         edge = (
             self.reference_columns_rows[0]
             if self.siaf["instrument"] == "MIRI" and self.is_full
@@ -141,8 +142,8 @@ def _polynomials(*coefficients: dict[str, float]) -> Model:
 
 
 def _invert(distortion: Model, siaf: dict[str, Any]) -> tuple[dict[str, float], ...]:
-    # SIAF's inverse polynomials, of the same degree, miss by up to 0.1 pixel; three
-    # degrees more, fitted a little beyond the frame, miss by at most 0.001.
+    # SIAF's inverse polynomials, of the same degree, have errors of up to 0.1 pixel. Three
+    # degrees more, fitted a little beyond the frame, have errors of at most 0.001.
     degree = distortion[1].degree + 3
     dx, dy = (
         np.linspace(-0.02 * size, 1.02 * size, 24) - (siaf[f"{axis}_sci_ref"] - 1)

@@ -1,4 +1,4 @@
-"""Metadata of a calibrated exposure, as calwebb_image2 leaves it."""
+"""Metadata of a calibrated exposure, as after calwebb_image2."""
 
 import json
 from importlib.resources import files
@@ -18,7 +18,7 @@ _FIRST_MJD = 59742.0  # the day after JWST's first images were taken
 
 
 def fill_metadata(model: ImageModel, scene: Scene, pointing: Pointing, aperture: Aperture) -> None:
-    """Fill in the metadata of a model that has its WCS."""
+    """Write the metadata of an exposure into a model with its WCS."""
     model.update(json.loads((files(__package__) / "data" / "metadata.json").read_text()))
     sections = (
         _of_pointing(pointing),

@@ -17,11 +17,11 @@ from .pointing import Pointing
 
 _LARGEST_IMAGE = 4000  # cells per side: 64 MB in single precision, 4 s to draw
 _CELLS_PER_FWHM = 1.4
-# Spacing and least number of the points at which a frame's WCS is evaluated. A binned
-# detector has as much distortion in fewer pixels; errors stay below 1e-4 pixel there too.
+# Spacing and least number of the points at which a frame's WCS is evaluated. A binned detector
+# has the same distortion in fewer pixels; errors remain below 1e-4 pixel.
 _MESH_STEP, _MESH_POINTS = 32, 16
-_COVER_MARGIN = 3.0  # of the sky around the frames, arcsec
-_STAR_MARGIN = 30  # stars are rendered up to this distance outside the frame, pixels
+_COVER_MARGIN = 3.0  # margin of the sky around the frames, arcsec
+_STAR_MARGIN = 30  # largest distance of rendered stars from the frame, pixels
 _MJY_PER_SR = 1e-12 / np.deg2rad(1 / 3600) ** 2  # 1 uJy distributed over 1 arcsec**2
 _SIGMA_PER_FWHM = 1 / (2 * np.sqrt(2 * np.log(2)))
 
@@ -31,9 +31,9 @@ class Sky:
     """A smooth image and point sources, in the light of one filter.
 
     The image consists of cubic spline coefficients in MJy/sr on a tangent plane, rows to the
-    north and columns to the east, with the first cell's corner and the size of the cells in
-    arcsec; a single coefficient makes a constant sky. Stars have right ascension and
-    declination in degrees and flux in uJy, shape (3, n). The FWHM of the PSF is in arcsec.
+    north and columns to the east. The corner of the first cell and the size of the cells are in
+    arcsec. A single coefficient makes a constant sky. Stars have right ascension and declination
+    in degrees and flux in uJy, shape (3, n). The FWHM of the PSF is in arcsec.
     """
 
     plane: TangentPlane
@@ -48,8 +48,8 @@ class Sky:
         return self._sample(*self.plane.project(ra, dec))
 
     def observe(self, wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
-        """Image the sky, MJy/sr: the smooth part at pixel centres, stars averaged over pixels."""
-        # At each pixel the WCS would cost as much as all else: a spline on a mesh instead.
+        """Image the sky, MJy/sr: smooth part at pixel centres, stars averaged over pixels."""
+        # A spline on a mesh, since the WCS of each pixel would double the cost.
         x, y = (
             np.linspace(0, size - 1, max(_MESH_POINTS, -(-size // _MESH_STEP) + 1))
             for size in shape[::-1]
@@ -78,10 +78,10 @@ def make_sky(
     binning: int = 1,
     seed: int = 1,
 ) -> Sky:
-    """Draw a sky that covers the full frames of some pointings.
+    """Draw a sky that covers the full frames of all pointings.
 
-    The PSF grows with the binning, so that its width in pixels stays real. The fluxes grow as
-    well, so that the peaks stay as high.
+    The PSF grows with the binning, so that its width in pixels is real. Fluxes grow as well,
+    so that peaks keep their height.
     """
     plane, half_size = _cover(pointings)
     pedestal, fwhm = FILTERS[filter_name].sky, FILTERS[filter_name].fwhm * binning
@@ -93,7 +93,7 @@ def make_sky(
         for number, component in enumerate(components):
             rng = named_generator(seed, "diffuse", str(number))
             image += component.draw(x[None, :], y[:, None], rng)
-        # Structure finer than the PSF would not pass the telescope.
+        # The telescope does not resolve structure finer than the PSF.
         image = gaussian_filter(pedestal + image, fwhm / 2.355 / cell)
         coefficients = spline_filter(image, order=3, mode="mirror").astype(np.float32)
     catalogue = np.zeros((3, 0))
@@ -104,7 +104,7 @@ def make_sky(
 
 
 def _cover(pointings: Sequence[Pointing]) -> tuple[TangentPlane, tuple[float, float]]:
-    # The tangent point is the mean direction; the half size holds every full frame.
+    # The tangent point is the mean direction; the half size covers every full frame.
     ra, dec = np.array([(p.ra_ref, p.dec_ref) for p in pointings]).T
     lon, lat = np.deg2rad(ra), np.deg2rad(dec)
     axis = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
@@ -127,7 +127,7 @@ def _reach(aperture: Aperture) -> float:
 def render_stars(stars: np.ndarray, wcs: WCS, shape: tuple[int, int], fwhm: float) -> np.ndarray:
     """Render stars in MJy/sr on a frame, with a Gaussian PSF integrated over each pixel.
 
-    Stars are given as in `Sky`, the full width at half maximum of the PSF in arcsec.
+    Stars are as in `Sky`. ``fwhm`` is the full width at half maximum of the PSF in arcsec.
     """
     x, y, area, flux = _place(stars, wcs, shape)
     image = np.zeros(shape)
@@ -167,7 +167,7 @@ def _place(stars: np.ndarray, wcs: WCS, shape: tuple[int, int]) -> tuple[np.ndar
     )
     along, across = right - origin, up - origin
     area = np.abs(along[0] * across[1] - along[1] * across[0])
-    # Far outside the frame the inverse distortion is void and may fold back into it.
+    # Far outside the frame the inverse distortion is invalid, and may map stars back into it.
     back = wcs(x, y, with_bounding_box=False)
     miss = np.hypot((back[0] - ra) * np.cos(np.deg2rad(back[1])), back[1] - dec) * 3600
     true = miss < np.sqrt(area)

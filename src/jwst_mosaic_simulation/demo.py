@@ -23,8 +23,8 @@ from .exposure import Simulation, simulate_mosaic
 from .scenes import stephans_quintet
 
 OURS, STOCK = "PixelSkyMatchStep", "SkyMatchStep"
-# A quarter of the size: all runs take a minute, and the cost of the stock
-# step, set by polygons and not by pixels, would not shrink much further.
+# With a quarter of the pixels per axis all runs take a minute. The cost of the stock step, which
+# polygons dominate and not pixels, would hardly fall any further.
 DEFAULT_BINNING = 4
 PICTURE_CELL = 0.33  # arcsec: three native MIRI pixels
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None, optional
-        Command-line arguments; None takes the arguments of the process.
+        Command-line arguments; None for the arguments of the process.
 
     Returns
     -------
@@ -53,13 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parse(argv)
     try:
-        for name in ("matplotlib.figure", "jinja2"):  # refuse before the work, not after it
+        for name in ("matplotlib.figure", "jinja2"):  # an error before the work, not after it
             import_module(name)
     except ImportError:
         raise SystemExit(f"{name} is missing: pip install matplotlib jinja2") from None
     directory = Path(options.directory)
     masked = _simulate(directory, options, masked_strips=True)
-    # On the disk that the user chose, since full-size exposures take 1.6 GB.
+    # On the disk of the chosen directory, since full-size exposures take 1.6 GB.
     with tempfile.TemporaryDirectory(dir=directory, prefix="without-strips-") as scratch:
         unmasked = _simulate(Path(scratch), options, masked_strips=False)
         print(f"Running strun pixel_skymatch {masked.association} --output_dir {directory}")
@@ -109,7 +109,7 @@ def _simulate(directory: Path, options: argparse.Namespace, *, masked_strips: bo
 
 def _run(step: str, alias: str, simulation: Simulation, directory: Path, *options: str) -> _Result:
     """Run a step as a user does, and read the levels from its files."""
-    # The strun of this Python, whatever else is on the path.
+    # The strun of this Python, which need not be the first on the path.
     strun = shutil.which("strun", path=sysconfig.get_path("scripts")) or "strun"
     command = (strun, alias, str(simulation.association), f"--output_dir={directory}", *options)
     done = subprocess.run(command, capture_output=True, text=True)
@@ -129,14 +129,14 @@ def _run(step: str, alias: str, simulation: Simulation, directory: Path, *option
 def _run_both(simulation: Simulation) -> tuple[_Result, _Result]:
     directory = simulation.association.parent
     ours = _run(OURS, "pixel_skymatch", simulation, directory, "--save_diagnostics=true")
-    # Elsewhere, since the steps name their files alike.
+    # In another directory, since both steps give their files the same names.
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         stock = _run(STOCK, "skymatch", simulation, Path(scratch), "--disable-crds-steppars")
     return ours, stock
 
 
 def _about_mean(levels: Iterable[float]) -> np.ndarray:
-    """Subtract the mean of the levels, which no step can measure."""
+    """Subtract the mean of the levels, which no difference constrains."""
     values = np.array(list(levels), dtype=float)
     return values - values.mean()
 
@@ -173,7 +173,7 @@ def _short(value: float) -> str:
 
 
 def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]) -> None:
-    """Draw the mosaic before and after, and below the errors that the levels leave in it."""
+    """Draw the mosaic before and after, and below it the errors by the levels of each step."""
     from matplotlib.colors import AsinhNorm
     from matplotlib.figure import Figure
 
@@ -181,8 +181,8 @@ def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]
     perfect = _mosaic(images, _about_mean(simulation.levels.values()))
     columns = {"Before matching\n": np.zeros(len(images))}
     columns |= {f"{r.step}\nrms error {_short(r.rms)} MJy/sr": r.levels for r in results}
-    # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the
-    # range; logarithmic in the galaxies.
+    # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the range, and
+    # logarithmic in the galaxies.
     brightness = {"norm": AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0), "cmap": "magma"}
     errors = {"vmin": -0.25, "vmax": 0.25, "cmap": "RdBu_r"}
     place = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
@@ -208,12 +208,15 @@ def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]
 
 
 def _mosaic(images: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Average the exposures without their levels; NaN where no exposure has data."""
+    """Average the exposures minus their levels; NaN where no exposure has data."""
     return np.ma.masked_invalid(images - levels[:, None, None]).mean(axis=0).filled(np.nan)
 
 
 def _map_exposures(files: Sequence[Path]) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Map the nearest good pixels, or NaN, to one grid with east to the left and some extent."""
+    """Map the nearest good pixels, or NaN, to a common grid with east to the left.
+
+    The second value is the extent of the grid (left, right, bottom, top), arcsec.
+    """
     models = [ImageModel(file) for file in files]
     corners = np.array([model.meta.wcs.footprint(center=False) for model in models])
     plane = TangentPlane(*corners.mean(axis=(0, 1)))
@@ -224,7 +227,7 @@ def _map_exposures(files: Sequence[Path]) -> tuple[np.ndarray, tuple[float, ...]
     images = np.full((len(files), y.size, x.size), np.nan, dtype=np.float32)
     unusable = dqflags.pixel["DO_NOT_USE"] | dqflags.pixel["NON_SCIENCE"]
     for image, model, ends in zip(images, models, corners, strict=True):
-        # Only near the exposure: far from it the inverse distortion is void.
+        # Only near the exposure: far from it the inverse distortion is invalid.
         (x0, y0), (x1, y1) = ends.min(axis=0), ends.max(axis=0)
         columns, rows = np.flatnonzero((x > x0) & (x < x1)), np.flatnonzero((y > y0) & (y < y1))
         sky = plane.deproject(*np.meshgrid(x[columns], y[rows]))

@@ -1,4 +1,4 @@
-"""Exposures of a scene and their truth, as models or as files with an association."""
+"""Exposures of a scene and their true values, as models or as files with an association."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,9 @@ from ._random import named_generator
 from .pointing import Pointing
 from .scene import Scene
 
-# Share of the light in MIRI's masked strips: enough below one that a method which
-# forgets to mask them is visibly wrong.
+# Share of the light in MIRI's masked strips. A method without the mask has visible errors.
 _STRIP_LIGHT = 0.7
-# Share of the unusable pixels that hold NaN instead of wild values.
+# Share of NaN among the unusable pixels; the others have arbitrary values.
 _NAN_FRACTION = 0.5
 
 
@@ -35,9 +34,12 @@ class Truth:
 
     Attributes
     ----------
-    signal, variance, dq : numpy.ndarray
-        Brightness with the level, MJy/sr; variance of the noise, (MJy/sr)**2; data quality,
-        all without noise and cosmic rays.
+    signal : numpy.ndarray, shape (ny, nx)
+        Brightness with the level, MJy/sr, without noise and cosmic rays.
+    variance : numpy.ndarray, shape (ny, nx)
+        Variance of the noise, (MJy/sr)**2.
+    dq : numpy.ndarray of uint32, shape (ny, nx)
+        Data quality, without flags of cosmic rays.
     """
 
     signal: np.ndarray
@@ -46,7 +48,7 @@ class Truth:
 
     @property
     def good(self) -> np.ndarray:
-        """Whether each pixel may be used."""
+        """Whether each pixel is usable."""
         return (self.dq & FLAGS["DO_NOT_USE"]) == 0
 
 
@@ -77,7 +79,7 @@ def true_exposure(scene: Scene, pointing: Pointing) -> Truth:
 
 
 def true_level(scene: Scene, pointing: Pointing) -> float:
-    """Compute the mean of an exposure's background, without drawing its sky.
+    """Compute the mean background of an exposure, which includes its level.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def true_level(scene: Scene, pointing: Pointing) -> float:
 
 
 def pointing_error(scene: Scene, pointing: Pointing) -> np.ndarray:
-    """Compute the offset of an exposure's field from the place in its WCS.
+    """Compute the offset of an exposure's field from its position by the WCS.
 
     Parameters
     ----------
@@ -104,9 +106,9 @@ def pointing_error(scene: Scene, pointing: Pointing) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (2,)
-        East and north, arcsec; the image is shifted by the opposite.
+        East and north, arcsec; the shift of the image has the opposite sign.
     """
-    # All detectors of an exposure share the telescope's error.
+    # The telescope's error is common to all detectors of an exposure.
     rng = named_generator(scene.seed, "pointing", pointing.exposure_id)
     return scene.imperfections.pointing_rms * rng.standard_normal(2)
 
@@ -188,15 +190,15 @@ def simulate_mosaic(scene: Scene, directory: str | Path) -> Simulation:
     scene : Scene
         The scene.
     directory : str or path-like
-        Directory of ``<rootname>_cal.fits`` and ``<name>_asn.json``, made if missing.
-        Files of the same name are replaced.
+        Directory for ``<rootname>_cal.fits`` and ``<name>_asn.json``, which is made if it does
+        not exist. Files of the same name are replaced.
 
     Returns
     -------
     Simulation
         Paths and true levels.
     """
-    # Only here, so that models can be simulated without jwst.
+    # Imported here, so that simulated models need no jwst.
     from jwst.associations.asn_from_list import asn_from_list
 
     directory = Path(directory)
@@ -225,7 +227,7 @@ def _background_and_dq(scene: Scene, pointing: Pointing) -> tuple[Aperture, np.n
 
 
 def _spoil_bad_pixels(data: np.ndarray, truth: Truth, rng: np.random.Generator) -> np.ndarray:
-    # Unusable pixels hold wild values; as in real files, part of them NaN.
+    # Unusable pixels have arbitrary values, and a part of them NaN, as in real files.
     wild = np.exp(rng.normal(3, 2, data.shape)) * rng.choice([-1, 1], data.shape)
     empty = rng.random(data.shape) < _NAN_FRACTION
     strips = (truth.dq & FLAGS["NON_SCIENCE"]) != 0

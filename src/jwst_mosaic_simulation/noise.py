@@ -1,18 +1,26 @@
-"""Filters with their numbers, and the noise usual for them."""
+"""Properties of filters, and their usual noise."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Rounded in-flight numbers of a filter.
+    """Rounded in-flight properties of a filter.
 
     Attributes
     ----------
-    fwhm, conversion, gain, read_noise, exposure_time, sky : float
-        FWHM of the PSF, arcsec; surface brightness of one DN/s in a pixel, MJy/sr;
-        electrons per DN; read noise of the fitted ramp, electrons; usual exposure time, s;
-        usual background, MJy/sr.
+    fwhm : float
+        FWHM of the PSF, arcsec.
+    conversion : float
+        Surface brightness of one DN/s in a pixel, MJy/sr.
+    gain : float
+        Electrons per DN.
+    read_noise : float
+        Read noise of the fitted ramp, electrons.
+    exposure_time : float
+        Usual exposure time, s.
+    sky : float
+        Usual background, MJy/sr.
     """
 
     fwhm: float
@@ -23,7 +31,7 @@ class Filter:
     sky: float
 
 
-# Columns in the order of the attributes above.
+#: A `Filter` for each name; its values in the order of the attributes.
 FILTERS = {
     "F770W": Filter(0.27, 0.25, 5.5, 40.0, 222.0, 8.0),
     "F1000W": Filter(0.33, 0.43, 5.5, 40.0, 122.0, 20.0),
@@ -42,10 +50,14 @@ class Noise:
 
     Attributes
     ----------
-    electrons, read_noise, exposure_time : float
-        Electrons collected in a pixel per MJy/sr; read noise, electrons; exposure time, s.
+    electrons : float
+        Electrons in a pixel per MJy/sr.
+    read_noise : float
+        Read noise, electrons.
+    exposure_time : float
+        Exposure time, s.
     draw : bool
-        Whether noise is added to the data. Without it, the quoted variances stay.
+        Whether noise is added to the data. The quoted variances do not depend on it.
     """
 
     electrons: float
@@ -55,14 +67,14 @@ class Noise:
 
 
 def filter_noise(filter_name: str, *, exposure_time: float | None = None) -> Noise:
-    """Make the noise usual for a filter.
+    """Make the usual noise of a filter.
 
     Parameters
     ----------
     filter_name : str
         One of `FILTERS`.
     exposure_time : float, optional
-        Exposure time, s. The default is usual for the filter.
+        Exposure time, s. The default is the usual one of the filter.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Pointings of detectors, and observations made of them: dithers and mosaics."""
+"""Pointings of detectors, and observations of many pointings: dithers and mosaics."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
 @dataclass(frozen=True)
 class Pointing:
-    """Place and names of one detector in one exposure.
+    """Position and identifiers of one detector in one exposure.
 
     Attributes
     ----------
@@ -47,12 +47,12 @@ class Pointing:
 
     @property
     def visit_id(self) -> str:
-        """Program, observation and visit in one."""
+        """Program, observation and visit in one string."""
         return self.program + self.observation + self.visit
 
     @property
     def exposure_id(self) -> str:
-        """The part of the rootname that all detectors of an exposure share."""
+        """The part of the rootname common to all detectors of an exposure."""
         activity = self.visit_group + self.sequence_id + self.activity_id
         return f"jw{self.visit_id}_{activity}_{self.exposure}"
 
@@ -93,7 +93,7 @@ def offset_pointing(pointing: Pointing, x: float, y: float, **changes: Any) -> P
     Returns
     -------
     Pointing
-        The new pointing, rolled with the telescope as over a great circle.
+        The new pointing, with the roll of the telescope after a slew along a great circle.
     """
     v2, v3 = load_aperture(pointing.aperture).ideal_to_v2v3(x, y)
     return replace(pointing, **_attitude(pointing, float(v2), float(v3)), **changes)
@@ -105,14 +105,14 @@ def detector_pointings(pointing: Pointing, apertures: Iterable[str]) -> tuple[Po
     Parameters
     ----------
     pointing : Pointing
-        The telescope's pointing, given for any aperture of the instrument.
+        Pointing of any aperture of the instrument.
     apertures : iterable of str
         SIAF names of the detectors' apertures.
 
     Returns
     -------
     tuple of Pointing
-        One per aperture, alike in all but detector, position and roll.
+        One per aperture. Only detector, position and roll differ.
     """
     return tuple(
         replace(
@@ -129,7 +129,7 @@ def dither_pointings(
     step: float = 4.0,
     aperture: str = "MIRIM_FULL",
 ) -> tuple[Pointing, ...]:
-    """Dither about right ascension 150 and declination 2.2 degrees, in one visit per roll.
+    """Dither about right ascension 150 and declination 2.2 degrees, one visit for each roll.
 
     Parameters
     ----------
@@ -168,14 +168,16 @@ def mosaic_pointings(
     subarray: tuple[int, int, int, int] | None = None,
     program: str = "09999",
 ) -> tuple[Pointing, ...]:
-    """Lay out a mosaic of MIRI tiles, observed once per roll.
+    """Lay out a mosaic of MIRI tiles, one observation for each roll.
 
     Parameters
     ----------
     nx, ny, dithers : int
         Tiles along the detector's columns and rows, and dithers per tile.
-    overlap, overlap_pixels : float, optional
-        Overlap of neighbouring tiles as a fraction of the field or, if given, in pixels.
+    overlap : float, optional
+        Overlap of neighbouring tiles as a fraction of the field.
+    overlap_pixels : float, optional
+        The same in pixels, which takes precedence.
     step : float, optional
         Smallest distance of two dithers, arcsec.
     center : tuple of float, optional
@@ -183,7 +185,7 @@ def mosaic_pointings(
     rolls : iterable of float, optional
         Roll of each observation, degrees.
     visit_per_tile : bool, optional
-        Whether each tile is a visit, instead of each roll.
+        Whether each tile is a visit; otherwise each roll is one.
     subarray : tuple of int, optional
         Crop ``(x0, y0, nx, ny)`` of the tiles in full-frame pixels.
     program : str, optional
@@ -211,7 +213,7 @@ def mosaic_pointings(
 
 
 def _dither(pointing: Pointing, n: int, step: float, first: int = 1) -> list[Pointing]:
-    # A sunflower spiral: any number of points, evenly distributed, none on a line.
+    # A sunflower spiral: any number of evenly distributed points, not on a line.
     k = np.arange(n)
     x, y = step * np.sqrt(k) * (np.cos(_GOLDEN_ANGLE * k), np.sin(_GOLDEN_ANGLE * k))
     return [offset_pointing(pointing, x[i], y[i], exposure=f"{first + i:05d}") for i in range(n)]

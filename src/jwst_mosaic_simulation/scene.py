@@ -1,4 +1,4 @@
-"""A scene: everything that determines a set of simulated exposures."""
+"""A scene: all parameters of a set of simulated exposures."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,8 +23,10 @@ class DetectorOptions:
         Crop ``(x0, y0, nx, ny)`` in full-frame pixels.
     masked_strips : bool
         Whether MIRI's masked regions are masked.
-    bad_fraction, hot_fraction : float
-        Shares of pixels that are DO_NOT_USE, with wild values or NaN, and HOT but usable.
+    bad_fraction : float
+        Share of pixels that are DO_NOT_USE, with arbitrary values or NaN.
+    hot_fraction : float
+        Share of pixels that are HOT but usable.
     """
 
     binning: int = 1
@@ -36,7 +38,13 @@ class DetectorOptions:
 
 @dataclass(frozen=True)
 class CosmicRays:
-    """Cosmic rays that hit a fraction of the pixels."""
+    """Cosmic rays.
+
+    Attributes
+    ----------
+    fraction : float
+        Fraction of the pixels that are hit.
+    """
 
     fraction: float = 0.002
 
@@ -47,8 +55,10 @@ class Patch:
 
     Attributes
     ----------
-    x, y, radius : float
-        Centre, 0-based, and radius at half the height, pixels.
+    x, y : float
+        Centre, 0-based, pixels.
+    radius : float
+        Radius at half the height, pixels.
     brightness : float
         Height, MJy/sr.
     """
@@ -61,25 +71,25 @@ class Patch:
 
 @dataclass(frozen=True)
 class Imperfections:
-    """Errors that no level can describe.
+    """Errors of exposures that are no constant level.
 
     Attributes
     ----------
     pointing_rms : float
-        Offset per axis of each exposure's field from the place in its WCS, arcsec.
+        Offset per axis of each exposure's field from its position by the WCS, arcsec.
     visit_gradient_rms, exposure_gradient_rms : float
-        Expected rms of background gradients, MJy/sr, fixed to the detector.
+        Expected rms of background gradients along the detector's axes, MJy/sr.
     gain_rms : float
-        Relative error of each exposure's flux scale, which acts on all light.
+        Relative error of each exposure's flux scale, for all light.
     row_rms, column_rms : float
         Expected rms of 1/f stripes along rows and columns of each exposure, MJy/sr.
     glow : float
-        Largest height of the glow of the last 40 columns, MJy/sr. Exposures have between
-        none and all of it.
+        Largest height of the glow of the last 40 columns, MJy/sr. The heights of exposures
+        are uniformly distributed between zero and this value.
     amplifier_rms : float
         Pedestals of the amplifiers of a near-infrared detector, MJy/sr.
     lyot_offset : float
-        Brightness of MIRI's coronagraphic field above the imager's, MJy/sr.
+        Brightness of MIRI's coronagraphic field minus that of the imager, MJy/sr.
     """
 
     pointing_rms: float = 0.0
@@ -95,7 +105,7 @@ class Imperfections:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that determines a set of exposures.
+    """All parameters of a set of exposures.
 
     Attributes
     ----------
@@ -106,7 +116,7 @@ class Scene:
     sky : Sky
         The true sky.
     levels : mapping of str to float
-        Background level by rootname, MJy/sr, on top of the sky.
+        Background level by rootname, MJy/sr, in addition to the sky.
     filter_name : str
         One of `FILTERS`.
     noise, detector, imperfections : Noise, DetectorOptions, Imperfections
@@ -116,7 +126,7 @@ class Scene:
     patches : mapping of str to tuple of Patch
         Afterglow by rootname.
     seed : int
-        Seed of all that is random in the exposures.
+        Seed of all random numbers of the exposures.
     """
 
     name: str
@@ -153,7 +163,7 @@ def compose_scene(
     masked_strips: bool = True,
     **changes: Any,
 ) -> Scene:
-    """Compose a scene with the usual numbers of a filter.
+    """Compose a scene with the usual properties of a filter.
 
     Parameters
     ----------
@@ -164,11 +174,13 @@ def compose_scene(
     filter_name : str, optional
         One of `FILTERS`.
     components, stars : iterable of Galaxy or Cirrus, StarCounts, optional
-        Components of the sky, on top of a pedestal usual for the filter.
+        Components of the sky, in addition to the usual background of the filter.
     levels : mapping of str to float, optional
         Level by rootname, MJy/sr. The default is random, from `draw_levels`.
-    seed, binning : int, optional
-        Seed, and full-frame pixels per simulated pixel.
+    seed : int, optional
+        Seed.
+    binning : int, optional
+        Full-frame pixels per simulated pixel and axis.
     masked_strips : bool, optional
         Whether MIRI's masked regions are masked.
     **changes
@@ -200,14 +212,14 @@ def draw_levels(
     exposure_scatter: float = 0.05,
     detector_scatter: float = 0.0,
 ) -> dict[str, float]:
-    """Draw a level per exposure: that of its visit plus one of its own.
+    """Draw a level for each exposure: the sum of terms of visit, exposure and detector.
 
     Parameters
     ----------
     pointings : iterable of Pointing
         The exposures.
     seed : int, optional
-        Seed. A level depends on it and on the names of visit and exposure only.
+        Seed. A level depends only on the seed and on the names of visit, exposure and detector.
     visit_scatter, exposure_scatter, detector_scatter : float, optional
         Standard deviations between visits, between exposures of a visit, and between
         detectors of an exposure, MJy/sr.

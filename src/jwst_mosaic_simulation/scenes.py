@@ -1,4 +1,4 @@
-"""Ready-made scenes, on the pointings of real mosaics or on made-up ones."""
+"""Ready-made scenes, with pointings of real mosaics or artificial pointings."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -34,8 +34,8 @@ def real_field(name: str, n: int | None = None, **options: Any) -> Scene:
     Returns
     -------
     Scene
-        The scene, with random levels. Those of ``stephans-quintet`` are the levels that
-        jwst's own step measured on the real data.
+        The scene, with random levels. ``stephans-quintet`` has the levels of the real data
+        by jwst's own step.
     """
     field = json.loads((files(__package__) / "data" / f"{name}.json").read_text())
     exposures = field["exposures"]
@@ -81,7 +81,7 @@ thirty_doradus = partial(
 def dithers(
     n: int = 4, *, rolls: Iterable[float] = (40.0,), name: str = "dithers", **options: Any
 ) -> Scene:
-    """Dither MIRI over a galaxy, or another sky, in one visit per roll.
+    """Dither MIRI over a galaxy, or another sky, one visit for each roll.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def dithers(
     return compose_scene(name, dither_pointings(n, rolls=rolls), **(galaxy | options))
 
 
-#: Dithers over nothing but noise.
+#: Dithers over noise alone.
 blank_field = partial(dithers, name="blank-field", components=(), stars=None)
 
 
@@ -116,7 +116,7 @@ def nircam_mosaic(n: int = 2, *, detector_scatter: float = 0.01, **options: Any)
     Parameters
     ----------
     n : int, optional
-        Dithers per visit, of 8 detectors each.
+        Dithers per visit, each with 8 detectors.
     detector_scatter : float, optional
         Standard deviation of the levels between detectors, MJy/sr.
     **options
@@ -125,10 +125,10 @@ def nircam_mosaic(n: int = 2, *, detector_scatter: float = 0.01, **options: Any)
     Returns
     -------
     Scene
-        The scene, with random levels per visit, exposure and detector.
+        The scene, with random levels of visits, exposures and detectors.
     """
     telescope = dither_pointings(n, rolls=(20.0, 24.0), step=12.0, aperture="NRCA5_FULL")
-    # Each visit 70 arcsec from the last: enough to bridge the gap between the modules.
+    # The visits are 70 arcsec apart: enough to bridge the gap between the modules.
     moved = (offset_pointing(p, 70.0 * (int(p.observation) - 1), 0.0) for p in telescope)
     apertures = [f"NRC{module}{chip}_FULL" for module in "AB" for chip in range(1, 5)]
     pointings = tuple(q for p in moved for q in detector_pointings(p, apertures))
@@ -153,7 +153,7 @@ def two_by_three(
     Parameters
     ----------
     levels : sequence of float, optional
-        Level of each field, MJy/sr: two fields per row, three rows.
+        Level of each field, MJy/sr, in three rows of two fields.
     binning : int, optional
         Full-frame pixels per simulated pixel.
     **options

@@ -7,9 +7,9 @@ Pairs p of tiles give the measurements of a linear mixed model,
 
 .. math:: y = X b + U u + e, \quad u \sim N(0, \Theta), \quad e \sim N(0, R)
 
-with the levels b of all exposures and the random effects u of their backgrounds: gradients of
-visits and of exposures, gains, pedestals of detectors, contrasts of detector regions. The
-variances in :math:`\Theta` maximize the restricted likelihood; levels, their errors, and the
+with the levels b of all exposures and the random effects u of their backgrounds. Effects are
+gradients of visits and of exposures, gains, pedestals of detectors, contrasts of detector regions.
+The variances in :math:`\Theta` maximize the restricted likelihood. Levels, their errors, and the
 predictions of u come from one matrix,
 
 .. math:: C = \begin{pmatrix} X^T R^{-1} X + T & X^T R^{-1} U \\ U^T R^{-1} X &
@@ -119,8 +119,8 @@ def match_exposures(
     held : ndarray, shape (n,), optional
         Levels that are constraints, MJy/sr; NaN for others.
     image : callable, optional
-        Takes places x and y on the grid, cells, and returns the brightness of a reference image
-        there, MJy/sr, NaN for none; it is one more stack, whose level is held at zero.
+        Takes positions x and y on the grid, cells, and returns the brightness of a reference image
+        there, MJy/sr, NaN for none. The image is one more stack, whose level is held at zero.
 
     Returns
     -------

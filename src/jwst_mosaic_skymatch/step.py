@@ -19,6 +19,7 @@ from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
 from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
     REPLACED,
     REPLACED_SPEC,
@@ -52,7 +53,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     # Names of files are text or paths, and numbers of cores text or numbers: `pass` takes both.
     spec = f"""
-        offset_stat = option('biweight', 'median', default='biweight') # statistic of the per-pixel differences of two groups
+        offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         skylist = pass(default=None) # Filename pointing to list of (imagename skyval) pairs
         grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing

@@ -99,16 +99,12 @@ def test_parameter(name):
 
 
 def read_table(page, name):
-    """Give the rows of a list-table by its name; of each the texts of its cells."""
+    """Give the rows of a csv-table by its name; of each the texts of its cells."""
     text = (DOCS / page).read_text()
     (block,) = re.findall(
-        rf"^\.\. list-table::[^\n]*\n   :name: {name}\n(.*?)(?=^\S|\Z)", text, re.S | re.M
+        rf"^\.\. csv-table::[^\n]*\n   :name: {name}\n.*?\n\n(.*?)(?=^\S|\Z)", text, re.S | re.M
     )
-    rows = re.split(r"^   \* - ?", block, flags=re.MULTILINE)[2:]
-    return [
-        [" ".join(cell.split()) for cell in re.split(r"^     - ?", row, flags=re.MULTILINE)]
-        for row in rows
-    ]
+    return [[cell.strip() for cell in row.split("|")] for row in block.strip().splitlines()]
 
 
 def quoted(cell):

@@ -132,7 +132,7 @@ def as_association(inputs: Any) -> Any:
 def check_files(inputs: Any) -> None:
     """Refuse an association whose files cannot be read, before a pipeline opens them.
 
-    Models are not checked, nor an association that is not found from the working directory.
+    Models are not checked. Neither is an association that does not exist in the working directory.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class Exposure:
     alias : str or None
         Its path or its place in the input, if another exposure has the same file name.
     visit_id, group_id : str or None
-        Its visit, and jwst's group; see `PATHS` for the place of these and the next.
+        Its visit, and jwst's group; see ``PATHS`` for the place of these and the next.
     instrument, detector, filter, unit : str or None
         Names, and BUNIT.
     pixel_area : float or None

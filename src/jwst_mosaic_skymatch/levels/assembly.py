@@ -44,9 +44,9 @@ def assemble(
 
     Notes
     -----
-    The mean of a stack in an overlap is that of its members with their shares f there, minus what
-    has been subtracted from these: an offset between stacks is a measurement of
-    :math:`\sum_k f_k b_k` after that is added again.
+    The mean of a stack in an overlap is that of its members with their shares f there, minus their
+    approximate levels. After addition of these levels an offset between stacks is a measurement of
+    :math:`\sum_k f_k b_k`.
     """
     within = [pair for matched in inside for pair in matched.pairs]
     of_stacks = [pair for pair in between if pair.second < len(stacks)]

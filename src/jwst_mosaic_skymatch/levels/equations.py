@@ -2,8 +2,8 @@ r"""The linear mixed model of all pairs: its design matrix and its values.
 
 .. math:: y = X b + U u + e, \quad u \sim N(0, \Theta), \quad e \sim N(0, R)
 
-Rows are the measurements of pairs, divided by their errors, and then one row for the prior of each
-unknown: it measures zero with the standard deviation in :math:`\Theta`.
+Rows are the measurements of pairs, divided by their errors. One row for the prior of each unknown
+follows: a measurement of zero with the standard deviation in :math:`\Theta`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -191,9 +191,9 @@ def build_equations(
     unknowns : Unknowns
         Images and their unknowns.
     levels : ndarray, shape (n,), optional
-        Approximate levels of the images, MJy/sr. They are subtracted from the brightness that
-        gains act on: half of a level difference of 1 MJy/sr under a gain of 0.5 % is ten times the
-        noise of an offset.
+        Approximate levels of the images, MJy/sr, which are subtracted from the brightness under
+        gains. Half of a level difference of 1 MJy/sr under a gain of 0.5 % is ten times the noise
+        of an offset.
 
     Returns
     -------
@@ -202,10 +202,11 @@ def build_equations(
 
     Notes
     -----
-    With shares f, place P, brightness S and region shares :math:`\phi` of the centre of a pair,
-    its offset is :math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`;
-    its gradient, gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k`
-    and :math:`c_r`.
+    The centre of a pair has the shares f, the position P, the brightness S and the region shares
+    :math:`\phi`. The offset of the pair is
+    :math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its
+    gradient, gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k` and
+    :math:`c_r`.
     """
     starts = np.cumsum([0, *(pair.estimate.size for pair in pairs)])
     centres = np.array([pair.centre[:3] for pair in pairs]).reshape(-1, 3)

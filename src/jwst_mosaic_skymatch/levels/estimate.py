@@ -132,11 +132,11 @@ def _fit_model(
 
 
 def _widening(equations: Equations, fit: Fit) -> np.ndarray:
-    """Give the variance that rejected pairs put on others that may be spoiled in their place.
+    """Compute the additional variance of pairs that may be spoiled in place of rejected pairs.
 
-    A current from one end of a rejected pair to the other takes all ways through the other pairs
-    in proportion to their information. A pair that all of it passes through is a bridge: nothing
-    else constrains it, so that it may be off by the misfit as well as the rejected one.
+    A current from one end of a rejected pair to the other takes all paths through the other pairs
+    in proportion to their information. A bridge is a pair with the whole current. No other pair
+    constrains it, so that its error may be the misfit of the rejected pair.
     """
     weights = fit.weights[equations.offset_rows]
     misfits = np.abs(fit.residuals[equations.offset_rows]) * fit.sigmas

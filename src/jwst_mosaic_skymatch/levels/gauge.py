@@ -41,7 +41,7 @@ def apply_constants(
     components : ndarray of int, shape (n,)
         Component of each; -1 for none.
     constants : ndarray, shape (n_components,)
-        What to add, MJy/sr; NaN for a component without a constant.
+        Constant that is added, MJy/sr; NaN for a component without one.
     otherwise : ndarray, shape (n,)
         Levels of exposures whose component has none, or that are in none.
 

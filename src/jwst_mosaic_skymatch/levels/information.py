@@ -60,9 +60,9 @@ def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSumm
 
     Notes
     -----
-    The cells of a pair scatter by the sum of both noises. Each update multiplies the factor of a
-    tile with the lower median, over its pairs, of the ratio of measured to expected variance: a
-    tile is noisy if all its pairs are.
+    The cells of a pair scatter by the sum of both noises. A tile is noisy if all its pairs are.
+    Each update therefore multiplies the factor of a tile with the lower median, over its pairs,
+    of the ratio of measured to expected variance.
     """
     factors = np.ones(len(summaries))
     if not pairs:
@@ -102,11 +102,10 @@ def information_ratios(
 
     Notes
     -----
-    Each cell is an unknown of the sky. With inverse variances w of the tiles and their sum W over
-    all tiles, eliminating it leaves the information :math:`w_i w_j / W` for the difference of two
-    levels, where a pair by itself has :math:`w_i w_j / (w_i + w_j)`. The ratio of the sums of both
-    over the cells makes the weights of pairs, and the covariance of levels, those of a joint
-    solution.
+    Each cell is an unknown of the sky. Tiles have the inverse variances w, and W is their sum over
+    all tiles. After elimination of the cell the information on the difference of two levels is
+    :math:`w_i w_j / W`. A pair by itself has :math:`w_i w_j / (w_i + w_j)`. The ratio of the sums
+    of both over the cells gives pairs the weights, and levels the covariance, of a joint solution.
     """
     # Only their ratios matter; tiles without noise would leave the range of single precision.
     relative = np.clip(np.median(factors) / factors, 1e-9, 1e9).astype(np.float32)

@@ -194,9 +194,9 @@ class Backgrounds:
     Attributes
     ----------
     sigmas : mapping of str to float
-        Standard deviation of each effect in the model: 'visit gradient' and 'exposure gradient'
-        in MJy/sr per cell and axis, 'gain' relative, 'pedestal', 'misfit' and detector regions in
-        MJy/sr.
+        Standard deviation of each effect in the model. Units are MJy/sr per cell and axis for
+        'visit gradient' and 'exposure gradient', and MJy/sr for 'pedestal', 'misfit' and detector
+        regions; 'gain' is relative.
     gradients : ndarray of float64, shape (n, 2)
         Predicted gradient (x, y) of each exposure, MJy/sr per cell.
     gradient_errors : ndarray of float64, shape (n, 2)
@@ -234,8 +234,8 @@ class Match:
     stacks : tuple of Stack
         The stacks.
     exposure_pairs, stack_pairs : tuple of PairResult
-        Pairs inside stacks, by position of the exposures, and of stacks, by position in
-        ``stacks``; the position after the last stack is that of a reference image.
+        Pairs inside stacks, by position of the exposures, and pairs of stacks, by position in
+        ``stacks``. The position after the last stack is that of a reference image.
     skies : ndarray of float64, shape (n,)
         Level of each exposure's own pixels, MJy/sr; NaN if not asked for.
     remarks : mapping of int to str

@@ -36,7 +36,7 @@ def align_pairs(
     Returns
     -------
     pairs : tuple of PairMeasurement
-        The pairs. Those without a fitted shift, or whose exposures have none, are as they were.
+        The pairs. A pair is unchanged if it, or its exposures, have no shift.
     shifts : ndarray, shape (n, 2)
         Shift (x, y) of each exposure by least absolute deviations, cells; NaN for one in no pair
         with a known shift.

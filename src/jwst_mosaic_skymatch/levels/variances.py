@@ -58,8 +58,8 @@ def estimate_variances(
     Returns
     -------
     dict of str to float
-        Variance of each effect that is significant, and of pedestals where detectors of an
-        exposure are tied; the mean over the likelihood, with a flat prior of the logarithm.
+        Variance of each significant effect, and of pedestals where detectors of an exposure are
+        tied. It is the mean over the likelihood, with a flat prior of the logarithm.
 
     Notes
     -----

@@ -73,11 +73,11 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
 
     .. math:: D = d + s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
 
-    with the mean image S, the place x and the difference :math:`\phi_r` of the shares of detector
-    region r. Medians of blocks give a start for all but the shift; a robust regression of the
-    cells then gives constant and shift, and the sums of its estimating equation over blocks one
-    more step for the trends. If the tiles turn out to be shifted by much of a cell, the second is
-    moved, and they are compared again.
+    with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
+    detector region r. Medians of blocks give a start for all terms but the shift. A robust
+    regression of the cells yields constant and shift. The sums of its estimating equation over
+    blocks are one more step for the trends. If the shift is large, the second tile is moved, and
+    both are compared again.
     """
     overlap = Overlap.of(first, second)
     if overlap.places.size < settings.min_cells:

@@ -214,9 +214,9 @@ def drizzle_correlation(pixels_per_cell: float) -> float:
 
     Notes
     -----
-    A pixel is shared by the cells that it overlaps. With square pixels and cells, r pixels long,
-    at random phase, the overlaps f along one axis have :math:`\sum f = r` and
-    :math:`\langle\sum f^2\rangle = r - 1/3` (r >= 1) or :math:`r^2 - r^3/3` (r < 1); the ratio is
+    A pixel is shared by the cells that it overlaps. Pixels and cells are squares at random phase,
+    and a cell is r pixels long. The overlaps f along one axis have :math:`\sum f = r` and
+    :math:`\langle\sum f^2\rangle = r - 1/3` (r >= 1) or :math:`r^2 - r^3/3` (r < 1). The ratio is
     :math:`(\sum f / \sum f^2)^2` for both axes together [1]_.
 
     References

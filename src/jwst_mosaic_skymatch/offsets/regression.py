@@ -30,8 +30,8 @@ class Regression:
     response : ndarray, shape (m, m)
         Mean coefficients for unit true ones: noise of the regressors attenuates them.
     score, curvature : ndarray of float32, shape (n,)
-        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r; the sums over
-        any part of the values are a step of Newton's method for a term constant over that part.
+        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r. Their sums over
+        a part of the values are a step of Newton's method for a constant of that part.
     scale : float
         Standard deviation of the residuals in units of the errors of the values.
     excess : tuple of float

@@ -18,8 +18,8 @@ LEAST_RESPONSE = 0.1
 class Shift:
     r"""Misalignment of a pair, and its part in the offset.
 
-    With the true offset d and shift s, the regression has the mean
-    :math:`H (d, m - s)`, an image shifted by +s being too faint by s times its gradient.
+    With the true offset d and shift s, the regression has the mean :math:`H (d, m - s)`. An image
+    shifted by +s is too faint by s times its gradient.
 
     Attributes
     ----------
@@ -94,8 +94,8 @@ class PairQuality:
     noise_ratio : float
         Variance of the cells over that by quoted errors, or by unit errors of all pixels.
     asymmetry : float
-        Change of the offset when the cutoff of the biweight is doubled to its value, MJy/sr:
-        positive for hits of the first tile.
+        Change of the offset from half the cutoff of the biweight to the whole, MJy/sr: positive
+        for hits of the first tile.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
     strips : tuple of StripScatter
@@ -123,8 +123,8 @@ class PairMeasurement:
     first, second : int
         Positions of the two tiles in the caller's sequence.
     estimate : ndarray, shape (4 + n_regions,)
-        Offset (level of the first minus level of the second, MJy/sr) at ``centre``; gradient
-        along x and y (MJy/sr per cell); relative gain; contrast of each region (MJy/sr).
+        Offset at ``centre``, which is positive if the first is brighter (MJy/sr). Gradient along x
+        and y (MJy/sr per cell), relative gain, and contrast of each region (MJy/sr).
     covariance : ndarray, shape (4 + n_regions, 4 + n_regions)
         Its covariance, with the correlation that drizzle leaves between cells.
     centre : ndarray, shape (3 + n_regions,)

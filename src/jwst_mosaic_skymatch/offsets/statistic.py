@@ -10,8 +10,8 @@ from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["OFFSET_STATS", "Statistic"]
 
-#: Names of all statistics, in the order in which they are offered.
-OFFSET_STATS = ("biweight", "median", "midpt", "mean", "mode")
+#: Options of ``offset_stat``.
+OFFSET_STATS = ("biweight", "median")
 # Variance of the median over that of the mean, for Gaussian noise.
 MEDIAN_VARIANCE = np.pi / 2
 
@@ -23,7 +23,7 @@ class Statistic:
     Parameters
     ----------
     name : str
-        The statistic, one of `OFFSET_STATS`. All but 'biweight' are jwst's own, after clipping.
+        The statistic, one of `OFFSET_STATS`. The median is jwst's own, after clipping.
     nclip : int
         Number of clipping iterations (not used by 'biweight', which gives
         outliers no weight by itself).

@@ -54,8 +54,8 @@ class Trends:
     Attributes
     ----------
     columns : ndarray, shape (m, n_blocks)
-        Columns of the design matrix: place x and y (cells), brightness (MJy/sr; 0 for an empty
-        block), and shares of regions, positive in the first tile and negative in the second.
+        Columns of the design matrix: position x and y (cells), brightness (MJy/sr; 0 for an empty
+        block), and shares of regions. Shares are negative in the second tile.
     regions : tuple of Region
         Region of each column after the third; none where both tiles have the same share.
     constant : float
