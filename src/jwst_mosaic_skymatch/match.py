@@ -71,8 +71,6 @@ class MatchSettings:
         How exposures become tiles.
     pairs : PairSettings
         How two tiles are compared.
-    weighted : bool
-        Weigh pairs by the inverse variance of their offset.
     rigid : bool
         One level for all members of a group, whether they overlap or not.
     tied : bool
@@ -83,7 +81,6 @@ class MatchSettings:
 
     tiles: TileSettings
     pairs: PairSettings
-    weighted: bool = True
     rigid: bool = False
     tied: bool = True
     plane_per: str | None = None
@@ -148,6 +145,5 @@ def match_exposures(
         unknowns,
         inside,
         stacks,
-        weighted=settings.weighted,
         plane_per=settings.plane_per,
     )

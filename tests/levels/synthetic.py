@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.offsets.trends import Region
 
@@ -79,7 +79,8 @@ def measure(
     estimate = np.array(truth) + sigmas * rng.standard_normal(len(sigmas))
     i, j = positions or (first[0], second[0])
     covariance, centre = np.diag(np.square(sigmas)), np.array(centre)
-    return PairMeasurement(i, j, estimate, covariance, centre, regions, None, quality(sky.noise))
+    unknown = Shift(np.zeros(2), np.zeros(2), np.eye(3), np.zeros((3, 3)))
+    return PairMeasurement(i, j, estimate, covariance, centre, regions, unknown, quality(sky.noise))
 
 
 def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object) -> Measurements:

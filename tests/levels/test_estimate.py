@@ -165,8 +165,8 @@ def test_spoiled_pair_of_a_triangle_is_in_the_errors(spoiled):
     assert levels.reasons == ("", "", "", NO_OVERLAP)
 
 
-def test_loop_that_does_not_close_multiplies_errors():
-    """Six errors in a triangle are chi2 of 12, too few for a misfit, and by chance in 1 of 2000."""
+def test_loop_that_does_not_close_is_misfit():
+    """Six errors in a triangle are chi2 of 12, by chance in 1 of 2000."""
     sky = grid(2, np.random.default_rng(0), noise=1e-9)
     pairs = []
     for ends in [(0, 1), (1, 2), (0, 2)]:
@@ -176,8 +176,8 @@ def test_loop_that_does_not_close_multiplies_errors():
         pairs.append(replace(pair, covariance=covariance))
     clean = match(sky, pairs)
     spoiled = match(sky, [*pairs[:2], spoil(pairs[2], 6e-3)])
-    assert (clean.backgrounds.factor, spoiled.backgrounds.sigmas) == (1.0, {})
-    assert spoiled.backgrounds.factor == pytest.approx(np.sqrt(12.0), rel=0.1)
+    assert not clean.backgrounds.sigmas
+    assert list(spoiled.backgrounds.sigmas) == ["misfit"]
     assert np.all(spoiled.levels.errors[:3] > 3.0 * clean.levels.errors[:3])
 
 
@@ -293,14 +293,14 @@ def test_ties_recover_pedestals():
     assert alone.backgrounds.n_ties == 0
 
 
-def test_tie_without_redundancy_leaves_the_errors():
+def test_tie_without_redundancy_has_the_error_of_typical_pedestals():
     """A single exposure ties two components: nothing measures its pedestals."""
     rng = np.random.default_rng(8)
     sky = grid(2, rng)
     pairs = [measure(sky, ends, rng) for ends in [((0,), (1,)), ((2,), (3,))]]
     levels = match(sky, pairs, {"exposure_of": np.array([0, 1, 0, 2, 3])}).levels
     assert levels.values[0] == pytest.approx(levels.values[2], abs=1e-9)
-    assert levels.errors.max() < 2e-3
+    assert np.all((levels.errors > 1e-3) & (levels.errors < 6e-3))
 
 
 @pytest.mark.parametrize("name", [None, *TRUTH])

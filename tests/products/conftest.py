@@ -34,7 +34,10 @@ def exposures():
     ]
 
 
-def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=None):
+UNKNOWN = Shift(np.zeros(2), np.zeros(2), np.eye(3), np.zeros((3, 3)))
+
+
+def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=UNKNOWN):
     """Make a pair with an error of 0.1 by noise, and of 0.2 in all."""
     strips = StripScatter(*np.tile([0.01, 20.0], (2, 2, 1)))
     measurement = PairMeasurement(

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from scipy.special import chdtrc
 
 from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations, Unknowns, detectors_of
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
@@ -33,10 +32,6 @@ __all__ = ["estimate_levels"]
 # Effects whose trends in an overlap are no structure if they are part of the model.
 GRADIENTS = ("visit gradient", "exposure gradient")
 TRENDS = {*GRADIENTS, "gain", "lyot"}
-# Residual, in its errors, that a pair counts at most in the factor on errors.
-LARGEST_MISFIT = 3.0
-# Probability of a chi2 from which on it may be chance.
-LEAST_PROBABILITY = 1e-3
 # Number of pairs that stand for all in chi2.
 CLOSURE_SAMPLE = 2000
 # Share of a loop's current through a pair from which on it is as likely spoiled as the pair that
@@ -52,7 +47,6 @@ def estimate_levels(
     inside: Sequence[MatchedStack],
     stacks: tuple[Stack, ...],
     *,
-    weighted: bool = True,
     plane_per: str | None = None,
 ) -> Match:
     """Solve the mixed model of all pairs.
@@ -67,8 +61,6 @@ def estimate_levels(
         Skies and defects of exposures.
     stacks : tuple of Stack
         The stacks.
-    weighted : bool, optional
-        Whether pairs are weighted by the inverse variance of their offset.
     plane_per : {'group', 'exposure'} or None, optional
         Gradients that are predicted as planes: those of visits, or those of exposures as well.
 
@@ -79,13 +71,12 @@ def estimate_levels(
     """
     hits, biases = hits_of(measurements.pairs, measurements.shares)
     remarks = remarks_of(measurements.factors, hits)
-    model, fit = _fit_model(measurements, unknowns, biases, weighted)
+    model, fit = _fit_model(measurements, unknowns, biases)
     components, anchored = _components(model.equations, measurements, unknowns)
-    closure, factors = _closure(model, fit, measurements, components)
     along = _gradient_rows(model.equations, fit, unknowns, plane_per)
     tilts = list(zip(unknowns.centres[:-1].T, along, strict=True)) if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
-    errors = np.sqrt((errors * np.append(factors, np.nan)[components]) ** 2 + biases[:-1] ** 2)
+    errors = np.hypot(errors, biases[:-1])
     pairs = _pair_results(measurements, model.equations, fit, plane_per)
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
@@ -98,13 +89,12 @@ def estimate_levels(
             anchored,
             *_shifts(measurements, components),
             _reasons(components, inside, stacks),
-            closure,
+            _closure(model, fit),
         ),
         backgrounds=replace(
             backgrounds,
             contrasts=_contrasts(model, fit, detectors_of(measurements.pairs)),
             n_ties=_count_ties(measurements, unknowns),
-            factor=float(factors.max(initial=1.0)),
         ),
         stacks=stacks,
         exposure_pairs=pairs[:n_inside],
@@ -115,15 +105,13 @@ def estimate_levels(
 
 
 def _fit_model(
-    measurements: Measurements, unknowns: Unknowns, biases: np.ndarray, weighted: bool
+    measurements: Measurements, unknowns: Unknowns, biases: np.ndarray
 ) -> tuple[Model, Fit]:
     """Select the model, and solve it with the variance that rejected pairs put on others."""
-    model = select_model(measurements, unknowns, biases=biases, weighted=weighted)
+    model = select_model(measurements, unknowns, biases=biases)
     # Without gradients in the model, slopes of 1/f noise are structure.
     if model.has_structure and not TRENDS & set(model.variances):
-        model = select_model(
-            measurements, unknowns, biases=biases, weighted=weighted, detrended=False
-        )
+        model = select_model(measurements, unknowns, biases=biases, detrended=False)
     fit = solve(model.equations, model.variances)
     widening = _widening(model.equations, fit)
     if widening.any():
@@ -166,33 +154,20 @@ def _components(
     return components, np.isin(numbers, equations.parts[held])
 
 
-def _closure(
-    model: Model, fit: Fit, measurements: Measurements, components: np.ndarray
-) -> tuple[tuple[float, float], np.ndarray]:
-    """Chi2 and degrees of freedom of all offsets, and the factor on errors of each component.
+def _closure(model: Model, fit: Fit) -> tuple[float, float]:
+    """Chi2 and degrees of freedom of all offsets.
 
     Pairs share noise, for which the equations widen their errors. A residual by itself has the
     variance of the pair minus that of its prediction.
     """
-    equations, n_pairs = model.equations, len(measurements.pairs)
+    equations, n_pairs = model.equations, len(fit.sigmas)
     chosen = np.unique(np.linspace(0, n_pairs - 1, min(n_pairs, CLOSURE_SAMPLE)).astype(int))
     own = (model.own_variances + fit.sigmas**2 - equations.sigmas**2)[chosen]
     fitted = fit.variances(equations.offsets[chosen])
-    freedom = np.maximum(1.0 - fitted / own, 0.0)
     residuals = fit.residuals[equations.offset_rows[chosen]] * fit.sigmas[chosen]
-    squares = residuals**2 / own
-    share = measurements.shares
-    of_pair = components[share.indices[share.indptr[chosen]]]
-    n_components = int(components.max(initial=-1)) + 1
-    freedoms, capped = (
-        np.bincount(of_pair, values, minlength=n_components)
-        for values in (freedom, np.minimum(squares, LARGEST_MISFIT**2))
-    )
-    factors = np.sqrt(np.maximum(capped / np.maximum(freedoms, 1.0), 1.0))
-    by_chance = chdtrc(np.maximum(freedoms, 1.0), capped) > LEAST_PROBABILITY
-    scale = n_pairs / max(len(chosen), 1)
-    closure = float(scale * squares.sum()), float(scale * freedom.sum())
-    return closure, np.where(by_chance, 1.0, factors)
+    values = np.array([np.sum(residuals**2 / own), np.sum(np.maximum(1.0 - fitted / own, 0.0))])
+    chi2, freedom = (values * n_pairs / max(len(chosen), 1)).tolist()
+    return chi2, freedom
 
 
 def _select(fit: Fit, columns: np.ndarray) -> sparse.csr_array:

@@ -59,7 +59,6 @@ def select_model(
     *,
     biases: np.ndarray | float = 0.0,
     effects: tuple[str, ...] = (*EFFECTS, MISFIT),
-    weighted: bool = True,
     detrended: bool = True,
 ) -> Model:
     """Select random effects, estimate their variances, and build the equations.
@@ -74,8 +73,6 @@ def select_model(
         1-sigma errors of images beside noise, MJy/sr.
     effects : tuple of str, optional
         Effects that may be part of the model.
-    weighted : bool, optional
-        Whether pairs are weighted by the inverse variance of their offset.
     detrended : bool, optional
         Whether structure is measured without the gradients of pairs.
 
@@ -91,8 +88,6 @@ def select_model(
     noise = np.array([pair.variance for pair in pairs])
     beside = structure + squares @ np.broadcast_to(np.square(biases), squares.shape[1])
     variances = beside + noise / measurements.ratios
-    if not weighted and pairs:
-        variances[:] = variances.mean()
     variances = np.stack([variances, factor / measurements.ratios], axis=1)
     whole = pairs, measurements.shares, variances, unknowns
     sample = _connected_sample(whole)

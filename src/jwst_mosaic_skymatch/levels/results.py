@@ -208,8 +208,6 @@ class Backgrounds:
         planes are asked for.
     n_ties : int
         Number of exposures whose detectors tie components.
-    factor : float
-        Largest factor by which errors were multiplied because pairs do not close.
     """
 
     sigmas: Mapping[str, float] = field(default_factory=dict)
@@ -218,7 +216,6 @@ class Backgrounds:
     contrasts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     planes: tuple[PixelPlane | None, ...] = ()
     n_ties: int = 0
-    factor: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def align_pairs(
     unknown = abs(shares) @ np.isnan(shifts[:, 0]).astype(float) > 0.0
     aligned = list(pairs)
     for k, pair in enumerate(pairs):
-        if pair.shift is None or unknown[k]:
+        if unknown[k]:
             continue
         estimate, covariance = pair.estimate.copy(), pair.covariance.copy()
         change, covariance[0, 0] = pair.shift.at(common[k], float(of_pairs[k]))
@@ -63,8 +63,8 @@ def _solve_shifts(
     pairs: Sequence[PairMeasurement], shares: sparse.csr_array, added: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     n = shares.shape[1]
-    fitted = {k: pair.shift for k, pair in enumerate(pairs) if pair.shift is not None}
-    known = [k for k, shift in fitted.items() if shift.is_known]
+    fitted = [pair.shift for pair in pairs]
+    known = [k for k, shift in enumerate(fitted) if shift.is_known]
     shifts, variances = np.full((n, 2), np.nan), np.full(n, SHIFT_PRIOR**2)
     if not known:
         return shifts, variances

@@ -19,7 +19,7 @@ SIGNIFICANCE = {
     "exposure gradient": 6.0,
     "gain": 12.0,
     **dict.fromkeys(REGIONS, 12.0),
-    MISFIT: 10.0,
+    MISFIT: 6.0,
 }
 # The same beyond that if backgrounds have stripes, whose slopes pass for gradients.
 STRIPES = 4.0
@@ -34,9 +34,9 @@ SMALLEST, LARGEST = 0.3, 10.0
 LARGEST_MISFIT = 1e6
 # Fine steps to either side over which the mean is taken.
 N_FINE = 4
-# Difference of deviances up to which the smaller standard deviation is taken: nothing constrains
-# the pedestals of components that a single exposure ties.
-FLAT = 1e-6
+# Prior of the standard deviation of pedestals, MJy/sr: logarithm normal about this value with this
+# width. Nothing else constrains the pedestals of components that a single exposure ties.
+TYPICAL_PEDESTAL, WIDTH = 0.002, float(np.log(3.0))
 
 
 def estimate_variances(
@@ -124,14 +124,17 @@ def _search(
     n_steps = int(np.ceil(np.log(LARGEST * largest / SMALLEST) / np.log(STEP)))
     sigmas = SMALLEST / _scale(equations, name) * STEP ** np.arange(n_steps + 1)
     deviances = _deviances(equations, others, name, sigmas**2)
-    best = int(np.argmax(deviances < deviances.min() + FLAT))
+    best = int(np.argmin(deviances))
     return float(sigmas[best] ** 2), float(deviances[best])
 
 
 def _deviances(
     equations: Equations, others: Mapping[str, float], name: str, variances: np.ndarray
 ) -> np.ndarray:
-    return np.array([solve(equations, {**others, name: float(v)}).deviance for v in variances])
+    """Evaluate the deviance at some variances of an effect, with the prior of pedestals."""
+    deviances = [solve(equations, {**others, name: float(v)}).deviance for v in variances]
+    prior = (0.5 * np.log(variances / TYPICAL_PEDESTAL**2) / WIDTH) ** 2
+    return np.array(deviances) + (prior if name == PEDESTAL else 0.0)
 
 
 def _scale(equations: Equations, name: str) -> float:

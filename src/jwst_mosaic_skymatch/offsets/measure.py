@@ -39,15 +39,12 @@ class PairSettings:
         Location of the differences that the trends leave.
     min_cells : int
         Least number of common cells of a pair.
-    fit_shift : bool
-        Regress the differences on the gradient of the mean image.
     keep_picture : bool
         Keep a small picture of the differences.
     """
 
     statistic: Statistic
     min_cells: int = 25
-    fit_shift: bool = True
     keep_picture: bool = False
 
 
@@ -96,11 +93,8 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         return None
     offset = trends.constant + value - fit.coefficients[0]
     variance *= kept.correlation
-    fitted_shift = None
-    if settings.fit_shift:
-        of_shift = kept.correlation * fit.covariance
-        of_shift[0, 0] = variance
-        fitted_shift = Shift(moved, fit.coefficients[1:], of_shift, fit.response)
+    of_shift = kept.correlation * fit.covariance
+    of_shift[0, 0] = variance
     return PairMeasurement(
         first=0,
         second=1,
@@ -108,7 +102,7 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         covariance=block_diag(variance, variance * trends.weights.sum() * trends.inverse),
         centre=trends.centre,
         regions=trends.regions,
-        shift=fitted_shift,
+        shift=Shift(moved, fit.coefficients[1:], of_shift, fit.response),
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
@@ -132,16 +126,16 @@ def _compare(
     chosen = overlap.select(used[overlap.blocks[0]])
     if chosen.places.size >= settings.min_cells:
         overlap = chosen
-    slopes = overlap.slopes if settings.fit_shift else overlap.slopes[:0]
     squared = (overlap.slopes**2).sum(axis=0)
     for _ in range(N_ROUNDS):
         removed = trends.in_cells(overlap)
         rest = overlap.difference - removed
-        fit = robust_regression(rest, slopes, overlap.variance, squared)
+        fit = robust_regression(rest, overlap.slopes, overlap.variance, squared)
         trends, change = refined_trends(overlap, trends, removed, fit)
         if change < LARGEST_CHANGE * fit.scale:
             break
-    return overlap, trends, fit, rest - fit.coefficients[1:].astype(np.float32) @ slopes
+    shifted = fit.coefficients[1:].astype(np.float32) @ overlap.slopes
+    return overlap, trends, fit, rest - shifted
 
 
 def _picture(overlap: Overlap, offset: float) -> DifferencePicture:

@@ -132,8 +132,8 @@ class PairMeasurement:
         region, negative in the second tile.
     regions : tuple of Region
         The regions.
-    shift : Shift or None
-        The misalignment; None where it was not fitted.
+    shift : Shift
+        The misalignment.
     quality : PairQuality
         Scatter and outliers of the differences.
     """
@@ -144,7 +144,7 @@ class PairMeasurement:
     covariance: np.ndarray
     centre: np.ndarray
     regions: tuple[Region, ...]
-    shift: Shift | None
+    shift: Shift
     quality: PairQuality
 
     @property

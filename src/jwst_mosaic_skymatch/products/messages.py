@@ -493,16 +493,13 @@ def _gains(match: Match) -> list[Finding]:
 
 
 def _open_loops(match: Match) -> list[Finding]:
-    (chi2, dof), factor = match.levels.closure, match.backgrounds.factor
-    misfit = match.backgrounds.sigmas.get("misfit", 0.0)
-    if factor == 1.0 and not misfit:
+    (chi2, dof), misfit = match.levels.closure, match.backgrounds.sigmas.get("misfit")
+    if misfit is None:
         return []
-    effect = f"Errors are multiplied by {factor:.2g}"
-    if misfit:
-        effect = f"Offsets are taken to be uncertain by {misfit:.2g} beside their noise"
     sentence = (
-        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. {effect}; "
-        "the table of pairs (save_diagnostics) has their residuals."
+        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. Offsets are "
+        f"uncertain by {misfit:.2g} beside their noise; the table of pairs (save_diagnostics) has "
+        "their residuals."
     )
     brief = "differences do not close, errors are larger"
     return [Finding(sentence, brief, "look at the pairs with the largest residuals")]

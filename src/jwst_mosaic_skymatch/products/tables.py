@@ -169,9 +169,8 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
 
 def _numbers_of(pair: PairResult) -> list[float]:
     """List the numbers of a pair in the order of their columns, lengths in cells."""
-    measurement, unknown = pair.measurement, np.full(2, np.nan)
-    shift = measurement.shift
-    shifts = np.stack([shift.value, shift.errors] if shift else [unknown, unknown], axis=1)
+    measurement = pair.measurement
+    shifts = np.stack([measurement.shift.value, measurement.shift.errors], axis=1)
     errors = np.sqrt(np.diag(measurement.covariance)[1:3])
     return [
         measurement.offset,

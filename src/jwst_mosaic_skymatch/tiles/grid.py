@@ -76,7 +76,7 @@ class Grid:
         return abs(float(np.linalg.det(self.sky_axes))) ** 0.5
 
     def locate(self, footprints: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Find the places of footprints on the grid.
+        """Compute the places of footprints on the grid.
 
         Parameters
         ----------

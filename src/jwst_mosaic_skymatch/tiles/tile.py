@@ -65,13 +65,7 @@ class Tile:
 
 
 def drizzle_tile(
-    data: np.ndarray,
-    good: np.ndarray,
-    pixel_map: PixelMap,
-    *,
-    min_coverage: float,
-    variance: float = np.nan,
-    frames: tuple[DetectorFrame, ...] = (),
+    data: np.ndarray, good: np.ndarray, pixel_map: PixelMap, *, min_coverage: float
 ) -> Tile | None:
     """Drizzle one exposure onto its own cutout of the grid.
 
@@ -87,15 +81,11 @@ def drizzle_tile(
     min_coverage : float
         Least fraction of a cell that good pixels cover. Two exposures that
         cover different halves of a cell see different sky in it.
-    variance : float, optional
-        Quoted variance of the exposure's pixels, (MJy/sr)^2.
-    frames : tuple of DetectorFrame, optional
-        The exposure's frame.
 
     Returns
     -------
     Tile or None
-        None when no cell is left.
+        The tile, without variance and frame; None when no cell is left.
     """
     (x_min, x_max, y_min, y_max), pixels_per_cell = pixel_map.bounds, pixel_map.pixels_per_cell
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
@@ -121,9 +111,7 @@ def drizzle_tile(
         y0=y_min + rows.start,
         data=np.where(covered, drizzle.out_img[rows, columns], np.nan),
         weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
-        variance=variance,
         pixels_per_cell=pixels_per_cell,
-        frames=frames,
     )
 
 
