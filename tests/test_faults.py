@@ -739,9 +739,13 @@ def go_to(directory):
     return lambda work: work.patch.chdir(directory)
 
 
-def not_writable(place, error, words):
-    """Stpipe itself makes the output directory, before the step begins."""
-    return lambda work: place, refused(error, words), {"output_dir": place}
+def not_writable(place, error, said):
+    """Stpipe makes the directory before the step begins."""
+    return (
+        lambda work: place.removeprefix("../in/"),
+        refused(error, said),
+        {"output_dir": place},
+    )
 
 
 SYSTEM = {
@@ -755,7 +759,9 @@ SYSTEM = {
     ),
     "few file handles": (few_handles, RIGHT, ON_DISK),
     "output is a file": not_writable("../in/asn.json", FileExistsError, "File exists"),
-    "output below a file": not_writable("../in/asn.json/out", NotADirectoryError, "Not a"),
+    "output below a file": not_writable(
+        "../in/asn.json/out", NotADirectoryError, "Not a directory"
+    ),
     "output nowhere": not_writable("/proc/nowhere", FileNotFoundError, "No such file"),
     "working directory not writable": (
         go_to("/proc"),

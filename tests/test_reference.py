@@ -55,7 +55,7 @@ def run(inputs, **parameters):
 
 
 def arrange(levels, scene):
-    """Give found and true levels in one order."""
+    """Give actual and true levels in one order."""
     names = sorted(levels)
     return np.array([levels[n] for n in names]), np.array([scene.levels[n] for n in names])
 
@@ -98,10 +98,10 @@ def test_member_is_at_level_zero(near, scene):
     for name in (member, f"somewhere/{rootname(member)}_crf.fits", rootname(member)):
         levels = read_levels(run(near, reference=name))
         assert levels[rootname(member)] == 0.0
-        found, truth = arrange(levels, scene)
-        assert rms(found - (truth - scene.levels[rootname(member)])) < 0.01
+        actual, truth = arrange(levels, scene)
+        assert rms(actual - (truth - scene.levels[rootname(member)])) < 0.01
         # Differences are those without a reference.
-        assert np.ptp(found - arrange(usual, scene)[0]) < 1e-12
+        assert np.ptp(actual - arrange(usual, scene)[0]) < 1e-12
 
 
 @pytest.mark.parametrize(("label", "match_down"), [(False, True), (True, False)])
@@ -110,11 +110,11 @@ def test_visit_is_at_mean_level_zero(near, scene, label, match_down):
     levels = read_levels(
         run(near, reference=f"jw{visit}" if label else visit, match_down=match_down)
     )
-    found, truth = arrange(levels, scene)
+    actual, truth = arrange(levels, scene)
     chosen = visits_of(scene, levels) == visit
     assert chosen.sum() == 2
-    assert abs(found[chosen].mean()) < 1e-12
-    assert rms(found - (truth - truth[chosen].mean())) < 0.01
+    assert abs(actual[chosen].mean()) < 1e-12
+    assert rms(actual - (truth - truth[chosen].mean())) < 0.01
 
 
 @pytest.mark.parametrize("kind", ["member", "image", "table"])
@@ -128,13 +128,13 @@ def test_components_without_the_reference_keep_the_usual_rule(both, scene, tmp_p
         reference = save_table([m.copy() for m in both[:2]], tmp_path)
     caplog.clear()
     levels = read_levels(run(both, reference=reference))
-    found, truth = arrange(levels, scene)
+    actual, truth = arrange(levels, scene)
     far = np.char.startswith(visits_of(scene, levels), "08888")
     if kind == "image":
-        np.testing.assert_allclose(found[~far], truth[~far], atol=0.01)
+        np.testing.assert_allclose(actual[~far], truth[~far], atol=0.01)
     # But for the noise of the smallest level, which is in the other field.
-    np.testing.assert_allclose(found[far], usual[far], atol=0.01)
-    assert np.ptp((found - usual)[far]) < 1e-9
+    np.testing.assert_allclose(actual[far], usual[far], atol=0.01)
+    assert np.ptp((actual - usual)[far]) < 1e-9
     (warning,) = [m for m in caplog.messages if "do not overlap the reference" in m]
     assert warning.startswith("Visits 08888001001, 08888001002 do not overlap")
     assert "give an image" in warning
@@ -149,11 +149,11 @@ def test_reference_without_a_level(near, caplog):
 def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
     image = draw_image(scene, tmp_path / "sky_i2d.fits")
     step = PixelSkyMatchStep(reference=image)
-    found, truth = arrange(read_levels(step.run(both)), scene)
+    actual, truth = arrange(read_levels(step.run(both)), scene)
     # Both fields, although nothing else connects them.
-    np.testing.assert_allclose(found, truth, atol=0.01)
-    assert rms(found - truth) < 0.004
-    pulls = (found - truth) / step.levels_table["level_error"].value
+    np.testing.assert_allclose(actual, truth, atol=0.01)
+    assert rms(actual - truth) < 0.004
+    pulls = (actual - truth) / step.levels_table["level_error"].value
     assert rms(pulls) < 2.0
     ends = step.pairs_table["second"].tolist()
     assert ends.count("reference image") == 5
@@ -174,8 +174,8 @@ def test_image_and_subtraction_leave_the_image(near, scene, tmp_path):
 
 def test_image_gives_lone_exposures_a_level(both, scene, tmp_path):
     step = PixelSkyMatchStep(reference=draw_image(scene, tmp_path / "sky.fits"))
-    found, truth = arrange(read_levels(step.run([both[0], both[7]])), scene)
-    np.testing.assert_allclose(found, truth, atol=0.02)
+    actual, truth = arrange(read_levels(step.run([both[0], both[7]])), scene)
+    np.testing.assert_allclose(actual, truth, atol=0.02)
     assert list(step.levels_table["status"]) == ["COMPLETE"] * 2
     assert list(step.levels_table["remark"]) == ["", ""]
 
@@ -247,8 +247,8 @@ def test_one_more_visit(near, scene, tmp_path, skymethod):
     levels = read_levels(run(near, reference=table, skymethod=skymethod))
     for row in before:
         assert levels[rootname(row["filename"])] == row["level"].value
-    found, truth = arrange(levels, scene)
-    assert np.std(found - truth) < 0.01
+    actual, truth = arrange(levels, scene)
+    assert np.std(actual - truth) < 0.01
 
 
 def test_one_more_visit_on_exposures_that_were_subtracted(near, scene, tmp_path):
@@ -267,8 +267,8 @@ def test_one_more_visit_on_exposures_that_were_subtracted(near, scene, tmp_path)
             if k < 4:  # their names come first
                 np.testing.assert_allclose(model.data, data[k], rtol=0, atol=1e-6)
             again.shelve(model, modify=False)
-    found, truth = arrange(levels, scene)
-    assert np.std(found - truth) < 0.01
+    actual, truth = arrange(levels, scene)
+    assert np.std(actual - truth) < 0.01
     for model in new:
         model.close()
 
@@ -288,7 +288,7 @@ def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch, subtract):
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
     near[5].dq[...] = dqflags.pixel["DO_NOT_USE"]
     parameters = {"save_diagnostics": True, "output_dir": str(tmp_path), "subtract": subtract}
-    found = read_levels(run([m.copy() for m in near], **parameters))
+    actual = read_levels(run([m.copy() for m in near], **parameters))
     (skylist,) = tmp_path.glob("*_skylist.txt")
     stock = SkyMatchStep.call(
         [m.copy() for m in near],
@@ -298,9 +298,9 @@ def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch, subtract):
         configure_log=False,
     )
     # It reads single precision, and needs a level for each.
-    expected = {name: float(np.float32(level or 0.0)) for name, level in found.items()}
+    expected = {name: float(np.float32(level or 0.0)) for name, level in actual.items()}
     assert read_levels(stock) == expected
     assert "# No level: no good pixel\n" in skylist.read_text()
     # This step reads all digits.
     ours = read_levels(run(near, skymethod="user", skylist=skylist))
-    assert ours == {name: level or 0.0 for name, level in found.items()}
+    assert ours == {name: level or 0.0 for name, level in actual.items()}

@@ -154,8 +154,8 @@ def saturate(model, k):
 def test_bad_pixels_do_not_count(models, spoil, parameters):
     for k, model in enumerate(models):
         spoil(model, k)
-    found = levels_of(run(models, offset_stat="median", nclip=0, **parameters))
-    np.testing.assert_allclose(found, SKIES - 100.0, atol=2e-5)
+    actual = levels_of(run(models, offset_stat="median", nclip=0, **parameters))
+    np.testing.assert_allclose(actual, SKIES - 100.0, atol=2e-5)
 
 
 @pytest.mark.parametrize("skymethod", ["match", "global+match", "local", "global"])
@@ -188,11 +188,11 @@ def test_subtraction_and_rerun_add_up(models):
             model.data = model.data - (3.0 if k == 2 else 0.0)
             library.shelve(model, k)
     step = PixelSkyMatchStep(subtract=True)
-    found = levels_of(step.run(library))
+    actual = levels_of(step.run(library))
     expected = SKIES - 100.0 + 3.0
     expected[2] -= 3.0
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    assert step.levels_table["level"].value.tolist() == found.tolist()
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    assert step.levels_table["level"].value.tolist() == actual.tolist()
 
 
 def test_unmatched_exposure_of_a_second_run_has_no_level(models):
@@ -214,7 +214,7 @@ def test_detectors_of_nircam(grouping, scatter):
     exposures = {}
     for name, level in levels.items():
         exposures.setdefault(name.rsplit("_", 1)[0], set()).add(level)
-    n_levels = {len(found) for found in exposures.values()}
+    n_levels = {len(actual) for actual in exposures.values()}
     assert n_levels == {1 if grouping == "exposure" else len(levels) // len(exposures)}
     assert rms(level_errors(levels, scene.levels)) < 0.02
 
@@ -255,13 +255,13 @@ def test_inputs(small, small_levels, tmp_path, monkeypatch, kind, in_memory):
     before = digest(small.association.parent)
     inputs = KINDS[kind](small)
     library = PixelSkyMatchStep(subtract=True, in_memory=in_memory).run(inputs)
-    found = read_levels(library)
-    assert found == small_levels
+    actual = read_levels(library)
+    assert actual == small_levels
     with library:
         for model in library:
             assert model.meta.background.subtracted
             with open_model(small.association.parent / model.meta.filename) as original:
-                level = found[rootname(model.meta.filename)]
+                level = actual[rootname(model.meta.filename)]
                 np.testing.assert_allclose(model.data, original.data - level, atol=1e-4)
             library.shelve(model, modify=False)
     assert digest(small.association.parent) == before
@@ -338,8 +338,8 @@ def test_renamed_files_get_their_levels(small, small_levels, tmp_path, monkeypat
     for name, file in zip(names, small.files, strict=True):
         shutil.copy(file, tmp_path / name)
     library = run(names, in_memory=False, save_results=True, output_dir="out")
-    found = read_levels(library)
-    assert {name[2:]: level for name, level in found.items()} == pytest.approx(small_levels)
+    actual = read_levels(library)
+    assert {name[2:]: level for name, level in actual.items()} == pytest.approx(small_levels)
     saved = {path.name for path in (tmp_path / "out").glob("*.fits")}
     assert saved == {name.replace("_cal", "_skymatch") for name in names}
 
@@ -375,10 +375,10 @@ def test_save_tiles(mosaic, tmp_path):
         assert np.hypot(*(np.array(sky) - centre)) < 0.05  # degrees: the same field
         # As DS9 sees it.
         corners = np.array([[0.0, 0.0], [0.0, tile.data.shape[0]], [tile.data.shape[1], 0.0]])
-        found = WCS(fits.getheader(tiles[0], "SCI")).all_world2pix(
+        actual = WCS(fits.getheader(tiles[0], "SCI")).all_world2pix(
             np.stack(tile.meta.wcs(*corners.T, with_bounding_box=False), axis=1), 0
         )
-    np.testing.assert_allclose(found, corners, atol=0.05)
+    np.testing.assert_allclose(actual, corners, atol=0.05)
 
 
 def test_displaced_exposures_are_named(caplog):
@@ -386,9 +386,9 @@ def test_displaced_exposures_are_named(caplog):
     step = PixelSkyMatchStep()
     step.run(simulate_models(scene))
     table = step.result.levels
-    found = np.stack([table["shift_ra"].to_value("arcsec"), table["shift_dec"].value], axis=1)
+    actual = np.stack([table["shift_ra"].to_value("arcsec"), table["shift_dec"].value], axis=1)
     truth = np.array([-pointing_error(scene, p) for p in scene.pointings])
-    error = (found - found.mean(axis=0)) - (truth - truth.mean(axis=0))
+    error = (actual - actual.mean(axis=0)) - (truth - truth.mean(axis=0))
     assert np.sqrt(np.mean(error**2)) < 0.1 * 0.15
     (finding,) = [finding for finding in step.result.findings if finding.kind == "displaced"]
     assert [m for m in caplog.messages if "tweakreg" in m and "look at" not in m] == [str(finding)]

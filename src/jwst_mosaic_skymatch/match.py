@@ -140,10 +140,4 @@ def match_exposures(
         centres,
         held,
     )
-    return estimate_levels(
-        measurements,
-        unknowns,
-        inside,
-        stacks,
-        plane_per=settings.plane_per,
-    )
+    return estimate_levels(measurements, unknowns, inside, stacks, plane_per=settings.plane_per)

@@ -45,6 +45,8 @@ __all__ = ["Anchor", "Matched", "absolute_levels", "fix_zero_point", "match_libr
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
+#: Takes two coordinates of places and returns the brightness there, MJy/sr.
+Image = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Shorter work has no progress in the log; later lines come this often. Seconds.
 PATIENCE = 30.0
 
@@ -65,7 +67,7 @@ class Anchor:
 
     positions: tuple[int, ...] = ()
     held: np.ndarray | None = None
-    image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    image: Image | None = None
 
     @property
     def is_set(self) -> bool:
@@ -187,16 +189,12 @@ def match_library(
 
     Parameters
     ----------
-    step_input : StepInput
-        The exposures.
-    parameters : mapping
-        Parameters of the step, by name.
+    step_input, parameters
+        See `open_anchor`.
     anchor : Anchor
         Levels that are known before.
-    workers : Workers
-        Executor of the tasks.
-    directory : str
-        Directory for means of stacks, which are read again for pictures and tiles.
+    workers, directory
+        See `match_exposures`; pictures and tiles are made of the means in the directory.
 
     Returns
     -------
@@ -219,10 +217,6 @@ def match_library(
     in_area: set[int] = set()
     from_files = workers.remote and len(step_input.unchanged) == len(exposures)
 
-    def image(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        assert anchor.image is not None
-        return anchor.image(*grid.wcs(x, y, with_bounding_box=False))
-
     with _progress(len(exposures)) as advance:
 
         def observe_one(k: int) -> Observation:
@@ -241,9 +235,14 @@ def match_library(
             workers,
             directory=directory,
             held=anchor.held,
-            image=image if anchor.image else None,
+            image=_on_grid(anchor.image, grid),
         )
     return Matched(match, grid, groups, excluded.area is not None and not in_area)
+
+
+def _on_grid(image: Image | None, grid: Grid) -> Image | None:
+    """Convert an image of the sky to one of places on the grid."""
+    return image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False)))
 
 
 @contextmanager

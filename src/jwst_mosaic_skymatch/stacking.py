@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -57,8 +56,6 @@ LARGEST_STACK = 8
 # A shift below this many sigma, or this many cells, is left alone: moving an image adds noise.
 SIGNIFICANCE = 4.0
 LEAST_SHIFT = 0.02
-
-_Weighted = TypeVar("_Weighted", Tile, BlockMap)
 
 
 def plan_stacks(
@@ -196,22 +193,12 @@ def match_stack(
     is_noisy = factors > LARGEST_FACTOR * usual
     close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
     parts = [np.arange(len(tiles))] if rigid else _connected(len(tiles), close)
-    flat = [_flattened(t, *own) for t, *own in zip(tiles, *vars(flattening).values(), strict=True)]
     coverage = [summary.coverage for summary in summaries]
-    stacks = []
-    for part in (part for part in parts if part.size):
-        relative = factors[part] / factors[part].min()
-        mean = robust_mean(_downweighted(flat, part, relative))
-        stack = Stack(
-            label=label,
-            members=tuple(positions[k] for k in part),
-            flattening=Flattening(*(values[part] for values in vars(flattening).values())),
-            coverage=tuple(_downweighted(coverage, part, relative)),
-            frames=tuple(flat[k].frames[0] for k in part),
-            summary=summarize(mean),
-            mean=mean,
-        )
-        stacks.append(stack)
+    stacks = (
+        _averaged(label, part, positions, tiles, coverage, flattening, factors)
+        for part in parts
+        if part.size
+    )
     return MatchedStack(
         stacks=tuple(stacks),
         pairs=tuple(_between([(positions[p.first], positions[p.second]) for p in pairs], pairs)),
@@ -220,6 +207,35 @@ def match_stack(
         skies={k: one.sky for k, one in tiled.items()},
         obstacles={k: _obstacle(one) for k, one in tiled.items() if not one.tile},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
+    )
+
+
+def _averaged(
+    label: str,
+    part: np.ndarray,
+    positions: Sequence[int],
+    tiles: Sequence[Tile],
+    coverage: Sequence[BlockMap],
+    flattening: Flattening,
+    factors: np.ndarray,
+) -> Stack:
+    """Average some members of a stack after their corrections; noisy ones by their actual noise."""
+    own = Flattening(*(values[part] for values in vars(flattening).values()))
+    relative = (factors[part] / factors[part].min()).astype(np.float32)
+    flat, covered = [], []
+    for k, factor, *corrections in zip(part, relative, *vars(own).values(), strict=True):
+        tile = _flattened(tiles[k], *corrections)
+        flat.append(replace(tile, weight=tile.weight / factor))
+        covered.append(replace(coverage[k], weight=coverage[k].weight / factor))
+    mean = robust_mean(flat)
+    return Stack(
+        label=label,
+        members=tuple(positions[k] for k in part),
+        flattening=own,
+        coverage=tuple(covered),
+        frames=tuple(tile.frames[0] for tile in flat),
+        summary=summarize(mean),
+        mean=mean,
     )
 
 
@@ -349,13 +365,3 @@ def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray
         columns = gradient[0] * (np.arange(nx) + tile.x0 - centre[0])
         data -= np.add.outer(rows, columns).astype(np.float32)
     return replace(tile, data=data)
-
-
-def _downweighted(
-    items: Sequence[_Weighted], part: np.ndarray, factors: np.ndarray
-) -> list[_Weighted]:
-    """Choose some tiles; noisy ones count by their actual noise."""
-    return [
-        replace(items[k], weight=items[k].weight / np.float32(factor))
-        for k, factor in zip(part, factors, strict=True)
-    ]

@@ -67,7 +67,8 @@ def shift_errors(scene, table):
 
 def summarize(results):
     """Give the figures over all seeds."""
-    parts = {key: [r[key] for r in results if key in r] for key in COLUMNS | results[0]}
+    parts = {key: [r[key] for r in results] for key in results[-1]}
+    stock = [r for r in results if "stock" in r]
     size, chi2, dof = rms(parts["error"]), sum(parts["chi2"]), sum(parts["dof"])
     pull = np.concatenate([r["error"] / r["sigma"] for r in results])
     return {
@@ -75,7 +76,9 @@ def summarize(results):
         "max": max(np.abs(error).max() for error in parts["error"]),
         "/bound": size / rms(parts["bound"]),
         "/median": size / rms(parts["median"]),
-        "/stock": rms([r["error"] for r in results if "stock" in r]) / rms(parts["stock"]),
+        "/stock": rms([r["error"] for r in stock]) / rms([r["stock"] for r in stock])
+        if stock
+        else np.nan,
         "chi2/dof": chi2 / dof if dof else np.nan,
         "dof": dof,
         "pull": pull.mean(),

@@ -122,8 +122,8 @@ def test_mask_in_fits(tmp_path, name, kind):
     assert isinstance(area, MaskArea)
     x, y = np.array([[10, 150], [60, 150], [10, 50], [0, 0], [10, 250], [-3, 150]]).T
     sky = wcs.pixel_to_world(x, y).icrs
-    found = inside(area, sky.ra.deg, sky.dec.deg)
-    assert found.tolist() == [True, False, False, False, False, False]
+    actual = inside(area, sky.ra.deg, sky.dec.deg)
+    assert actual.tolist() == [True, False, False, False, False, False]
 
 
 def test_mask_does_not_reach_the_other_side_of_the_sky():

@@ -67,8 +67,8 @@ def test_all_ways_give_the_same_exposures(mosaic, absolute, on_disk, tmp_path, m
         ModelContainer(models),
         models,
     ):
-        found = opened(inputs, on_disk=on_disk).exposures
-        assert comparable(found) == comparable(expected)
+        actual = opened(inputs, on_disk=on_disk).exposures
+        assert comparable(actual) == comparable(expected)
     for model in models:
         model.close()
 
@@ -93,8 +93,8 @@ def test_groups_of_the_association_come_first(absolute, matched_file):
     for number, member in enumerate(members):
         member["group_id"] = f"group {number % 2}"
     members.append({"expname": str(matched_file), "exptype": "science"})
-    found = opened(absolute).exposures
-    assert {e.group_id for e in found} == {"group 0", "group 1", "the file's own"}
+    actual = opened(absolute).exposures
+    assert {e.group_id for e in actual} == {"group 0", "group 1", "the file's own"}
 
 
 def test_exposure_without_a_group_gets_one(matched_file):

@@ -42,8 +42,8 @@ def test_model_goes_back_after_an_error(library):
 
 def test_each_model_in_the_order_asked_for(library, exposures):
     wanted = exposures[:4][::-1]
-    found = each_model(library, wanted, lambda exposure, model: model.meta.filename)
-    assert found == [exposure.filename for exposure in wanted]
+    actual = each_model(library, wanted, lambda exposure, model: model.meta.filename)
+    assert actual == [exposure.filename for exposure in wanted]
 
 
 @pytest.mark.parametrize("modify", [True, pytest.param(False, marks=pytest.mark.slow)])

@@ -47,8 +47,8 @@ def test_file_that_cannot_be_seen(tmp_path):
 )
 def test_flags_as_jwst_writes_them(dqbits, good):
     dq = np.array([[0, DO_NOT_USE, SATURATED, DO_NOT_USE | SATURATED]], dtype=np.uint32)
-    found = good_pixels(np.zeros(dq.shape), dq, good_bits=good_bits(dqbits))
-    np.testing.assert_array_equal(found, [good])
+    actual = good_pixels(np.zeros(dq.shape), dq, good_bits=good_bits(dqbits))
+    np.testing.assert_array_equal(actual, [good])
 
 
 def test_unknown_flag():
@@ -59,8 +59,8 @@ def test_unknown_flag():
 def test_limits_and_values_that_are_none():
     data = np.array([[np.nan, np.inf, -1.0, 0.0, 5.0, 6.0]])
     np.testing.assert_array_equal(good_pixels(data, None), [[0, 0, 1, 1, 1, 1]])
-    found = good_pixels(data, None, good_bits=0, lower=0.0, upper=5.0)
-    np.testing.assert_array_equal(found, [[0, 0, 0, 1, 1, 0]])
+    actual = good_pixels(data, None, good_bits=0, lower=0.0, upper=5.0)
+    np.testing.assert_array_equal(actual, [[0, 0, 0, 1, 1, 0]])
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (8, 16), (1, 1)])

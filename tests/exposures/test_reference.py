@@ -117,8 +117,8 @@ def test_image_in_other_coordinates(tmp_path):
     galactic.wcs.cdelt = [-0.01, 0.01]
     image = write(tmp_path / "i.fits", galactic)
     sky = galactic.pixel_to_world(1.25, 2.5).icrs
-    found = image.sample(np.array([sky.ra.deg]), np.array([sky.dec.deg]))
-    np.testing.assert_allclose(found, 5 * 2.5 + 1.25, atol=1e-6)
+    actual = image.sample(np.array([sky.ra.deg]), np.array([sky.dec.deg]))
+    np.testing.assert_allclose(actual, 5 * 2.5 + 1.25, atol=1e-6)
 
 
 def test_first_image_of_a_file_without_sci(tmp_path, wcs):

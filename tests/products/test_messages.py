@@ -152,22 +152,6 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
     assert str(finding).count(": displaced by") == 3
 
 
-def test_one_visit_aside_is_named_alone(exposures, match, grid):
-    """It moves the mean of all, but not their median."""
-    many = [replace(exposures[0], filename=f"{k}_cal.fits", visit_id=str(k // 2)) for k in range(8)]
-    shifts = np.zeros((8, 2))
-    shifts[:2] = 0.5
-    moved = with_levels(
-        match,
-        shifts=shifts - shifts.mean(axis=0),
-        shift_errors=np.full((8, 2), 1e-3),
-        components=np.zeros(8, dtype=int),
-    )
-    (finding,) = findings_of_match(moved, many, grid)
-    assert finding.exposures == ("0_cal.fits", "1_cal.fits")
-    assert finding.brief == "visit 0 is displaced by 1.41 pixels"
-
-
 @pytest.mark.parametrize(("n", "rest"), [(1, ""), (3, ""), (30, " and 27 more")])
 def test_one_warning_for_all_spoiled_exposures(match, exposures, grid, n, rest):
     many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]

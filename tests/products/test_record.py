@@ -59,8 +59,8 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
         background = model.meta.background
         return background.level, background.subtracted, background.method
 
-    found = each_model(library, exposures[:2], read)
-    assert found == [(level, subtract, "match") for level in levels]
+    actual = each_model(library, exposures[:2], read)
+    assert actual == [(level, subtract, "match") for level in levels]
     more = each_model(library, exposures, lambda _, model: model.meta.pixel_skymatch.instance)
     assert more == [{"version": "1.2", **detail} for detail in details]
     assert "HISTORY Sky level (match) by jwst-mosaic-skymatch 1.2" in header_of_first(

@@ -106,15 +106,15 @@ def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
         Exposure(k, name, unit="MJy/sr")
         for k, name in enumerate(("2_crf.fits", "9_cal.fits", "0_cal.fits", "3_cal.fits"))
     ]
-    found = read_levels(tmp_path / "levels.ecsv", others, stem)
-    np.testing.assert_array_equal(found, [levels[2], np.nan, levels[0], np.nan])
+    actual = read_levels(tmp_path / "levels.ecsv", others, stem)
+    np.testing.assert_array_equal(actual, [levels[2], np.nan, levels[0], np.nan])
 
 
 def test_levels_in_another_unit_are_converted(tmp_path):
     values = {name: [2e6, 4e6] * u.Unit("Jy/sr") for name in ("level", "level_error")}
     QTable({"filename": ["a_cal.fits", "b_cal.fits"], **values}).write(tmp_path / "l.ecsv")
-    found = read_levels(tmp_path / "l.ecsv", [Exposure(0, "b_cal.fits", unit="MJy/sr")], stem)
-    assert found.tolist() == [4.0]
+    actual = read_levels(tmp_path / "l.ecsv", [Exposure(0, "b_cal.fits", unit="MJy/sr")], stem)
+    assert actual.tolist() == [4.0]
 
 
 def test_levels_without_unit_and_value(tmp_path):

@@ -4,6 +4,11 @@ r"""The linear mixed model of all pairs: its design matrix and its values.
 
 Rows are the measurements of pairs, divided by their errors. One row for the prior of each unknown
 follows: a measurement of zero with the standard deviation in :math:`\Theta`.
+
+The centre of a pair has the shares f, the position P, the brightness S and the region shares
+:math:`\phi`. The offset of the pair is
+:math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its gradient,
+gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k` and :math:`c_r`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -178,7 +183,7 @@ def build_equations(
     unknowns: Unknowns,
     levels: np.ndarray | None = None,
 ) -> Equations:
-    r"""Build the design matrix.
+    """Build the design matrix.
 
     Parameters
     ----------
@@ -199,14 +204,6 @@ def build_equations(
     -------
     Equations
         The equations.
-
-    Notes
-    -----
-    The centre of a pair has the shares f, the position P, the brightness S and the region shares
-    :math:`\phi`. The offset of the pair is
-    :math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its
-    gradient, gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k` and
-    :math:`c_r`.
     """
     starts = np.cumsum([0, *(pair.estimate.size for pair in pairs)])
     centres = np.array([pair.centre[:3] for pair in pairs]).reshape(-1, 3)

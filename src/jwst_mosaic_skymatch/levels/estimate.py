@@ -62,7 +62,7 @@ def estimate_levels(
     stacks : tuple of Stack
         The stacks.
     plane_per : {'group', 'exposure'} or None, optional
-        Gradients that are predicted as planes: those of visits, or those of exposures as well.
+        Gradients that are predicted as planes: of visits, or of exposures as well.
 
     Returns
     -------
@@ -76,15 +76,14 @@ def estimate_levels(
     along = _gradient_rows(model.equations, fit, unknowns, plane_per)
     tilts = list(zip(unknowns.centres[:-1].T, along, strict=True)) if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
-    errors = np.hypot(errors, biases[:-1])
     pairs = _pair_results(measurements, model.equations, fit, plane_per)
-    n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     backgrounds = _backgrounds(model, fit, along, stacks if plane_per else None)
+    n_inside = sum(len(matched.pairs) for matched in inside)
     return Match(
         levels=Levels(
             np.where(components < 0, np.nan, values),
-            errors,
+            np.hypot(errors, biases[:-1]),
             components,
             anchored,
             *_shifts(measurements, components),

@@ -1,4 +1,19 @@
-"""Robust solution of the mixed model at given variances, and its covariance."""
+r"""Robust solution of the mixed model at given variances, and its covariance.
+
+Henderson's mixed model equations [1]_, :math:`C (b, u) = (X, U)^T R^{-1} y` with
+:math:`C = (X, U)^T R^{-1} (X, U) + \mathrm{diag}(0, \Theta^{-1})`, are iterated with weights of
+rows: first those of least absolute deviations, then the biweight's. The restricted likelihood [2]_
+is
+
+.. math:: -2 \ln L = \ln |\Theta| + \ln |C| + \sum \rho(r) + u^T \Theta^{-1} u
+
+with the :math:`\rho` of the biweight in place of the squares of the residuals r.
+
+References
+----------
+.. [1] Henderson 1975, Biometrics 31, 423, doi:10.2307/2529430
+.. [2] Patterson & Thompson 1971, Biometrika 58, 545, doi:10.1093/biomet/58.3.545
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,7 +108,7 @@ def solve(
     *,
     robust: bool = True,
 ) -> Fit:
-    r"""Solve for levels and random effects.
+    """Solve for levels and random effects.
 
     Parameters
     ----------
@@ -110,22 +125,6 @@ def solve(
     -------
     Fit
         The solution.
-
-    Notes
-    -----
-    Henderson's mixed model equations [1]_, :math:`C (b, u) = (X, U)^T R^{-1} y` with
-    :math:`C = (X, U)^T R^{-1} (X, U) + \mathrm{diag}(0, \Theta^{-1})`, iterated with weights of
-    rows: first those of least absolute deviations, then the biweight's. The restricted
-    likelihood [2]_ is
-
-    .. math:: -2 \ln L = \ln |\Theta| + \ln |C| + \sum \rho(r) + u^T \Theta^{-1} u
-
-    with the :math:`\rho` of the biweight in place of the squares of the residuals r.
-
-    References
-    ----------
-    .. [1] Henderson 1975, Biometrics 31, 423, doi:10.2307/2529430
-    .. [2] Patterson & Thompson 1971, Biometrika 58, 545, doi:10.1093/biomet/58.3.545
     """
     n_measured = equations.n_measured
     sigmas = np.sqrt(equations.sigmas**2 + variances.get(MISFIT, 0.0) + widening)
@@ -147,12 +146,9 @@ def solve(
         unknowns = factor.solve(weighted @ values)
         residuals = values - design @ unknowns
         size = np.abs(residuals[:n_measured])
-        inside = np.maximum(1.0 - (size / CUTOFF) ** 2, 0.0)
         if robust:
-            absolute = k < N_ABSOLUTE - 1
-            rule = 1.0 / np.maximum(size, 1.0) if absolute else inside**2 + LEAST_WEIGHT
-            weights[:n_measured] = rule
-    deviance += np.sum(CUTOFF**2 / 3.0 * (1.0 - inside**3)) + np.sum(residuals[n_measured:] ** 2)
+            weights[:n_measured] = _robust_weights(size, absolute=k < N_ABSOLUTE - 1)
+    costs = CUTOFF**2 / 3.0 * (1.0 - np.maximum(1.0 - (size / CUTOFF) ** 2, 0.0) ** 3)
     every = np.nan_to_num(equations.fixed)
     every[free] = unknowns
     return Fit(
@@ -160,11 +156,18 @@ def solve(
         residuals=residuals[:n_measured],
         weights=np.minimum(weights[:n_measured], 1.0),
         sigmas=sigmas,
-        deviance=float(deviance),
+        deviance=float(deviance + np.sum(costs) + np.sum(residuals[n_measured:] ** 2)),
         design=design[:n_measured],
         free=free,
         factor=factor,
     )
+
+
+def _robust_weights(size: np.ndarray, *, absolute: bool) -> np.ndarray:
+    """Give the weights of absolute deviations, or those of the biweight."""
+    if absolute:
+        return 1.0 / np.maximum(size, 1.0)
+    return np.maximum(1.0 - (size / CUTOFF) ** 2, 0.0) ** 2 + LEAST_WEIGHT
 
 
 def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.ndarray, float]:

@@ -61,8 +61,7 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     Returns
     -------
     PairMeasurement or None
-        The measurement, between positions 0 and 1; None when there are fewer than ``min_cells``
-        common cells or the statistic has no value.
+        The measurement, between positions 0 and 1; None for too few cells.
 
     Notes
     -----
@@ -71,10 +70,7 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     .. math:: D = d + s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
 
     with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
-    detector region r. Medians of blocks give a start for all terms but the shift. A robust
-    regression of the cells yields constant and shift. The sums of its estimating equation over
-    blocks are one more step for the trends. If the shift is large, the second tile is moved, and
-    both are compared again.
+    region r. Trends start from medians of blocks; shifted tiles are moved and compared again.
     """
     overlap = Overlap.of(first, second)
     if overlap.places.size < settings.min_cells:

@@ -101,6 +101,8 @@ class Overlap:
         Overlap
             The overlap without the others.
         """
+        if chosen.all():
+            return self
         kept = np.flatnonzero(chosen)
         names = ("places", "difference", "brightness", "slopes", "variance")
         return replace(self, **{name: getattr(self, name).take(kept, axis=-1) for name in names})
@@ -139,13 +141,16 @@ class Overlap:
         ndarray of float64, shape (n_blocks,)
             The medians, of an even number the upper; zero for a block without cells.
         """
-        number, grid = self.blocks
-        row, column = np.divmod(self.places, self.shape[1])
-        cells = np.full((np.prod(grid), BLOCK_CELLS**2), np.nan, dtype=np.float32)
-        cells[number, row % BLOCK_CELLS * BLOCK_CELLS + column % BLOCK_CELLS] = values
-        cells.sort(axis=1)  # NaN come last; a third of the time of nanmedian
-        middle = np.bincount(number, minlength=len(cells)) // 2
-        return np.nan_to_num(cells[np.arange(len(cells)), middle].astype(float))
+        number, (ny, nx) = self.blocks
+        image = np.full(self.shape, np.inf, dtype=np.float32)
+        image.ravel()[self.places] = values
+        padding = [(0, -n % BLOCK_CELLS) for n in self.shape]
+        padded = np.pad(image, padding, constant_values=np.inf)
+        cells = padded.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).swapaxes(1, 2).reshape(ny * nx, -1)
+        cells.sort(axis=1)  # a third of the time of nanmedian
+        count = np.bincount(number, minlength=len(cells))
+        median = cells[np.arange(len(cells)), count // 2]
+        return np.where(count > 0, median, 0.0).astype(float)
 
     def block_centres(self) -> np.ndarray:
         """Give the places of all blocks.
@@ -194,8 +199,9 @@ def block_numbers(places: np.ndarray, shape: Shape, size: int) -> tuple[np.ndarr
         Number of blocks (ny, nx).
     """
     ny, nx = (-(-n // size) for n in shape)
-    row, column = np.divmod(places, shape[1])
-    return row // size * nx + column // size, (ny, nx)
+    row, column = (np.arange(n) // size for n in shape)
+    # Of all cells, and then of these: a quarter of the time of a division for each.
+    return np.add.outer(row * nx, column).ravel().take(places), (ny, nx)
 
 
 def drizzle_correlation(pixels_per_cell: float) -> float:

@@ -11,6 +11,8 @@ __all__ = ["Regression", "robust_regression"]
 
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
+# Largest factor on a step of reweighted least squares.
+LONGEST = 2.0
 # Values from which scale and variance factor are measured: 1 % on the scale.
 N_SAMPLE = 10000
 # Least scale in units of the quoted errors: data without noise have none.
@@ -80,16 +82,13 @@ def robust_regression(
     Notes
     -----
     An M-estimate with the biweight, at a scale and a variance factor that are measured about
-    zero, by reweighted least squares [1]_. Its covariance is
-    :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with the Hessian
+    zero. Its covariance is :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with the Hessian
     :math:`H = \sum \psi' x x^T / v`. The gradients have noise of their own, which adds N to the
-    diagonal of H; the response is :math:`R = H^{-1} (H - N)` [2]_.
+    diagonal of H. The response is :math:`R = H^{-1} (H - N)` [1]_.
 
     References
     ----------
-    .. [1] Holland & Welsch 1977, Communications in Statistics A6, 813,
-       doi:10.1080/03610927708827533
-    .. [2] Fuller 1987, Measurement Error Models, Wiley, section 2.2
+    .. [1] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
     stride = max(values.size // N_SAMPLE, 1)
     sample, *quoted = (v[::stride] for v in (values, variance, gradient_squared))
@@ -118,7 +117,10 @@ def robust_regression(
 
 
 def _reweighted(values: np.ndarray, design: np.ndarray, scale: float) -> tuple[np.ndarray, ...]:
-    """Solve by reweighted least squares: coefficients, residuals, weights, and psi'."""
+    """Solve by reweighted least squares: coefficients, residuals, weights, and psi'.
+
+    Holland & Welsch 1977, Communications in Statistics A6, 813, doi:10.1080/03610927708827533.
+    """
     coefficients = np.zeros(len(design))
     for _ in range(30):
         residual = values - coefficients.astype(np.float32) @ design
@@ -126,6 +128,8 @@ def _reweighted(values: np.ndarray, design: np.ndarray, scale: float) -> tuple[n
         normal = _products(design, weight)
         # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
         step = np.linalg.pinv(normal) @ (design @ (weight * residual))
+        # Longer by the ratio of the two normal matrices, as in Newton's method: half the steps.
+        step *= min(weight.sum() / max(psi_slope.sum(), 1e-9), LONGEST)
         coefficients = coefficients + step
         if step @ normal @ step <= (TOLERANCE * scale) ** 2:
             break

@@ -94,10 +94,11 @@ class Trends:
         ndarray of float32, shape (n,)
             The expected difference, MJy/sr; the share of a region is constant over a block.
         """
-        y, x = np.divmod(overlap.places, overlap.shape[1])
+        y, x = map(np.arange, overlap.shape)
         corner = self.constant - self.slopes @ self.centre + self.slopes[:2] @ overlap.corner
-        values = corner + self.slopes[:3] @ np.stack([x, y, overlap.brightness])
-        values += (self.slopes[3:] @ self.columns[3:])[overlap.blocks[0]]
+        plane = np.add.outer(self.slopes[1] * y, corner + self.slopes[0] * x)
+        values = plane.ravel().take(overlap.places) + self.slopes[2] * overlap.brightness
+        values += (self.slopes[3:] @ self.columns[3:]).take(overlap.blocks[0])
         return values.astype(np.float32)
 
 

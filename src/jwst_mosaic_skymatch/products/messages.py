@@ -497,9 +497,9 @@ def _open_loops(match: Match) -> list[Finding]:
     if misfit is None:
         return []
     sentence = (
-        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. Offsets are "
-        f"uncertain by {misfit:.2g} beside their noise; the table of pairs (save_diagnostics) has "
-        "their residuals."
+        f"Differences do not close: chi2 is {chi2:.4g} for {dof:.4g} degrees of freedom. Offsets "
+        f"are uncertain by {misfit:.2g} beside their noise; the table of pairs "
+        "(save_diagnostics) has their residuals."
     )
     brief = "differences do not close, errors are larger"
     return [Finding(sentence, brief, "look at the pairs with the largest residuals")]
