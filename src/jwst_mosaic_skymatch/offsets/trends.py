@@ -126,7 +126,9 @@ def first_trends(
     pure = np.ones(x.size, dtype=bool)
     for side, own in enumerate(frames):
         # The mean of exposures with and without the Lyot field is the image of neither.
-        lyot = region_shares(own, *overlap.block_corners())[REGIONS.index(LYOT)]
+        k = REGIONS.index(LYOT)
+        fields = [replace(frame, regions=(None,) * k + frame.regions[k:]) for frame in own]
+        lyot = region_shares(fields, *overlap.block_corners())[k]
         pure &= np.all(lyot == 0, axis=0) | np.all(lyot == 1, axis=0)
         for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
