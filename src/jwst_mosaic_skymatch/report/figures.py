@@ -84,7 +84,7 @@ def _sky_axes(ax: Any, result: MatchResult) -> Any:
 
 def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
     first = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
-    return tangent_plane(first[0], first[1], 1 / 3600)
+    return tangent_plane(first[0], first[1], np.diag([-1, 1]) / 3600)
 
 
 def _draw_levels(ax: Axes, result: MatchResult) -> None:
