@@ -582,6 +582,8 @@ def _misaligned_exposures(match: Match, exposures: Exposures, grid: Grid) -> lis
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     shifts = _shifts_from_median(match)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
+    # An exposure that is no image of this sky has no displacement.
+    length[list(match.remarks)] = 0.0
     far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
     if not far.size:
         return []

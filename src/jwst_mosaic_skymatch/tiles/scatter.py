@@ -19,6 +19,9 @@ CUTOFF = 4.685
 #: Scatter over the field of the shift of two exposures, from errors of the distortion, in
 #: cells (rms of an axis).
 SHIFT_SCATTER = 0.01
+# The same for undersampled stars at shifts that are not corrected yet. An image of another sky has
+# more, which is noise: an exposure of zeros was not noticed without this limit.
+LARGEST_SCATTER = 0.3
 # Least number of values that a scatter is measured from.
 LEAST_IN_SHARE = 30
 
@@ -55,7 +58,8 @@ def growth_with_gradient(
     if scatter[0] == 0.0 or weights[-1] == 0.0:
         return 0.0
     measured = (scatter / scatter[0] - 1.0) @ weights / (squares @ weights)
-    return max(measured, SHIFT_SCATTER**2 / float(scatter[0] * np.median(variance)))
+    unit = float(scatter[0] * np.median(variance))
+    return float(np.clip(measured, SHIFT_SCATTER**2 / unit, LARGEST_SCATTER**2 / unit))
 
 
 def scale_of(residuals: np.ndarray) -> float:
