@@ -497,9 +497,11 @@ def save_result(result: MatchResult, output_path: files.OutputPath) -> None:
     files.save_table(output_path(result.product, "skymatch_levels", "ecsv"), result.levels)
     files.save_table(output_path(result.product, "skymatch_pairs", "ecsv"), result.pairs)
     try:
-        from jwst_mosaic_skymatch.report.page import render_report
+        from jwst_mosaic_skymatch.report.figures import render_report
+
+        page = render_report(result)
     except ImportError as error:
         remedy = 'pip install "jwst-mosaic-skymatch[plots]", and run the step again.'
         log.info("No report is saved, as %s is missing. %s", error.name, remedy)
         return
-    files.save_text(output_path(result.product, "skymatch_report", "html"), render_report(result))
+    files.save_text(output_path(result.product, "skymatch_report", "html"), page)
