@@ -317,16 +317,17 @@ def findings_of_unmatched(
         (False, "No level could be measured for {} of {} exposures; SKIPPED:"),
         (True, "{} of {} exposures could not be matched and got the common sky level alone:"),
     ):
-        own = [
-            k for k, reason in enumerate(reasons) if reason and np.isfinite(levels[k]) == has_level
-        ]
-        if own:
-            names = _names(own, exposures)
-            cases = [(name, reasons[k]) for name, k in zip(names, own, strict=True)]
-            brief = _first([f"{name} has {reason}" for name, reason in cases], "are unmatched")
-            details = tuple(f"{name} ({reason})" for name, reason in cases)
-            sentence = text.format(len(own), len(exposures))
-            findings.append(Finding(sentence, brief, remedy, names, details=details))
+        cases = {
+            exposures[k].name: reason
+            for k, reason in enumerate(reasons)
+            if reason and np.isfinite(levels[k]) == has_level
+        }
+        if cases:
+            sentence = text.format(len(cases), len(exposures))
+            obstacles = [f"{name} has {reason}" for name, reason in cases.items()]
+            details = tuple(f"{name} ({reason})" for name, reason in cases.items())
+            brief = _first(obstacles, "are unmatched")
+            findings.append(Finding(sentence, brief, remedy, tuple(cases), details=details))
     return findings
 
 
@@ -407,19 +408,19 @@ def name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
     list of str
         A text for each component.
     """
-    members = [
-        [exposures[k] for k in np.flatnonzero(components == component).tolist()]
-        for component in range(int(components.max(initial=-1)) + 1)
-    ]
-    counts = Counter(visit for group in members for visit in {e.visit_id for e in group})
+    own = list(zip(components.tolist(), exposures, strict=True))
+    parts = Counter(visit for _, visit in {(c, e.visit_id) for c, e in own if c >= 0})
 
     def label(exposure: Exposure) -> str:
         if not exposure.visit_id:
             return exposure.name
-        detector = exposure.detector if counts[exposure.visit_id] > 1 else None
+        detector = exposure.detector if parts[exposure.visit_id] > 1 else None
         return f"{exposure.visit_id} {detector or ''}".rstrip()
 
-    return [", ".join(sorted({label(e) for e in group})) for group in members]
+    return [
+        ", ".join(sorted({label(exposure) for c, exposure in own if c == component}))
+        for component in range(components.max(initial=-1) + 1)
+    ]
 
 
 def _spoiled_exposures(match: Match, exposures: Exposures) -> list[Finding]:
@@ -582,9 +583,9 @@ def _misaligned_exposures(match: Match, exposures: Exposures, grid: Grid) -> lis
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     shifts = _shifts_from_median(match)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
-    # An exposure that is no image of this sky has no displacement.
-    length[list(match.remarks)] = 0.0
     far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
+    # An exposure that is no image of this sky has no displacement.
+    far = far[~np.isin(far, list(match.remarks))]
     if not far.size:
         return []
     far = far[np.argsort(-length[far], kind="stable")]
@@ -623,7 +624,6 @@ def _members_are(positions: Sequence[int], exposures: Exposures) -> str:
     sizes, meant = Counter(visits), Counter(visits[k] for k in positions)
     whole = sorted(v for v, n in meant.items() if v and 1 < n == sizes[v] < len(exposures))
     singles = [exposures[k].name for k in sorted(positions) if visits[k] not in whole]
-    parts = [_few(singles)] if singles else []
-    if whole:
-        parts.insert(0, f"visit{'s' * (len(whole) > 1)} {_few(whole)}")
-    return f"{' and '.join(parts)} {'is' if len(whole) + len(singles) == 1 else 'are'}"
+    visit = f"visit{'s' * (len(whole) > 1)} {_few(whole)}" if whole else ""
+    named = " and ".join(filter(None, [visit, _few(singles)]))
+    return f"{named} {'is' if len(whole) + len(singles) == 1 else 'are'}"
