@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up import UNIT, make_result
 
-from jwst_mosaic_skymatch.report.page import render_report
+from jwst_mosaic_skymatch.report.figures import render_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

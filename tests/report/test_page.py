@@ -10,7 +10,7 @@ from made_up import UNIT, make_result
 from page_parser import Page
 
 from jwst_mosaic_skymatch.products.messages import Finding
-from jwst_mosaic_skymatch.report.page import MOST_PAIRS, render_report
+from jwst_mosaic_skymatch.report.figures import MOST_PAIRS, render_report
 
 SCRIPT = "<script>alert(1)</script>"
 
