@@ -12,8 +12,7 @@ from jwst_mosaic_simulation import Imperfections, compose_scene, mosaic_pointing
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.levels.equations import Unknowns, build_equations
-from jwst_mosaic_skymatch.parameters import exclusion, match_settings
-from jwst_mosaic_skymatch.run import Constraints, match_library
+from jwst_mosaic_skymatch.run import Anchor, match_library
 from jwst_mosaic_skymatch.stacking import pair_shares
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 from jwst_mosaic_skymatch.tiles.blocks import mean_shares
@@ -25,15 +24,8 @@ def match(models):
     """Match models with the parameters of the step."""
     parameters = PixelSkyMatchStep().get_pars()
     with open_workers("1", None) as workers, TemporaryDirectory() as directory:
-        return match_library(
-            open_input(models, on_disk=False, own_models=list),
-            match_settings(parameters),
-            exclusion(parameters),
-            Constraints(),
-            workers,
-            directory=directory,
-            **{k: parameters[k] for k in ("grouping", "pixel_scale_ratio")},
-        ).match
+        step_input = open_input(models, on_disk=False, own_models=list)
+        return match_library(step_input, parameters, Anchor(), workers, directory).match
 
 
 def shares_of(matched, n):

@@ -107,6 +107,8 @@ def information_ratios(
     :math:`w_i w_j / W`. A pair by itself has :math:`w_i w_j / (w_i + w_j)`. The ratio of the sums
     of both over the cells gives pairs the weights, and levels the covariance, of a joint solution.
     """
+    if not pairs:
+        return np.ones(0)
     # Only their ratios matter; tiles without noise would leave the range of single precision.
     relative = np.clip(np.median(factors) / factors, 1e-9, 1e9).astype(np.float32)
     scales = relative.tolist()
