@@ -17,10 +17,6 @@ def test_grouping_of_the_prototype():
     assert pipeline.skymatch.grouping is None
 
 
-def test_defaults_go_together():
-    assert check() == []
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -48,8 +44,18 @@ def test_what_has_no_effect_is_said(parameters, said):
     assert line.startswith(said)
 
 
-def test_table_of_levels_is_a_reference_for_both_ways_to_match():
-    assert check(skymethod="global+match", reference="t.ECSV") == []
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"skymethod": "global+match", "reference": "t.ECSV"},
+        # Scripts for the prototype of 2023 set ``weight = True``.
+        {name: unchanged for name, (unchanged, _) in REPLACED.items()},
+    ],
+    ids=["defaults", "table of levels", "replaced parameters with the value of today"],
+)
+def test_combinations_without_a_remark(parameters):
+    assert check(**parameters) == []
 
 
 @pytest.mark.parametrize(
@@ -68,12 +74,6 @@ def test_replaced_parameters_are_refused_with_the_new_name(name, value, remedy):
     step = PixelSkyMatchStep(**{name: value})
     with pytest.raises(ValueError, match=f"{name} is no parameter.*{remedy}"):
         step.run("no_such_asn.json")
-
-
-def test_replaced_parameters_may_have_the_value_of_today():
-    """Scripts for the prototype of 2023 set ``weight = True``."""
-    for name, (unchanged, _) in REPLACED.items():
-        assert check(**{name: unchanged}) == []
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def check_combination(parameters: Parameters) -> list[str]:
     if None not in (lower, upper) and lower >= upper:
         raise ValueError(f"lower={lower} is not below upper={upper}.")
     background, reference = parameters["background"], parameters["reference"]
-    is_match, table = "match" in skymethod, bool(reference) and is_table(reference)
+    is_match, table = "match" in skymethod, is_table(reference)
     if is_match and background != "constant":
         _check_planes(parameters)
     lines = []
@@ -128,7 +128,7 @@ def _check_planes(parameters: Parameters) -> None:
             f"background={background!r} needs subtract=True: later steps subtract one number of "
             "each exposure, no plane."
         )
-    if reference and is_table(reference):
+    if is_table(reference):
         raise ValueError(
             f"background={background!r} and reference={str(reference)!r}: a table holds levels, no "
             "planes; give one of them."
@@ -140,7 +140,7 @@ def is_table(reference: Any) -> bool:
 
     Parameters
     ----------
-    reference : str or path
+    reference : str, path or None
         The reference.
 
     Returns
@@ -222,13 +222,9 @@ def sky_statistic(parameters: Parameters) -> SkyStatistic:
     SkyStatistic
         The statistic.
     """
-    return SkyStatistic(
-        skystat=parameters["skystat"],
-        good_bits=good_bits(parameters["dqbits"]),
-        lower=parameters["lower"],
-        upper=parameters["upper"],
-        **{name: parameters[name] for name in CLIPPING},
-    )
+    names = "skystat", "lower", "upper", *CLIPPING
+    bits = good_bits(parameters["dqbits"])
+    return SkyStatistic(good_bits=bits, **{name: parameters[name] for name in names})
 
 
 def exclusion(parameters: Parameters) -> Exclusion:

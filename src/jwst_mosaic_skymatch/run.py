@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from astropy.utils.console import ProgressBar
 
+from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand
 from jwst_mosaic_skymatch.exposures.metadata import family_names, group_labels
@@ -36,12 +37,30 @@ from jwst_mosaic_skymatch.parameters import (
     match_settings,
     sky_statistic,
 )
-from jwst_mosaic_skymatch.products.record import levels_before
-from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
+from jwst_mosaic_skymatch.products.messages import (
+    Finding,
+    describe_levels,
+    empty_area,
+    findings_of_match,
+    findings_of_unmatched,
+    findings_of_zero_point,
+    summarize_match,
+)
+from jwst_mosaic_skymatch.products.record import levels_before, record_levels
+from jwst_mosaic_skymatch.products.tables import details_of_levels, read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
 
-__all__ = ["Anchor", "Matched", "absolute_levels", "fix_zero_point", "match_library", "open_anchor"]
+__all__ = [
+    "Anchor",
+    "Matched",
+    "absolute_levels",
+    "describe",
+    "fix_zero_point",
+    "match_library",
+    "open_anchor",
+    "record",
+]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
@@ -123,7 +142,7 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
         levels of these exposures and no image of the sky.
     """
     exposures, reference = step_input.exposures, parameters["reference"]
-    if reference and is_table(reference) and "match" in parameters["skymethod"]:
+    if is_table(reference) and "match" in parameters["skymethod"]:
         levels = read_levels(expand(reference), exposures, stem)
         return Anchor(held=levels - levels_before(exposures, subtract=parameters["subtract"]))
     if not reference or parameters["skymethod"] != "match":
@@ -214,19 +233,18 @@ def match_library(
     names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
-    in_area: set[int] = set()
     from_files = workers.remote and len(step_input.unchanged) == len(exposures)
+    is_area_empty = excluded.area is not None
+
+    def observe_one(k: int) -> Observation:
+        nonlocal is_area_empty
+        advance()
+        path = exposures[k].expname if from_files else None
+        observation = observe(library, exposures[k], grid, path, excluded)
+        is_area_empty &= not (observation.excluded and observation.excluded.in_area)
+        return observation
 
     with _progress(len(exposures)) as advance:
-
-        def observe_one(k: int) -> Observation:
-            advance()
-            path = step_input.unchanged[exposures[k].expname] if from_files else None
-            observation = observe(library, exposures[k], grid, path, excluded)
-            if observation.excluded is not None and observation.excluded.in_area:
-                in_area.add(k)
-            return observation
-
         match = match_exposures(
             names,
             footprints,
@@ -237,7 +255,7 @@ def match_library(
             held=anchor.held,
             image=_on_grid(anchor.image, grid),
         )
-    return Matched(match, grid, groups, excluded.area is not None and not in_area)
+    return Matched(match, grid, groups, is_area_empty)
 
 
 def _on_grid(image: Image | None, grid: Grid) -> Image | None:
@@ -304,3 +322,75 @@ def fix_zero_point(
     if anchor.held is not None:
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
     return values, np.flatnonzero(np.isnan(constants)).tolist()
+
+
+def describe(
+    matched: Matched,
+    anchor: Anchor,
+    unreached: Sequence[int],
+    step_input: StepInput,
+    parameters: Parameters,
+) -> tuple[list[str], list[Finding]]:
+    """Describe a match in the log.
+
+    Parameters
+    ----------
+    matched, anchor, unreached, parameters
+        See `fix_zero_point`.
+    step_input : StepInput
+        The exposures.
+
+    Returns
+    -------
+    lines : list of str
+        The match in some lines; empty for levels that do not come from a match.
+    findings : list of Finding
+        Its warnings.
+    """
+    match, grid, exposures = matched.match, matched.grid, step_input.exposures
+    if grid is None:
+        return [], []
+    findings = findings_of_match(match, exposures, grid)
+    if matched.is_area_empty:
+        findings.append(empty_area(parameters["exclude"]))
+    findings += findings_of_zero_point(
+        match.levels, parameters["reference"], anchor.positions, unreached, exposures
+    )
+    return summarize_match(match, matched.groups, exposures, grid, parameters["grouping"]), findings
+
+
+def record(
+    match: Match, levels: np.ndarray, step_input: StepInput, parameters: Parameters
+) -> tuple[list[str], list[Finding]]:
+    """Write levels into the models.
+
+    Parameters
+    ----------
+    match : Match
+        The match.
+    levels : ndarray, shape (n,)
+        Levels, MJy/sr; NaN for none.
+    step_input, parameters
+        See `open_anchor`.
+
+    Returns
+    -------
+    lines : list of str
+        The levels as they are recorded.
+    findings : list of Finding
+        Warnings of exposures without a match.
+    """
+    exposures, subtract = step_input.exposures, parameters["subtract"]
+    record_levels(
+        step_input.library,
+        exposures,
+        levels,
+        method=parameters["skymethod"],
+        subtract=subtract,
+        version=__version__,
+        details=details_of_levels(match) if "match" in parameters["skymethod"] else None,
+        planes=match.backgrounds.planes,
+    )
+    totals = levels + levels_before(exposures, subtract=subtract)
+    findings = findings_of_unmatched(exposures, levels, match.levels.reasons)
+    return describe_levels(exposures, totals), findings

@@ -18,19 +18,16 @@ from jwst_mosaic_skymatch import __version__, run
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import StepInput, expand, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
-from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
     REPLACED,
     REPLACED_SPEC,
-    Parameters,
     check_combination,
     take_hooked_parameters,
     workers_of,
 )
-from jwst_mosaic_skymatch.products import files, messages, tables
-from jwst_mosaic_skymatch.products.record import levels_before, record_levels
-from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
+from jwst_mosaic_skymatch.products import files, messages
+from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_levels, save_result
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -46,9 +43,8 @@ class PixelSkyMatchStep(SkyMatchStep):
     #: before, and after a run that ended with an error.
     result: MatchResult | None = None
 
-    # Members of the last association that are no science exposures.
+    # Members of the last association that are no science exposures; warnings of this run.
     _others: Sequence[Mapping[str, Any]] = ()
-    # Warnings of this run.
     _findings: tuple[messages.Finding, ...] = ()
 
     # Names of files are text or paths, and numbers of cores text or numbers: `pass` takes both.
@@ -111,9 +107,10 @@ class PixelSkyMatchStep(SkyMatchStep):
         take_hooked_parameters(self)
         log.info("jwst-mosaic-skymatch %s. Sky method %s", __version__, self.skymethod)
         # This refuses values that the spec does not allow.
-        given = self.get_pars()
-        self._say(check_combination(given))
-        parameters = {name: value for name, value in given.items() if name not in REPLACED}
+        parameters = self.get_pars()
+        self._say(check_combination(parameters))
+        for name in REPLACED:
+            del parameters[name]
         parameters["grouping"] = self.grouping or "none"  # None in scripts for the prototype
         # Worker processes start while the library is opened.
         with (
@@ -124,7 +121,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             clock = [("", time.monotonic())]
             step_input = self._open(input_models)
             anchor = run.open_anchor(step_input, parameters, self._stem)
-            self._warn(messages.findings_of_input(step_input.exposures))
+            self._say(findings=messages.findings_of_input(step_input.exposures))
             clock.append(("opening, metadata", time.monotonic()))
             if "match" in self.skymethod:
                 matched = run.match_library(step_input, parameters, anchor, workers, directory)
@@ -132,11 +129,13 @@ class PixelSkyMatchStep(SkyMatchStep):
                 matched = run.absolute_levels(step_input, parameters, self._stem)
             clock.append(("drizzling, comparing, solving", time.monotonic()))
             levels, unreached = run.fix_zero_point(matched, anchor, parameters)
-            self._describe(matched, anchor, unreached, step_input)
-            self._record(step_input, matched.match, levels)
+            self._say(*run.describe(matched, anchor, unreached, step_input, parameters))
+            self._say(*run.record(matched.match, levels, step_input, parameters))
             clock.append(("recording levels", time.monotonic()))
             seconds = {stage: end - start for (_, start), (stage, end) in pairwise(clock)}
-            self.result = self._report(step_input, matched, levels, parameters, seconds)
+            self.result = self._report(
+                step_input, matched, levels, parameters=parameters, seconds=seconds
+            )
         self._say(self.result.summary())
         return step_input.library
 
@@ -178,8 +177,6 @@ class PixelSkyMatchStep(SkyMatchStep):
             self._product_path,
         )
 
-    # --- parts of `process` ----------------------------------------------
-
     def _open(self, input_models: Any) -> StepInput:
         """Open the input and refuse exposures that cannot be compared or saved."""
         if self.output_dir or self.save_results:
@@ -190,85 +187,34 @@ class PixelSkyMatchStep(SkyMatchStep):
         check_exposures(step_input.exposures)
         check_rerun(step_input.exposures, subtract=self.subtract)
         if self.save_results:
-            outputs = [
-                (e.name, self.make_output_path(basepath=e.filename)) for e in step_input.exposures
-            ]
+            path = self.make_output_path
+            outputs = [(e.name, path(basepath=e.filename)) for e in step_input.exposures]
             files.check_outputs(outputs, step_input.files)
         self._others = step_input.others
         return step_input
 
-    def _describe(
-        self, matched: run.Matched, anchor: run.Anchor, unreached: list[int], step_input: StepInput
-    ) -> None:
-        """Describe a match in the log."""
-        match, grid, exposures = matched.match, matched.grid, step_input.exposures
-        if grid is None:
-            return
-        self._say(
-            messages.summarize_match(
-                match, matched.groups, exposures, grid, self.grouping or "none"
-            )
-        )
-        self._warn(messages.findings_of_match(match, exposures, grid))
-        if matched.is_area_empty:
-            self._warn([messages.empty_area(self.exclude)])
-        self._warn(
-            messages.findings_of_zero_point(
-                match.levels, self.reference, anchor.positions, unreached, exposures
-            )
-        )
-
-    def _record(self, step_input: StepInput, match: Match, levels: np.ndarray) -> None:
-        """Write levels into the models, and into the log."""
-        exposures = step_input.exposures
-        record_levels(
-            step_input.library,
-            exposures,
-            levels,
-            method=self.skymethod,
-            subtract=self.subtract,
-            version=__version__,
-            details=tables.details_of_levels(match) if "match" in self.skymethod else None,
-            planes=match.backgrounds.planes,
-        )
-        totals = levels + levels_before(exposures, subtract=self.subtract)
-        self._say(messages.describe_levels(exposures, totals))
-        self._warn(messages.findings_of_unmatched(exposures, levels, match.levels.reasons))
-
     def _report(
-        self,
-        step_input: StepInput,
-        matched: run.Matched,
-        levels: np.ndarray,
-        parameters: Parameters,
-        seconds: Mapping[str, float],
+        self, step_input: StepInput, matched: run.Matched, levels: np.ndarray, **origin: Any
     ) -> MatchResult:
         """Make the result and, with ``save_diagnostics``, save its files."""
         exposures, match, grid = step_input.exposures, matched.match, matched.grid
         filenames = [exposure.filename for exposure in exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
-        if grid is not None and self.save_diagnostics:
-            files.save_tiles(self._product_path, match.stacks, grid, exposures[0].unit)
-            try:
-                skylist = tables.write_skylist(exposures, match, levels, self._stem)
-                files.save_text(self._product_path(name, "skylist", "txt"), skylist)
-            except ValueError as error:
-                self._warn([messages.Finding(f"No skylist is saved: {error}")])
+        path = self._product_path if self.save_diagnostics else None
+        if grid and path:
+            skylist = save_levels(name, exposures, match, grid, levels, path, self._stem)
+            self._say(findings=skylist)
         result = make_result(
-            name, exposures, match, grid, levels, parameters, self._findings, seconds
+            name, exposures, match, grid, levels, findings=self._findings, **origin
         )
-        if grid is not None and self.save_diagnostics:
-            save_result(result, self._product_path)
+        if grid and path:
+            save_result(result, path)
         return result
 
-    # --- small parts -----------------------------------------------------
-
-    def _say(self, lines: Iterable[str]) -> None:
+    def _say(self, lines: Iterable[str] = (), findings: Iterable[messages.Finding] = ()) -> None:
+        """Log lines and warnings, and keep these for the result."""
         for line in lines:
             log.info(line)
-
-    def _warn(self, findings: Iterable[messages.Finding]) -> None:
-        """Log warnings, and keep them for the result."""
         for finding in findings:
             log.warning("%s", finding)
             self._findings += (finding,)

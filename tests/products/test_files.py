@@ -2,12 +2,8 @@
 
 import stat
 
-import numpy as np
 import pytest
 from astropy.table import QTable
-from jwst.associations import load_asn
-from jwst.datamodels import ModelLibrary
-from stdatamodels.jwst.datamodels import ImageModel
 
 from jwst_mosaic_skymatch.products import files
 
@@ -64,49 +60,6 @@ def test_files_have_the_rights_that_others_have(tmp_path):
     files.save_table(tmp_path / "table.ecsv", QTable({"a": [1.0]}))
     rights = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(rights) == 1
-
-
-@pytest.fixture
-def library():
-    """Two exposures and a background."""
-    models = []
-    for name, exptype in (("a", "science"), ("b", "background"), ("c", "science")):
-        model = ImageModel(np.zeros((4, 5), dtype=np.float32))
-        model.meta.filename = f"jw01_{name}_cal.fits"
-        model.meta.asn.exptype = exptype
-        models.append(model)
-    return ModelLibrary(models)
-
-
-def save(library, directory, rename):
-    others = [{"expname": "jw01_b_cal.fits", "exptype": "background"}]
-
-    def product_path(name, suffix, extension):
-        return str(directory / f"{name}_{suffix}.{extension}")
-
-    return files.save_exposures(
-        library, others, None, lambda name: str(directory / rename(name)), product_path
-    )
-
-
-def test_science_exposures_and_their_association(library, tmp_path):
-    paths = save(library, tmp_path, lambda name: name.replace("cal", "skymatch"))
-    names = ["jw01_a_skymatch.fits", "jw01_c_skymatch.fits"]
-    assert paths == [str(tmp_path / name) for name in names]
-    with (tmp_path / "jw01_skymatch_asn.json").open() as file:
-        association = load_asn(file)
-    assert association["asn_type"] == "image3"
-    members = association["products"][0]["members"]
-    assert [(m["expname"], m["exptype"]) for m in members] == [
-        *((name, "science") for name in names),
-        ("jw01_b_cal.fits", "background"),
-    ]
-
-
-def test_exposure_that_cannot_be_saved_leaves_none(library, tmp_path):
-    with pytest.raises(OSError, match=r"cannot be saved .*nothing was written"):
-        save(library, tmp_path, lambda name: "no" * 200 if "_c_" in name else name)
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -31,44 +31,28 @@ def library(mosaic, exposures):
         model.close()
 
 
-def header_of_first(library, tmp_path):
-    with library:
-        model = library.borrow(0)
-        model.save(tmp_path / "saved.fits")
-        library.shelve(model, 0, modify=False)
-    return repr(fits.getheader(tmp_path / "saved.fits"))
-
-
 @pytest.mark.parametrize(
     ("subtract", "levels", "data"),
-    [(True, [0.75, 1.0], [9.75, 9.0, 10.0]), (False, [0.25, 1.0], [10.0] * 3)],
+    [(True, [0.75, 1.0, None], [9.75, 9.0, 10.0]), (False, [0.25, 1.0, None], [10.0] * 3)],
 )
 def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels, data, tmp_path):
     details = [{"level_error": 0.1 * k} for k in range(3)]
-    record_levels(
-        library,
-        exposures,
-        LEVELS,
-        method="match",
-        subtract=subtract,
-        version="1.2",
-        details=details,
-    )
+    how = {"method": "match", "subtract": subtract, "version": "1.2"}
+    record_levels(library, exposures, LEVELS, details=details, **how)
 
-    def read(_, model):
+    def read(exposure, model):
         background = model.meta.background
-        return background.level, background.subtracted, background.method
+        assert model.meta.pixel_skymatch.instance == {"version": "1.2"} | details[exposure.index]
+        if background.level is not None:
+            assert (background.subtracted, background.method) == (subtract, "match")
+        model.save(tmp_path / exposure.filename)
+        return background.level, model.meta.cal_step.skymatch, model.data[3, 4]
 
-    actual = each_model(library, exposures[:2], read)
-    assert actual == [(level, subtract, "match") for level in levels]
-    more = each_model(library, exposures, lambda _, model: model.meta.pixel_skymatch.instance)
-    assert more == [{"version": "1.2", **detail} for detail in details]
-    assert "HISTORY Sky level (match) by jwst-mosaic-skymatch 1.2" in header_of_first(
-        library, tmp_path
-    )
-    statuses = each_model(library, exposures, lambda _, model: model.meta.cal_step.skymatch)
-    assert statuses == ["COMPLETE", "COMPLETE", "SKIPPED"]
-    assert each_model(library, exposures, lambda _, model: model.data[3, 4]) == data
+    actual = each_model(library, exposures, read)
+    statuses = ["COMPLETE", "COMPLETE", "SKIPPED"]
+    assert actual == list(zip(levels, statuses, data, strict=True))
+    header = repr(fits.getheader(tmp_path / "0_cal.fits"))
+    assert "HISTORY Sky level (match) by jwst-mosaic-skymatch 1.2" in header
 
 
 PLANE = {"degree": [1, 1], "refpoint": [3.0, 4.0], "coefficients": [0.5, 0.1, 0.2, 0.0]}
@@ -77,10 +61,10 @@ PLANE = {"degree": [1, 1], "refpoint": [3.0, 4.0], "coefficients": [0.5, 0.1, 0.
 @pytest.mark.parametrize(
     ("k", "subtracted", "expected"),
     [
-        (1, None, (1.0, True, 0)),  # its level and plane were added back
-        (1, True, (1.5, True, 1)),
-        (2, False, (None, None, 0)),
-        (2, True, (0.5, True, 1)),
+        (1, None, (1.0, True, 0, "match")),  # its level and plane were added back
+        (1, True, (1.5, True, 1, "match")),
+        (2, False, (None, None, 0, None)),
+        (2, True, (0.5, True, 1, "match")),
     ],
 )
 def test_record_of_an_earlier_run(library, exposures, k, subtracted, expected):
@@ -94,13 +78,12 @@ def test_record_of_an_earlier_run(library, exposures, k, subtracted, expected):
 
     def read(_, model):
         background = model.meta.background
-        planes = background.polynomial_info
-        return background.level, background.subtracted, len(planes), background.method
+        planes = len(background.polynomial_info)
+        return background.level, background.subtracted, planes, background.method
 
     each_model(library, exposures[k : k + 1], set_record)
     record_levels(library, exposures, LEVELS, method="match", subtract=True, version="1.2")
-    (recorded,) = each_model(library, exposures[k : k + 1], read)
-    assert recorded == (*expected, None if expected[0] is None else "match")
+    assert each_model(library, exposures[k : k + 1], read) == [expected]
 
 
 def test_levels_that_are_gone_from_the_data(exposures):

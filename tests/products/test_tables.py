@@ -75,13 +75,13 @@ def test_reference_image_is_a_stack_without_exposures(match, exposures, grid):
 
 @pytest.mark.parametrize("unit", ["counts/s", "DN/s", "nonsense"])
 def test_units_of_any_name(match, exposures, grid, unit, tmp_path):
-    planes = replace(match.backgrounds, planes=(None,) * 4, gradient_errors=np.zeros((4, 2)))
-    match = replace(match, backgrounds=planes)
+    backgrounds = replace(match.backgrounds, planes=(None,) * 4, gradient_errors=np.zeros((4, 2)))
+    match = replace(match, backgrounds=backgrounds)
     table = levels_table(exposures, match, match.levels.values, grid, unit)
-    assert str(table["level"].unit).replace(" ", "") == unit
     assert len(pairs_table(exposures, match, grid, unit)) == 2
     save_table(tmp_path / "levels.ecsv", table)
-    assert f"unit: {table['level'].unit}" in (tmp_path / "levels.ecsv").read_text()
+    text = (tmp_path / "levels.ecsv").read_text()
+    assert f"unit: {unit}" in text.replace(" / ", "/")
 
 
 def test_nothing_to_tabulate(match, no_match, exposures, grid):
@@ -110,22 +110,38 @@ def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
     np.testing.assert_array_equal(actual, [levels[2], np.nan, levels[0], np.nan])
 
 
-def test_levels_in_another_unit_are_converted(tmp_path):
-    values = {name: [2e6, 4e6] * u.Unit("Jy/sr") for name in ("level", "level_error")}
-    QTable({"filename": ["a_cal.fits", "b_cal.fits"], **values}).write(tmp_path / "l.ecsv")
-    actual = read_levels(tmp_path / "l.ecsv", [Exposure(0, "b_cal.fits", unit="MJy/sr")], stem)
-    assert actual.tolist() == [4.0]
-
-
-def test_levels_without_unit_and_value(tmp_path):
-    table = QTable({"filename": ["a_cal.fits", "b_cal.fits"], "level": [1.0, 2.0]}, masked=True)
-    table["level_error"] = table["level"]
+def test_levels_in_another_unit_and_without_a_value(tmp_path):
+    level = [2e6, 4e6] * u.Unit("Jy/sr")
+    table = QTable({"filename": ["a_cal.fits", "b_cal.fits"], "level": level}, masked=True)
     table["level"].mask = [True, False]
     table.write(tmp_path / "l.ecsv")
-    both = [Exposure(0, "a_cal.fits"), Exposure(1, "b_cal.fits")]
-    np.testing.assert_array_equal(read_levels(tmp_path / "l.ecsv", both, stem), [np.nan, 2.0])
+    both = [Exposure(k, f"{name}_cal.fits", unit="MJy/sr") for k, name in enumerate("ab")]
+    np.testing.assert_array_equal(read_levels(tmp_path / "l.ecsv", both, stem), [np.nan, 4.0])
     with pytest.raises(ValueError, match="no level of any exposure"):
         read_levels(tmp_path / "l.ecsv", both[:1], stem)
+
+
+MJY = [1.0, 1.0] * u.Unit("MJy/sr")
+
+
+@pytest.mark.parametrize(
+    ("filenames", "columns", "message"),
+    [
+        (["a_cal.fits"] * 2, {}, "no column level;"),
+        (["a_cal.fits"] * 2, {"level": [1.0, 1.0] * u.K}, "no numbers in the unit"),
+        (["a_cal.fits"] * 2, {"level": ["one", "two"]}, "no numbers in the unit"),
+        (["a_cal.fits"] * 2, {"level": MJY}, "more than once in .*l.ecsv"),
+    ],
+)
+def test_tables_without_levels(tmp_path, filenames, columns, message):
+    QTable({"filename": filenames, **columns}).write(tmp_path / "l.ecsv")
+    with pytest.raises(ValueError, match=message):
+        read_levels(tmp_path / "l.ecsv", [Exposure(0, "a_cal.fits", unit="MJy/sr")], stem)
+
+
+def test_no_table(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.ecsv: no such table"):
+        read_levels(tmp_path / "nowhere.ecsv", named("a_cal.fits"), stem)
 
 
 # --- Skylists ----------------------------------------------------------------

@@ -3,14 +3,12 @@
 import os
 import re
 import shutil
-import struct
 from pathlib import Path
 
-import numpy as np
 import pytest
 from made_up import UNIT, make_result
 
-from jwst_mosaic_skymatch.report.page import render_report
+from jwst_mosaic_skymatch.report.figures import render_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -41,26 +39,21 @@ def path(tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser):
-    """Open pages; at the end no console has a message, and nothing but the page was requested."""
-    pages = []
+    """Open a page; at the end the console has no message, and nothing else was requested."""
+    said, requests = [], []
 
     def open_one(path, size=DESKTOP, **options):
         viewport = {"width": size[0], "height": size[1]}
         page = browser.new_context(viewport=viewport, **options).new_page()
-        page.messages, page.requests = [], []
-        page.on("console", lambda message: page.messages.append(message.text))
-        page.on("pageerror", lambda error: page.messages.append(str(error)))
-        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
-        pages.append(page)
         return page
 
     yield open_one
-    for page in pages:
-        assert page.messages == []
-        requests = {url for url in page.requests if not url.startswith("data:")}
-        assert requests == {page.url.partition("#")[0]}
-        page.context.close()
+    assert said == []
+    assert len([url for url in requests if not url.startswith("data:")]) == 1
 
 
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
@@ -68,82 +61,45 @@ def test_tables_sort(open_page, path, by):
     page = open_page(path)
     heads = page.locator(f"{TABLE} th")
     names = [re.split(r"[,\s]", text.strip())[0] for text in heads.all_inner_texts()]
-
-    def press(name):
-        button = heads.nth(names.index(name)).locator("button")
-        button.focus()
-        button.click() if by == "mouse" else page.keyboard.press("Enter")
-
-    def column(name):
-        return page.locator(f"{TABLE} td:nth-child({names.index(name) + 1})").all_inner_texts()
-
     level = heads.nth(names.index("level"))
-    assert level.get_attribute("aria-sort") == "none"
-    for order, sign in (("ascending", 1), ("descending", -1)):
-        press("level")
-        assert level.get_attribute("aria-sort") == order
-        texts = column("level")
-        assert texts[-1] == "nan"  # last in either order
-        numbers = [sign * float(text) for text in texts[:-1]]
-        assert numbers == sorted(numbers)
-        assert len(numbers) == 19
-    press("filename")
-    assert level.get_attribute("aria-sort") == "none"
-    assert column("filename") == sorted(column("filename"))
+
+    def sort_by(name):
+        button = heads.nth(names.index(name)).locator("button")
+        button.click() if by == "mouse" else button.press("Enter")
+        cells = page.locator(f"{TABLE} td:nth-child({names.index(name) + 1})")
+        return level.get_attribute("aria-sort"), cells.all_inner_texts()
+
+    for order in ("ascending", "descending"):
+        sorted_by, (*texts, last) = sort_by("level")
+        assert (sorted_by, last, len(texts)) == (order, "nan", 19)  # last in either order
+        numbers = [float(text) for text in texts]
+        assert numbers == sorted(numbers, reverse=order == "descending")
+    sorted_by, texts = sort_by("filename")
+    assert (sorted_by, texts) == ("none", sorted(texts))
 
 
-def test_all_is_within_reach_of_the_tabulator(open_page, path):
-    """Links, heads and frames, and each is outlined."""
-    page = open_page(path)
-    reached = []
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focus = "(e => [e.tagName, e.getAttribute('aria-label') || e.innerText,"
-        focus += "getComputedStyle(e).outlineStyle])(document.activeElement)"
-        tag, name, outline = page.evaluate(focus)
-        if tag == "BODY":
-            break
-        assert outline == "solid"
-        reached.append((tag, name))
-    links = page.locator("a").count()
-    assert len(reached) == links + page.locator("button").count() + 2
-    assert ("DIV", "Table: Pairs") in reached
-    page.locator("a[href='#Exposure-1']").click()
-    assert page.locator("#Exposure-1").evaluate("e => e.matches(':target')")
-    assert 50 < page.locator("#Exposure-1").bounding_box()["y"] < DESKTOP[1] - 50
-
-
-def luminance(colour):
-    channels = np.array([int(value) for value in re.findall(r"\d+", colour)[:3]]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return np.dot(linear, (0.2126, 0.7152, 0.0722))
+# Problems of contrast, of reach by keyboard, and of labels for readers of the screen.
+VIOLATIONS = """async () => {
+    const result = await axe.run(document, {resultTypes: ["violations"], preload: false});
+    return result.violations
+        .filter(violation => ["serious", "critical"].includes(violation.impact))
+        .map(violation => [violation.id, violation.nodes[0].html]);
+}"""
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screenshots(open_page, faulty, tmp_path, size, scheme):
-    """As wide as the screen, no wider; bright or dark, pictures as well; text has contrast."""
+    """As wide as the screen, no wider; bright or dark, pictures as well; readable for all."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="pip install axe-playwright")
     (path,) = faulty[2].glob("*_skymatch_report.html")
-    page = open_page(path, size, color_scheme=scheme)
+    page = open_page(path, size, color_scheme=scheme, bypass_csp=True)
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
-    file = Path(SCREENSHOTS or tmp_path) / f"report-{size[0]}-{scheme}.png"
-    page.screenshot(path=file, full_page=True)
-    assert struct.unpack(">II", file.read_bytes()[16:24])[0] == size[0]
-    style = "e => (s => [s.color, s.filter])(getComputedStyle(e))"
-    assert ("invert" in page.locator("img").first.evaluate(style)[1]) == (scheme == "dark")
-    grounds = {
-        "p": "body",
-        "figcaption": "figure",
-        "td": "body",
-        "a": ".verdict",
-        "th button": "th",
-    }
-    for selector, background in grounds.items():
-        ink = page.locator(selector).first.evaluate("e => getComputedStyle(e).color")
-        paper = page.locator(background).first.evaluate("e => getComputedStyle(e).backgroundColor")
-        low, high = sorted((luminance(ink), luminance(paper)))
-        assert (high + 0.05) / (low + 0.05) > 4.5, selector  # level AA of accessible content
-        assert (luminance(paper) > 0.5) == (scheme == "light")
+    page.screenshot(path=Path(SCREENSHOTS or tmp_path) / f"report-{size[0]}-{scheme}.png")
+    filters = page.locator("img").first.evaluate("e => getComputedStyle(e).filter")
+    assert ("invert" in filters) == (scheme == "dark")
+    page.add_script_tag(content=axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
+    assert page.evaluate(VIOLATIONS) == []
 
 
 def test_print_is_dark_on_white_and_complete(open_page, path):

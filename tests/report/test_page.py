@@ -10,7 +10,7 @@ from made_up import UNIT, make_result
 from page_parser import Page
 
 from jwst_mosaic_skymatch.products.messages import Finding
-from jwst_mosaic_skymatch.report.page import MOST_PAIRS, render_report
+from jwst_mosaic_skymatch.report.figures import MOST_PAIRS, render_report
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -69,20 +69,13 @@ def test_of_many_pairs_the_worst_are_listed():
     assert len(text.encode()) < 6_000_000
 
 
-def test_tables_alone_make_a_page():
-    result = replace(make_result(mosaic=False, pictures=False), footprints=(), findings=())
-    text = render_report(result)
-    Page(text)
-    assert re.findall("<h2[^>]*>([^<]+)</h2>", text) == ["Levels by visit", "Tables", "Provenance"]
-    assert 'class="verdict good"' in text
-
-
 def test_nothing_matched():
+    """Tables alone make a page."""
     result = make_result(4, mosaic=False, pictures=False)
-    levels = result.levels.copy()
     for name in ("level", "level_error"):
-        levels[name][:] = np.nan * UNIT
-    levels["status"] = ["SKIPPED"] * 4
-    text = render_report(replace(result, levels=levels, pairs=result.pairs[:0]))
+        result.levels[name][:] = np.nan * UNIT
+    result.levels["status"] = ["SKIPPED"] * 4
+    text = render_report(replace(result, pairs=result.pairs[:0], footprints=(), findings=()))
     Page(text)
     assert 'class="verdict bad"' in text
+    assert re.findall("<h2[^>]*>([^<]+)</h2>", text) == ["Levels by visit", "Tables", "Provenance"]

@@ -28,16 +28,15 @@ def ax():
     ],
 )
 def test_figures_take_and_return_axes(result, ax, method, arguments, options):
-    figure, draw = ax.figure, getattr(result, method)
+    draw = getattr(result, method)
     drawn = draw(*arguments, ax=ax, **options)
-    assert drawn in figure.axes
     assert drawn.has_data()
     # Plain Axes give way to those of the sky.
-    assert (ax in figure.axes) == (drawn is ax) == (not hasattr(drawn, "wcs"))
+    assert (ax in drawn.figure.axes) == (drawn is ax) == (not hasattr(drawn, "wcs"))
     assert draw(*arguments, ax=drawn, **options) is drawn
-    figure.canvas.draw()
+    drawn.figure.canvas.draw()
     new = draw(*arguments, **options).figure
-    assert new is not figure
+    assert new is not drawn.figure
     pyplot.close(new)
 
 
@@ -50,59 +49,53 @@ def test_levels_and_their_errors_are_drawn(result, ax):
     assert lengths == {0.004}
 
 
-@pytest.mark.parametrize("width", [4.0, 6.4, 10.0])
 @pytest.mark.parametrize(
     ("sizes", "least"),
-    [((1, 36, 2, 1, 3, 20, 4, 2, 12, 5, 8, 6), 5), ((1,) * 200, 8), ((1, 1, 98), 2), ((7,), 1)],
+    [((1, 36, 2, 1, 20, 4, 12, 6), 4), ((1,) * 200, 8), ((7,), 1)],
 )
-def test_names_of_visits_do_not_overlap(sizes, least, width):
+def test_names_of_visits_do_not_overlap(sizes, least):
     result = make_result(sum(sizes), pictures=False, mosaic=False)
-    visits = np.repeat(np.arange(len(sizes)), sizes)
-    result.levels["visit_id"] = [f"09999001{visit:03d}" for visit in visits]
-    figure = Figure(figsize=(width, 3.4), layout="constrained")
-    ax = result.plot_levels(figure.add_subplot())
-    figure.canvas.draw()
+    names = [f"09999001{visit:03d}" for visit in range(len(sizes))]
+    result.levels["visit_id"] = np.repeat(names, sizes)
+    ax = result.plot_levels(Figure(figsize=(4.0, 3.4), layout="constrained").add_subplot())
+    ax.figure.canvas.draw()
     labels = sorted(ax.get_xticklabels(), key=lambda label: label.get_position()[0])
-    assert f"09999001{np.argmax(sizes):03d}" in [label.get_text() for label in labels]
-    at = np.array([ax.transData.transform((label.get_position()[0], 0))[0] for label in labels])
-    angle = np.deg2rad(labels[0].get_rotation())
-    for label in labels:
-        label.set_rotation(0)
-    height = max(label.get_window_extent().height for label in labels)
-    assert np.all(np.diff(at) * np.sin(angle) > height)
     assert len(labels) >= least
+    assert names[np.argmax(sizes)] in [label.get_text() for label in labels]
+    at = [ax.transData.transform(label.get_position())[0] for label in labels]
+    # Distance of the lines of text, which are turned, and their height.
+    distance = np.diff(at) * np.sin(np.deg2rad(labels[0].get_rotation()))
+    assert np.all(distance > labels[0].get_fontsize() * ax.figure.dpi / 72)
 
 
 def test_footprints_and_pairs_lie_on_the_sky(result):
-    levels = result.levels.copy()
-    levels["level"][2] = np.nan * UNIT
-    pairs = result.pairs.copy()
-    pairs["used"][5] = False
-    ax = replace(result, levels=levels, pairs=pairs).plot_pairs(Figure().add_subplot())
+    """An exposure without a level is hatched; a pair that is not used is dashed."""
+    result = replace(result, levels=result.levels.copy(), pairs=result.pairs.copy())
+    result.levels["level"][2] = np.nan * UNIT
+    result.pairs["used"][5] = False
+    ax = result.plot_pairs()
     footprints, lines = ax.collections
     assert [patch.get_hatch() for patch in ax.patches if isinstance(patch, Polygon)] == ["////"]
-    for path, sky in zip(footprints.get_paths(), result.footprints, strict=True):
-        corners = ax.wcs.pixel_to_world_values(*path.vertices[:4].T)
-        np.testing.assert_allclose(np.transpose(corners), sky, atol=1e-8)
-    assert len(lines.get_segments()) == len(pairs)
-    dashes = [dash for _, dash in lines.get_linestyle()]
-    assert len(pairs) - dashes.count(None) == 1
-    east, west = ax.wcs.pixel_to_world_values([ax.get_xlim()[0], ax.get_xlim()[1]], [0, 0])[0]
+    vertices = [ax.wcs.all_pix2world(p.vertices[:4], 0) for p in footprints.get_paths()]
+    np.testing.assert_allclose(vertices, result.footprints, atol=1e-8)
+    assert len(lines.get_segments()) == len(result.pairs)
+    assert sum(dash is not None for _, dash in lines.get_linestyle()) == 1
+    (east, _), (west, _) = ax.wcs.all_pix2world([(x, 0.0) for x in ax.get_xlim()], 0)
     assert east > west
+    pyplot.close(ax.figure)
 
 
 def test_pairs_are_identified_by_row_name_or_stack(result):
-    names = list(result.levels["filename"])
-    pairs = result.pairs
-    row = list(zip(pairs["first"], pairs["second"], strict=True)).index((names[0], names[1]))
-    expected = result.pictures[names[0], names[1]].image + pairs["residual"][row].value
-    for i, j in ((0, 1), (1, 0), (names[0], names[1]), (0, names[1])):
-        image = result.plot_pair(i, j, Figure().add_subplot()).images[0].get_array()
-        np.testing.assert_allclose(image.filled(np.nan), expected, atol=1e-8)
+    def image(i, j):
+        return result.plot_pair(i, j, Figure().add_subplot()).images[0].get_array().filled(np.nan)
+
+    a, b = result.levels["filename"][:2]
+    row = [*zip(result.pairs["first"], result.pairs["second"], strict=True)].index((a, b))
+    expected = result.pictures[a, b].image + result.pairs["residual"][row].value
+    for i, j in ((0, 1), (1, 0), (a, b), (0, b)):
+        np.testing.assert_allclose(image(i, j), expected, atol=1e-8)
     # Of different stacks: these were compared.
-    stacks = result.plot_pair("group0000", "group0001", Figure().add_subplot()).images[0]
-    ends = result.plot_pair(0, 5, Figure().add_subplot()).images[0]
-    np.testing.assert_array_equal(ends.get_array(), stacks.get_array())
+    np.testing.assert_array_equal(image(0, 5), image("group0000", "group0001"))
 
 
 @pytest.mark.parametrize(
@@ -111,11 +104,7 @@ def test_pairs_are_identified_by_row_name_or_stack(result):
         (lambda r: r.plot_pair(0, 99), IndexError, "99"),
         (lambda r: r.plot_pair("a", "b"), ValueError, "a and b were not compared"),
         (lambda r: r.plot_pair(0, 1, what="colour"), ValueError, "not 'image' or 'histogram'"),
-        (
-            lambda r: r.plot_mosaic(which="during"),
-            ValueError,
-            "not 'after', 'before' or 'residual'",
-        ),
+        (lambda r: r.plot_mosaic(which="during"), ValueError, "not 'after', 'before' or"),
         (lambda r: replace(r, mosaic=None).plot_mosaic(), ValueError, "save_diagnostics=True"),
         (lambda r: replace(r, pictures={}).plot_pair(0, 1), ValueError, "save_diagnostics=True"),
     ],
@@ -144,12 +133,9 @@ def test_notebooks_show_verdict_and_groups(result):
 
 
 def test_names_are_harmless(ax):
-    result = make_result(8, name=SCRIPT + "{k}")
-    result.levels["group"] = [""] * 8
-    result.levels["visit_id"] = [""] * 8
-    html = replace(result, product=SCRIPT)._repr_html_()
-    assert SCRIPT not in html
-    assert html.count("&lt;script&gt;") == 10
+    result = replace(make_result(8), product=SCRIPT)
+    result.levels["group"] = [SCRIPT] * 8
+    assert SCRIPT not in result._repr_html_()
     result.levels["visit_id"] = ["$\\frac{$"] * 8  # no mathematics
     result.plot_levels(ax)
     ax.figure.canvas.draw()

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from astropy import units as u
 from made_up import UNIT, make_result
 
 from jwst_mosaic_skymatch.products.messages import Finding
@@ -54,13 +53,12 @@ def test_many_findings_are_counted():
 def test_seams_are_those_of_used_pairs():
     result = result_with()
     pairs = result.pairs
-    (_, before), (_, after) = result.verdict.seams
-    assert before == f"{pairs['first'][3]} and {pairs['second'][3]}"
-    assert after == f"{pairs['first'][4]} and {pairs['second'][4]}"
+    names = [f"{first} and {second}" for first, second in pairs["first", "second"].iterrows()]
+    assert [name for _, name in result.verdict.seams] == [names[3], names[4]]
     pairs["residual"][0] = 99.0 * UNIT
-    assert result.verdict.seams[1][0].startswith("99 MJy/sr")
+    assert result.verdict.seams[1] == ("99 MJy/sr (99000 sigma)", names[0])
     pairs["used"][0] = False
-    assert result.verdict.seams[1] == ("0.004 MJy/sr (4 sigma)", after)
+    assert result.verdict.seams[1] == ("0.004 MJy/sr (4 sigma)", names[4])
     pairs["used"][:] = False
     assert result.verdict.seams == ()
     assert replace(result, pairs=pairs[:0]).verdict.seams == ()
@@ -69,25 +67,25 @@ def test_seams_are_those_of_used_pairs():
 @pytest.mark.parametrize(("step", "text"), [(0.0, "0 sigma"), (0.5, "inf sigma")])
 def test_seams_of_images_without_noise(step, text):
     result = result_with()
-    for name, value in {"offset": step, "residual": 0.0, "offset_error": 0.0}.items():
-        result.pairs[name][:] = value * UNIT
-    result.pairs["offset_error_noise"][:] = 0.0 * UNIT
+    for name in ("residual", "offset_error", "offset_error_noise"):
+        result.pairs[name] *= 0.0
+    result.pairs["offset"][:] = step * UNIT
     (before, _), (after, _) = result.verdict.seams
-    assert text in before
-    assert "0 sigma" in after
+    assert (text in before, "0 sigma" in after) == (True, True)
 
 
-@pytest.mark.parametrize("n", [8, 200, 1000])
+@pytest.mark.parametrize("n", [8, 1000])
 def test_table_is_short_for_any_number_of_exposures(n):
     result = make_result(n, pictures=False, mosaic=False)
     result.levels["remark"] = [""] * (n - 1) + ["bad" * 99]
-    lines = result.summary()
-    assert len(lines) <= 40
-    assert lines[-1] == str(result.verdict)
-    assert max(map(len, lines[:-1])) < 140
+    *lines, verdict = result.summary()
+    assert verdict == str(result.verdict)
+    assert len(lines) < 40
+    assert max(map(len, lines)) < 140
     # Groups with remarks take precedence.
-    assert any(line.endswith(" displaced") for line in lines)
-    assert any(line.endswith(" " + ("bad" * 99)[:40]) for line in lines)
+    text = "\n".join(lines) + "\n"
+    assert " displaced\n" in text
+    assert f" {('bad' * 99)[:40]}\n" in text
     assert (f"... and {n // 4 - 35} more groups without remarks" in lines) == (n > 140)
 
 
@@ -104,12 +102,3 @@ def test_groups(result):
     ]
     assert rows["level"][0] == pytest.approx(5.0 / 3.0)
     assert rows["error"][1] == pytest.approx(0.002)
-
-
-def test_data_without_unit(result):
-    plain = result.levels.copy()
-    for name in ("level", "level_error"):
-        plain[name] = plain[name].value * u.dimensionless_unscaled
-    without = replace(result, levels=plain)
-    assert without.summary()[0] == "Levels by group:"
-    assert without.unit == ""

@@ -9,6 +9,8 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
+from numpy.typing import ArrayLike
+from scipy.ndimage import map_coordinates
 
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 from jwst_mosaic_skymatch.exposures.reference import open_image
@@ -17,32 +19,33 @@ __all__ = ["Area", "MaskArea", "RegionArea", "RegionPlane", "read_area", "tangen
 
 # First bytes of FITS files, and of those that gzip and bzip2 have compressed.
 FITS_BEGINNINGS = (b"SIMPLE", b"\x1f\x8b", b"BZh")
-# Scale of the tangent plane that regions are drawn on, degrees: a third of the smallest pixels.
-PLANE_SCALE = 3e-6
+# Pixels of the tangent plane that regions are drawn on, degrees: a third of the smallest pixels.
+PLANE = np.diag([-3e-6, 3e-6])
 # A tangent plane ends at 90 degrees, and no exposure reaches as far.
 LARGEST_ANGLE = 45.0 * u.deg
 REMEDY = "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
 
 
-def tangent_plane(ra: float, dec: float, scale: float) -> WCS:
-    """Make the WCS of a plane that touches the sky, north up.
+def tangent_plane(ra: float, dec: float, cd: np.ndarray, pixel: ArrayLike = (1.0, 1.0)) -> WCS:
+    """Make the WCS of a plane that touches the sky.
 
     Parameters
     ----------
     ra, dec : float
         Where it touches the sky, ICRS degrees.
-    scale : float
-        Side of a pixel, degrees.
+    cd : ndarray, shape (2, 2)
+        Degrees to the east and north of one pixel along x and y.
+    pixel : array_like, shape (2,), optional
+        Pixel (x, y) there, 1-based.
 
     Returns
     -------
     `~astropy.wcs.WCS`
-        The WCS; its pixel (1, 1) of FITS, or (0, 0), is half a pixel beside the point.
+        The WCS.
     """
     plane = WCS(naxis=2)
-    plane.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    plane.wcs.crval = [ra, dec]
-    plane.wcs.cdelt = [-scale, scale]
+    plane.wcs.ctype = "RA---TAN", "DEC--TAN"
+    plane.wcs.crval, plane.wcs.crpix, plane.wcs.cd = (ra, dec), pixel, cd
     plane.wcs.radesys = "ICRS"
     return plane
 
@@ -142,10 +145,8 @@ class MaskArea:
         ndarray of bool
             True in the area.
         """
-        ny, nx = self.image.shape
-        inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
-        inside[inside] = self.image[np.rint(y[inside]).astype(int), np.rint(x[inside]).astype(int)]
-        return inside
+        place = np.nan_to_num([y, x], nan=-1.0)
+        return map_coordinates(self.image, place, order=0, mode="grid-constant", cval=False)
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class RegionArea:
         RegionPlane
             The plane.
         """
-        plane, here = tangent_plane(ra, dec, PLANE_SCALE), SkyCoord(ra, dec, unit="deg")
+        plane, here = tangent_plane(ra, dec, PLANE), SkyCoord(ra, dec, unit="deg")
         drawn = []
         for is_included, regions in ((True, self.included), (False, self.excluded)):
             for region in regions:

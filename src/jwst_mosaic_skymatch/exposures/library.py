@@ -4,7 +4,7 @@ import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike, fspath
 from os.path import expanduser, expandvars
 from pathlib import Path
@@ -44,16 +44,16 @@ class StepInput:
         Files of all members; empty for models.
     others : tuple of dict
         Association members that are not science exposures, with the path of their files.
-    unchanged : mapping of str to str
-        Path of each science exposure whose pixels are those in its file, by its name in the
-        association.
+    unchanged : frozenset of str
+        Paths of the science exposures whose pixels are those in their files; these paths are their
+        names in the association, too.
     """
 
     library: ModelLibrary
     exposures: tuple[Exposure, ...]
     files: frozenset[Path] = frozenset()
     others: tuple[dict[str, Any], ...] = ()
-    unchanged: Mapping[str, str] = field(default_factory=dict)
+    unchanged: frozenset[str] = frozenset()
 
 
 def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) -> StepInput:
@@ -240,9 +240,9 @@ def _open_association(association: dict[str, Any], on_disk: bool) -> StepInput:
         ),
         files=frozenset(Path(m["expname"]).resolve() for m in members),
         others=tuple(m for m in members if m["exptype"] != "science"),
-        unchanged={
-            m["expname"]: m["expname"] for m in science if m["expname"].lower().endswith(".fits")
-        },
+        unchanged=frozenset(
+            m["expname"] for m in science if m["expname"].lower().endswith(".fits")
+        ),
     )
 
 

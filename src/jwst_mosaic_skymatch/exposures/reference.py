@@ -135,22 +135,19 @@ class ReferenceImage:
         ndarray, shape (n,)
             Surface brightness; NaN beyond the image and beside pixels without a value.
         """
-        x, y = self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
-        ny, nx = self.data.shape
-        inside = (x >= 0) & (x <= nx - 1) & (y >= 0) & (y <= ny - 1)
-        values = np.full(np.shape(x), np.nan)
-        if not inside.any():
-            return values
-        x, y = x[inside], y[inside]
-        x0, y0 = int(x.min()), int(y.min())
+        sky = self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+        place = np.nan_to_num(sky[::-1], nan=-1.0)
         # Of a large mosaic only this part is read.
-        part = np.s_[y0 : int(y.max()) + 2, x0 : int(x.max()) + 2]
+        ends = place.min(axis=1), place.max(axis=1) + 2
+        (y0, x0), (y1, x1) = np.clip(ends, 0, self.data.shape).astype(int).tolist()
+        part = np.s_[y0:y1, x0:x1]
         image = np.array(self.data[part], dtype=float)
+        if not image.size:
+            return np.full(place[0].shape, np.nan)
         image[~np.isfinite(image)] = np.nan
         if self.weight is not None:
             image[~(self.weight[part] > 0)] = np.nan
-        values[inside] = map_coordinates(image, (y - y0, x - x0), order=1, cval=np.nan)
-        return values
+        return map_coordinates(image, place - [[y0], [x0]], order=1, cval=np.nan)
 
 
 def open_image(path: Path, remedy: str = REMEDY) -> ReferenceImage:

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -272,9 +271,8 @@ def product_name(
     name = association["products"][0].get("name")
     if name or len(filenames) < 2:
         return name or "mosaic"
-    letters = zip(*(Path(filename).stem for filename in filenames), strict=False)
-    shared = takewhile(lambda column: len(set(column)) == 1, letters)
-    return "".join(column[0] for column in shared).rstrip("_-") or "mosaic"
+    shared = os.path.commonprefix([Path(name).stem for name in filenames])  # noqa: RUF071
+    return shared.rstrip("_-") or "mosaic"
 
 
 def image3_association(

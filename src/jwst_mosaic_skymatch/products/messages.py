@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from jwst_mosaic_skymatch.levels.results import Levels, Match, PairResult
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.products.tables import names_of_pairs, sky_gradients
+from jwst_mosaic_skymatch.products.tables import named_pairs, sky_gradients
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
@@ -316,17 +317,17 @@ def findings_of_unmatched(
         (False, "No level could be measured for {} of {} exposures; SKIPPED:"),
         (True, "{} of {} exposures could not be matched and got the common sky level alone:"),
     ):
-        named = [
-            (exposure.name, reason)
-            for exposure, reason, known in zip(exposures, reasons, np.isfinite(levels), strict=True)
-            if reason and known == has_level
-        ]
-        if named:
-            names = tuple(name for name, _ in named)
-            details = tuple(f"{name} ({reason})" for name, reason in named)
-            brief = _first([f"{name} has {reason}" for name, reason in named], "are unmatched")
-            sentence = text.format(len(named), len(exposures))
-            findings.append(Finding(sentence, brief, remedy, names, details=details))
+        cases = {
+            exposures[k].name: reason
+            for k, reason in enumerate(reasons)
+            if reason and np.isfinite(levels[k]) == has_level
+        }
+        if cases:
+            sentence = text.format(len(cases), len(exposures))
+            obstacles = [f"{name} has {reason}" for name, reason in cases.items()]
+            details = tuple(f"{name} ({reason})" for name, reason in cases.items())
+            brief = _first(obstacles, "are unmatched")
+            findings.append(Finding(sentence, brief, remedy, tuple(cases), details=details))
     return findings
 
 
@@ -407,33 +408,32 @@ def name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
     list of str
         A text for each component.
     """
-    members = [
-        [exposures[k] for k in np.flatnonzero(components == component).tolist()]
-        for component in range(int(components.max(initial=-1)) + 1)
-    ]
-    counts = Counter(visit for group in members for visit in {e.visit_id for e in group})
+    own = list(zip(components.tolist(), exposures, strict=True))
+    parts = Counter(visit for _, visit in {(c, e.visit_id) for c, e in own if c >= 0})
 
     def label(exposure: Exposure) -> str:
         if not exposure.visit_id:
             return exposure.name
-        detector = exposure.detector if counts[exposure.visit_id] > 1 else None
+        detector = exposure.detector if parts[exposure.visit_id] > 1 else None
         return f"{exposure.visit_id} {detector or ''}".rstrip()
 
-    return [", ".join(sorted({label(e) for e in group})) for group in members]
+    return [
+        ", ".join(sorted({label(exposure) for c, exposure in own if c == component}))
+        for component in range(components.max(initial=-1) + 1)
+    ]
 
 
 def _spoiled_exposures(match: Match, exposures: Exposures) -> list[Finding]:
-    if not match.remarks:
+    reasons = {exposures[k].name: reason for k, reason in sorted(match.remarks.items())}
+    if not reasons:
         return []
-    names = _names(sorted(match.remarks), exposures)
-    reasons = [match.remarks[k] for k in sorted(match.remarks)]
     return [
         Finding(
-            f"{len(names)} of {len(exposures)} exposures disagree with all others:",
-            _first([f"{name} disagrees with its visit" for name in names], "do"),
+            f"{len(reasons)} of {len(exposures)} exposures disagree with all others:",
+            _first([f"{name} disagrees with its visit" for name in reasons], "do"),
             "look at the image; flag what is wrong, or leave it out",
-            names,
-            details=tuple(f"{n}: {reason}" for n, reason in zip(names, reasons, strict=True)),
+            tuple(reasons),
+            details=tuple(f"{name}: {reason}" for name, reason in reasons.items()),
         )
     ]
 
@@ -447,33 +447,32 @@ def _uncertainty(match: Match) -> str:
 
 def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
     """Describe the size of gradients and their effect, and name the visits with the largest."""
-    sigmas = match.backgrounds.sigmas
-    slopes = [
-        f"{sigmas[name] * 60.0 / grid.cell_scale:.2g} per arcmin (rms, of {kind})"
+    slopes = {
+        kind: f"{match.backgrounds.sigmas[name] * 60.0 / grid.cell_scale:.2g} per arcmin "
+        f"(rms, of {kind})"
         for name, kind in (("visit gradient", "visits"), ("exposure gradient", "single exposures"))
-        if name in sigmas
-    ]
+        if name in match.backgrounds.sigmas
+    }
     if not slopes:
         return []
     remedy = "background='plane' with subtract=True subtracts them"
     if match.backgrounds.planes:
         remedy = "the planes that are subtracted leave less of them"
-    if "exposure gradient" in sigmas:
+    if "single exposures" in slopes:
         remedy += "; background='plane_per_exposure' those of single exposures"
-    names = family_names(exposures)
-    largest: dict[str, float] = {}
-    for name, size in zip(names, np.hypot(*sky_gradients(match, grid)[0].T).tolist(), strict=True):
-        largest[name] = max(largest.get(name, 0.0), size)
-    limit = GRADIENT_SHARE * max(largest.values())
+    names, sizes = np.array(family_names(exposures)), np.hypot(*sky_gradients(match, grid)[0].T)
+    largest = {name: sizes[names == name].max() for name in names.tolist()}
+    limit = GRADIENT_SHARE * sizes.max()
     steep = sorted((n for n in largest if largest[n] > limit), key=lambda n: -largest[n])
     details = [f"{name} has a gradient of {largest[name]:.2g} per arcmin" for name in steep]
     return [
         Finding(
-            f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
-            f"{_uncertainty(match)}, and steps remain at the edges of overlaps; {remedy}.",
+            f"Backgrounds have gradients of {' and '.join(slopes.values())}. A level describes "
+            f"them badly: {_uncertainty(match)}, and steps remain at the edges of overlaps; "
+            f"{remedy}.",
             _first(details or ["backgrounds have gradients"], "have one"),
             remedy,
-            tuple(e.name for e, name in zip(exposures, names, strict=True) if name in steep),
+            _names(np.flatnonzero(np.isin(names, steep)).tolist(), exposures),
             "gradient",
             tuple(details),
         )
@@ -507,20 +506,17 @@ def _open_loops(match: Match) -> list[Finding]:
 
 def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
     """Name pairs that are rejected, and pairs whose overlap is rough, the worst first."""
-    pairs = (*match.exposure_pairs, *match.stack_pairs)
-    named = list(zip(names_of_pairs(match, exposures), pairs, strict=True))
-    rejected = [(abs(p.residual) / p.error, names) for names, p in named if not p.used]
-    rough: list[tuple[float, tuple[str, str]]] = []
-    if not match.backgrounds.sigmas:
-        remarked = {exposures[k].name for k in match.remarks}
-        remarked |= {s.label for s in match.stacks if match.remarks.keys() & set(s.members)}
-        # An exposure that is no image of this sky opens all loops through it.
-        sizes = [_roughness(pair, with_seam=not match.remarks) for pair in pairs]
-        rough = [
-            (size, names)
-            for size, (names, pair) in zip(sizes, named, strict=True)
-            if pair.used and size > ROUGH and not remarked.intersection(names)
-        ]
+    pairs = named_pairs(match, exposures)
+    rejected = [(abs(pair.residual) / pair.error, names) for names, pair in pairs if not pair.used]
+    remarked = {exposures[k].name for k in match.remarks}
+    remarked |= {s.label for s in match.stacks if match.remarks.keys() & set(s.members)}
+    # An exposure that is no image of this sky opens all loops through it.
+    rough = [
+        (_roughness(pair, with_seam=not match.remarks), names)
+        for names, pair in pairs
+        if pair.used and not match.backgrounds.sigmas and remarked.isdisjoint(names)
+    ]
+    rough = [case for case in rough if case[0] > ROUGH]
     return [
         *_worst_overlaps(rejected, "disagrees with all others and is left out of the levels"),
         *_worst_overlaps(rough, "is uneven by far more than noise, and its offset is uncertain"),
@@ -533,8 +529,7 @@ def _roughness(pair: PairResult, *, with_seam: bool) -> float:
     The error of a smooth overlap that closes is the scatter that most of the others have.
     """
     strips = pair.measurement.quality.strips
-    own = max(np.sqrt(axis.raw[:, 0].max()) for axis in strips)
-    own = max(own, abs(pair.residual) * with_seam)
+    own = max(*(np.sqrt(axis.raw[:, 0].max()) for axis in strips), abs(pair.residual) * with_seam)
     noise = np.sqrt(pair.measurement.variance)
     return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
 
@@ -562,49 +557,45 @@ def _lyot_ties(match: Match) -> list[Finding]:
     if "lyot" in match.backgrounds.sigmas:
         return []
     pairs = [pair.measurement for pair in match.stack_pairs]
-    ends = np.array([(m.first, m.second) for m in pairs], dtype=int).reshape(-1, 2)
-    lyot = np.array([_lyot_share(m) > LYOT_SHARE for m in pairs], dtype=bool)
-    parts = connected_parts(len(match.stacks) + 1, *ends[~lyot].T)
-    tying = np.flatnonzero(lyot & (parts[ends[:, 0]] != parts[ends[:, 1]])).tolist()
-    if not tying:
+    others = [(m.first, m.second) for m in pairs if not _is_of_lyot(m)]
+    ends = np.array(others, dtype=int).reshape(-1, 2)
+    parts = connected_parts(len(match.stacks) + 1, *ends.T)
+    labels = [*(stack.label for stack in match.stacks), "reference image"]
+    tied = [(labels[m.first], labels[m.second]) for m in pairs if parts[m.first] != parts[m.second]]
+    if not tied:
         return []
-    labels = np.array([stack.label for stack in match.stacks])
-    names = [" and ".join(labels[ends[k]]) for k in tying]
     remedy, brief = "miri_lyot='mask' excludes it", "only the Lyot field ties some visits"
     sentence = (
-        f"MIRI's Lyot field alone ties {_first(names, 'pairs')}. No overlap constrains its offset "
-        f"from the imager, which level_error does not contain; {remedy}."
+        f"MIRI's Lyot field alone ties {_first([' and '.join(t) for t in tied], 'pairs')}. No "
+        "overlap constrains its offset from the imager, which level_error does not contain; "
+        f"{remedy}."
     )
-    return [Finding(sentence, brief, remedy, tuple(dict.fromkeys(labels[ends[tying].ravel()])))]
+    return [Finding(sentence, brief, remedy, tuple(dict.fromkeys(chain(*tied))))]
 
 
-def _lyot_share(measurement: PairMeasurement) -> float:
-    """Compute the mean share of Lyot fields in one tile of a pair and not in the other."""
-    shares = [
-        abs(share)
-        for region, share in zip(measurement.regions, measurement.centre[3:], strict=True)
-        if region.name == LYOT
-    ]
-    return float(max(shares, default=0.0))
+def _is_of_lyot(measurement: PairMeasurement) -> bool:
+    """Whether a Lyot field makes up the most of the overlap in one tile, and not in the other."""
+    shares = zip(measurement.regions, measurement.centre[3:].tolist(), strict=True)
+    return any(region.name == LYOT and abs(share) > LYOT_SHARE for region, share in shares)
 
 
 def _misaligned_exposures(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     shifts = _shifts_from_median(match)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
-    # An exposure that is no image of this sky has no displacement.
-    length[list(match.remarks)] = 0.0
     far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
+    # An exposure that is no image of this sky has no displacement.
+    far = far[~np.isin(far, list(match.remarks))]
     if not far.size:
         return []
     far = far[np.argsort(-length[far], kind="stable")]
     on_sky = shifts @ grid.sky_axes.T
-    who, is_one = _name_members(far.tolist(), exposures)
     return [
         Finding(
             f"{far.size} of {len(exposures)} exposures are displaced by more than {DISPLACED:g} "
             "pixels from where most lie; run tweakreg again.",
-            f"{who} {'is' if is_one else 'are'} displaced by {length[far[0]] * pixels:.2f} pixels",
+            f"{_members_are(far.tolist(), exposures)} displaced by "
+            f"{length[far[0]] * pixels:.2f} pixels",
             "run tweakreg again",
             _names(far.tolist(), exposures),
             "displaced",
@@ -620,21 +611,19 @@ def _misaligned_exposures(match: Match, exposures: Exposures, grid: Grid) -> lis
 def _shifts_from_median(match: Match) -> np.ndarray:
     """Shifts from the median of each component, cells: one visit aside moves the mean of all."""
     shifts, components = match.levels.shifts.copy(), match.levels.components
-    for component in range(match.levels.n_components):
+    known = np.isfinite(shifts).all(axis=1)
+    for component in np.unique(components[known & (components >= 0)]):
         members = components == component
-        known = members & np.isfinite(shifts).all(axis=1)
-        if known.any():
-            shifts[members] -= np.median(shifts[known], axis=0)
+        shifts[members] -= np.median(shifts[members & known], axis=0)
     return shifts
 
 
-def _name_members(positions: Sequence[int], exposures: Exposures) -> tuple[str, bool]:
-    """Name exposures, by visit where a whole one is meant, and whether the name is singular."""
+def _members_are(positions: Sequence[int], exposures: Exposures) -> str:
+    """Begin a sentence with exposures, or with the visit where a whole one is meant."""
     visits = [exposure.visit_id for exposure in exposures]
     sizes, meant = Counter(visits), Counter(visits[k] for k in positions)
     whole = sorted(v for v, n in meant.items() if v and 1 < n == sizes[v] < len(exposures))
     singles = [exposures[k].name for k in sorted(positions) if visits[k] not in whole]
-    parts = [_few(singles)] if singles else []
-    if whole:
-        parts.insert(0, f"visit{'s' * (len(whole) > 1)} {_few(whole)}")
-    return " and ".join(parts), len(whole) + len(singles) == 1
+    visit = f"visit{'s' * (len(whole) > 1)} {_few(whole)}" if whole else ""
+    named = " and ".join(filter(None, [visit, _few(singles)]))
+    return f"{named} {'is' if len(whole) + len(singles) == 1 else 'are'}"

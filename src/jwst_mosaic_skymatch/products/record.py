@@ -7,7 +7,6 @@ import numpy as np
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
-from jwst_mosaic_skymatch.compat import add_history
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
 from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
@@ -63,7 +62,7 @@ def record_levels(
         if not np.isfinite(level):
             model.meta.cal_step.skymatch = "SKIPPED"
             return
-        add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
+        _add_history(model, f"Sky level ({method}) by jwst-mosaic-skymatch {version}")
         background.method, background.subtracted = method, subtract
         background.level = level
         if subtract:
@@ -74,6 +73,16 @@ def record_levels(
         model.meta.cal_step.skymatch = "COMPLETE"
 
     each_model(library, exposures, record, modify=True)
+
+
+def _add_history(model: JwstDataModel, sentence: str) -> None:
+    """Add an entry to a model's history; before stdatamodels 5 it was a plain list."""
+    if hasattr(model, "add_history_entry"):
+        model.add_history_entry(sentence)
+    else:
+        from stdatamodels.util import create_history_entry
+
+        model.history.append(create_history_entry(sentence))
 
 
 def _record_plane(background: Any, level: float, plane: PixelPlane | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from jwst_mosaic_skymatch.tiles.grid import Grid
 __all__ = [
     "details_of_levels",
     "levels_table",
-    "names_of_pairs",
+    "named_pairs",
     "pairs_table",
     "read_levels",
     "read_skylist",
@@ -76,12 +77,12 @@ def levels_table(
         "group": np.array([detail["group"] for detail in details], dtype=str),
         "component": match.levels.components,
     }
-    axes = grid.sky_axes if grid else np.full((2, 2), np.nan)
-    shifts = match.levels.shifts @ axes.T, np.sqrt(match.levels.shift_errors**2 @ (axes.T**2))
+    to_sky = grid.sky_axes.T if grid else np.full((2, 2), np.nan)
+    shifts = match.levels.shifts @ to_sky, np.sqrt(match.levels.shift_errors**2 @ to_sky**2)
     columns |= _sky_columns("shift", *shifts, u.arcsec)
     if match.backgrounds.planes and grid:
         columns |= _sky_columns("gradient", *sky_gradients(match, grid), brightness / u.arcmin)
-    columns["n_pairs"] = _count_pairs(match, len(exposures))
+    columns["n_pairs"] = _count_pairs(match, exposures, columns["group"].tolist())
     columns["status"] = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
     columns["remark"] = np.array([detail["remark"] for detail in details], dtype=str)
     return _table(columns, match)
@@ -97,20 +98,16 @@ def _sky_columns(
     }
 
 
-def _count_pairs(match: Match, n: int) -> np.ndarray:
+def _count_pairs(match: Match, exposures: Exposures, groups: Sequence[str]) -> list[int]:
     """Count the pairs that each exposure takes part in, itself or in its stack."""
-    count = np.zeros(n, dtype=int)
-    for pair in match.exposure_pairs:
-        count[[pair.measurement.first, pair.measurement.second]] += 1
-    for pair in match.stack_pairs:
-        for end in (pair.measurement.first, pair.measurement.second):
-            if end < len(match.stacks):
-                count[list(match.stacks[end].members)] += 1
-    return count
+    ends = [names for names, _ in named_pairs(match, exposures)]
+    n = len(match.exposure_pairs)
+    inside, between = Counter(chain(*ends[:n])), Counter(chain(*ends[n:]))
+    return [inside[e.name] + between[g] for e, g in zip(exposures, groups, strict=True)]
 
 
-def names_of_pairs(match: Match, exposures: Exposures) -> list[tuple[str, str]]:
-    """Name both ends of all pairs.
+def named_pairs(match: Match, exposures: Exposures) -> list[tuple[tuple[str, str], PairResult]]:
+    """List all pairs with the names of both ends.
 
     Parameters
     ----------
@@ -121,13 +118,13 @@ def names_of_pairs(match: Match, exposures: Exposures) -> list[tuple[str, str]]:
 
     Returns
     -------
-    list of tuple of (str, str)
+    list of tuple of ((str, str), PairResult)
         Exposures of each pair inside a stack, then stacks of each pair between them.
     """
     names = [exposure.name for exposure in exposures]
     labels = [*(stack.label for stack in match.stacks), "reference image"]
     return [
-        (of[pair.measurement.first], of[pair.measurement.second])
+        ((of[pair.measurement.first], of[pair.measurement.second]), pair)
         for of, pairs in ((names, match.exposure_pairs), (labels, match.stack_pairs))
         for pair in pairs
     ]
@@ -149,38 +146,33 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
         noise, and the residual after the solution. Shift of the first relative to the second,
         and slopes of the differences, both along the axes of the grid, have errors by noise.
     """
-    names = np.array(names_of_pairs(match, exposures), dtype=str).reshape(-1, 2)
-    pairs = [*match.exposure_pairs, *match.stack_pairs]
+    pairs = named_pairs(match, exposures)
+    names = np.array([names for names, _ in pairs], dtype=str).reshape(-1, 2)
     is_inside = np.arange(len(pairs)) < len(match.exposure_pairs)
     brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
     columns = {
         "first": names[:, 0],
         "second": names[:, 1],
         "stage": np.where(is_inside, "in-stack", "between stacks"),
-        "n_cells": np.array([pair.measurement.quality.n_cells for pair in pairs], dtype=int),
+        "n_cells": np.array([p.measurement.quality.n_cells for _, p in pairs], dtype=int),
     }
     scales = [brightness] * 4 + [1] + [cell] * 4 + [brightness / cell.to(u.arcmin)] * 4
-    numbers = np.array([_numbers_of(pair) for pair in pairs]).reshape(-1, len(NUMBERS))
+    numbers = np.array([_numbers_of(pair) for _, pair in pairs]).reshape(-1, len(NUMBERS))
     for name, values, scale in zip(NUMBERS, numbers.T, scales, strict=True):
         columns[name] = values * scale
-    columns["used"] = np.array([pair.used for pair in pairs], dtype=bool)
+    columns["used"] = np.array([pair.used for _, pair in pairs], dtype=bool)
     return _table(columns, match)
 
 
 def _numbers_of(pair: PairResult) -> list[float]:
     """List the numbers of a pair in the order of their columns, lengths in cells."""
     measurement = pair.measurement
-    shifts = np.stack([measurement.shift.value, measurement.shift.errors], axis=1)
-    errors = np.sqrt(np.diag(measurement.covariance)[1:3])
-    return [
-        measurement.offset,
-        pair.error,
-        measurement.variance**0.5,
-        pair.residual,
-        pair.robust_weight,
-        *shifts.ravel(),
-        *np.stack([measurement.estimate[1:3], errors], axis=1).ravel(),
-    ]
+    numbers = [measurement.offset, pair.error, measurement.variance**0.5]
+    numbers += [pair.residual, pair.robust_weight]
+    slopes = measurement.estimate[1:3], np.sqrt(np.diag(measurement.covariance)[1:3])
+    for values in ((measurement.shift.value, measurement.shift.errors), slopes):
+        numbers += np.transpose(values).ravel().tolist()
+    return numbers
 
 
 def details_of_levels(match: Match) -> list[dict[str, Any]]:
@@ -198,20 +190,14 @@ def details_of_levels(match: Match) -> list[dict[str, Any]]:
         exposure; see `levels_table`.
     """
     groups = {k: stack.label for stack in match.stacks for k in stack.members}
-    own = zip(
-        match.levels.components.tolist(),
-        match.levels.errors.tolist(),
-        match.levels.reasons,
-        strict=True,
-    )
     return [
         {
             "group": groups.get(k, ""),
-            "component": component,
-            "level_error": error,
+            "component": int(match.levels.components[k]),
+            "level_error": float(match.levels.errors[k]),
             "remark": reason or match.remarks.get(k, ""),
         }
-        for k, (component, error, reason) in enumerate(own)
+        for k, reason in enumerate(match.levels.reasons)
     ]
 
 
@@ -386,16 +372,13 @@ def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
     rows = list(_read_lines(path))
     levels = _select_levels(rows, path, exposures, stem)
     wanted = {stem(exposure.filename) for exposure in exposures}
-    for name, _ in rows:
-        if stem(name) not in wanted:
-            raise ValueError(
-                f"{name}: listed in the skylist but not among the input exposures; remove the line."
-            )
-    for exposure, level in zip(exposures, levels, strict=True):
-        if np.isnan(level):
-            raise ValueError(
-                f"{exposure.filename}: no entry in the skylist; add a line with its level."
-            )
+    for name in (name for name, _ in rows if stem(name) not in wanted):
+        raise ValueError(
+            f"{name}: listed in the skylist but not among the input exposures; remove the line."
+        )
+    for k in np.flatnonzero(np.isnan(levels)).tolist():
+        name = exposures[k].filename
+        raise ValueError(f"{name}: no entry in the skylist; add a line with its level.")
     return levels
 
 
@@ -451,14 +434,14 @@ def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: 
         raise ValueError("levels alone are not enough beside planes (background='constant').")
     times = Counter(stem(exposure.filename) for exposure in exposures)
     lines = ["# Sky level of each exposure, in the units of its data; for skymethod='user'"]
-    own = zip(exposures, levels.tolist(), match.levels.reasons, strict=True)
-    for name, level, reason in ((exposure.filename, *rest) for exposure, *rest in own):
+    for exposure, level, reason in zip(exposures, levels, match.levels.reasons, strict=True):
+        name = exposure.filename
         if times[stem(name)] > 1:
             raise ValueError(f"{name}: several exposures have this name.")
         if len(name.split()) != 1 or "#" in name or len(name) > LONGEST_NAME:
             raise ValueError(f"{name}: no line of a skylist can hold this name.")
         if np.isfinite(level):
-            lines.append(f"{name} {level!r}")
+            lines.append(f"{name} {float(level)!r}")
         else:
             lines += [f"# No level: {reason or 'none measured'}", f"{name} 0.0"]
     return "\n".join(lines) + "\n"

@@ -1,16 +1,22 @@
-"""Figures of a result, on Axes of matplotlib and, for the sky, of astropy."""
+"""Figures of a result, on Axes of matplotlib and of astropy, and the page that has all of them."""
 
+from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
 from itertools import cycle
 from typing import Any
 
 import numpy as np
+from astropy.table import QTable
 from astropy.visualization import simple_norm
 from astropy.wcs import WCS
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
@@ -19,7 +25,7 @@ from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.result import MatchResult
 
-__all__ = ["draw"]
+__all__ = ["draw", "render_report"]
 
 # Okabe and Ito's colours, distinct for colour-blind eyes; marks differ too.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8a8a"
@@ -35,6 +41,18 @@ TINY = 1e-30
 LARGEST_SIGMA = 5.0
 # Points along the axis from one name to the next: names rotated by 40 degrees are 15 points wide.
 NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
+# Columns of the tables in a page, and pairs at most; files have all. A row takes 0.3 kB.
+LEVEL_COLUMNS = "filename level level_error visit_id group component"
+LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
+PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
+MOST_PAIRS = 2000
+# Width and height, inches; small, so that text is legible in a figure as wide as a phone.
+SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
+PAIR_FIGURES = ("image", "histogram")
+# Dots per inch: two to a pixel of a phone; sizes of text are in points.
+RESOLUTION = 150
+STYLE = {"font.size": 9.0, "axes.labelsize": "small", "hatch.linewidth": 0.6}
+STYLE |= dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), "x-small")
 
 
 def draw(result: MatchResult, name: str, ax: Axes | None = None, **options: Any) -> Axes:
@@ -84,7 +102,7 @@ def _sky_axes(ax: Any, result: MatchResult) -> Any:
 
 def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
     first = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
-    return tangent_plane(first[0], first[1], 1 / 3600)
+    return tangent_plane(first[0], first[1], np.diag([-1, 1]) / 3600)
 
 
 def _draw_levels(ax: Axes, result: MatchResult) -> None:
@@ -219,3 +237,79 @@ FUNCTIONS: dict[str, Any] = {
     "image": _draw_image,
     "histogram": _draw_histogram,
 }
+
+
+# --- The page: one file without any request ---------------------------------
+
+
+def render_report(result: MatchResult) -> str:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    result : MatchResult
+        The result; figures of pictures that it does not have are omitted.
+
+    Returns
+    -------
+    str
+        The page, HTML.
+    """
+    from jinja2 import Environment, PackageLoader  # figures alone do without
+
+    loader = PackageLoader("jwst_mosaic_skymatch.report")
+    page = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    is_matched = result.levels["status"] == "COMPLETE"
+    images = ("before", "after", "residual") if result.mosaic else ()
+    footprints_known = any(len(corners) for corners in result.footprints)
+    return page.get_template("report.html.jinja").render(
+        result=result,
+        verdict=result.verdict,
+        n_matched=np.count_nonzero(is_matched),
+        mosaic={name: _encode(partial(result.plot_mosaic, which=name), SMALL) for name in images},
+        sky=_encode(result.plot_pairs, WIDE) if footprints_known else None,
+        levels=_encode(result.plot_levels, WIDE),
+        pairs=_draw_differences(result),
+        rows={str(name): row for row, name in enumerate(result.levels["filename"])},
+        level_table=_print_table(result.levels, LEVEL_COLUMNS, list(range(len(is_matched)))),
+        pair_table=_print_table(result.pairs, PAIR_COLUMNS, result.pairs_by_residual[:MOST_PAIRS]),
+    )
+
+
+def _encode(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
+    """Draw a figure, as high as its image needs, and encode it as PNG in base64."""
+    file = BytesIO()
+    with rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        ax = plot(figure.add_subplot())
+        if ax.get_aspect() in (1, "equal"):
+            height = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
+            figure.set_figheight(np.clip(size[0] * (0.85 * height + 0.25), 2.2, 7.0))
+        # Of noise this makes smaller files than the default level, in half the time.
+        figure.savefig(file, format="png", dpi=RESOLUTION, pil_kwargs={"compress_level": 1})
+    return b64encode(file.getvalue()).decode()
+
+
+def _draw_differences(result: MatchResult) -> list[dict[str, str]]:
+    """Draw the worst and the median of the pairs that have pictures."""
+    names = [(str(pair["first"]), str(pair["second"])) for pair in result.pairs]
+    drawn = [names[row] for row in result.pairs_by_residual if names[row] in result.pictures]
+    sections = []
+    for kind, ends in {"worst": drawn[:1], "median": drawn[1:][len(drawn) // 2 - 1 :][:1]}.items():
+        for first, second in ends:
+            plot = partial(result.plot_pair, first, second)
+            section = {what: _encode(partial(plot, what=what), SMALL) for what in PAIR_FIGURES}
+            sections.append(section | {"title": f"The {kind} pair: {first} minus {second}"})
+    return sections
+
+
+def _print_table(table: QTable, names: str, rows: list[int]) -> dict[str, Any]:
+    """Print some columns and rows of a table, numbers with four digits."""
+    columns, heads = [], []
+    for name in names.split():
+        column = table[name][rows]
+        is_float = column.dtype.kind == "f"
+        columns.append([f"{v:.4g}" for v in values_of(column)] if is_float else map(str, column))
+        unit = str(getattr(column, "unit", None) or "").replace(" ", "")
+        heads.append((f"{name}, {unit}".rstrip(", "), column.dtype.kind in "fiu"))
+    return {"heads": heads, "rows": list(zip(*columns, strict=True)), "n": len(table)}

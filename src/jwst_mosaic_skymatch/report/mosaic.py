@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy.wcs import WCS
+from scipy.ndimage import affine_transform
 
+from jwst_mosaic_skymatch.exposures.areas import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
 from jwst_mosaic_skymatch.tiles.blocks import COVERAGE_BLOCK, BlockMap, block_sums
 from jwst_mosaic_skymatch.tiles.grid import Grid
@@ -16,6 +19,8 @@ __all__ = ["MosaicPicture", "condense_mosaic"]
 
 # Pixels to a side of a picture. Noise does not compress: 480 make up to 0.5 MB of each in a page.
 LARGEST_SIDE = 480
+# Weight beside which every other one is large.
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -84,12 +89,9 @@ def _lay_canvas(stacks: Sequence[Stack]) -> _Canvas:
 def _canvas_wcs(canvas: _Canvas, grid: Grid) -> WCS:
     """Describe the canvas by a tangent plane that touches the sky at the centre of the grid."""
     center = (np.array(grid.shape[::-1]) - 1) / 2
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crval = grid.wcs(*center, with_bounding_box=False)
-    wcs.wcs.crpix = (center + 0.5) / canvas.block + 0.5 - (canvas.x0, canvas.y0)
-    wcs.wcs.cd = grid.sky_axes * canvas.block / 3600
-    return wcs
+    ra, dec = grid.wcs(*center, with_bounding_box=False)
+    pixel = (center + 0.5) / canvas.block + 0.5 - (canvas.x0, canvas.y0)
+    return tangent_plane(ra, dec, grid.sky_axes * canvas.block / 3600, pixel)
 
 
 def _average(
@@ -114,21 +116,23 @@ def _average(
 def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) -> np.ndarray:
     """Average the levels of the members that cover each block of a part of the canvas."""
     x0, y0, shape = bounding_window(stack.coverage)
-    number, total = np.zeros(shape), np.zeros(shape)
+    # Without a member at a place, the mean of all is there.
+    number, mean = np.full(shape, TINY), np.full(shape, TINY * levels.mean())
     for member, level in zip(stack.coverage, levels.tolist(), strict=True):
         window = window_in(member, x0, y0)
         number[window] += member.weight
-        total[window] += level * member.weight
-    mean = np.where(number > 0, total / np.maximum(number, 1e-30), levels.mean())
-    (ny, nx), step = part.weight.shape, block / COVERAGE_BLOCK
-    rows = _block_indices(part.y0 * step - y0, ny, step, shape[0])
-    columns = _block_indices(part.x0 * step - x0, nx, step, shape[1])
-    return mean[np.ix_(rows, columns)]
+        mean[window] += level * member.weight
+    mean /= number
+    step, start = block / COVERAGE_BLOCK, np.array([part.y0, part.x0]) * block / COVERAGE_BLOCK
+    return _resample(mean, start - (y0, x0), step, part.weight.shape, mode="nearest")
 
 
-def _block_indices(start: float, n: int, step: float, size: int) -> np.ndarray:
-    """Index the blocks that hold the centres of n intervals; outside of the array its edge."""
-    return (start + (np.arange(n) + 0.5) * step).astype(int).clip(0, size - 1)
+def _resample(
+    image: np.ndarray, start: np.ndarray, step: float, shape: tuple[int, ...], **options: Any
+) -> np.ndarray:
+    """Take the pixels of an image that hold the centres of pixels of another size."""
+    offset = start + 0.5 * (step - 1)
+    return affine_transform(image, [step, step], offset, shape, order=0, **options)
 
 
 def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
@@ -138,23 +142,11 @@ def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
         picture = pair.measurement.quality.picture
         if picture is None:
             continue
-        (ny, nx), step = picture.image.shape, canvas.block / picture.block
-        rows, inside_y = _sample(canvas.y0, canvas.shape[0], step, picture.y0 / picture.block, ny)
-        columns, inside_x = _sample(
-            canvas.x0, canvas.shape[1], step, picture.x0 / picture.block, nx
-        )
-        residual = picture.image[np.ix_(rows, columns)] + pair.residual
-        inside = np.ix_(inside_y, inside_x)
-        number[inside] += np.isfinite(residual)
-        squares[inside] += np.nan_to_num(residual) ** 2
+        step, corner = canvas.block / picture.block, np.array([picture.y0, picture.x0])
+        start = np.array([canvas.y0, canvas.x0]) * step - corner / picture.block
+        options: Any = {"mode": "grid-constant", "cval": np.nan}
+        residual = _resample(picture.image, start, step, canvas.shape, **options) + pair.residual
+        number += np.isfinite(residual)
+        squares += np.nan_to_num(residual) ** 2
     with np.errstate(invalid="ignore"):
         return np.sqrt(squares / number).astype(np.float32)
-
-
-def _sample(
-    first: int, n: int, step: float, start: float, size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Index the pixels of a picture that hold centres of blocks, and these blocks."""
-    pixels = np.floor((first + np.arange(n) + 0.5) * step - start).astype(int)
-    inside = np.flatnonzero((pixels >= 0) & (pixels < size))
-    return pixels[inside], inside

@@ -15,6 +15,7 @@ from astropy.table import QTable, Table
 from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.exposures.models import read_footprint
+from jwst_mosaic_skymatch.exposures.reference import Stem
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products import files
@@ -22,9 +23,10 @@ from jwst_mosaic_skymatch.products.messages import Finding, count
 from jwst_mosaic_skymatch.products.record import levels_before
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
-    names_of_pairs,
+    named_pairs,
     pairs_table,
     values_of,
+    write_skylist,
 )
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
 from jwst_mosaic_skymatch.tiles.grid import Grid
@@ -35,6 +37,7 @@ __all__ = [
     "Provenance",
     "Verdict",
     "make_result",
+    "save_levels",
     "save_result",
 ]
 
@@ -107,40 +110,6 @@ class Provenance:
     parameters: Mapping[str, str] = field(default_factory=dict)
     grid: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of_run(
-        cls,
-        parameters: Mapping[str, Any],
-        grid: Grid | None,
-        seconds: Mapping[str, float],
-    ) -> "Provenance":
-        """Describe the origin of a result that is made now.
-
-        Parameters
-        ----------
-        parameters, seconds : mapping
-            Values of all parameters of the step, and time of each stage, by name.
-        grid : Grid or None
-            The shared grid, if there was one.
-
-        Returns
-        -------
-        Provenance
-            Date, versions, parameters, grid, and time.
-        """
-        cells = {}
-        if grid is not None:
-            cells["cells"] = " x ".join(map(str, grid.shape[::-1]))
-            cells["side of a cell"] = f"{grid.cell_scale:.4f} arcsec"
-        return cls(
-            date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            versions={"jwst-mosaic-skymatch": __version__, **{n: version(n) for n in LIBRARIES}},
-            # Hooks are classes and callables.
-            parameters={n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
-            grid=cells,
-            seconds=dict(seconds),
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,16 +207,15 @@ class MatchResult:
         rows = []
         for group in dict.fromkeys(groups.tolist()):
             own = levels[groups == group]
-            values = values_of(own["level"])
-            known = np.isfinite(values)
-            level, error = np.nan, np.nan
-            if known.any():
-                level, error = values[known].mean(), np.median(values_of(own["level_error"])[known])
-            status = "SKIPPED" if not known.any() else f"{known.sum()} of {len(own)}"
+            known = own[np.isfinite(values_of(own["level"]))]
+            level, error, status = np.nan, np.nan, "SKIPPED"
+            if len(known):
+                level = values_of(known["level"]).mean()
+                error = np.median(values_of(known["level_error"]))
+                status = f"{len(known)} of {len(own)}" if len(known) < len(own) else "COMPLETE"
             names = {group, *own["filename"]}
             remarks = [f.kind for f in self.findings if names.intersection(f.exposures)]
             remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *own["remark"]])))
-            status = "COMPLETE" if known.all() else status
             rows.append((group, len(own), level, error, status, remark))
         table = Table(rows=rows, names=("group", "n", "level", "error", "status", "remark"))
         table["level"].format, table["error"].format = ".5g", ".2g"
@@ -447,10 +415,7 @@ def make_result(
     """
     unit, is_drawn = exposures[0].unit, parameters["save_diagnostics"]
     totals = levels + levels_before(exposures, subtract=parameters["subtract"])
-    named = zip(
-        names_of_pairs(match, exposures), (*match.exposure_pairs, *match.stack_pairs), strict=True
-    )
-    pictures = ((names, pair.measurement.quality.picture) for names, pair in named)
+    pictures = ((n, p.measurement.quality.picture) for n, p in named_pairs(match, exposures))
     corners = (read_footprint(exposure.s_region) for exposure in exposures)
     return MatchResult(
         product=product,
@@ -463,8 +428,60 @@ def make_result(
         footprints=tuple(np.zeros((0, 2)) if c is None else np.array(c) for c in corners),
         mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
         pictures={names: picture for names, picture in pictures if picture},
-        provenance=Provenance.of_run(parameters, grid, seconds),
+        provenance=_trace_origin(parameters, grid, seconds),
     )
+
+
+def _trace_origin(
+    parameters: Mapping[str, Any], grid: Grid | None, seconds: Mapping[str, float]
+) -> Provenance:
+    """Describe the origin of a result that is made now."""
+    cells = grid and {
+        "cells": " x ".join(map(str, grid.shape[::-1])),
+        "side of a cell": f"{grid.cell_scale:.4f} arcsec",
+    }
+    return Provenance(
+        date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        versions={"jwst-mosaic-skymatch": __version__, **{n: version(n) for n in LIBRARIES}},
+        # Hooks are classes and callables.
+        parameters={n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
+        grid=cells or {},
+        seconds=dict(seconds),
+    )
+
+
+def save_levels(
+    product: str,
+    exposures: Exposures,
+    match: Match,
+    grid: Grid,
+    levels: np.ndarray,
+    output_path: files.OutputPath,
+    stem: Stem,
+) -> list[Finding]:
+    """Save the mean image of each stack, and levels as a skylist.
+
+    Parameters
+    ----------
+    product, exposures, match, grid, levels
+        See `make_result`.
+    output_path : callable
+        Makes the path of a file of its name, suffix and extension.
+    stem : callable
+        See `~jwst_mosaic_skymatch.products.tables.write_skylist`.
+
+    Returns
+    -------
+    list of Finding
+        A warning if no skylist can hold the levels.
+    """
+    files.save_tiles(output_path, match.stacks, grid, exposures[0].unit)
+    try:
+        skylist = write_skylist(exposures, match, levels, stem)
+    except ValueError as error:
+        return [Finding(f"No skylist is saved: {error}")]
+    files.save_text(output_path(product, "skylist", "txt"), skylist)
+    return []
 
 
 def save_result(result: MatchResult, output_path: files.OutputPath) -> None:
@@ -480,9 +497,11 @@ def save_result(result: MatchResult, output_path: files.OutputPath) -> None:
     files.save_table(output_path(result.product, "skymatch_levels", "ecsv"), result.levels)
     files.save_table(output_path(result.product, "skymatch_pairs", "ecsv"), result.pairs)
     try:
-        from jwst_mosaic_skymatch.report.page import render_report
+        from jwst_mosaic_skymatch.report.figures import render_report
+
+        page = render_report(result)
     except ImportError as error:
         remedy = 'pip install "jwst-mosaic-skymatch[plots]", and run the step again.'
         log.info("No report is saved, as %s is missing. %s", error.name, remedy)
         return
-    files.save_text(output_path(result.product, "skymatch_report", "html"), render_report(result))
+    files.save_text(output_path(result.product, "skymatch_report", "html"), page)

@@ -1,13 +1,14 @@
 """Drizzled images on cutouts of the shared grid."""
 
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from drizzle.resample import Drizzle
 from scipy.ndimage import find_objects, gaussian_filter, shift
 
-from jwst_mosaic_skymatch.compat import add_image
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window, bounds_of, overlap_windows
@@ -21,6 +22,8 @@ LEAST_FOR_TURBO = 3.0
 BAND_ROWS = 128
 # The weight that a cubic spline gives to cells beyond this distance is below 1e-9.
 MARGIN = 16
+# As drizzle 2.2 has it; in 2.1 the scale of the kernel also scales the image.
+KERNEL_HAS_ITS_OWN_SCALE = "pixel_scale_ratio" in signature(Drizzle.add_image).parameters
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def drizzle_tile(
     drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
     for start in range(0, len(data), BAND_ROWS):
         band = slice(start, start + BAND_ROWS)
-        add_image(
+        _add_image(
             drizzle,
             np.where(good[band], data[band], 0).astype(np.float32, copy=False),
             exptime=1.0,
@@ -113,6 +116,16 @@ def drizzle_tile(
         weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
         pixels_per_cell=pixels_per_cell,
     )
+
+
+def _add_image(
+    drizzle: Drizzle, data: np.ndarray, *, pixel_scale_ratio: float, **arguments: Any
+) -> None:
+    """Drizzle an image as drizzle 2.2 does, with the side of an output pixel in input pixels."""
+    if KERNEL_HAS_ITS_OWN_SCALE:
+        drizzle.add_image(data, pixel_scale_ratio=pixel_scale_ratio, **arguments)
+    else:
+        drizzle.add_image(data / pixel_scale_ratio**2, scale=pixel_scale_ratio, **arguments)
 
 
 def shift_tile(tile: Tile, x: float, y: float) -> Tile:
