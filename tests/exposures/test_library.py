@@ -91,3 +91,17 @@ def test_association_that_is_refused(mosaic, absolute):
     for broken in ({}, absolute):
         with pytest.raises(ValueError, match="not an association"):
             opened(broken)
+
+
+def test_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "a_cal.fits").write_text("this is not FITS")
+    with pytest.raises(OSError, match=r"a_cal.fits: cannot be read .*fetch or make the file anew"):
+        opened([tmp_path / "a_cal.fits"])
+
+
+def test_exposure_without_a_group_gets_one(matched_file):
+    with open_model(matched_file) as model:
+        model.meta.observation.exposure_number = None
+        model.save(matched_file)
+    (exposure,) = opened([matched_file]).exposures
+    assert exposure.group_id == "exposure0001"
