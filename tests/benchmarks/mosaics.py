@@ -221,7 +221,8 @@ def run(scene, models=None, **parameters):
     table = step.levels_table[[names.index(f"{p.rootname}_cal.fits") for p in scene.pointings]]
     error = table["level"].value - true_levels(scene)
     table["error"] = about_means(error, np.asarray(table["component"]))
-    table["pull"] = table["error"] / table["level_error"].value
+    with np.errstate(divide="ignore", invalid="ignore"):  # one exposure is its own mean
+        table["pull"] = table["error"] / table["level_error"].value
     return table, step, library
 
 
@@ -233,7 +234,7 @@ def true_levels(scene):
 def about_means(values, components):
     """Subtract the mean over each component, NaN left out."""
     values = np.array(values, dtype=float)
-    for number in np.unique(components):
+    for number in np.unique(components[np.isfinite(values)]):
         values[components == number] -= np.nanmean(values[components == number])
     return values
 
