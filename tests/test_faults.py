@@ -43,8 +43,6 @@ from jwst_mosaic_skymatch import PixelSkyMatchStep
 CHOSEN = (0, 2, 6)
 # Largest error of a level in units of the one that is quoted.
 SIGMAS = 4.0
-# Two roundings of single precision at 200 MJy/sr, the largest level here.
-ROUNDING = 3e-5
 MAKES_DIRECTORY = int(version("stpipe").split(".")[0]) >= 1
 
 
@@ -184,7 +182,9 @@ class Matched:
         errors = levels - [work.truth[rootname(name)] for name in names]
         known = good & [k != 1 or not self.meaningless for k in range(len(names))]
         if known.any():
-            limits = SIGMAS * table["level_error"].value[known] + ROUNDING
+            # At least two roundings of single precision, which at 200 MJy/sr are 3e-5.
+            rounding = max(1e-5, 2.0 * np.spacing(np.float32(np.abs(errors[known]).max())))
+            limits = SIGMAS * table["level_error"].value[known] + rounding
             assert np.all(np.abs(errors[known] - errors[known].mean()) < limits)
         self._check_outputs(work, before, after, names, levels)
 

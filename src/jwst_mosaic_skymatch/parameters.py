@@ -31,7 +31,7 @@ __all__ = [
 #: Values of all parameters of the step, by name.
 Parameters = Mapping[str, Any]
 
-CLIPPING = ("nclip", "lsigma", "usigma", "binwidth")
+CLIPPING = ("nclip", "lsigma", "usigma")
 # Planes of each visit and detector, or of each exposure.
 PLANES = {"constant": None, "plane": "group", "plane_per_exposure": "exposure"}
 # A skipped step saves nothing: its hook does.
@@ -222,7 +222,7 @@ def sky_statistic(parameters: Parameters) -> SkyStatistic:
     SkyStatistic
         The statistic.
     """
-    names = "skystat", "lower", "upper", *CLIPPING
+    names = "skystat", "lower", "upper", "binwidth", *CLIPPING
     bits = good_bits(parameters["dqbits"])
     return SkyStatistic(good_bits=bits, **{name: parameters[name] for name in names})
 

@@ -31,8 +31,6 @@ PATHS = {
     "level": "background.level",
     "subtracted": "background.subtracted",
     "subarray": "subarray.name",
-    "xstart": "subarray.xstart",
-    "ystart": "subarray.ystart",
 }
 # Pixel areas of one detector vary by far less between observations.
 AREA_TOLERANCE = 0.05
@@ -66,8 +64,6 @@ class Exposure:
         Whether that was subtracted.
     subarray : str or None
         Name of its subarray.
-    xstart, ystart : int or None
-        Its first column and row on the detector, 1-based.
     """
 
     index: int
@@ -85,8 +81,6 @@ class Exposure:
     level: float | None = None
     subtracted: bool | None = None
     subarray: str | None = None
-    xstart: int | None = None
-    ystart: int | None = None
 
     @property
     def name(self) -> str:

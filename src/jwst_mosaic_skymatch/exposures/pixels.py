@@ -321,7 +321,7 @@ def clipped_statistic(
     nclip: int,
     lsigma: float,
     usigma: float,
-    binwidth: float,
+    binwidth: float = 0.1,
     lower: float | None = None,
     upper: float | None = None,
 ) -> tuple[float, int]:

@@ -29,15 +29,12 @@ class Statistic:
         outliers no weight by itself).
     lsigma, usigma : float
         Lower and upper clipping limit in sigma (not used by 'biweight').
-    binwidth : float
-        Width of the histogram's bins in sigma, for 'mode' and 'midpt'.
     """
 
     name: str = "biweight"
     nclip: int = 5
     lsigma: float = 4.0
     usigma: float = 4.0
-    binwidth: float = 0.1
 
     def locate(self, values: np.ndarray, fit: Regression) -> tuple[float, float]:
         """Take the location of differences that a robust regression has been fitted to.
@@ -59,12 +56,7 @@ class Statistic:
         if self.name == "biweight":
             return fit.coefficients[0], fit.covariance[0, 0]
         value, n_used = clipped_statistic(
-            values,
-            self.name,
-            nclip=self.nclip,
-            lsigma=self.lsigma,
-            usigma=self.usigma,
-            binwidth=self.binwidth,
+            values, self.name, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma
         )
         factor = 1.0 if self.name == "mean" else MEDIAN_VARIANCE
         return value, factor * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)

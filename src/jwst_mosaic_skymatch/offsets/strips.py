@@ -35,11 +35,6 @@ class StripScatter:
         """Variance of the offset by narrow strips without the trends, (MJy/sr)^2."""
         return self.detrended[0, 0]
 
-    @property
-    def n_strips(self) -> float:
-        """Effective number of narrow strips."""
-        return self.detrended[0, 1]
-
     def scatter(self, detrended: bool) -> np.ndarray:
         """Give variance and number of narrow strips, and of wide ones.
 

@@ -136,8 +136,8 @@ def _quoted_variance(error: np.ndarray | None, good: np.ndarray) -> float:
     """Take the median of the quoted variance; NaN without usable errors.
 
     One number for all pixels: quoted variances follow the noise of each pixel, and so would
-    weights. A curve of brightness made errors of levels smaller by at most 1 %, on a field filled
-    with emission not at all.
+    weights. A curve of brightness made errors of levels 1 % smaller on stars. On a field filled
+    with emission they were 3 % smaller or 4 % larger, on different seeds.
     """
     if error is None:
         return np.nan
