@@ -50,15 +50,19 @@ def tiles_as_observed():
     return patch("jwst_mosaic_skymatch.stacking.make_tile", lambda tiled, settings: tiled)
 
 
+def as_exposure(tile, sky=0.0):
+    """Take a tile for an exposure without distortion, whose pixels are cells."""
+    x_min, x_max, y_min, y_max = tile.bounds
+    centre = np.array([x_min + x_max - 1, y_min + y_max - 1]) / 2
+    frame = DetectorFrame(np.zeros(2), centre, np.eye(2), tile.shape)
+    return TiledExposure(replace(tile, frames=(frame,)), sky, True)
+
+
 def match_tiles(tiles, labels, statistic, *, held=None, image=None, **options):
     """Match tiles of exposures without distortion as the step does."""
-    corners, exposures = [], []
-    for k, tile in enumerate(tiles):
-        x_min, x_max, y_min, y_max = tile.bounds
-        corners.append(np.array([(x_min, y_min), (x_max, y_min), (x_max, y_max), (x_min, y_max)]))
-        centre = np.array([x_min + x_max - 1, y_min + y_max - 1]) / 2
-        frame = DetectorFrame(np.zeros(2), centre, np.eye(2), tile.shape)
-        exposures.append(TiledExposure(replace(tile, frames=(frame,)), float(k), True))
+    bounds = [tile.bounds for tile in tiles]
+    corners = [np.array([(a, c), (b, c), (b, d), (a, d)]) for a, b, c, d in bounds]
+    exposures = [as_exposure(tile, float(k)) for k, tile in enumerate(tiles)]
     settings = MatchSettings(TileSettings(), PairSettings(statistic), **options)
     with TemporaryDirectory() as directory, tiles_as_observed():
         return match_exposures(

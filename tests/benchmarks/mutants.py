@@ -1,12 +1,12 @@
 """Small defects in the numerics, and which of them no test detects.
 
-``python tests/benchmarks/mutants.py [--first 1] [--last 99]``
+``python tests/benchmarks/mutants.py [--first 1] [--last 99] [--check]``
 
 Each line of ``mutants.txt`` is a module, an expression in it and the defect in its place, divided
 by `` | ``. One by one they are applied to a temporary copy of ``src``, on which the tests of the
-module's folder and of whole matches run until the first fails. The survivors are listed at the
-end; the exit status is their number. An expression that is not in its module exactly once is listed
-as out of date.
+module or its folder, and of whole matches, run until the first fails. The survivors are listed at
+the end; the exit status is their number. An expression that is not in its module exactly once is
+listed as out of date. With ``--check`` no test runs, and only such expressions are listed.
 """
 
 import argparse
@@ -32,17 +32,19 @@ def read_table():
 
 def is_detected(source, module):
     """Run the tests of a module on a copy of the code."""
-    folder = ROOT / "tests" / Path(module).parent
-    own = [folder] if Path(module).parent.name else []
+    path = ROOT / "tests" / module
+    own = path.parent if "/" in module else path.with_name(f"test_{path.name}")
     environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
     options = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *own, *(ROOT / name for name in WHOLE)],
+        [sys.executable, "-m", "pytest", *options, own, *(ROOT / name for name in WHOLE)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,
         check=False,
     )
+    if done.returncode > 2:  # no test has run
+        raise RuntimeError(f"pytest fails for {module}")
     return done.returncode != 0
 
 
@@ -51,6 +53,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--first", type=int, default=1, help="number of the first defect")
     parser.add_argument("--last", type=int, default=None, help="number of the last")
+    parser.add_argument("--check", action="store_true", help="only list those out of date")
     options = parser.parse_args()
     chosen = list(enumerate(read_table(), 1))[options.first - 1 : options.last]
     survivors = []
@@ -62,6 +65,8 @@ def main():
             code = path.read_text()
             if code.count(expression) != 1:
                 result = "out of date"
+            elif options.check:
+                continue
             else:
                 path.write_text(code.replace(expression, defect))
                 result = "detected" if is_detected(source, module) else "survives"
@@ -69,7 +74,8 @@ def main():
             line = f"{number:3} {result:12} {module}: {expression} -> {defect}"
             print(line, flush=True)
             survivors += [line] if result != "detected" else []
-    print(f"{len(survivors)} of {len(chosen)} are not detected", *survivors, sep="\n")
+    result = "out of date" if options.check else "not detected"
+    print(f"{len(survivors)} of {len(chosen)} are {result}", *survivors, sep="\n")
     return len(survivors)
 
 

@@ -83,3 +83,14 @@ def test_robust_mean_is_nearly_as_good_as_the_mean():
     assert 0.8 * 24 < mean.weight.mean() < 24
     level = [make_tile(0, 0, SHAPE, level=3.0)] * 4
     assert_array_equal(robust_mean(level).data, 3.0)
+
+
+def test_cells_are_compared_by_their_own_noise():
+    """Half of the cells have a quarter of the pixels and twice the noise; as many are cut."""
+    pixels = np.repeat(np.float32([4.0, 1.0]), SHAPE[1] // 2)
+    tiles = [
+        replace(tile, data=2 * tile.data / np.sqrt(pixels), weight=0 * tile.weight + pixels)
+        for tile in noisy_tiles()
+    ]
+    kept = robust_mean(tiles).weight.mean(axis=0) / (6 * pixels)
+    assert kept[:60].mean() == pytest.approx(kept[60:].mean(), rel=0.02)

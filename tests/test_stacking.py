@@ -1,0 +1,70 @@
+"""Levels, gradients and shifts inside a stack, and the weights of its mean."""
+
+import numpy as np
+import pytest
+from helpers import as_exposure, make_tile, shifted_sky, structured_sky
+from numpy.testing import assert_allclose
+
+from jwst_mosaic_skymatch.offsets.measure import PairSettings
+from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.stacking import match_stack
+
+SHAPE, NOISE = (96, 96), 0.01
+# Each has a margin of its own.
+CORNERS = [(200, 300), (224, 300), (212, 324), (212, 308)]
+# Cells of the mean that the first and the second tile alone cover.
+MARGINS = np.s_[:90, :10], np.s_[:90, 110:]
+LEVELS = np.array([0.5, -0.2, 0.1, 0.3])
+
+
+def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4):
+    tiles = [
+        make_tile(*corner, SHAPE, level=level, noise=noise, seed=k, sky=sky)
+        for k, (corner, level, noise, sky) in enumerate(
+            zip(CORNERS, LEVELS, noises, skies, strict=True)
+        )
+    ]
+    exposures = [as_exposure(tile) for tile in tiles]
+    return match_stack("a", range(4), exposures, PairSettings(Statistic()), False).stacks
+
+
+def test_levels_have_zero_mean():
+    (stack,) = match()
+    assert_allclose(stack.flattening.levels, LEVELS - LEVELS.mean(), atol=5e-4)
+    assert np.nanmean(stack.mean.data) == pytest.approx(LEVELS.mean(), abs=5e-4)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_gradients_are_subtracted_about_the_centres(axis):
+    """Over its margin alone a tile of 0.003 per cell would lie 0.15 beside the others."""
+    slopes = np.zeros((4, 2))
+    slopes[:, axis] = 0.003, -0.003, 0.001, -0.001
+    skies = [
+        lambda x, y, s=slope, c=corner: s[0] * (x - c[0] - 47.5) + s[1] * (y - c[1] - 47.5)
+        for slope, corner in zip(slopes, CORNERS, strict=True)
+    ]
+    (stack,) = match(skies=skies)
+    assert_allclose(stack.flattening.gradients, slopes, atol=2e-4)
+    for part in MARGINS:
+        assert np.mean(stack.mean.data[part]) == pytest.approx(LEVELS.mean(), abs=0.02)
+
+
+def test_displaced_tile_is_moved_back():
+    """Where it is alone the mean is the sky; not moved, it would lie 0.15 cells beside it."""
+    skies = [lambda x, y: structured_sky(x - 200, y - 300)] * 4
+    skies[0] = lambda x, y: shifted_sky(0.2, -0.2)(x - 200, y - 300)
+    (stack,) = match(skies=skies)
+    y, x = np.indices(stack.mean.shape)
+    residual = stack.mean.data - skies[1](x + stack.mean.x0, y + stack.mean.y0)
+    assert_allclose(stack.flattening.shifts[:2], [(0.15, -0.15), (-0.05, 0.05)], atol=0.01)
+    assert max(np.std(residual[part]) for part in MARGINS) < 1.5 * NOISE
+
+
+def test_tiles_count_by_their_actual_noise():
+    """Twice the noise is a quarter of the weight; eight times is a stack of its own."""
+    (stack,) = match(noises=(NOISE, 2 * NOISE, NOISE, NOISE))
+    largest = [coverage.weight.max() for coverage in stack.coverage]
+    assert_allclose(np.array(largest) / largest[0], [1.0, 0.25, 1.0, 1.0], rtol=0.15)
+    assert stack.mean.weight.max() == pytest.approx(4 * 3.25, rel=0.1)
+    apart = match(noises=(NOISE, 8 * NOISE, NOISE, NOISE))
+    assert [stack.members for stack in apart] == [(0, 2, 3), (1,)]
