@@ -1,8 +1,8 @@
 """Time and memory of the step beside the stock step's and that of only loading the files.
 
 ``python tests/benchmarks/bench_cost.py [--instrument miri nircam] [--sizes 12 32 96]
-[--ways floor ours stock] [--memory-modes in_memory on_disk] [--cores 1 2] [--runs 3]
-[--binning 1] [--report] [--baseline DIR] [--json FILE]``
+[--ways floor ours stock] [--memory-modes in_memory on_disk] [--runs 3] [--binning 1]
+[--baseline DIR] [--json FILE]``
 
 The floor opens the library and borrows data, dq and wcs of every member. All ways run
 in turn on the same simulated files, each in a process of its own, forwards and
@@ -11,17 +11,15 @@ over the runs, and medians of the ratios inside each run; with them the rms erro
 levels, so that nothing becomes faster by being worse. MIRI mosaics of more than 32 exposures grow
 at constant depth: ``--binning 8 --sizes 48 128 320 800`` measures how costs grow.
 
-``--report`` runs ours once more with ``save_diagnostics``: tables, pictures, and the report.
-
-``--baseline`` is a clone of this repository at another commit, whose step runs beside ours;
-printed is also the largest difference of any level from its.
+The way ``ours x2`` has two processes, ``ours + report`` writes tables, pictures, and the report.
+With ``--baseline DIR`` the way ``baseline`` is the step of a clone at another commit; printed is
+also the largest difference of any level from its.
 """
 
 import argparse
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +32,14 @@ from mosaics import Table
 import jwst_mosaic_simulation as sim
 
 RUNNER = Path(__file__).with_name("run_step.py")
-WAYS = ("floor", "ours", "stock")
+WAYS = {
+    "floor": ("floor", {}),
+    "ours": ("ours", {}),
+    "ours x2": ("ours", {"maximum_cores": "2"}),
+    "ours + report": ("ours", {"save_diagnostics": True}),
+    "stock": ("stock", {}),
+    "baseline": ("ours", {}),
+}
 MEMORY_MODES = ("in_memory", "on_disk")
 COSTS = {
     "wall": "wall time, s",
@@ -63,13 +68,11 @@ def main():
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[12, 32, 96], help="MIRI exposures; NIRCam has 32"
     )
-    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
+    parser.add_argument("--ways", nargs="+", default=["floor", "ours", "stock"], choices=WAYS)
     parser.add_argument("--memory-modes", nargs="+", default=MEMORY_MODES, choices=MEMORY_MODES)
-    parser.add_argument("--cores", type=int, nargs="+", default=[1], help="of our step")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median is taken")
     parser.add_argument("--binning", type=int, default=1, help="1 is the full-size detector")
-    parser.add_argument("--report", action="store_true", help="ours with save_diagnostics, too")
-    parser.add_argument("--baseline", type=Path, help="clone at another commit, to compare with")
+    parser.add_argument("--baseline", type=Path, help="clone whose step is the way baseline")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     options = parser.parse_args()
     table = Table(COLUMNS, options.json)
@@ -82,8 +85,8 @@ def main():
                     scene = sim.nircam_mosaic(size // 16, binning=options.binning)
                 mosaic = sim.simulate_mosaic(scene, directory)
                 for mode in options.memory_modes:
-                    runs = compare(mosaic, calls(options), mode == "in_memory", options.runs)
-                    report(table, f"{size} {instrument}, {mode}", runs)
+                    costs = compare(mosaic, mode == "in_memory", options)
+                    report(table, f"{size} {instrument}, {mode}", options.ways, costs)
 
 
 def miri_scene(size, binning):
@@ -109,79 +112,45 @@ def miri_scene(size, binning):
     return replace(wide, target=scene.target)
 
 
-def calls(options):
-    """Give the way and the parameters of each column."""
-    ways = [way for way in WAYS if way in options.ways]
-    named = {way: (way, {}) for way in ways if way != "ours"}
-    if "ours" in ways:
-        for cores in options.cores:
-            parameters = {"maximum_cores": str(cores)} if cores > 1 else {}
-            named["ours" if cores == 1 else f"ours x{cores}"] = ("ours", parameters)
-        if options.report:
-            named["ours + report"] = ("ours", {"save_diagnostics": True})
-        if options.baseline:
-            named["baseline"] = ("ours", {"source": options.baseline / "src"})
-    return named
+def compare(mosaic, in_memory, options):
+    """Run all ways in turn; give the costs, NaN for none, of each run (axis 0) and way (axis 1)."""
+    costs = np.full((options.runs, len(options.ways), len(COSTS)), np.nan)
+    truth = np.array(list(mosaic.levels.values()))
+    for number in range(options.runs):
+        own, levels = {}, {}
+        for name in options.ways[:: (-1) ** number]:
+            way, parameters = WAYS[name]
+            source = options.baseline if name == "baseline" else None
+            own[name] = run(way, mosaic.association, source, in_memory=in_memory, **parameters)
+            by_name = own[name].pop("levels")
+            levels[name] = np.array([by_name.get(key, np.nan) for key in mosaic.levels], float)
+            own[name]["rms"] = np.std(levels[name] - truth)
+        for k, name in enumerate(options.ways):
+            moved = levels[name] - levels.get("baseline", np.nan)
+            own[name]["moved"] = np.abs(moved - moved.mean()).max()
+            costs[number, k] = [own[name][key] for key in COSTS]
+    return costs
 
 
-def compare(mosaic, named, in_memory, n_runs):
-    """Run all ways in turn; give the costs by way of each run."""
-    runs = []
-    for number in range(n_runs):
-        order = list(named) if number % 2 == 0 else list(named)[::-1]
-        costs = {}
-        for name in order:
-            way, parameters = named[name]
-            cost = run(way, mosaic.association, in_memory=in_memory, **parameters)
-            levels = cost.pop("levels")
-            cost["levels"] = np.array([levels.get(key, np.nan) for key in mosaic.levels], float)
-            cost["rms"] = np.std(cost["levels"] - list(mosaic.levels.values()))
-            costs[name] = cost
-        for cost in costs.values():
-            if "baseline" in costs:
-                moved = cost["levels"] - costs["baseline"]["levels"]
-                cost["moved"] = np.abs(moved - moved.mean()).max()
-        runs.append({name: costs[name] for name in named})
-    return runs
-
-
-def report(table, title, runs):
-    """Add medians of the costs and of their ratios inside each run."""
-    names = list(runs[0])
-    ours = [name for name in names if name.startswith("ours")]
-    others = [name for name in ("floor", "stock", "baseline") if name in names]
-    for name in names:
-        table.add(mosaic=title, way=name, **_medians([costs[name] for costs in runs]))
-    for first, second in [(a, b) for a in ours for b in others] + [(ours[0], b) for b in ours[1:]]:
-        ratios = [
-            {key: _ratio(costs[first].get(key), costs[second].get(key)) for key in COSTS}
-            for costs in runs
-        ]
-        table.add(mosaic=title, way=f"{first}/{second}", **_medians(ratios))
-
-
-def _medians(costs):
-    values = {key: [cost.get(key) for cost in costs] for key in COSTS}
-    return {key: statistics.median(own) for key, own in values.items() if None not in own}
-
-
-def _ratio(first, second):
-    return first / second if first is not None and second else None
+def report(table, title, ways, costs):
+    """Add medians of the costs, and of their ratios inside each run."""
+    for k, way in enumerate(ways):
+        table.add(mosaic=title, way=way, **dict(zip(COSTS, np.median(costs[:, k], 0), strict=True)))
+    first = ways.index("ours") if "ours" in ways else 0
+    for k in set(range(len(ways))) - {first}:
+        with np.errstate(divide="ignore", invalid="ignore"):  # nothing moves, or no worker
+            ratios = np.median(costs[:, first] / costs[:, k], axis=0)
+        name = f"{ways[first]}/{ways[k]}"
+        table.add(mosaic=title, way=name, **dict(zip(COSTS, ratios, strict=True)))
 
 
 def run(way, association, source=None, **parameters):
-    """Run one way in a process of its own, with the package in ``source`` if given.
-
-    Returns
-    -------
-    dict
-        The output of run_step.py.
-    """
+    """Run one way in a process of its own, with the clone ``source`` if given, by run_step.py."""
     arguments = [f"{name}={json.dumps(value)}" for name, value in parameters.items()]
     # Temporary files of the library go to the working directory.
     done = subprocess.run(
         [sys.executable, RUNNER, way, association, *arguments],
-        env={**os.environ, "PYTHONPATH": str(source.resolve())} if source else None,
+        env={**os.environ, "PYTHONPATH": str(source.resolve() / "src")} if source else None,
         cwd=Path(association).parent,
         stdout=subprocess.PIPE,
         text=True,

@@ -14,7 +14,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from jwst_mosaic_simulation._geometry import load_aperture
 
 PACKAGES = ("jwst-mosaic-skymatch", "jwst", "stcal", "numpy", "scipy", "astropy", "drizzle", "gwcs")
 MIRI_PIXEL = 0.11
-FIELD = 110.0  # side of the field of MIRI, arcsec
+# Of a printed column.
+WIDTH = 16
 SUB128 = (500, 500, 128, 128)
 
 
@@ -107,31 +108,6 @@ def small_frames(seed, binning):
     )
 
 
-def depths(seed, binning, *, dithers, **imperfections):
-    """Make 2 x 2 visits of so many dithers each."""
-    pointings = [
-        pointing
-        for k, n in enumerate(dithers)
-        for pointing in sim.mosaic_pointings(2, 2, overlap=0.2, dithers=n, visit_per_tile=True)
-        if int(pointing.observation) * int(pointing.visit) == k + 1
-    ]
-    return galaxy(pointings, seed, binning, imperfections=imperfections)
-
-
-def strip(seed, binning, *, step, **imperfections):
-    """Make three visits of four exposures, one after the other along a strip."""
-    first = sim.Pointing(150.0, 2.0, 40.0)
-    pointings = [
-        sim.offset_pointing(
-            *(first, step * FIELD * k, 3.0 * (k % 2)),
-            observation=f"{k // 4 + 1:03}",
-            exposure=f"{k % 4 + 1:05}",
-        )
-        for k in range(12)
-    ]
-    return galaxy(pointings, seed, binning, imperfections=imperfections)
-
-
 def survey(seed, binning, *, step, apertures, n=5, counter=("observation", 3), **options):
     """Make a survey of both modules of NIRCam, which never overlap each other.
 
@@ -157,24 +133,24 @@ def survey(seed, binning, *, step, apertures, n=5, counter=("observation", 3), *
     )
 
 
-def repeated(make):
+def ready(make, *args, **options):
     """Adapt a ready-made scene."""
-    return lambda seed, binning: make(seed=seed, binning=binning)
+    return lambda seed, binning: make(*args, seed=seed, binning=binning, **options)
 
 
 ACCURACY = {
-    "blank": repeated(partial(sim.blank_field, 6, rolls=(40.0, 47.0))),
+    "blank": ready(sim.blank_field, 6, rolls=(40.0, 47.0)),
     "structured": structured,
-    "emission-filled": repeated(partial(sim.thirty_doradus, 16)),
+    "emission-filled": ready(sim.thirty_doradus, 16),
     "stars": bright_stars,
     **{f"misaligned {x}": partial(structured, misaligned=x) for x in (0.1, 0.3, 0.5)},
     "cosmic rays": spoiled,
     "thin overlaps": thin_overlaps,
     "1 dither": partial(mosaic, dithers=1, rolls=(40.0, 48.0)),
     "4 dithers": mosaic,
-    "16 dithers": repeated(partial(sim.dithers, 16)),
+    "16 dithers": ready(sim.dithers, 16),
     "NIRCam": lambda seed, binning: sim.nircam_mosaic(seed=seed, binning=4 * binning),
-    "two rolls": repeated(partial(sim.dithers, 4, rolls=(40.0, 75.0))),
+    "two rolls": ready(sim.dithers, 4, rolls=(40.0, 75.0)),
     "gain 0.5 %": partial(structured, imperfections={"gain_rms": 0.005}),
     "Lyot field 0.5": partial(structured, imperfections={"lyot_offset": 0.5}),
     "SUB128": small_frames,
@@ -309,25 +285,13 @@ class Table:
     def __init__(self, columns, path, versions=()):
         self.columns, self.path, self.versions = columns, path, dict(versions)
         self.rows, self.notes = [], []
-        self.widths = [
-            max(len(name) + 2, 26 if k == 0 else 16 if name == "way" else 10)
-            for k, name in enumerate(columns)
-        ]
-        self._print(columns)
-
-    def _print(self, cells):
-        pairs = zip(cells, self.widths, strict=True)
-        print(
-            "".join(
-                f"{cell:{'<' if k == 0 else '>'}{width}}" for k, (cell, width) in enumerate(pairs)
-            ),
-            flush=True,
-        )
+        print(*(f"{name:>{WIDTH}}" for name in columns))
 
     def add(self, **row):
         """Print a row and write all of them."""
         self.rows.append({name: _plain(row[name]) for name in self.columns if name in row})
-        self._print([_short(self.rows[-1].get(name)) for name in self.columns])
+        cells = (self.rows[-1].get(name) for name in self.columns)
+        print(*(f"{'...' if c is None else c:>{WIDTH}}" for c in cells), flush=True)
         if self.path is not None:
             self.path.write_text(json.dumps(self._record(), indent=1) + "\n")
 
@@ -335,26 +299,17 @@ class Table:
         """Give all that a reader needs to repeat the figures."""
         words = [w for w in sys.argv[1:] if w not in ("--json", str(self.path))]
         script = f"tests/benchmarks/{Path(sys.argv[0]).name}"
+        versions = {d.name: d.version for d in distributions() if d.name in PACKAGES}
         return {
             "command": shlex.join(["python", script, *words]),
             "date": datetime.now(UTC).date().isoformat(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
             f"Python {platform.python_version()}",
-            "versions": {**_versions(), **self.versions},
+            "versions": versions | self.versions,
             "columns": self.columns,
             "rows": self.rows,
             "notes": self.notes,
         }
-
-
-def _versions():
-    installed = {}
-    for name in PACKAGES:
-        try:
-            installed[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return installed
 
 
 def _plain(value):
@@ -362,7 +317,3 @@ def _plain(value):
     if value is None or isinstance(value, str | int):
         return value
     return float(f"{float(value):.5g}") if np.isfinite(value) else None
-
-
-def _short(value):
-    return value if isinstance(value, str) else "..." if value is None else f"{value:.4g}"

@@ -77,4 +77,4 @@ def test_benchmark_writes_a_record(tmp_path, monkeypatch, capsys):
     assert record["command"] == "python tests/benchmarks/some.py --seeds 1"
     assert record["rows"] == [{"scene": "one", "bound": None, "ours": 0.12346}]
     assert record["versions"]["other"] == "1"
-    assert capsys.readouterr().out.split()[-4:] == ["one", "...", "0.1235", "..."]
+    assert capsys.readouterr().out.split()[-4:] == ["one", "...", "0.12346", "..."]
