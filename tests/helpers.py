@@ -1,10 +1,14 @@
 """Makers of small tiles with known levels, and what is done to them."""
 
 from dataclasses import replace
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
@@ -104,6 +108,16 @@ def read_levels(library):
     return levels
 
 
+def levels_of_files(directory, suffix="skymatch"):
+    """Read {rootname: level} from the files of a directory with a suffix."""
+    levels = {}
+    for path in sorted(Path(directory).glob(f"*_{suffix}.fits")):
+        with open_model(path) as model:
+            assert model.meta.cal_step.skymatch == "COMPLETE"
+            levels[rootname(path.name).removesuffix("_a3001")] = model.meta.background.level
+    return levels
+
+
 def level_errors(levels, truth):
     """Level minus true level, means removed, as an array in the order of names."""
     names = sorted(levels)
@@ -113,3 +127,22 @@ def level_errors(levels, truth):
 
 def rms(values):
     return float(np.sqrt(np.mean(np.square(values))))
+
+
+def draw_sky(scene, path, center, width):
+    """Save the true sky without stars as a mosaic, 0.5 arcsec to a pixel, turned by 8 degrees."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval, wcs.wcs.crpix = center, [width / 2, 400]
+    cosine, sine = np.cos(np.deg2rad(8.0)), np.sin(np.deg2rad(8.0))
+    wcs.wcs.cd = 0.5 / 3600 * np.array([[-cosine, sine], [sine, cosine]])
+    y, x = np.indices((800, width))
+    image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
+    weight = np.ones_like(image)
+    image[:, :40] = np.nan
+    image[300:310], weight[300:310] = 1e5, 0.0  # pixels without weight do not count
+    header = wcs.to_header()
+    header["BUNIT"] = "MJy/sr"
+    science, weight = fits.ImageHDU(image, header, "SCI"), fits.ImageHDU(weight, name="WHT")
+    fits.HDUList([fits.PrimaryHDU(), science, weight]).writeto(path)
+    return path

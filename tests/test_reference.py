@@ -4,10 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from astropy.io import fits
-from astropy.table import QTable
-from astropy.wcs import WCS
-from helpers import read_levels, rms, rootname
+from helpers import draw_sky, read_levels, rms
 from jwst.skymatch import SkyMatchStep
 from stdatamodels.jwst.datamodels import dqflags
 
@@ -63,29 +60,6 @@ def visits_of(scene, levels):
     return np.array([visit[name] for name in sorted(levels)])
 
 
-def draw_image(scene, path, *, center=(150.05, 2.2), width=1300):
-    """Save the true sky, sampled every 0.5 arcsec, with its axes turned on the sky."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval, wcs.wcs.crpix = center, [width / 2, 400]
-    cosine, sine = np.cos(np.deg2rad(8.0)), np.sin(np.deg2rad(8.0))
-    wcs.wcs.cd = 0.5 / 3600 * np.array([[-cosine, sine], [sine, cosine]])
-    y, x = np.indices((800, width))
-    image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
-    weight = np.ones_like(image)
-    image[:, :40] = np.nan
-    image[300:310], weight[300:310] = 1e5, 0.0  # pixels without weight do not count
-    header = wcs.to_header()
-    header["BUNIT"] = "MJy/sr"
-    hdus = [
-        fits.PrimaryHDU(),
-        fits.ImageHDU(image, header, "SCI"),
-        fits.ImageHDU(weight, name="WHT"),
-    ]
-    fits.HDUList(hdus).writeto(path)
-    return path
-
-
 def save_table(models, directory, **parameters):
     """Run on copies of models and give the path of the table of levels, and the library."""
     copies = [model.copy() for model in models]
@@ -112,7 +86,7 @@ def test_components_without_the_reference_keep_the_usual_rule(both, scene, tmp_p
     usual, _ = arrange(read_levels(run(both)), scene)
     reference = both[0].meta.filename
     if kind == "image":
-        reference = draw_image(scene, tmp_path / "sky.fits", center=(150.0, 2.2), width=500)
+        reference = draw_sky(scene, tmp_path / "sky.fits", (150.0, 2.2), 500)
     elif kind == "table":
         reference, _ = save_table(both[:2], tmp_path)
     caplog.clear()
@@ -133,7 +107,7 @@ def test_reference_without_a_level(near, caplog):
 
 
 def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
-    image = draw_image(scene, tmp_path / "sky_i2d.fits")
+    image = draw_sky(scene, tmp_path / "sky_i2d.fits", (150.05, 2.2), 1300)
     step = PixelSkyMatchStep(reference=image, subtract=True)
     library = step.run(both)
     actual, truth = arrange(read_levels(library), scene)
@@ -155,23 +129,6 @@ def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("reference", "error", "message"),
-    [
-        ("jw01_cal.fits", ValueError, "jw01_cal.fits.*no member or visit"),
-        ("text.fits", OSError, "text.fits: cannot be read"),
-        ("text.ecsv", ValueError, "text.ecsv: cannot be read as a table"),
-    ],
-)
-def test_no_reference(near, tmp_path, monkeypatch, reference, error, message):
-    monkeypatch.chdir(tmp_path)
-    for name in ("text.fits", "text.ecsv"):
-        (tmp_path / name).write_text("no FITS")
-    with pytest.raises(error, match=message) as caught:
-        run(near, reference=reference)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
     "parameters", [{}, {"skymethod": "global+match"}, {"subtract": True}], ids=str
 )
 def test_one_more_visit(near, scene, tmp_path, parameters):
@@ -187,18 +144,6 @@ def test_one_more_visit(near, scene, tmp_path, parameters):
     np.testing.assert_allclose(after[:4], data, rtol=0, atol=1e-6)
     actual, truth = arrange(levels, scene)
     assert np.std(actual - truth) < 0.01
-
-
-def test_exposures_of_the_table_keep_any_level(near, tmp_path, caplog):
-    """Whatever the zero point of the earlier run was, and without any overlap."""
-    path, _ = save_table(near, tmp_path)
-    table = QTable.read(path)
-    table["level"] += 3.0 * table["level"].unit
-    table.write(path, overwrite=True)
-    before = {rootname(row["filename"]): row["level"].value for row in table}
-    levels = read_levels(run([near[0], near[4], near[5]], reference=path))
-    assert levels == {name: before[name] for name in levels}
-    assert "SKIPPED" not in caplog.text
 
 
 def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch):

@@ -114,10 +114,20 @@ def saturate(model, k):
     model.dq[::3] |= dqflags.pixel["SATURATED"]
 
 
+def glow(model, k):
+    model.data[:, -4:-1] += 50.0 * k
+
+
+def raise_lyot_field(model, k):
+    model.data[44:, :20] += 50.0 * k
+
+
 @pytest.mark.parametrize(
     ("spoil", "parameters"),
     [
         (flag_at_random, {}),
+        (glow, {"edge_trim": 3}),
+        (raise_lyot_field, {"miri_lyot": "mask"}),
         # Few cells are without a bad pixel.
         (exceed_limits, {"lower": 0.0, "upper": 1e3, "pixel_scale_ratio": 1.0}),
         (saturate, {"dqbits": "~SATURATED+DO_NOT_USE", "pixel_scale_ratio": 0.6}),

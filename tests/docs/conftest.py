@@ -7,10 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from astropy.io import fits
-from astropy.wcs import WCS
+from helpers import draw_sky
 
 import jwst_mosaic_simulation as sim
 
@@ -70,22 +68,6 @@ def simulate_displaced(scene, directory):
     return simulation
 
 
-def draw_mosaic(scene, path, *, cell=0.4, size=500):
-    """Save the true sky of a scene, with its stars left out, as a mosaic of it."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = (150.0, 2.2)
-    wcs.wcs.crpix = [(size + 1) / 2] * 2
-    wcs.wcs.cdelt = (-cell / 3600, cell / 3600)
-    header = wcs.to_header()
-    header["BUNIT"] = "MJy/sr"
-    y, x = np.indices((size, size))
-    image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
-    science = fits.ImageHDU(image, header=header, name="SCI")
-    weight = fits.ImageHDU(np.ones_like(image), name="WHT")
-    fits.HDUList([fits.PrimaryHDU(), science, weight]).writeto(path)
-
-
 @pytest.fixture(scope="session")
 def simulated_examples(tmp_path_factory):
     """Simulate all that examples work on; none of them may change these files.
@@ -111,7 +93,7 @@ def simulated_examples(tmp_path_factory):
     write_association(directory / "asn.json", simulation, simulation.files[:6])
     write_association(directory / "more_asn.json", simulation, simulation.files[3:])
     simulation.association.unlink()
-    draw_mosaic(scene, directory / "trusted_i2d.fits")
+    draw_sky(scene, directory / "trusted_i2d.fits", (150.0, 2.2), 500)
     lyot = galaxy("lyot", 2, program="09996", imperfections=sim.Imperfections(lyot_offset=0.5))
     stars = galaxy("misaligned", 2, program="09997", binning=BINNING_OF_STARS, stars=1500)
     for name, made in (

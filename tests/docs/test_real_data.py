@@ -4,26 +4,17 @@ The archive's answers have the columns and the names of real ones. What the real
 is not tested here.
 """
 
-import re
 import shutil
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from astropy.table import Table
+from code_blocks import execute, find_blocks
 
 from jwst_mosaic_simulation import simulate_mosaic, stephans_quintet
 
 mast = pytest.importorskip("astroquery.mast", reason="pip install astroquery")
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "real_data.rst"
-# More kinds of files that belong to a product, of which the page wants none.
-OTHERS = {"_cal.jpg": "CAL", "_rate.fits": "RATE", "_crf.fits": "CRF"}
-
-
-def blocks():
-    """Give the page's Python, one text for each block."""
-    found = re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", PAGE.read_text(), re.M)
-    return [dedent(block) for block in found]
 
 
 @pytest.fixture(scope="module")
@@ -43,31 +34,21 @@ def _asked(archive, monkeypatch):
 
     def list_products(observations):
         assert list(observations["obsid"]) == ["1", "2"]
-        rows = [(file.name, "CAL", 10**7) for file in archive.files]
-        rows += [
-            (file.name.replace("_cal.fits", ending), kind, 10**6)
-            for file in archive.files
-            for ending, kind in OTHERS.items()
+        names = [file.name for file in archive.files]
+        # The page wants neither previews nor rates.
+        names += [
+            name.replace("cal.fits", end) for name in names for end in ("cal.jpg", "rate.fits")
         ]
-        names, kinds, sizes = zip(*rows, strict=True)
-        return Table(
-            {
-                "productFilename": names,
-                "productSubGroupDescription": kinds,
-                "size": sizes,
-                "dataURI": [f"mast:JWST/product/{name}" for name in names],
-            }
-        )
+        kinds = [name.rpartition("_")[2].partition(".")[0].upper() for name in names]
+        columns = {"productFilename": names, "productSubGroupDescription": kinds}
+        uris = [f"mast:JWST/product/{name}" for name in names]
+        return Table({**columns, "size": [10**7] * len(names), "dataURI": uris})
 
     def download(products, *, download_dir, flat):
         assert flat
-        Path(download_dir).mkdir()
-        held = {file.name: file for file in archive.files}
-        paths = [
-            shutil.copy(held[name], Path(download_dir) / name)
-            for name in products["productFilename"]
-        ]
-        return Table({"Local Path": [str(p) for p in paths], "Status": ["COMPLETE"] * len(paths)})
+        shutil.copytree(archive.association.parent, download_dir)
+        paths = [str(Path(download_dir) / name) for name in products["productFilename"]]
+        return Table({"Local Path": paths, "Status": ["COMPLETE"] * len(paths)})
 
     for name, made_up in {
         "query_criteria": query,
@@ -83,16 +64,16 @@ def test_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     # Whoever has the network for the archive has it for CRDS, too.
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
-    *first, last = blocks()
+    *first, last = [block for block in find_blocks(PAGE.read_text()) if block.language == "python"]
     namespace = {}
     for block in first:
-        exec(compile(block, str(PAGE), "exec"), namespace)
+        execute(block, namespace, page=PAGE)
     printed = capsys.readouterr().out
     assert "6 exposures, 0.1 GB" in printed
     assert "0 failed" in printed
     assert "Matched: 6 of 6 exposures" in printed
     assert Path("first-look/stephans-quintet_skymatch_report.html").is_file()
     assert not list(Path("first-look").glob("*_skymatch.fits"))
-    exec(compile(last, str(PAGE), "exec"), namespace)
+    execute(last, namespace, page=PAGE)
     assert Path("mosaic/stephans-quintet_i2d.fits").is_file()
     assert Path("mosaic/stephans-quintet_skymatch_report.html").is_file()

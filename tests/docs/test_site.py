@@ -40,6 +40,7 @@ TOO_WIDE = """() => {
         .filter(element => element.getBoundingClientRect().right > width + 1)
         .map(element => element.outerHTML.slice(0, 120)).slice(0, 6);
 }"""
+CHECKS = (AXE, WITHOUT_ALT, TOO_WIDE)
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +75,6 @@ def address(site):
 
 
 @pytest.fixture(scope="module")
-def axe():
-    from axe_playwright_python import base
-
-    return base.AXE_FILE_PATH.read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -90,72 +84,31 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser, request):
-    """Open a window of a size and colour; errors of pages, and what they ask for, are collected."""
-    size, scheme = WINDOWS[request.param]
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,
-        reduced_motion="reduce",
-    )
-    page = context.new_page()
-    page.said, page.asked, page.scheme = [], [], scheme
-    page.on("console", lambda m: page.said.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.on("request", lambda asked: page.asked.append(asked.url))
-    yield page
-    context.close()
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
+def test_pages(browser, site, address, size, scheme):
+    """Each is readable, fits the window, and asks for nothing from elsewhere."""
+    from axe_playwright_python import base
 
-
-def names_of_pages(site):
-    """Name all pages; under a name that starts with _ the theme keeps parts of pages."""
-    paths = (path.relative_to(site) for path in site.rglob("*.html"))
-    return sorted(path.as_posix() for path in paths if not path.parts[0].startswith("_"))
-
-
-WINDOWS = {"desktop-light": (DESKTOP, "light"), "phone-dark": (PHONE, "dark")}
-
-
-def look_at(page, address, name, axe):
-    """Open a page and give all that is wrong with it."""
-    page.said.clear()
-    page.asked.clear()
-    page.goto(address + name)
-    page.add_script_tag(content=axe)
-    found = {
-        "axe": page.evaluate(AXE),
-        "no alternative text": page.evaluate(WITHOUT_ALT),
-        "wider than the window": page.evaluate(TOO_WIDE),
-        "on the console": list(page.said),
-        "from elsewhere": [url for url in page.asked if not url.startswith(address)],
-    }
-    return {what: values for what, values in found.items() if values}
-
-
-@pytest.mark.parametrize("page", WINDOWS, indirect=True)
-def test_pages(page, site, address, axe):
-    wrong = {}
-    for name in names_of_pages(site):
-        if found := look_at(page, address, name, axe):
-            wrong[name] = found
-        assert page.evaluate("document.documentElement.dataset.theme") == page.scheme
+    axe = base.AXE_FILE_PATH.read_text(encoding="utf-8")
+    viewport = dict(zip(("width", "height"), size, strict=True))
+    page = browser.new_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+    wrong, asked = [], []
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    paths = [path.relative_to(site) for path in sorted(site.rglob("*.html"))]
+    # Under a name that starts with _ the theme keeps parts of pages.
+    for path in (path for path in paths if not path.parts[0].startswith("_")):
+        page.goto(address + path.as_posix())
+        page.add_script_tag(content=axe)
+        wrong += [(path, text) for check in CHECKS if (text := page.evaluate(check))]
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
         if SCREENSHOTS:
-            path = f"{SCREENSHOTS}/{name.replace('/', '-')}-{page.scheme}.png"
-            page.screenshot(path=path)
-    assert wrong == {}
-
-
-@pytest.mark.parametrize("page", ["desktop-light"], indirect=True)
-def test_search_finds_a_parameter(page, address):
+            page.screenshot(path=f"{SCREENSHOTS}/{'-'.join(path.parts)}-{scheme}.png")
     page.goto(address + "search.html?q=tie_detectors")
     page.wait_for_selector("ul.search li a")
     links = page.eval_on_selector_all("ul.search li a", "all => all.map(a => a.href)")
+    page.close()
     assert any("parameters.html" in link for link in links)
-    assert [url for url in page.asked if not url.startswith(address)] == []
-
-
-def test_equations_and_figures_are_there(site):
-    text = (site / "description.html").read_text()
-    assert text.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"') >= 7
-    assert text.count("<figure") >= 3
+    assert wrong == []
+    assert [url for url in asked if not url.startswith(address)] == []

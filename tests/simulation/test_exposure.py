@@ -1,17 +1,88 @@
-"""Single exposures, and what is true of them."""
+"""Exposures, their metadata, and their files."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
-from numpy.testing import assert_array_equal
+import pytest
+from jwst.datamodels import ModelLibrary
+from numpy.testing import assert_allclose, assert_array_equal
+from spherical_geometry.polygon import SphericalPolygon
+from stdatamodels.jwst.datamodels import ImageModel
 
 from jwst_mosaic_simulation import (
+    DetectorOptions,
     Imperfections,
+    blank_field,
+    nircam_mosaic,
     simulate_exposure,
     simulate_models,
+    simulate_mosaic,
     true_exposure,
 )
 from jwst_mosaic_simulation._effects import FLAGS
+
+MIRI = blank_field(1, binning=4)
+NIRCAM = nircam_mosaic(1, binning=64)
+CROPPED = blank_field(1, detector=DetectorOptions(subarray=(8, 888, 128, 128)))
+
+
+@pytest.mark.parametrize(
+    ("scene", "number", "expected"),
+    [
+        (
+            MIRI,
+            0,
+            {
+                "filename": "jw09999001001_02101_00001_mirimage_cal.fits",
+                "instrument.name": "MIRI",
+                "instrument.detector": "MIRIMAGE",
+                "instrument.filter": "F770W",
+                "exposure.type": "MIR_IMAGE",
+                "bunit_data": "MJy/sr",
+                "cal_step.assign_wcs": "COMPLETE",
+                "cal_step.photom": "COMPLETE",
+                "subarray.name": "FULL",
+            },
+        ),
+        (
+            NIRCAM,
+            3,
+            {
+                "instrument.detector": "NRCA4",
+                "instrument.module": "A",
+                "instrument.channel": "SHORT",
+                "instrument.filter": "F200W",
+                "exposure.type": "NRC_IMAGE",
+            },
+        ),
+        (NIRCAM, 4, {"instrument.detector": "NRCB1", "instrument.module": "B"}),
+        (
+            CROPPED,
+            0,
+            {
+                "subarray.name": "GENERIC",
+                "subarray.xstart": 9,
+                "subarray.ystart": 889,
+                "subarray.xsize": 128,
+                "subarray.ysize": 128,
+            },
+        ),
+    ],
+)
+def test_metadata(scene, number, expected):
+    model = simulate_exposure(scene, scene.pointings[number])
+    model.validate()
+    assert {f"meta.{k}": v for k, v in expected.items()}.items() <= model.to_flat_dict().items()
+
+
+def test_s_region_holds_the_corners_and_the_pixel_area_is_theirs():
+    model = simulate_exposure(MIRI, MIRI.pointings[0])
+    corners = np.array(model.meta.wcsinfo.s_region.removeprefix("POLYGON ICRS").split(), float)
+    corners = corners.reshape(4, 2)
+    assert_allclose(corners, model.meta.wcs.footprint(center=False), rtol=0, atol=1e-9)
+    area = SphericalPolygon.from_radec(*corners.T).area() / model.data.size
+    assert model.meta.photometry.pixelarea_steradians == pytest.approx(area, rel=0.01)
 
 
 def signal(scene, **imperfections):
@@ -41,3 +112,36 @@ def test_exposures_depend_on_seed_and_name_only(dithered):
     again = simulate_models(replace(dithered, pointings=dithered.pointings[:0:-1]))[0]
     assert_array_equal(last.data, again.data)
     assert_array_equal(last.dq, again.dq)
+
+
+@pytest.fixture(scope="module")
+def written(dithered, tmp_path_factory):
+    """The scene's files in a directory that did not exist."""
+    directory = tmp_path_factory.mktemp("mosaic") / "new"
+    scene = replace(dithered, name="tiny")
+    return simulate_mosaic(scene, directory)
+
+
+def test_association(written):
+    assert written.association.name == "tiny_asn.json"
+    (product,) = json.loads(written.association.read_text())["products"]
+    assert product["name"] == "tiny"
+    assert [m["expname"] for m in product["members"]] == [path.name for path in written.files]
+
+
+def test_files_hold_the_exposures(written, dithered):
+    expected = simulate_exposure(dithered, dithered.pointings[2])
+    with ImageModel(written.files[2]) as model:
+        for name in ("data", "dq", "err", "var_poisson", "var_rnoise", "var_flat"):
+            assert_array_equal(getattr(model, name), getattr(expected, name))
+        assert_allclose(model.meta.wcs(90, 60), expected.meta.wcs(90, 60), rtol=0, atol=1e-12)
+        assert model.meta.wcsinfo.s_region == expected.meta.wcsinfo.s_region
+        assert model.meta.filename == written.files[2].name
+
+
+def test_jwst_groups_nircam_by_exposure():
+    scene = nircam_mosaic(1, binning=64)
+    # One detector of each module, in two exposures.
+    scene = replace(scene, pointings=scene.pointings[3::4])
+    library = ModelLibrary(simulate_models(scene))
+    assert list(library.group_indices.values()) == [[0, 1], [2, 3]]

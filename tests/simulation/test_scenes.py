@@ -1,27 +1,107 @@
-"""Ready-made scenes."""
+"""Scenes, and the pointings and levels that they are composed of."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import jwst_mosaic_simulation as sim
+from jwst_mosaic_simulation import Pointing, draw_levels, mosaic_pointings, offset_pointing
 
 
 @pytest.mark.parametrize(
-    ("make", "filter_name", "n_exposures", "n_visits", "first"),
+    ("make", "filter_name", "n_exposures", "n_visits"),
     [
-        (sim.stephans_quintet, "F770W", 32, 4, "jw02732002001_02101_00001_mirimage"),
-        (sim.ngc628, "F1000W", 20, 5, "jw02107039001_02103_00001_mirimage"),
-        (sim.thirty_doradus, "F1280W", 20, 2, "jw02729002001_02105_00001_mirimage"),
-        (sim.dithers, "F770W", 4, 1, "jw09999001001_02101_00001_mirimage"),
-        (sim.nircam_mosaic, "F200W", 32, 2, "jw09999001001_02101_00001_nrca1"),
-        (sim.two_by_three, "F770W", 6, 6, "jw09999001001_02101_00001_mirimage"),
+        (sim.stephans_quintet, "F770W", 32, 4),
+        (sim.ngc628, "F1000W", 20, 5),
+        (sim.thirty_doradus, "F1280W", 20, 2),
+        (sim.dithers, "F770W", 4, 1),
+        (sim.nircam_mosaic, "F200W", 32, 2),
+        (sim.two_by_three, "F770W", 6, 6),
     ],
 )
-def test_ready_made_scene(make, filter_name, n_exposures, n_visits, first):
+def test_ready_made_scene(make, filter_name, n_exposures, n_visits):
     scene = make(binning=16, seed=4)
     assert (scene.filter_name, scene.seed, scene.detector.binning) == (filter_name, 4, 16)
-    names = [p.rootname for p in scene.pointings]
-    assert (names[0], len(names)) == (first, n_exposures)
+    assert len({p.rootname for p in scene.pointings}) == n_exposures
     assert len({p.visit_id for p in scene.pointings}) == n_visits
-    if not first.startswith("jw09999"):
-        thinned = make(4, binning=16).pointings
-        assert [p.rootname for p in thinned] == names[:: n_exposures // 4]
+
+
+def test_scene_refuses_missing_levels_and_doubles(dithered):
+    with pytest.raises(ValueError, match="no level for jw09999001001_02101_00001_mirimage"):
+        replace(dithered, levels={})
+    with pytest.raises(ValueError, match="two pointings have the same rootname"):
+        replace(dithered, pointings=dithered.pointings[:1] * 2)
+
+
+# --- Pointings ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("aperture", "detector"),
+    [
+        ("MIRIM_FULL", "MIRIMAGE"),
+        ("NIS_CEN", "NIS"),
+        ("NRCA1_FULL", "NRCA1"),
+        ("NRCB5_FULL", "NRCBLONG"),
+    ],
+)
+def test_names(aperture, detector):
+    pointing = Pointing(53.1, -27.8, aperture=aperture, observation="002", exposure="00003")
+    assert pointing.detector == detector
+    assert pointing.rootname == f"jw09999002001_02101_00003_{detector.lower()}"
+
+
+def test_offset_pointing_moves_the_field_along_the_detector():
+    start = Pointing(150.0, 60.0, 33.0)
+    there = offset_pointing(start, 300 * 0.1105, 0.0, exposure="00002")
+    x, y = start.wcs().invert(there.ra_ref, there.dec_ref)
+    # Distortion turns the columns a little from the ideal axis.
+    assert_allclose((x - 692.5, y - 511.5), (300, 0), atol=4)
+    back = offset_pointing(there, -300 * 0.1105, 0.0, exposure="00001")
+    assert_allclose((back.ra_ref, back.dec_ref, back.roll_ref), (150.0, 60.0, 33.0), atol=1e-6)
+
+
+def test_mosaic_overlaps_by_the_given_pixels():
+    left, right = mosaic_pointings(2, 1, overlap_pixels=100, rolls=(33.0,))
+    x, y = left.wcs().invert(right.ra_ref, right.dec_ref, with_bounding_box=False)
+    # Distortion shifts the mean pitch a little from that at the reference point.
+    assert_allclose((x - 692.5, y - 511.5), (1032 - 100, 0), atol=8)
+
+
+@pytest.mark.parametrize(("visit_per_tile", "n_visits"), [(True, 12), (False, 2)])
+def test_mosaic_visits_and_dithers(visit_per_tile, n_visits):
+    pointings = mosaic_pointings(2, 3, dithers=2, rolls=(0.0, 90.0), visit_per_tile=visit_per_tile)
+    assert len({p.rootname for p in pointings}) == len(pointings) == 24
+    assert len({p.visit_id for p in pointings}) == n_visits
+
+
+# --- Levels ------------------------------------------------------------------
+
+
+def test_levels_do_not_depend_on_the_other_exposures():
+    pointings = sim.stephans_quintet(binning=16).pointings
+    assert draw_levels(pointings[7:9], 3).items() <= draw_levels(pointings, 3).items()
+    assert draw_levels(pointings, 3) != draw_levels(pointings, 4)
+
+
+def test_levels_have_the_scatter():
+    numbers = [f"{k:05d}" for k in range(40)]
+    pointings = [
+        Pointing(150.0, 2.2, observation=visit[2:], exposure=exposure)
+        for visit in numbers
+        for exposure in numbers
+    ]
+    levels = draw_levels(pointings, 3, visit_scatter=5.0, exposure_scatter=0.05)
+    levels = np.reshape([*levels.values()], (40, 40))
+    assert levels.mean(axis=1).std() == pytest.approx(5.0, rel=0.25)
+    assert levels.std(axis=1).mean() == pytest.approx(0.05, rel=0.1)
+
+
+def test_detectors_of_an_exposure_share_its_level():
+    pointings = [Pointing(53.1, -27.8, aperture=f"NRC{detector}_FULL") for detector in ("A1", "B5")]
+    first, second = draw_levels(pointings).values()
+    assert first == second
+    first, second = draw_levels(pointings, detector_scatter=0.1).values()
+    assert first != second
