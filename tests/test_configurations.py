@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.modeling.models import Shift
-from helpers import levels_of_files, rootname
+from helpers import levels_of_files, read_levels, rootname
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
 from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Pipeline, Step
+from jwst.tweakreg import TweakRegStep
+from jwst.tweakreg.utils import adjust_wcs
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
@@ -21,6 +23,8 @@ from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchImage3Pipeline,
 HOOK = "jwst_mosaic_skymatch.PixelSkyMatchStep"
 SKIPPED = {"skip": True}
 OTHERS = ("tweakreg", "outlier_detection", "resample", "source_catalog")
+# By how much tweakreg moves an exposure, degrees.
+ASIDE = 5.0 / 3600
 # Steps of a pipeline that ends with skymatch, and of one whose crf files hold the levels.
 TO_SKYMATCH = dict.fromkeys(OTHERS, SKIPPED)
 TO_CRF = {"tweakreg": SKIPPED, "resample": SKIPPED, "source_catalog": SKIPPED}
@@ -123,24 +127,18 @@ def test_several_parameters_in_a_hook_on_the_command_line(small, caplog):
 
 @pytest.fixture
 def skylist(small, tmp_path):
-    """Write levels of all exposures, and of the first and third alone."""
+    """Write levels of all exposures."""
     lines = [f"{file.name} {number}.5" for number, file in enumerate(small.files)]
     (tmp_path / "sky.txt").write_text("\n".join(lines))
     return tmp_path / "sky.txt"
 
 
-@pytest.mark.parametrize("way", ["call", "attributes"])
-def test_paths_as_parameters(small, skylist, tmp_path, way):
-    out = tmp_path / "out"
-    parameters = {"skymethod": "user", "skylist": skylist, "output_dir": out, "save_results": True}
-    if way == "call":
-        PixelSkyMatchStep.call(small.files, configure_log=False, maximum_cores=1, **parameters)
-    else:
-        step = PixelSkyMatchStep()
-        for name, value in parameters.items():
-            setattr(step, name, value)
-        step.run(small.files)
-    assert len(list(out.glob("*_skymatch.fits"))) == len(small.files)
+def test_paths_as_attributes(small, skylist):
+    step = PixelSkyMatchStep()
+    step.skymethod, step.skylist = "user", skylist
+    step.output_dir, step.save_results = Path("out"), True
+    step.run(small.files)
+    assert sorted(levels_of_files("out").values()) == [0.5, 1.5, 2.5, 3.5]
 
 
 # --- The pipeline ---------------------------------------------------------
@@ -215,6 +213,36 @@ def test_moving_target(small, small_levels):
     with open_model(next(Path("out").glob("*_skymatch.fits"))) as model:
         assert model.meta.cal_step.assign_mtwcs == "COMPLETE"
         assert model.meta.wcs.output_frame.name == "moving_target"
+
+
+class Align(TweakRegStep):
+    """Takes the displacement of the first exposure back; tweakreg itself needs more stars."""
+
+    def process(self, library):
+        with library:
+            model = library.borrow(0)
+            model.meta.wcs = adjust_wcs(model.meta.wcs, delta_ra=-ASIDE)
+            library.shelve(model, 0)
+        return library
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, in_memory):
+    with open_model(small.files[0]) as model:
+        model.meta.wcs = adjust_wcs(model.meta.wcs, delta_ra=ASIDE)
+        model.save(small.files[0].name)
+    files = [small.files[0].name, *small.files[1:]]
+    displaced = read_levels(PixelSkyMatchStep().run(files))
+    monkeypatch.setitem(PixelSkyMatchImage3Pipeline.step_defs, "tweakreg", Align)
+    PixelSkyMatchImage3Pipeline.call(
+        files,
+        configure_log=False,
+        output_dir="out",
+        in_memory=in_memory,
+        steps={**TO_SKYMATCH, "tweakreg": {}, "skymatch": {"save_results": True}},
+    )
+    assert levels_of_files("out") == pytest.approx(small_levels, abs=1e-4)
+    assert displaced != pytest.approx(small_levels, abs=1e-2)
 
 
 # --- Contents of the exposures --------------------------------------------

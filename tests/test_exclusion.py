@@ -62,6 +62,21 @@ def test_patch_on_the_sky(mosaic_scene, models, centre, tmp_path, monkeypatch):
     assert rms([run(scene, disturbed)[0]["error"]]) > 0.02
 
 
+@pytest.mark.parametrize(
+    ("part", "parameters"),
+    [(np.s_[:, -7:-1], {"edge_trim": 6}), (np.s_[90:, :40], {"miri_lyot": "mask"})],
+)
+def test_part_of_the_detector(mosaic_scene, models, part, parameters):
+    """Edge or coronagraph that is brighter by up to a MJy/sr in some exposures."""
+    models = [model.copy() for model in models]
+    for k, model in enumerate(models):
+        model.data[part] += np.float32(0.5 * (k % 3))
+    excluded = rms([run(mosaic_scene, models, **parameters)[0]["error"]])
+    disturbed = rms([run(mosaic_scene, models)[0]["error"]])
+    assert excluded < 0.002
+    assert disturbed > 2 * excluded
+
+
 def test_area_elsewhere_is_one_warning(mosaic_scene, models, centre, tmp_path, caplog):
     path = region_file(tmp_path / "a.reg", centre.directional_offset_by(0 * u.deg, 1 * u.deg))
     levels = run(mosaic_scene, models, exclude=path)[0]["level"]

@@ -671,7 +671,18 @@ def nothing(work):
     return None
 
 
+def draw_in_jansky(work):
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "BUNIT": "Jy/beam"})
+    fits.writeto(work.directory / "cwd" / "sky.fits", np.ones((9, 9), np.float32), header)
+    return "sky.fits"
+
+
 PARAMETERS = {
+    "reference in another unit": (
+        draw_in_jansky,
+        refused(ValueError, "is Jy/beam, but MJy/sr in the exposures"),
+        {"reference": "sky.fits"},
+    ),
     "unknown flag": (nothing, refused(ValueError, "no flag"), {"dqbits": "~FOO"}),
     "no area": (
         nothing,

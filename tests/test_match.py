@@ -54,3 +54,16 @@ def test_reference_image_and_held_level():
     assert values[2] == 3.0
     assert_allclose(values, LEVELS - LEVELS[2] + 3.0, atol=2e-3)
     assert match().levels.values.sum() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_lone_exposures_are_tied_by_a_reference_image():
+    """They do not overlap, and have no level without it."""
+    levels = [0.5, -1.2]
+    tiles = [
+        make_tile(300 * k, 0, (64, 64), level=level, noise=0.01, seed=k, sky=faint)
+        for k, level in enumerate(levels)
+    ]
+    match = match_tiles(tiles, ["a", "b"], Statistic(), image=lambda x, y: faint(x, y) + 2.0)
+    assert_allclose(match.levels.values, np.array(levels) - 2.0, atol=2e-3)
+    assert np.all(match.levels.errors < 1e-3)
+    assert np.isnan(match_tiles(tiles, ["a", "b"], Statistic()).levels.values).all()

@@ -75,6 +75,28 @@ def test_extent(rows):
     assert (tile and tile.bounds) == ((X0 + 15, X0 + 25, Y0 + 5, Y0 + 15) if rows > 1 else None)
 
 
+def test_turned_exposure():
+    """A cell of four pixels holds parts of many; a plane keeps its value and its place."""
+
+    def to_grid(x, y):
+        turned = np.exp(1j * np.deg2rad(30.0)) / 2.0 * (x + 1j * y)
+        return turned.real + X0, turned.imag + Y0
+
+    def plane(x, y):
+        return 2.0 + 0.1 * x - 0.05 * y
+
+    shape = (90, 120)
+    places = to_grid(*np.indices(shape)[::-1])
+    pixel_map = map_pixels(to_grid, shape)
+    tile = drizzle_tile(plane(*places), np.ones(shape, dtype=bool), pixel_map, min_coverage=0.9)
+    y, x = np.indices(tile.shape)
+    residual = (tile.data - plane(x + tile.x0, y + tile.y0))[tile.weight > 0]
+    assert residual.size == pytest.approx(90 * 120 / 4, rel=0.1)
+    assert abs(residual.mean()) < 1e-4
+    assert residual.std() < 3e-3
+    assert tile.weight[tile.weight > 0].mean() == pytest.approx(4.0, rel=0.005)
+
+
 def test_shift_is_taken_back():
     hole = default_rng(4).random((60, 60)) < 0.05
     straight = make_tile(0, 0, (60, 60), sky=structured_sky)
