@@ -25,15 +25,11 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
     levels = QTable(
         {
             "filename": names,
-            "level": rng.normal(1.0, 0.3, n) * UNIT,
-            "level_error": np.full(n, 2e-3) * UNIT,
+            **_measured(rng.normal(1.0, 0.3, n) * UNIT, "level"),
             "visit_id": [f"{g:011d}" for g in groups],
             "group": labels,
             "component": np.zeros(n, dtype=int),
-            "shift_ra": rng.normal(0.0, 0.01, n) * u.arcsec,
-            "shift_ra_error": np.full(n, 1e-3) * u.arcsec,
-            "shift_dec": rng.normal(0.0, 0.01, n) * u.arcsec,
-            "shift_dec_error": np.full(n, 1e-3) * u.arcsec,
+            **_measured(rng.normal(0.0, 0.01, n) * u.arcsec, "shift_ra", "shift_dec"),
             "n_pairs": np.full(n, 5),
             "status": ["COMPLETE"] * n,
             "remark": [""] * n,
@@ -47,23 +43,18 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
     ends += [(f"group{g:04d}", f"group{h:04d}", "between stacks") for g, h in between]
     m = len(ends)
     first, second, stage = zip(*ends, strict=True)
-    values = {name: np.full(m, 0.01) * u.arcsec for name in ("shift_x", "shift_y")}
-    values |= {f"{name}_error": np.full(m, 0.001) * u.arcsec for name in ("shift_x", "shift_y")}
-    slope = UNIT / u.arcmin
-    values |= {name: np.full(m, 0.02) * slope for name in ("slope_x", "slope_y")}
-    values |= {f"{name}_error": np.full(m, 0.01) * slope for name in ("slope_x", "slope_y")}
     pairs = QTable(
         {
             "first": list(first),
             "second": list(second),
             "stage": list(stage),
             "n_cells": np.full(m, 900),
-            "offset": rng.normal(0.0, 0.4, m) * UNIT,
-            "offset_error": np.full(m, 2e-3) * UNIT,
+            **_measured(rng.normal(0.0, 0.4, m) * UNIT, "offset"),
             "offset_error_noise": np.full(m, 1e-3) * UNIT,
             "residual": rng.normal(0.0, 2e-3, m) * UNIT,
             "weight": np.full(m, 1e5) / UNIT,
-            **values,
+            **_measured(np.full(m, 0.01) * u.arcsec, "shift_x", "shift_y"),
+            **_measured(np.full(m, 0.02) * UNIT / u.arcmin, "slope_x", "slope_y"),
             "used": np.ones(m, dtype=bool),
         }
     )
@@ -96,6 +87,12 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
             seconds={"drizzling": 1.5},
         ),
     )
+
+
+def _measured(values, *names):
+    """Make columns of the same values, and of their errors."""
+    errors = np.full(len(values), 2e-3) * values.unit
+    return dict.fromkeys(names, values) | {f"{name}_error": errors for name in names}
 
 
 def _picture(rng):

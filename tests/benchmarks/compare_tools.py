@@ -138,58 +138,29 @@ def add_fits_wcs(paths, directory):
 
 def resample(paths, directory):
     """Resample each exposure onto its cutout of one tangent plane, north up."""
+    import asdf
     import numpy as np
     from astropy.io import fits
+    from astropy.wcs import WCS
     from jwst.resample import ResampleStep
-    from stdatamodels.jwst.datamodels import ImageModel
 
     directory.mkdir()
-    grid = _common_grid(paths)
+    grid = str(directory.with_suffix(".asdf"))
+    every = ResampleStep(rotation=0.0).run([str(path) for path in paths])
+    asdf.AsdfFile({"wcs": every.meta.wcs, "array_shape": every.data.shape}).write_to(grid)
     for path in paths:
-        with ImageModel(path) as model:
-            result = ResampleStep(**grid, rotation=0.0, weight_type="exptime").run(model)
-        data = np.where(result.wht > 0, result.data, np.nan)
-        rows, columns = (np.flatnonzero(np.isfinite(data).any(axis=k)) for k in (1, 0))
-        y0, x0 = rows[0], columns[0]
-        header = _tangent_header(grid, x0, y0)
-        cut = data[y0 : rows[-1] + 1, x0 : columns[-1] + 1].astype(np.float32)
-        fits.PrimaryHDU(cut, header).writeto(directory / path.name.replace("_cal", ""))
-
-
-def _common_grid(paths):
-    import numpy as np
-    from stdatamodels.jwst.datamodels import ImageModel
-
-    corners, scales = [], []
-    for path in paths:
-        with ImageModel(path) as model:
-            corners.append(model.meta.wcs.footprint(center=False))
-            scales.append(np.sqrt(model.meta.photometry.pixelarea_arcsecsq))
-    first, last = (function(np.concatenate(corners), axis=0) for function in (np.min, np.max))
-    centre, scale = (first + last) / 2, float(np.mean(scales))
-    size = (last - first) * [np.cos(np.deg2rad(centre[1])), 1.0] * 3600 / scale
-    shape = [int(n) + 40 for n in np.ceil(size)]
-    return {
-        "crval": centre.tolist(),
-        "crpix": [(n - 1) / 2 for n in shape],
-        "output_shape": shape,
-        "pixel_scale": scale,
-    }
-
-
-def _tangent_header(grid, x0, y0):
-    from astropy.wcs import WCS
-
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = grid["crval"]
-    # FITS counts from one.
-    wcs.wcs.crpix = [n + 1 - first for n, first in zip(grid["crpix"], (x0, y0), strict=True)]
-    wcs.wcs.cdelt = [-grid["pixel_scale"] / 3600, grid["pixel_scale"] / 3600]
-    header = wcs.to_header()
-    # Montage needs these even where they are the defaults.
-    header["CROTA2"], header["EQUINOX"] = 0.0, 2000.0
-    return header
+        whole, cutout = (directory / path.name.replace("_cal", end) for end in ("_i2d", ""))
+        result = ResampleStep(output_wcs=grid, weight_type="exptime").run(str(path))
+        result.save(whole)
+        rows, columns = (np.flatnonzero((result.wht > 0).any(axis=k)) for k in (1, 0))
+        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        header = WCS(fits.getheader(whole, "SCI"))[window].to_header()
+        whole.unlink()
+        # Montage needs these even where they are the defaults.
+        header["CDELT1"], header["CROTA2"], header["EQUINOX"] = -header["CDELT1"], 0.0, 2000.0
+        del header["PC1_1"]
+        data = np.where(result.wht > 0, result.data, np.nan)[window].astype(np.float32)
+        fits.PrimaryHDU(data, header).writeto(cutout)
 
 
 def run_tool(tool, python, directory, association):
@@ -207,20 +178,6 @@ def run_tool(tool, python, directory, association):
 
 
 # --- In the process of a tool, whose environment may have nothing else -------
-
-
-def work(tool, directory, association):
-    """Run a tool and print its levels as the last line."""
-    levels = {
-        "ours": levels_of_step,
-        "SkyMatchStep": levels_of_step,
-        "stock median": levels_of_step,
-        "reproject": levels_of_reproject,
-        "Montage": levels_of_montage,
-        "pjpipe": levels_of_pjpipe,
-    }[tool](tool, Path(directory), association)
-    plain = {name: None if value is None else float(value) for name, value in levels.items()}
-    print(json.dumps(plain))
 
 
 def levels_of_step(tool, directory, association):
@@ -319,8 +276,18 @@ def levels_of_pjpipe(tool, directory, association):
     return levels
 
 
+TOOLS = {
+    **dict.fromkeys(OWN, levels_of_step),
+    "reproject": levels_of_reproject,
+    "Montage": levels_of_montage,
+    "pjpipe": levels_of_pjpipe,
+}
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(*sys.argv[2:])
+        tool, directory, association = sys.argv[2:]
+        levels = TOOLS[tool](tool, Path(directory), association)
+        # The last line of its output.
+        print(json.dumps({k: None if v is None else float(v) for k, v in levels.items()}))
     else:
         main()
