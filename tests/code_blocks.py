@@ -20,9 +20,6 @@ _LITERAL = re.compile(
     r"^(?!\.\.)\S(?:.*\n(?!\.\.)\S)*.*::\n(?P<code>(?:  +.*\n|\n)+)", re.MULTILINE
 )
 _REASON = re.compile(r"^ *\.\. not executed:(?P<reason>.*\n(?: *\S.*\n)*)\s*\Z", re.MULTILINE)
-# First words of a literal block that is a command, or is Python.
-_COMMAND = re.compile(r"(strun|stpipe|python3?|pip|git|tox|dask) ")
-_PYTHON = re.compile(r"(from|import|with) |\w[\w.]*(\(| = )")
 
 
 class CodeBlock(NamedTuple):
@@ -35,17 +32,14 @@ class CodeBlock(NamedTuple):
 
 
 def find_blocks(text, *, literal=False):
-    """List the code of a page, or with ``literal`` that of blocks behind ``::``."""
+    """List the code of a page, or with ``literal`` the commands behind ``::``."""
     blocks = []
     for match in (_LITERAL if literal else _DIRECTIVE).finditer(text.rstrip() + "\n"):
         own = match["code"]
         first = match.end("code") - len(own.lstrip())
         line = text[:first].count("\n") + 1
         code = textwrap.dedent(own).strip() + "\n"
-        if literal:
-            language = "sh" if _COMMAND.match(code) else "python" if _PYTHON.match(code) else "none"
-        else:
-            language = match["language"]
+        language = "sh" if literal else match["language"]
         reason = _REASON.search(text[: match.start()])
         blocks.append(CodeBlock(line, language, code, reason and " ".join(reason[1].split())))
     return blocks

@@ -1,6 +1,5 @@
 """The ways in which people configure step and pipeline, and what they give to them."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from jwst.tweakreg.utils import adjust_wcs
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_simulation import nircam_mosaic, simulate_models
 from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
 
 HOOK = "jwst_mosaic_skymatch.PixelSkyMatchStep"
@@ -291,21 +289,6 @@ def test_models_with_hardly_any_metadata(small):
 # --- Beside the stock step ------------------------------------------------
 
 
-def compare_with_stock(models, *, rtol=1e-12, atol=0.0, ours=None, **parameters):
-    stock, own = (
-        values_of(step.run([model.copy() for model in models]))
-        for step in (SkyMatchStep(**parameters), PixelSkyMatchStep(**parameters, **(ours or {})))
-    )
-    assert np.ptp(stock[:, 1]) > 0
-    np.testing.assert_allclose(own[:, 0], stock[:, 0], rtol=rtol, atol=atol)
-    np.testing.assert_allclose(own[:, 1], stock[:, 1], rtol=1e-6, atol=atol)
-
-
-@pytest.fixture(scope="module")
-def few_models(small):
-    return [open_model(path) for path in small.files]
-
-
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -326,13 +309,12 @@ def few_models(small):
     ids=lambda parameters: "-".join(map(str, parameters.values())),
 )
 @pytest.mark.usefixtures("skylist")
-def test_absolute_levels_are_those_of_the_stock_step(few_models, parameters):
-    compare_with_stock(few_models, **parameters)
-
-
-@pytest.mark.parametrize("skymethod", [pytest.param("local", marks=pytest.mark.slow), "global"])
-def test_detectors_of_an_exposure_share_the_stock_level(skymethod):
-    scene = nircam_mosaic(binning=32, detector_scatter=0.3)
-    models = simulate_models(replace(scene, pointings=scene.pointings[6:10]))
-    assert len({model.meta.observation.exposure_number for model in models}) > 1
-    compare_with_stock(models, skymethod=skymethod, ours={"grouping": "exposure"})
+def test_absolute_levels_are_those_of_the_stock_step(small, parameters):
+    """Detectors of an exposure share their level in the tests of jwst (tests/peer)."""
+    stock, own = (
+        values_of(step(**parameters).run([open_model(path) for path in small.files]))
+        for step in (SkyMatchStep, PixelSkyMatchStep)
+    )
+    assert np.ptp(stock[:, 1]) > 0
+    np.testing.assert_allclose(own[:, 0], stock[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(own[:, 1], stock[:, 1], rtol=1e-6)

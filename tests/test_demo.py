@@ -31,20 +31,6 @@ def test_demo(tmp_path, capsys):
     assert ratio == pytest.approx(second / first, rel=0.1)
     assert first < 0.005
     assert ratio > 20
-    # Without the strips.
-    numbers = rf"are {NUMBER} and\s{NUMBER} MJy/sr, ratio {NUMBER}:.* by {NUMBER}"
-    ours, stock, ratio, factor = map(float, re.search(numbers, text, re.DOTALL).groups())
-    assert ours < 0.005
-    assert ratio == pytest.approx(stock / ours, rel=0.1)
-    assert factor == pytest.approx(second / stock, rel=0.1)
-    assert factor > 3
-    names = {path.name for path in directory.iterdir() if path.name[:2] != "jw"}
-    assert {name.removeprefix("stephans-quintet_") for name in names} == {
-        "skymatch-demo.png",
-        "asn.json",
-        "skylist.txt",
-        *(f"skymatch_{name}" for name in ("asn.json", "levels.ecsv", "pairs.ecsv", "report.html")),
-    }
     assert len(list(directory.glob("*_skymatch.fits"))) == 8
     picture = matplotlib.image.imread(directory / "skymatch-demo.png")[..., :3]
     # Two maps of 256 colours each, and black on white.
@@ -77,9 +63,7 @@ def test_refuses_bad_arguments(arguments, message, capsys):
 
 
 def test_shows_what_a_step_says_that_fails(tmp_path, monkeypatch):
-    def simulate_nothing(scene, directory):
-        return Simulation(association=directory / "none_asn.json", files=(), levels={})
-
-    monkeypatch.setattr(demo, "simulate_mosaic", simulate_nothing)
+    nothing = Simulation(association=tmp_path / "none_asn.json", files=(), levels={})
+    monkeypatch.setattr(demo, "simulate_mosaic", lambda *_: nothing)
     with pytest.raises(SystemExit, match=r"(?s)none_asn\.json.*\nThis failed: \S*strun pixel_sky"):
         demo.main([str(tmp_path)])

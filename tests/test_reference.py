@@ -108,7 +108,7 @@ def test_reference_without_a_level(near, caplog):
 
 def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
     image = draw_sky(scene, tmp_path / "sky_i2d.fits", (150.05, 2.2), 1300)
-    step = PixelSkyMatchStep(reference=image, subtract=True)
+    step = PixelSkyMatchStep(reference=image)
     library = step.run(both)
     actual, truth = arrange(read_levels(library), scene)
     # Both fields, although nothing else connects them.
@@ -119,13 +119,6 @@ def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
     ends = step.pairs_table["second"].tolist()
     assert ends.count("reference image") == 5
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
-
-    def residual(model, _):
-        y, x = np.indices(model.data.shape)
-        sky = scene.sky.diffuse(*model.meta.wcs(x, y, with_bounding_box=False))
-        return np.nanmedian((model.data - sky)[model.dq == 0])
-
-    np.testing.assert_allclose(list(library.map_function(residual, modify=False)), 0.0, atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 import gc
 import hashlib
 import json
+import os
 import sys
 import weakref
+from pathlib import Path
 
 import asdf
 import numpy as np
@@ -205,32 +207,38 @@ def test_inputs(small, small_levels, tmp_path, monkeypatch, kind, in_memory):
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
 
 
-def settings():
-    """Give the settings of this process that the step changes while it runs."""
+def state():
+    """Give open files, and the settings of this process that the step changes while it runs."""
+    files = {os.readlink(path) for path in Path("/proc/self/fd").glob("*") if path.is_symlink()}
     threads = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
     validates = asdf.get_config().validate_on_read
-    return gc.get_threshold(), gc.isenabled(), gc.get_freeze_count() > 10_000, validates, threads
+    frozen = gc.get_freeze_count() > 10_000
+    return gc.get_threshold(), gc.isenabled(), frozen, validates, threads, files
 
 
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_run_leaves_settings_and_library_alone(small, tmp_path, monkeypatch, in_memory):
+def test_run_leaves_nothing_behind(small, tmp_path, monkeypatch, in_memory):
     """Temporary copies go with the library; objects that the caller has frozen stay so."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cut_cal.fits").write_bytes(small.files[0].read_bytes()[:25_000])
     step = PixelSkyMatchStep(in_memory=in_memory)
     gc.freeze()
     try:
         with threadpool_limits(2, user_api="blas"):
-            before = settings()
+            before = state()
             library = weakref.ref(step.run(str(small.association)))
-            assert settings() == before
-            with pytest.raises(FileNotFoundError):
-                step.run("no_such_asn.json")
-            assert settings() == before
+            assert state()[:-1] == before[:-1]
+            with pytest.raises(OSError, match="cannot be read"):
+                step.run([*small.files, "cut_cal.fits"])
+            gc.collect()
+            assert state() == before
             assert step.result is None
     finally:
         gc.unfreeze()
     gc.collect()
     assert library() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["cut_cal.fits"]
 
 
 # --- Products ----------------------------------------------------------------
@@ -276,16 +284,14 @@ def test_saved_tiles_have_the_sky_of_the_exposures(mosaic, saved):
     tiles = sorted(saved[1].glob("*_skytile.fits"))
     visits = {"02732002001", "02732002002", "02732006001", "02732006002"}
     assert {t.name.split("_")[0][2:] for t in tiles} == visits
+    places = np.array([[0.0, 0.0], [0.0, 50.0], [50.0, 0.0], [25.0, 25.0]])
     with open_model(tiles[0]) as tile, open_model(mosaic.files[0]) as exposure:
         assert (tile.wht > 0).sum() == np.isfinite(tile.data).sum() > 1000
-        ny, nx = tile.data.shape
-        corners = np.array([[0.0, 0.0], [0.0, ny], [nx, 0.0], [nx / 2, ny / 2]])
-        sky = np.stack(tile.meta.wcs(*corners.T, with_bounding_box=False), axis=1)
-        centre = exposure.meta.wcs(64.0, 64.0)
-    np.testing.assert_allclose(sky[-1], centre, atol=0.01)  # degrees: the same field
+        sky = np.stack(tile.meta.wcs(*places.T, with_bounding_box=False), axis=1)
+        np.testing.assert_allclose(sky[-1], exposure.meta.wcs(64.0, 64.0), atol=0.01)  # degrees
     # As DS9 sees it.
     actual = WCS(fits.getheader(tiles[0], "SCI")).all_world2pix(sky, 0)
-    np.testing.assert_allclose(actual, corners, atol=0.05)
+    np.testing.assert_allclose(actual, places, atol=0.05)
 
 
 def test_models_can_be_saved_after_the_run(small, tmp_path):
