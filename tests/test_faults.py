@@ -818,6 +818,52 @@ def test_command_line_ends_with_one_message(work):
     assert work.tree() == before
 
 
+# One process that has run the step, and for each moment a child that is killed then.
+KILL = """
+import os, signal, sys, time
+from jwst_mosaic_skymatch import PixelSkyMatchStep
+
+def run(number):
+    PixelSkyMatchStep(save_results=True, output_dir=f"out/{number}").run("in/asn.json")
+
+run("first")
+start = time.monotonic()
+run("whole")
+duration, n = time.monotonic() - start, int(sys.argv[1])
+for k in range(n):
+    pid = os.fork()
+    if pid == 0:
+        run(k)
+        os._exit(0)
+    time.sleep(duration * (k + 1) / n)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.slow
+def test_killed(work):
+    """At twenty moments of a run: all outputs are there, each whole, or none is."""
+    before = work.tree()
+    subprocess.run(
+        [sys.executable, "-c", KILL, "20"],
+        cwd=work.directory,
+        env=_environment(work),
+        capture_output=True,
+        check=True,
+    )
+    assert before.items() <= work.tree().items()
+    sizes = {path.name: path.stat().st_size for path in (work.out / "whole").iterdir()}
+    assert len(sizes) == len(CHOSEN) + 1
+    counts = set()
+    for run in work.out.iterdir():
+        saved = {path.name: path.stat().st_size for path in run.iterdir() if path.is_file()}
+        assert saved.items() <= sizes.items()
+        counts.add(len(saved))
+    # Some were killed in time; the association comes last.
+    assert {0} < counts <= {0, len(sizes) - 1, len(sizes)}
+
+
 def _environment(work):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRDS", "STPIPE", "PYTEST"))}
     return {**kept, "TMPDIR": str(work.directory / "tmp")}
