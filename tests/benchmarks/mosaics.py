@@ -228,24 +228,20 @@ def remaining_background(scene, models, library, *, planes, step=8):
     is constrained by differences.
     """
     values, places = [], []
-    with library:
-        after = list(library)
-        for model in after:
-            library.shelve(model, modify=False)
+    after = library.map_function(lambda model, _: model, modify=False)
     for pointing, before, model in zip(scene.pointings, models, after, strict=True):
         aperture = load_aperture(pointing.aperture, scene.detector.binning, scene.detector.subarray)
         truth = scene.levels[pointing.rootname] + draw_background(scene, pointing, aperture)
-        y, x = np.mgrid[: truth.shape[0] : step, : truth.shape[1] : step]
-        good = np.isfinite(before.data[y, x]) & (model.dq[y, x] % 2 == 0)
         error = truth - (before.data.astype(float) - model.data)
+        y, x = np.indices(truth.shape)[:, ::step, ::step]
+        good = np.isfinite(before.data[y, x]) & (model.dq[y, x] % 2 == 0)
         values.append(error[y, x][good])
-        places.append(np.stack(model.meta.wcs(x[good], y[good], with_bounding_box=False)))
-    place = np.concatenate(places, axis=1)
-    design = np.ones((1, place.shape[1]))
+        places.append(np.stack(model.meta.wcs(x[good], y[good], with_bounding_box=False), axis=1))
+    place, errors = np.concatenate(places), np.concatenate(values)
+    design = np.ones((len(place), 1))
     if planes:
-        design = np.concatenate([design, place - place.mean(axis=1)[:, None]])
-    errors = np.concatenate(values)
-    errors -= np.linalg.lstsq(design.T, errors, rcond=None)[0] @ design
+        design = np.column_stack([design, place - place.mean(axis=0)])
+    errors -= design @ np.linalg.lstsq(design, errors, rcond=None)[0]
     return np.split(errors, np.cumsum([part.size for part in values])[:-1])
 
 

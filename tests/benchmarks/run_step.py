@@ -32,7 +32,9 @@ def main(way, association, *assignments):
     """Run and report."""
     os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
     logging.disable(logging.WARNING)
-    run = {"ours": _ours, "stock": _stock, "floor": _floor}[way](association, _parse(assignments))
+    pairs = (assignment.split("=", 1) for assignment in assignments)
+    parameters = {name: json.loads(value) for name, value in pairs}
+    run = {"ours": _ours, "stock": _stock, "floor": _floor}[way](association, parameters)
     workers, done = {}, threading.Event()
     watch = threading.Thread(target=_watch_children, args=(workers, done))
     watch.start()
@@ -45,13 +47,8 @@ def main(way, association, *assignments):
     watch.join()
     peak = _peak_mb("self")
     cost |= {"peak_mb": peak, "own_mb": peak - before, "workers_mb": sum(workers.values())}
-    levels = {} if way == "floor" else _levels(library)
+    levels = dict(library.map_function(_level, modify=False))
     print(json.dumps({**cost, "levels": levels}))
-
-
-def _parse(assignments):
-    pairs = (assignment.split("=", 1) for assignment in assignments)
-    return {name: json.loads(value) for name, value in pairs}
 
 
 def _ours(association, parameters):
@@ -111,13 +108,8 @@ def _watch_children(peaks, done):
                 continue  # the thread or the child has just ended
 
 
-def _levels(library):
-    levels = {}
-    with library:
-        for model in library:
-            levels[model.meta.filename.rsplit("_", 1)[0]] = model.meta.background.level
-            library.shelve(model, modify=False)
-    return levels
+def _level(model, _):
+    return model.meta.filename.rsplit("_", 1)[0], model.meta.background.level
 
 
 if __name__ == "__main__":
