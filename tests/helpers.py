@@ -131,18 +131,15 @@ def rms(values):
 
 def draw_sky(scene, path, center, width):
     """Save the true sky without stars as a mosaic, 0.5 arcsec to a pixel, turned by 8 degrees."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval, wcs.wcs.crpix = center, [width / 2, 400]
-    cosine, sine = np.cos(np.deg2rad(8.0)), np.sin(np.deg2rad(8.0))
-    wcs.wcs.cd = 0.5 / 3600 * np.array([[-cosine, sine], [sine, cosine]])
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "BUNIT": "MJy/sr"})
+    header["CRVAL1"], header["CRVAL2"] = center
+    header["CRPIX1"], header["CRPIX2"], header["CROTA2"] = width / 2, 400, 8.0
+    header["CDELT1"], header["CDELT2"] = -0.5 / 3600, 0.5 / 3600
     y, x = np.indices((800, width))
-    image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
+    image = scene.sky.diffuse(*WCS(header).all_pix2world(x, y, 0)).astype(np.float32)
     weight = np.ones_like(image)
     image[:, :40] = np.nan
     image[300:310], weight[300:310] = 1e5, 0.0  # pixels without weight do not count
-    header = wcs.to_header()
-    header["BUNIT"] = "MJy/sr"
     science, weight = fits.ImageHDU(image, header, "SCI"), fits.ImageHDU(weight, name="WHT")
     fits.HDUList([fits.PrimaryHDU(), science, weight]).writeto(path)
     return path

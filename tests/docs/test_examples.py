@@ -1,7 +1,6 @@
 """Every piece of code in the documentation is executed, or says why not."""
 
 import logging
-import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,14 +84,3 @@ def test_page(page):
     namespace = {"__name__": "__main__"}
     for block in filter(is_executed, blocks_of(page)):
         execute(block, namespace, page=page)
-
-
-def test_how_tos_say_what_to_see():
-    """Each has its four parts, and an example that is executed."""
-    pages = [page for page in PAGES if page.parent.name == "howto" and page.stem != "index"]
-    pages = [page for page in pages if page.stem != "real_data"]
-    assert len(pages) > 6
-    for page in pages:
-        titles = re.findall(r"^([^\n]+)\n-+$", page.read_text(), re.MULTILINE)
-        assert {"When you need it", "What you see", "What can go wrong"} <= set(titles), page
-        assert any(map(is_executed, blocks_of(page))), page
