@@ -32,7 +32,12 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
 
 # These run in the environment of this step; the others have one of their own.
 OWN = ("ours", "SkyMatchStep", "stock median")
@@ -56,8 +61,6 @@ COLUMNS = {
 
 def main():
     """Simulate, run all tools, and print a line for each scene."""
-    from functools import partial
-
     from mosaics import Table, parse_options, rms
 
     import jwst_mosaic_simulation as sim
@@ -98,7 +101,6 @@ def install(tool):
 
 def run_scene(scene, pythons):
     """Simulate a scene; give the errors of each tool, and notes on tools that fail."""
-    import numpy as np
     from information_bound import level_bound
     from mosaics import true_levels
 
@@ -139,9 +141,6 @@ def add_fits_wcs(paths, directory):
 def resample(paths, directory):
     """Resample each exposure onto its cutout of one tangent plane, north up."""
     import asdf
-    import numpy as np
-    from astropy.io import fits
-    from astropy.wcs import WCS
     from jwst.resample import ResampleStep
 
     directory.mkdir()
@@ -197,9 +196,6 @@ def levels_of_step(tool, directory, association):
 
 def levels_of_reproject(tool, directory, association):
     """Solve for the levels whose sum, at each pixel, is the deficit of the matched sum."""
-    import numpy as np
-    from astropy.io import fits
-    from astropy.wcs import WCS
     from reproject import reproject_interp
     from reproject.mosaicking import find_optimal_celestial_wcs, reproject_and_coadd
 
@@ -255,12 +251,9 @@ def levels_of_pjpipe(tool, directory, association):
     """Measure the constants that it has subtracted."""
     from unittest.mock import MagicMock
 
-    import numpy as np
-
     # Not on PyPI, and only another step of it, which aligns exposures, uses it.
     for name in ("spacepylot", "spacepylot.alignment", "spacepylot.alignment_utilities"):
         sys.modules.setdefault(name, MagicMock())
-    from astropy.io import fits
     from pjpipe.level_match import LevelMatchStep
 
     before, after = directory / "sip", directory / "pjpipe"
