@@ -98,3 +98,10 @@ def test_cells_are_compared_by_their_own_noise():
     ]
     kept = robust_mean(tiles).weight.mean(axis=0) / (6 * pixels)
     assert kept[:60].mean() == pytest.approx(kept[60:].mean(), rel=0.02)
+
+
+def test_level_of_a_tile_is_no_outlier():
+    first, *others = noisy_tiles()
+    raised = replace(first, data=first.data + np.float32(4 * NOISE))
+    kept = robust_mean([raised, *others]).weight.mean()
+    assert kept == pytest.approx(robust_mean([first, *others]).weight.mean(), rel=0.02)
