@@ -1,6 +1,8 @@
 """Parameters of the step: combinations that are refused, and settings of the match."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jwst.skymatch import SkyMatchStep
@@ -21,9 +23,11 @@ __all__ = [
     "Parameters",
     "check_combination",
     "exclusion",
+    "has_crds",
     "is_table",
     "match_settings",
     "sky_statistic",
+    "stock_parameters",
     "take_hooked_parameters",
     "workers_of",
 ]
@@ -75,8 +79,36 @@ def take_hooked_parameters(hook: Step) -> None:
             "it (skip=True) and make pixel_skymatch its post-hook, or run pixel_skymatch instead."
         )
     values = hooked.get_pars()
-    names = set(SkyMatchStep.load_spec_file()) - set(Step.load_spec_file()) | OF_OUTPUT
-    hook.update_pars({name: values[name] for name in names})
+    hook.update_pars(stock_parameters(values) | {name: values[name] for name in OF_OUTPUT})
+
+
+def stock_parameters(values: Parameters) -> dict[str, Any]:
+    """Select the parameters that ``SkyMatchStep`` has beyond those of every step.
+
+    Parameters
+    ----------
+    values : mapping
+        Values by name.
+
+    Returns
+    -------
+    dict
+        The values of these.
+    """
+    names = set(SkyMatchStep.load_spec_file()) - set(Step.load_spec_file())
+    return {name: value for name, value in values.items() if name in names}
+
+
+def has_crds() -> bool:
+    """Decide whether there is a CRDS to ask: a server, or a cache here or at STScI.
+
+    Returns
+    -------
+    bool
+        Whether there is one; it need not answer.
+    """
+    cache = Path(os.environ.get("CRDS_PATH", "/grp/crds/cache"))
+    return "CRDS_SERVER_URL" in os.environ or cache.is_dir()
 
 
 def check_combination(parameters: Parameters) -> list[str]:
