@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.table import QTable
 from astropy.wcs import WCS
 from helpers import read_levels, rms, rootname
+from jwst.associations.asn_from_list import asn_from_list
 from jwst.datamodels import ModelContainer, ModelLibrary
 from matplotlib.figure import Figure
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
@@ -173,6 +174,7 @@ def absolute(mosaic):
 KINDS = {
     "association": lambda mosaic: mosaic.association,
     "reversed mapping": absolute,
+    "object": lambda mosaic: asn_from_list(mosaic.files, product_name="small"),
     "library": lambda mosaic: ModelLibrary(mosaic.association),
     "library on disk": lambda mosaic: ModelLibrary(mosaic.association, on_disk=True),
     "container": lambda mosaic: ModelContainer(str(mosaic.association)),

@@ -164,7 +164,14 @@ def expand(path: str | PathLike[str]) -> Path:
     -------
     Path
         The expanded path.
+
+    Raises
+    ------
+    ValueError
+        If it is a URI.
     """
+    if "://" in fspath(path):
+        raise ValueError(f"{path}: is no local file; download it, and give its path.")
     return Path(expandvars(expanduser(fspath(path))))
 
 
@@ -283,7 +290,7 @@ def _load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
         members = [
             {
                 **member,
-                "expname": str(Path(directory, member["expname"]).absolute()),
+                "expname": _absolute(directory, fspath(member["expname"])),
                 "exptype": member["exptype"].lower(),
             }
             for member in product["members"]
@@ -296,6 +303,11 @@ def _load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
         ) from None
     _check_members(_science(association), name)
     return association
+
+
+def _absolute(directory: Path, expname: str) -> str:
+    """Make the path of a member absolute; stpipe takes a URI as it is."""
+    return expname if "://" in expname else str(Path(directory, expname).absolute())
 
 
 def _science(association: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -330,8 +342,8 @@ def _check_members(science: Sequence[Mapping[str, Any]], name: str) -> None:
         path = Path(expname)
         if not path.is_file():
             raise FileNotFoundError(
-                f"{expname}: no such file, but {name} lists it; correct its name or remove it "
-                "from the association."
+                f"{expname}: no such file here, but {name} lists it; correct its name, download "
+                "it, or remove it from the association."
             )
         if expname.endswith(".gz"):
             raise ValueError(f"{expname}: is compressed; unpack it with gunzip.")
