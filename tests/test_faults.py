@@ -704,7 +704,7 @@ PARAMETERS = {
     ),
     "empty area": (
         lambda work: (work.directory / "cwd" / "empty.reg").touch(),
-        refused(ValueError, "empty.reg: has no region to leave out"),
+        refused(ValueError, "empty.reg: has no region"),
         {"exclude": "empty.reg"},
     ),
     "no skylist": (nothing, refused(ValueError, "set skylist"), {"skymethod": "user"}),

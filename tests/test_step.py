@@ -207,6 +207,13 @@ def test_inputs(small, small_levels, tmp_path, monkeypatch, kind, in_memory):
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
 
 
+@pytest.mark.parametrize("inputs", [str, lambda path: ModelLibrary(str(path))])
+def test_groups_by_an_attribute(small, small_levels, inputs):
+    step = PixelSkyMatchStep(grouping="meta.observation.observation_number")
+    assert read_levels(step.run(inputs(small.association))) == small_levels
+    assert set(step.result.levels["group"]) == {f"observation_number_00{k}" for k in (1, 2)}
+
+
 def settings():
     """Give the settings of this process that the step changes while it runs."""
     threads = {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}

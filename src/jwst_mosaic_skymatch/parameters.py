@@ -35,6 +35,7 @@ __all__ = [
 #: Values of all parameters of the step, by name.
 Parameters = Mapping[str, Any]
 
+GROUPINGS = ("visit", "exposure", "none")
 CLIPPING = ("nclip", "lsigma", "usigma")
 # Planes of each visit and detector, or of each exposure.
 PLANES = {"constant": None, "plane": "group", "plane_per_exposure": "exposure"}
@@ -132,6 +133,12 @@ def check_combination(parameters: Parameters) -> list[str]:
     for name, (unchanged, remedy) in REPLACED.items():
         if parameters.get(name) not in (None, unchanged):
             raise ValueError(f"{name} is no parameter since version 0.1: {remedy}.")
+    grouping = parameters["grouping"]
+    if grouping not in GROUPINGS and not grouping.startswith("meta."):
+        raise ValueError(
+            f"grouping={grouping!r} is neither of {', '.join(GROUPINGS)} nor an attribute of the "
+            "models, such as meta.observation.visit_group."
+        )
     lower, upper, skymethod = (parameters[name] for name in ("lower", "upper", "skymethod"))
     if None not in (lower, upper) and lower >= upper:
         raise ValueError(f"lower={lower} is not below upper={upper}.")
@@ -281,9 +288,8 @@ def exclusion(parameters: Parameters) -> Exclusion:
     ValueError
         If it names no area.
     """
-    exclude = parameters["exclude"]
-    return Exclusion(
-        edge_trim=parameters["edge_trim"],
-        miri_lyot=parameters["miri_lyot"],
-        area=None if exclude is None else read_area(expand(exclude)),
+    area, kept = (
+        None if parameters[name] is None else read_area(expand(parameters[name]))
+        for name in ("exclude", "include")
     )
+    return Exclusion(parameters["edge_trim"], parameters["miri_lyot"], area, kept)
