@@ -62,6 +62,17 @@ def test_patch_on_the_sky(mosaic_scene, models, centre, tmp_path, monkeypatch):
     assert rms([run(scene, disturbed)[0]["error"]]) > 0.02
 
 
+def test_included_area_is_the_complement(mosaic_scene, models, centre, tmp_path):
+    out = region_file(tmp_path / "a.reg", centre)
+    circle = out.read_text().splitlines()[1]
+    rest = tmp_path / "b.reg"
+    rest.write_text(f"fk5\n{circle.replace(f'{RADIUS + 2.0}', '3000')}\n-{circle}\n")
+    first, second = (
+        run(mosaic_scene, models, **p)[0] for p in ({"exclude": out}, {"include": rest})
+    )
+    np.testing.assert_array_equal(first["level"], second["level"])
+
+
 @pytest.mark.parametrize(
     ("part", "parameters"),
     [(np.s_[:, -7:-1], {"edge_trim": 6}), (np.s_[90:, :40], {"miri_lyot": "mask"})],

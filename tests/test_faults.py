@@ -467,6 +467,7 @@ ASSOCIATIONS = {
     "no product": (association_of("{}"), NOT_VALID),
     "member null": (association_of('{"products": [{"members": [null]}]}'), NOT_VALID),
     "expname empty": (member(expname=""), NO_FILE),
+    "expname a URI": (member(expname="s3://bucket/a_cal.fits"), NO_FILE),
     "one member": (list_only(1), ALONE),
     "two members": (list_only(2), RIGHT),
     "thousands that do not exist": (
@@ -809,7 +810,7 @@ def test_command_line_ends_with_one_message(work):
         text=True,
         check=False,
     )
-    said = "no such file, but ../in/asn.json lists it"
+    said = "no such file here, but ../in/asn.json lists it"
     assert done.returncode != 0
     assert said in done.stderr.splitlines()[-1]
     assert done.stderr.count(said) == 1
