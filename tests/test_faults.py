@@ -225,11 +225,7 @@ LYOT = ("MIRI's Lyot field alone ties", "miri_lyot='mask'")
 TIED_BY_LYOT = Matched(warned=(LYOT,))
 NO_PIXEL = Matched(skipped="no good pixel", warned=(LYOT,))
 SCATTERED = Matched(skipped="good pixels too scattered", warned=(LYOT,))
-ALONE = Matched(
-    skipped="no overlap with others",
-    who=slice(None),
-    warned=(("a single exposure has nothing to be matched with", "give all exposures"),),
-)
+ALONE = Matched(skipped="no overlap with others", who=slice(None))
 # The broken exposure is all of its visit.
 DISAGREES = Matched(
     warned=(("{name}: its pixels scatter", "exclude the exposure"),), meaningless=True

@@ -15,7 +15,6 @@ from jwst_mosaic_skymatch.products.tables import (
     pairs_table,
     read_levels,
     read_skylist,
-    values_of,
     write_skylist,
 )
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
@@ -60,7 +59,7 @@ def test_pairs(match, exposures, grid):
         "weight": [1.0, 0.1],
     }
     for name, value in values.items():
-        np.testing.assert_allclose(values_of(table[name]), value, rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(np.asarray(table[name]), value, rtol=1e-9, err_msg=name)
     assert table["slope_x"].unit == SLOPE
 
 
@@ -127,9 +126,9 @@ MJY = [1.0, 1.0] * u.Unit("MJy/sr")
 @pytest.mark.parametrize(
     ("filenames", "columns", "message"),
     [
-        (["a_cal.fits"] * 2, {}, "no column level;"),
-        (["a_cal.fits"] * 2, {"level": [1.0, 1.0] * u.K}, "no numbers in the unit"),
-        (["a_cal.fits"] * 2, {"level": ["one", "two"]}, "no numbers in the unit"),
+        (["a_cal.fits"] * 2, {}, "no levels in MJy/sr .*'level'"),
+        (["a_cal.fits"] * 2, {"level": [1.0, 1.0] * u.K}, "no levels in MJy/sr .*save_diagnostics"),
+        (["a_cal.fits"] * 2, {"level": ["one", "two"]}, "no levels in MJy/sr .*save_diagnostics"),
         (["a_cal.fits"] * 2, {"level": MJY}, "more than once in .*l.ecsv"),
     ],
 )
@@ -140,7 +139,7 @@ def test_tables_without_levels(tmp_path, filenames, columns, message):
 
 
 def test_no_table(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.ecsv: no such table"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.ecsv: no such file; give <product>"):
         read_levels(tmp_path / "nowhere.ecsv", named("a_cal.fits"), stem)
 
 
@@ -160,13 +159,12 @@ def test_levels_in_the_order_of_exposures(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a_cal.fits 1.0\n", "b_cal.fits: no entry in the skylist"),
-        ("a_cal.fits 1.0\nb_cal.fits 1.0\nc_cal.fits 2.0\n", "c_cal.fits: listed in the skylist"),
+        ("a_cal.fits 1.0\n", "b_cal.fits: no level in .*sky.txt; add a line"),
         ("a_cal.fits 1.0\na_crf.fits 1.0\nb_cal.fits 1.0\n", "a: listed more than once"),
-        ("a_cal.fits 1.0\nb_cal.fits high\n", "line 2"),
-        ("a_cal.fits\n", "line 1"),
-        ("a_cal.fits 1.0 2.0\n", "line 1"),
-        ("\na_cal.fits nan\n", "line 2"),
+        ("a_cal.fits 1.0\nb_cal.fits high\n", "sky.txt: has no levels .*give a text file"),
+        ("a_cal.fits\n", "sky.txt: has no levels .*give a text file"),
+        ("a_cal.fits 1.0 2.0\n", "sky.txt: has no levels .*give a text file"),
+        ("\na_cal.fits nan\nb_cal.fits 1\n", "a_cal.fits: no level in"),
     ],
 )
 def test_lists_that_do_not_fit(tmp_path, text, message):
@@ -177,7 +175,7 @@ def test_lists_that_do_not_fit(tmp_path, text, message):
 
 
 def test_no_list(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such skylist"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such file; give a text file"):
         read_skylist(tmp_path / "nowhere.txt", [], stem)
 
 
@@ -192,17 +190,11 @@ def test_list_that_is_written_can_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["a_cal.fits", "a_crf.fits"], "a_cal.fits: several exposures"),
-        (["a b_cal.fits"], "no line of a skylist"),
-        (["a#b_cal.fits"], "no line of a skylist"),
-        ([129 * "a"], "no line of a skylist"),
-    ],
+    "names", [["a_cal.fits", "a_crf.fits"], ["a b_cal.fits"], ["a#b_cal.fits"]]
 )
-def test_names_that_no_list_can_hold(names, message):
+def test_names_that_no_list_can_hold(names):
     levels = np.zeros(len(names))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="names of exposures"):
         write_skylist(named(*names), unmatched(levels, ("",) * len(names)), levels, stem)
 
 

@@ -12,14 +12,14 @@ from jwst_mosaic_simulation import Pointing, offset_pointing
 # Beside the visit with a gradient.
 BESIDE_STEEP = "09999001008"
 WRONG = {
-    "displaced": (rf"visit {DISPLACED} is displaced by 0\.\d+ pixels", "run tweakreg again"),
-    "alone": (rf"{ALONE} has no overlap with others", "add exposures in between"),
+    "displaced": (rf"jw{DISPLACED}\w+.fits: displaced by 0\.\d+ pixels", "run tweakreg again"),
+    "alone": (rf"{ALONE}: no overlap with others", "add exposures in between"),
     # One gradient among nine visits is no common property: it makes overlaps uneven.
     "steep": (
-        rf"the overlap of jw{BESIDE_STEEP} and jw{STEEP} is spoiled",
-        "look for persistence, scattered light",
+        rf"the overlap of jw{BESIDE_STEEP} and jw{STEEP} ",
+        "search for persistence, scattered light",
     ),
-    "Lyot": ("only the Lyot field ties some visits", "miri_lyot='mask'"),
+    "Lyot": ("Lyot field alone ties", "miri_lyot='mask'"),
 }
 
 
@@ -27,9 +27,8 @@ WRONG = {
 def test_verdict_names_what_is_wrong_and_what_to_do(faulty, what):
     who, remedy = WRONG[what]
     remarks = faulty[0].verdict.remarks
-    (position,) = [k for k, remark in enumerate(remarks) if re.search(who, remark)]
-    # A remedy that several have in common is said with the last of them.
-    assert remedy in " ".join(remarks[position : position + 2])
+    (remark,) = [remark for remark in remarks if re.search(who, remark)]
+    assert remedy in remark
 
 
 def test_verdict_names_nobody_else(faulty):

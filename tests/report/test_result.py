@@ -102,7 +102,7 @@ def test_pairs_are_identified_by_row_name_or_stack(result):
     ("call", "error", "message"),
     [
         (lambda r: r.plot_pair(0, 99), IndexError, "99"),
-        (lambda r: r.plot_pair("a", "b"), ValueError, "a and b were not compared"),
+        (lambda r: r.plot_pair("a", "b"), ValueError, "a and b: they were not compared"),
         (lambda r: r.plot_pair(0, 1, what="colour"), ValueError, "not 'image' or 'histogram'"),
         (lambda r: r.plot_mosaic(which="during"), ValueError, "not 'after', 'before' or"),
         (lambda r: replace(r, mosaic=None).plot_mosaic(), ValueError, "save_diagnostics=True"),

@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import simulate_models, stephans_quintet
-from jwst_mosaic_skymatch.exposures.areas import read_area
+from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.tiles.exclusion import (
     Exclusion,
     excluded_pixels,

@@ -9,12 +9,14 @@ from typing import Any
 __all__ = [
     "Exposure",
     "Exposures",
+    "Stem",
     "check_exposures",
     "check_rerun",
     "describe_differences",
     "family_names",
     "group_labels",
     "name_apart",
+    "named_exposures",
     "read_exposure",
 ]
 
@@ -87,8 +89,15 @@ class Exposure:
         """Its name in messages and tables."""
         return self.alias or self.filename
 
+    @property
+    def subtracted_level(self) -> float:
+        """Level that earlier runs have subtracted: absent from the data, but recorded, MJy/sr."""
+        return (self.level or 0.0) if self.subtracted else 0.0
+
 
 Exposures = Sequence[Exposure]
+#: Reduces a file name to the part that is compared.
+Stem = Callable[[str], str]
 
 
 def read_exposure(index: int, expname: str, get: Callable[[str], Any]) -> Exposure:
@@ -161,14 +170,12 @@ def check_exposures(exposures: Exposures) -> None:
             "The input has no science exposure: list at least one member with "
             'exptype "science" in the association.'
         )
-    for difference in (
-        *_differences(exposures, "instrument", "instrument"),
-        *_differences(exposures, "unit", "unit (BUNIT)"),
-    ):
-        raise ValueError(f"{difference} the other exposures; make one association for each.")
+    differences = _differences(exposures, "instrument", "instrument")
+    differences += _differences(exposures, "unit", "unit (BUNIT)")
     if not (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr"):
-        for difference in _area_differences(exposures):
-            raise ValueError(difference)
+        differences += _area_differences(exposures)
+    if differences:
+        raise ValueError(f"{differences[0]}; make one association for each.")
 
 
 def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
@@ -214,25 +221,23 @@ def describe_differences(exposures: Exposures) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each kind.
+        A clause for each kind.
     """
     filters = [
-        f"{difference} other exposures; levels of different filters are not comparable where the "
-        "sky has structure."
+        f"{difference}; levels of different filters are not comparable where the sky has structure"
         for difference in _differences(exposures, "filter", "filter")
     ]
     return filters + _area_differences(exposures)
 
 
 def _differences(exposures: Exposures, attribute: str, what: str) -> list[str]:
-    """Name the first exposure that differs from most, in half a sentence."""
-    values = [getattr(exposure, attribute) for exposure in exposures]
-    counts = Counter(values)
-    usual = max(counts, key=lambda value: (counts[value], str(value)))
+    """Name the first exposure that differs from most, if one does."""
+    counts = Counter(getattr(exposure, attribute) for exposure in exposures)
+    (usual, _), *_ = counts.most_common()
     return [
-        f"{exposure.name}: {what} is {value}, but {usual} in"
-        for exposure, value in zip(exposures, values, strict=True)
-        if value != usual
+        f"{exposure.name}: {what} is {getattr(exposure, attribute)}, but {usual} in other exposures"
+        for exposure in exposures
+        if getattr(exposure, attribute) != usual
     ][:1]
 
 
@@ -301,3 +306,49 @@ def family_names(exposures: Exposures) -> list[str]:
         Visit and detector of each; its own name where it has no visit.
     """
     return [f"{e.visit_id} {e.detector}" if e.visit_id else e.name for e in exposures]
+
+
+def named_exposures(
+    name: str, exposures: Exposures, labels: Sequence[str], stem: Stem
+) -> tuple[int, ...]:
+    """Select the exposures that a name means.
+
+    Parameters
+    ----------
+    name : str
+        A member, with or without directory, suffix and extension; or a visit: its
+        ``visit_id``, with or without ``jw``, or the label of a group.
+    exposures : sequence of Exposure
+        The exposures.
+    labels : sequence of str
+        Group of each.
+    stem : callable
+        Reduces a file name to the part that is compared (without extension and without the
+        suffix of a pipeline product).
+
+    Returns
+    -------
+    tuple of int
+        Their positions. An exact name counts before one without suffix, and a member before a
+        visit.
+
+    Raises
+    ------
+    ValueError
+        If the name means none.
+    """
+    filename, named = Path(name).name, list(zip(exposures, labels, strict=True))
+    for means in (
+        lambda e, _: name in (e.name, e.expname),
+        lambda e, _: filename == e.filename,
+        lambda e, _: stem(filename) == stem(e.filename),
+        lambda e, label: name in (label, e.visit_id, f"jw{e.visit_id}"),
+    ):
+        positions = tuple(k for k, own in enumerate(named) if means(*own))
+        if positions:
+            return positions
+    raise ValueError(
+        f"reference={name!r}: no member or visit of the input has this name, and no file is there; "
+        f"give a member, such as {exposures[0].name}, a visit, such as {exposures[0].visit_id}, or "
+        "the path of a FITS image."
+    )

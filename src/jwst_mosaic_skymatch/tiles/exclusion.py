@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from gwcs import WCS
 
-from jwst_mosaic_skymatch.exposures.areas import Area
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
+from jwst_mosaic_skymatch.exposures.sky_files import Area
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
@@ -101,7 +102,12 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
     ny, nx = shape
     plane = area.on_plane(*wcs((nx - 1) / 2, (ny - 1) / 2))
     inside = np.zeros(shape, dtype=bool)
-    pixel_map = map_pixels(lambda x, y: plane.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
+
+    def project(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
+        sky = SkyCoord(*wcs(x, y, with_bounding_box=False), unit="deg")
+        return plane.wcs.world_to_pixel(sky)
+
+    pixel_map = map_pixels(project, shape)
     if not np.isfinite(pixel_map.cells).all():
         return inside
     columns = np.arange(nx)

@@ -1,5 +1,6 @@
-"""Areas on the sky or the detector that a user names in a file: regions of DS9, or a mask."""
+"""Files of the user on the sky: images, as references or masks, and regions of DS9."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,22 +9,35 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from numpy.typing import ArrayLike
 from scipy.ndimage import map_coordinates
 
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
-from jwst_mosaic_skymatch.exposures.reference import open_image
 
-__all__ = ["Area", "MaskArea", "RegionArea", "RegionPlane", "read_area", "tangent_plane"]
+__all__ = [
+    "Area",
+    "MaskArea",
+    "RegionArea",
+    "RegionPlane",
+    "SkyImage",
+    "open_image",
+    "read_area",
+    "tangent_plane",
+]
 
+IMAGE_REMEDY = "give a FITS image with a celestial WCS, such as _i2d.fits, as reference"
+AREA_REMEDY = (
+    "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
+)
 # First bytes of FITS files, and of those that gzip and bzip2 have compressed.
 FITS_BEGINNINGS = (b"SIMPLE", b"\x1f\x8b", b"BZh")
 # Pixels of the tangent plane that regions are drawn on, degrees: a third of the smallest pixels.
 PLANE = np.diag([-3e-6, 3e-6])
 # A tangent plane ends at 90 degrees, and no exposure reaches as far.
 LARGEST_ANGLE = 45.0 * u.deg
-REMEDY = "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
 
 
 def tangent_plane(ra: float, dec: float, cd: np.ndarray, pixel: ArrayLike = (1.0, 1.0)) -> WCS:
@@ -50,6 +64,111 @@ def tangent_plane(ra: float, dec: float, cd: np.ndarray, pixel: ArrayLike = (1.0
     return plane
 
 
+# --- Images -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SkyImage:
+    """An image of the sky.
+
+    Attributes
+    ----------
+    data : ndarray, shape (ny, nx)
+        Surface brightness; NaN where it is not known. In the file until it is needed.
+    weight : ndarray or None, shape (ny, nx)
+        Weight of each pixel (extension WHT); those without are left out.
+    wcs : `~astropy.wcs.WCS`
+        Celestial WCS.
+    """
+
+    data: np.ndarray
+    weight: np.ndarray | None
+    wcs: WCS
+
+    def sample(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+        """Interpolate the image at some positions, bilinearly.
+
+        Parameters
+        ----------
+        ra, dec : ndarray, shape (n,)
+            ICRS positions, degrees.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Surface brightness; NaN beyond the image and beside pixels without a value.
+        """
+        sky = self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+        place = np.nan_to_num(sky[::-1], nan=-1.0)
+        # Of a large mosaic only this part is read.
+        ends = place.min(axis=1), place.max(axis=1) + 2
+        (y0, x0), (y1, x1) = np.clip(ends, 0, self.data.shape).astype(int).tolist()
+        part = np.s_[y0:y1, x0:x1]
+        image = np.array(self.data[part], dtype=float)
+        if not image.size:
+            return np.full(place[0].shape, np.nan)
+        image[~np.isfinite(image)] = np.nan
+        if self.weight is not None:
+            image[~(self.weight[part] > 0)] = np.nan
+        return map_coordinates(image, place - [[y0], [x0]], order=1, cval=np.nan)
+
+
+def open_image(path: Path, remedy: str = IMAGE_REMEDY, *, unit: str | None = None) -> SkyImage:
+    """Open an image, of which no pixel is read yet.
+
+    Parameters
+    ----------
+    path : Path
+        A FITS file. Its extension SCI is taken, or the first 2-D image if it has none.
+    remedy : str, optional
+        The remedy if it is no such image.
+    unit : str or None, optional
+        The unit that it must have, if its header has one.
+
+    Returns
+    -------
+    SkyImage
+        The image.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If there is no 2-D image or no celestial WCS in it, or it has another unit.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Obsolete keywords are mended.
+            warnings.simplefilter("ignore", AstropyWarning)
+            with fits.open(path) as hdus:
+                candidates = [hdus["SCI"]] if "SCI" in hdus else hdus
+                images = [h for h in candidates if h.is_image and sum(n > 1 for n in h.shape) == 2]
+                header = images[0].header if images else fits.Header()
+                data = np.squeeze(images[0].data) if images else None
+                wcs = WCS(header, hdus, naxis=2)
+                weight = hdus["WHT"].data if "WHT" in hdus else None
+                own_unit = header.get("BUNIT") or hdus[0].header.get("BUNIT")
+    except Exception as error:  # whatever a damaged file leads to
+        raise unreadable(path, error, remedy) from None
+    if data is None:
+        raise ValueError(f"{path}: holds no 2-D image; {remedy}.")
+    if not wcs.has_celestial:
+        raise ValueError(
+            f"{path}: has no celestial WCS (CTYPE, CRVAL, CRPIX, CDELT or CD); {remedy}."
+        )
+    units = [u.Unit(name or "", parse_strict="silent") for name in (own_unit, unit)]
+    if own_unit and unit and units[0] != units[1]:
+        raise ValueError(
+            f"{path}: its unit (BUNIT) is {own_unit}, but {unit} in the exposures; convert the "
+            "image to that unit."
+        )
+    return SkyImage(data, weight if np.shape(weight) == data.shape else None, wcs)
+
+
+# --- Areas --------------------------------------------------------------------
+
+
 def read_area(path: Path) -> "Area":
     """Read a region file of DS9, or a mask in FITS.
 
@@ -73,15 +192,12 @@ def read_area(path: Path) -> "Area":
         If it names no area.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, but exclude names it; {REMEDY}.")
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(8)
-    except OSError as error:
-        raise unreadable(path, error, REMEDY) from None
-    if not beginning.startswith(FITS_BEGINNINGS):
+        raise FileNotFoundError(f"{path}: no such file, but exclude names it; {AREA_REMEDY}.")
+    with path.open("rb") as file:
+        is_image = file.read(8).startswith(FITS_BEGINNINGS)
+    if not is_image:
         return _read_regions(path)
-    image = open_image(path, REMEDY)
+    image = open_image(path, AREA_REMEDY)
     return MaskArea(image=np.nan_to_num(image.data) != 0, wcs=image.wcs)
 
 
@@ -115,21 +231,6 @@ class MaskArea:
         """
         return self
 
-    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
-        """Project the sky to pixels.
-
-        Parameters
-        ----------
-        ra, dec : ndarray
-            ICRS degrees.
-
-        Returns
-        -------
-        x, y : ndarray
-            Pixels, 0-based; NaN beyond the projection.
-        """
-        return self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
-
     def contains(
         self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
     ) -> np.ndarray:
@@ -155,14 +256,12 @@ class RegionArea:
 
     Attributes
     ----------
-    included : tuple of `~regions.Region`
-        The area, together.
-    excluded : tuple of `~regions.Region`
-        Regions that are removed from it, those with ``-`` in front.
+    regions : sequence of tuple of (`~regions.Region`, bool)
+        The regions. The flag is False for one that is removed from all others, with ``-`` in
+        front.
     """
 
-    included: tuple[Any, ...]
-    excluded: tuple[Any, ...] = ()
+    regions: Sequence[tuple[Any, bool]]
 
     def on_plane(self, ra: float, dec: float) -> "RegionPlane":
         """Draw the regions on a tangent plane, for exposures about a place.
@@ -179,18 +278,16 @@ class RegionArea:
         """
         plane, here = tangent_plane(ra, dec, PLANE), SkyCoord(ra, dec, unit="deg")
         drawn = []
-        for is_included, regions in ((True, self.included), (False, self.excluded)):
-            for region in regions:
-                if not hasattr(region, "to_pixel"):
-                    drawn.append((region, False, is_included))
-                elif _is_near(region, here):
-                    drawn.append((region.to_pixel(plane), True, is_included))
+        for region, is_included in self.regions:
+            if not hasattr(region, "to_pixel"):
+                drawn.append((region, False, is_included))
+            elif np.all(_places(region).separation(here) < LARGEST_ANGLE):
+                drawn.append((region.to_pixel(plane), True, is_included))
         return RegionPlane(plane, drawn)
 
 
-def _is_near(region: Any, here: SkyCoord) -> bool:
-    place = region.vertices if hasattr(region, "vertices") else region.center
-    return bool(np.all(place.separation(here) < LARGEST_ANGLE))
+def _places(region: Any) -> SkyCoord:
+    return region.vertices if hasattr(region, "vertices") else region.center
 
 
 @dataclass(frozen=True)
@@ -209,21 +306,6 @@ class RegionPlane:
 
     wcs: WCS
     regions: Sequence[tuple[Any, bool, bool]]
-
-    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
-        """Project the sky to the plane.
-
-        Parameters
-        ----------
-        ra, dec : ndarray
-            ICRS degrees.
-
-        Returns
-        -------
-        x, y : ndarray
-            Places on the plane.
-        """
-        return self.wcs.wcs_world2pix(ra, dec, 0)
 
     def contains(
         self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
@@ -278,15 +360,15 @@ def _read_regions(path: Path) -> RegionArea:
             f"{path}: neither a DS9 region file nor FITS ({type(error).__name__}: {error}), but "
             "exclude names it; save regions from DS9 anew."
         ) from None
-    area: dict[bool, list[Any]] = {True: [], False: []}
-    for region in regions:
-        if not type(region).__name__.startswith(("Line", "Point", "Text")):
-            # Older versions of regions invert those with "-" by themselves.
-            plain = region.copy(meta=RegionMeta())
-            area[bool(region.meta.get("include", True))].append(plain)
-    if not area[True]:
+    area = [
+        # Older versions of regions invert those with "-" by themselves.
+        (region.copy(meta=RegionMeta()), bool(region.meta.get("include", True)))
+        for region in regions
+        if not type(region).__name__.startswith(("Line", "Point", "Text"))
+    ]
+    if not any(is_included for _, is_included in area):
         raise ValueError(
             f"{path}: has no region to leave out, but exclude names it; draw circles, ellipses, "
             "boxes or polygons in DS9, those with '-' in front only inside of others."
         )
-    return RegionArea(included=tuple(area[True]), excluded=tuple(area[False]))
+    return RegionArea(sorted(area, key=lambda one: not one[1]))
