@@ -504,7 +504,7 @@ ASSOCIATIONS = {
     "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
     "filter and pixel area": (
         on_middle(in_model(other_filter)),
-        Matched(warned=(("{name}: filter is F560W", "not comparable"), ("{name}: pixel area",))),
+        Matched(warned=(("{name}: filter is F560W", "not comparable"),)),
     ),
     "subarray": (take_subarray, TIED_BY_LYOT),
 }

@@ -9,7 +9,6 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import unmatched
-from jwst_mosaic_skymatch.products.files import save_table
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
     pairs_table,
@@ -78,7 +77,7 @@ def test_units_of_any_name(match, exposures, grid, unit, tmp_path):
     match = replace(match, backgrounds=backgrounds)
     table = levels_table(exposures, match, match.levels.values, grid, unit)
     assert len(pairs_table(exposures, match, grid, unit)) == 2
-    save_table(tmp_path / "levels.ecsv", table)
+    table.write(tmp_path / "levels.ecsv")
     text = (tmp_path / "levels.ecsv").read_text()
     assert f"unit: {unit}" in text.replace(" / ", "/")
 
@@ -100,7 +99,7 @@ def stem(name):
 def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
     levels = match.levels.values + 1 / 3
     table = levels_table(exposures, match, levels, grid, "MJy/sr")
-    save_table(tmp_path / "levels.ecsv", table)
+    table.write(tmp_path / "levels.ecsv")
     others = [
         Exposure(k, name, unit="MJy/sr")
         for k, name in enumerate(("2_crf.fits", "9_cal.fits", "0_cal.fits", "3_cal.fits"))

@@ -75,23 +75,24 @@ def test_table_is_short_for_any_number_of_exposures(n):
     assert verdict == str(result.verdict)
     assert len(lines) < 40
     assert max(map(len, lines)) < 140
-    # Groups with remarks take precedence.
+    # Visits with remarks take precedence.
     text = "\n".join(lines) + "\n"
     assert " displaced\n" in text
     assert f" {('bad' * 99)[:40]}\n" in text
-    assert (f"... and {n // 4 - 35} more groups without remarks" in lines) == (n > 140)
+    assert (f"... and {n // 4 - 35} more visits without remarks" in lines) == (n > 140)
 
 
-def test_groups(result):
+def test_visits(result):
     levels = result.levels.copy()
-    levels["group"][6:] = ""
+    levels["visit_id"][6:] = ""
     levels["level"] = np.arange(8.0) * UNIT
     levels["level"][1], levels["status"][1] = np.nan * UNIT, "SKIPPED"
-    rows = replace(result, levels=levels).groups
-    assert [tuple(row) for row in rows["group", "n", "status", "remark"]] == [
-        ("group0000", 4, "3 of 4", "displaced"),
-        ("group0001", 2, "COMPLETE", ""),
-        ("jw00000000001", 2, "COMPLETE", ""),
+    rows = replace(result, levels=levels).visits
+    assert [tuple(row) for row in rows["visit", "n", "n_levels", "remark"]] == [
+        ("jw00000000000", 4, 3, "displaced"),
+        ("jw00000000001", 2, 2, ""),
+        ("jw00006_cal.fits", 1, 1, ""),
+        ("jw00007_cal.fits", 1, 1, ""),
     ]
     assert rows["level"][0] == pytest.approx(5.0 / 3.0)
     assert rows["error"][1] == pytest.approx(0.002)

@@ -61,7 +61,7 @@ def test_edge_and_lyot_field(exclusion, box, kept):
     expected = np.ones((20, 40), dtype=bool)
     for part in kept:
         expected[part] = False
-    assert_array_equal(excluded.unpack(), expected)
+    assert_array_equal(excluded.pixels, expected)
     assert not excluded.in_area
 
 

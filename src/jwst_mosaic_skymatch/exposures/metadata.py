@@ -12,8 +12,8 @@ __all__ = [
     "Stem",
     "check_exposures",
     "check_rerun",
-    "describe_differences",
     "family_names",
+    "filter_differences",
     "group_labels",
     "name_apart",
     "named_exposures",
@@ -51,7 +51,7 @@ class Exposure:
     expname : str
         Its name in the association.
     alias : str or None
-        Its path or its place in the input, if another exposure has the same file name.
+        File name and place in the input, if another exposure has the same file name.
     visit_id, group_id : str or None
         Its visit, and jwst's group; see ``PATHS`` for the place of these and the next.
     instrument, detector, filter, unit : str or None
@@ -137,18 +137,11 @@ def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
         In the order of file names, which the order of the input does not change.
     """
     exposures = sorted(exposures, key=lambda e: (e.filename, e.expname, e.index))
-    filenames = Counter(exposure.filename for exposure in exposures)
-    expnames = Counter(exposure.expname for exposure in exposures)
-
-    def alias(exposure: Exposure) -> str | None:
-        if filenames[exposure.filename] == 1:
-            return None
-        is_unique = expnames[exposure.expname] == 1
-        return (
-            exposure.expname if is_unique else f"{exposure.filename} (number {exposure.index + 1})"
-        )
-
-    return tuple(replace(exposure, alias=alias(exposure)) for exposure in exposures)
+    times = Counter(exposure.filename for exposure in exposures)
+    return tuple(
+        replace(e, alias=f"{e.filename} (number {e.index + 1})") if times[e.filename] > 1 else e
+        for e in exposures
+    )
 
 
 def check_exposures(exposures: Exposures) -> None:
@@ -172,8 +165,10 @@ def check_exposures(exposures: Exposures) -> None:
         )
     differences = _differences(exposures, "instrument", "instrument")
     differences += _differences(exposures, "unit", "unit (BUNIT)")
-    if not (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr"):
-        differences += _area_differences(exposures)
+    largest = max(exposures, key=lambda e: e.pixel_area or 0.0)
+    areas = [exposure.pixel_area for exposure in exposures if exposure.pixel_area]
+    if areas and max(areas) > (1 + AREA_TOLERANCE) * min(areas) and not _is_per_area(exposures):
+        differences.append(f"{largest.name}: pixel area is larger than in other exposures")
     if differences:
         raise ValueError(f"{differences[0]}; make one association for each.")
 
@@ -210,8 +205,12 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
             )
 
 
-def describe_differences(exposures: Exposures) -> list[str]:
-    """Describe differences of filters and pixel areas.
+def _is_per_area(exposures: Exposures) -> bool:
+    return (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr")
+
+
+def filter_differences(exposures: Exposures) -> list[str]:
+    """Describe a difference of filters.
 
     Parameters
     ----------
@@ -221,13 +220,12 @@ def describe_differences(exposures: Exposures) -> list[str]:
     Returns
     -------
     list of str
-        A clause for each kind.
+        At most one clause.
     """
-    filters = [
+    return [
         f"{difference}; levels of different filters are not comparable where the sky has structure"
         for difference in _differences(exposures, "filter", "filter")
     ]
-    return filters + _area_differences(exposures)
 
 
 def _differences(exposures: Exposures, attribute: str, what: str) -> list[str]:
@@ -239,17 +237,6 @@ def _differences(exposures: Exposures, attribute: str, what: str) -> list[str]:
         for exposure in exposures
         if getattr(exposure, attribute) != usual
     ][:1]
-
-
-def _area_differences(exposures: Exposures) -> list[str]:
-    areas = {exposure.name: exposure.pixel_area for exposure in exposures if exposure.pixel_area}
-    if not areas or max(areas.values()) <= (1 + AREA_TOLERANCE) * min(areas.values()):
-        return []
-    largest = max(areas, key=areas.__getitem__)
-    return [
-        f"{largest}: pixel area is {areas[largest]:.3g} sr, but {min(areas.values()):.3g} sr in "
-        "other exposures; do the members come from different channels?"
-    ]
 
 
 def group_labels(exposures: Exposures, grouping: str) -> list[str]:
@@ -274,12 +261,10 @@ def group_labels(exposures: Exposures, grouping: str) -> list[str]:
         If the metadata needed for the grouping are missing in an exposure.
     """
     if grouping == "none":
-        stems = [Path(exposure.filename).stem for exposure in exposures]
-        counts = Counter(stems)
         # Of exposures with one file name none may fall into the group of another.
         return [
-            stem if counts[stem] == 1 else f"{stem}_{exposure.index + 1}"
-            for stem, exposure in zip(stems, exposures, strict=True)
+            Path(exposure.filename).stem + (f"_{exposure.index + 1}" if exposure.alias else "")
+            for exposure in exposures
         ]
     attribute, prefix = {"visit": ("visit_id", "jw"), "exposure": ("group_id", "")}[grouping]
     values = [getattr(exposure, attribute) for exposure in exposures]

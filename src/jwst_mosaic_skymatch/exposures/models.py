@@ -17,7 +17,7 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
 from jwst_mosaic_skymatch.exposures.pixels import (
     Pixels,
     SkyStatistic,
-    check_shapes,
+    checked_pixels,
     unreadable,
 )
 
@@ -162,16 +162,12 @@ def check_model(model: JwstDataModel, filename: str) -> None:
             "give the _cal.fits files of calwebb_image2."
         )
     wcs = getattr(model.meta, "wcs", None)
-    remedy = "run assign_wcs (calwebb_image2) on it."
-    if not isinstance(wcs, WCS):
-        raise ValueError(f"{filename}: no WCS; {remedy}")
-    if not isinstance(wcs.output_frame, CelestialFrame):
+    is_on_sky = isinstance(getattr(wcs, "output_frame", None), CelestialFrame)
+    if not is_on_sky or not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
         raise ValueError(
-            f"{filename}: the WCS ends in the frame {getattr(wcs.output_frame, 'name', None)!r}, "
-            f"not on the sky; {remedy}"
+            f"{filename}: no WCS that leads from the centre to the sky; run assign_wcs "
+            "(calwebb_image2) on it."
         )
-    if not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
-        raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
 
 
 def read_skies(
@@ -218,13 +214,9 @@ def pixels_of(model: JwstDataModel, name: str) -> Pixels:
     ValueError
         If their shapes differ.
     """
-    data = np.asarray(model.data)
-    dq, err = (
-        None if image is None else np.asarray(image)
-        for image in (getattr(model, what, None) for what in ("dq", "err"))
-    )
-    check_shapes(data, {"DQ": dq, "ERR": err}, name)
-    return Pixels(data=data, dq=dq, err=err)
+    images = (getattr(model, what, None) for what in ("data", "dq", "err"))
+    arrays = (None if image is None else np.asarray(image) for image in images)
+    return checked_pixels(name, *arrays)
 
 
 def read_footprint(s_region: str | None) -> np.ndarray | None:
@@ -261,6 +253,4 @@ def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
     ndarray, shape (4, 2)
         RA and Dec, degrees.
     """
-    x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
-    y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
-    return np.stack(wcs(x, y, with_bounding_box=False), axis=1)
+    return wcs.footprint(bounding_box=((0, shape[1] - 1), (0, shape[0] - 1)))

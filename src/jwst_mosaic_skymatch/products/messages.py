@@ -10,8 +10,8 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import (
     Exposures,
-    describe_differences,
     family_names,
+    filter_differences,
 )
 from jwst_mosaic_skymatch.levels.results import Levels, Match, PairResult
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
@@ -213,7 +213,7 @@ def findings_of_input(exposures: Exposures) -> list[Finding]:
     ]
     return findings * bool(before) + [
         Finding(difference, "make one association for each kind of exposures")
-        for difference in describe_differences(exposures)
+        for difference in filter_differences(exposures)
     ]
 
 
@@ -456,7 +456,7 @@ def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
     cases.sort(key=lambda case: -case[0])
     return [
         Finding(
-            f"{count(len(cases), 'overlap')} with more than the sky and noise",
+            f"{count(len(cases), 'overlap')} hold more than sky and noise",
             "search for persistence, scattered light or a moving object there",
             tuple(dict.fromkeys(chain(*(names for _, names, _ in cases)))),
             tuple(

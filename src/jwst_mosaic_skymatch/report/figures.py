@@ -42,9 +42,8 @@ LEVEL_COLUMNS = "filename level level_error visit_id group component"
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
 PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
 MOST_PAIRS = 2000
-# Width and height, inches; small, so that text is legible in a figure as wide as a phone.
-SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
-PAIR_FIGURES = ("image", "histogram")
+# Width and height at most, inches; small, so that text is legible in a figure as wide as a phone.
+IMAGE, CHART = (4.6, 6.4), (5.4, 3.2)
 # Dots per inch: two to a pixel of a phone; sizes of text are in points.
 RESOLUTION = 150
 STYLE = {"font.size": 9.0, "axes.labelsize": "small", "hatch.linewidth": 0.6}
@@ -247,9 +246,9 @@ def render_report(result: MatchResult) -> str:
         result=result,
         verdict=result.verdict,
         n_matched=np.count_nonzero(is_matched),
-        mosaic={name: _encode(partial(result.plot_mosaic, which=name), SMALL) for name in images},
-        sky=_encode(result.plot_pairs, WIDE) if footprints_known else None,
-        levels=_encode(result.plot_levels, WIDE),
+        mosaic={name: _encode(partial(result.plot_mosaic, which=name), IMAGE) for name in images},
+        sky=_encode(result.plot_pairs, IMAGE) if footprints_known else None,
+        levels=_encode(result.plot_levels, CHART),
         pairs=_draw_differences(result),
         rows={str(name): row for row, name in enumerate(result.levels["filename"])},
         level_table=_print_table(result.levels, LEVEL_COLUMNS, list(range(len(is_matched)))),
@@ -258,16 +257,14 @@ def render_report(result: MatchResult) -> str:
 
 
 def _encode(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
-    """Draw a figure, as high as its image needs, and encode it as PNG in base64."""
+    """Draw a figure, cut to what it shows, and encode it as PNG in base64."""
     file = BytesIO()
     with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        ax = plot(figure.add_subplot())
-        if ax.get_aspect() in (1, "equal"):
-            height = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
-            figure.set_figheight(np.clip(size[0] * (0.85 * height + 0.25), 2.2, 7.0))
+        figure = Figure(figsize=size, layout="compressed")
+        plot(figure.add_subplot())
         # Of noise this makes smaller files than the default level, in half the time.
-        figure.savefig(file, format="png", dpi=RESOLUTION, pil_kwargs={"compress_level": 1})
+        options: Any = {"dpi": RESOLUTION, "pil_kwargs": {"compress_level": 1}}
+        figure.savefig(file, format="png", bbox_inches="tight", **options)
     return b64encode(file.getvalue()).decode()
 
 
@@ -278,8 +275,13 @@ def _draw_differences(result: MatchResult) -> list[dict[str, str]]:
     sections = []
     for kind, k in (("worst", 0), ("median", len(drawn) // 2))[: len(drawn)]:
         plot = partial(result.plot_pair, *drawn[k])
-        section = {what: _encode(partial(plot, what=what), SMALL) for what in PAIR_FIGURES}
-        sections.append(section | {"title": f"The {kind} pair: {' minus '.join(drawn[k])}"})
+        sections.append(
+            {
+                "title": f"The {kind} pair: {' minus '.join(drawn[k])}",
+                "image": _encode(partial(plot, what="image"), IMAGE),
+                "histogram": _encode(partial(plot, what="histogram"), CHART),
+            }
+        )
     return sections
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,8 @@ __all__ = ["MatchResult", "Verdict", "make_result", "save_result"]
 
 # Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
-# Groups in the log: with heads and verdict 40 lines; lines of their table in a notebook.
-MOST_GROUPS, MOST_LINES = 35, 43
+# Visits in the log: with heads and verdict 40 lines; lines of their table in a notebook.
+MOST_VISITS, MOST_LINES = 35, 43
 PLOTS = 'pip install "jwst-mosaic-skymatch[plots]"'
 LEVEL_COLUMNS = ("level", "level_error")
 
@@ -129,7 +130,7 @@ class MatchResult:
     @property
     def unit(self) -> str:
         """Unit of the data, without blanks."""
-        return str(getattr(self.levels["level"], "unit", None) or "").replace(" ", "")
+        return str(self.levels["level"].unit).replace(" ", "")
 
     @property
     def pairs_by_residual(self) -> list[int]:
@@ -138,49 +139,45 @@ class MatchResult:
         return np.lexsort((-residual, np.asarray(self.pairs["used"], dtype=bool))).tolist()
 
     @property
-    def groups(self) -> Table:
-        """Groups (or visits) of the exposures.
+    def visits(self) -> Table:
+        """Visits of the exposures; an exposure without one stands by itself.
 
-        Columns are the name, the number of exposures, means of level and error, status as in the
-        headers, and remarks. Levels are in the unit of the data; NaN where there is none.
+        Columns are the name, numbers of exposures and of those with a level, means of level and
+        error, and remarks. Levels are in the unit of the data; NaN where there is none.
         """
         levels = self.levels
-        keys = zip(levels["group"], levels["visit_id"], levels["filename"], strict=True)
-        groups = np.array(
-            [group or (visit and f"jw{visit}") or name for group, visit, name in keys]
-        )
+        keys = zip(levels["visit_id"], levels["filename"], strict=True)
+        visits = np.array([f"jw{visit}" if visit else name for visit, name in keys])
         rows = []
-        for group in dict.fromkeys(groups.tolist()):
-            own = levels[groups == group]
+        for visit in np.unique(visits):
+            own = levels[visits == visit]
             known = own[own["status"] == "COMPLETE"]
-            status = f"{len(known)} of {len(own)}" if len(known) else "SKIPPED"
             means = [np.asarray(known[n]).mean() if len(known) else np.nan for n in LEVEL_COLUMNS]
-            names = {group, *own["filename"]}
+            names = {*own["group"], *own["filename"]}
             remarks = [f.kind for f in self.findings if names.intersection(f.exposures)]
             remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *own["remark"]])))
-            complete = len(known) == len(own)
-            rows.append((group, len(own), *means, "COMPLETE" if complete else status, remark))
-        table = Table(rows=rows, names=("group", "n", "level", "error", "status", "remark"))
+            rows.append((visit, len(own), len(known), *means, remark))
+        table = Table(rows=rows, names=("visit", "n", "n_levels", "level", "error", "remark"))
         table["level"].format, table["error"].format = ".5g", ".2g"
         return table
 
     def summary(self) -> list[str]:
-        """Print a short table of groups, and the verdict below it.
+        """Print a short table of visits, and the verdict below it.
 
         Returns
         -------
         list of str
-            At most 40 lines for any number of exposures. Groups that have a remark or lack levels
-            take precedence.
+            At most 40 lines for any number of exposures. Visits that have a remark or lack levels
+            come first.
         """
-        table = self.groups
-        is_good = (table["remark"] == "") & (table["status"] == "COMPLETE")
-        printed = table[np.sort(np.argsort(is_good, kind="stable")[:MOST_GROUPS])]
-        printed["group"].format = printed["remark"].format = "{:.40}"  # characters at most
-        lines = [f"Levels by group{f', {self.unit}' if self.unit else ''}:"]
-        lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", "<", "<"])
+        table = self.visits
+        is_good = (table["remark"] == "") & (table["n_levels"] == table["n"])
+        printed = table[np.argsort(is_good, kind="stable")[:MOST_VISITS]]
+        printed["visit"].format = printed["remark"].format = "{:.40}"  # characters at most
+        lines = [f"Levels by visit, {self.unit}:"]
+        lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", ">", "<"])
         if len(printed) < len(table):
-            lines.append(f"... and {len(table) - len(printed)} more groups without remarks")
+            lines.append(f"... and {len(table) - len(printed)} more visits without remarks")
         return [*(line.rstrip() for line in lines), str(self.verdict)]
 
     def plot_levels(self, ax: Any = None) -> Any:
@@ -282,8 +279,8 @@ class MatchResult:
         return f"<MatchResult {self.product}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        """Represent the result in a notebook by verdict and groups."""
-        lines = self.groups.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
+        """Represent the result in a notebook by verdict and visits."""
+        lines = self.visits.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
         head = f"<strong>{escape(self.product)}</strong>: {escape(str(self.verdict))}"
         return f"<p>{head}</p>{''.join(lines)}"
 
@@ -294,7 +291,7 @@ def _worst_seam(used: QTable, column: str, unit: str) -> tuple[str, str]:
     with np.errstate(divide="ignore", invalid="ignore"):
         sigmas = np.nan_to_num(steps[k] / noise[k], posinf=np.inf)
     size = f"{steps[k]:.3g} {unit}".strip()
-    return f"{size} ({sigmas:.3g} sigma)", f"{used['first'][k]} and {used['second'][k]}"
+    return f"{size} ({sigmas:.4g} sigma)", f"{used['first'][k]} and {used['second'][k]}"
 
 
 def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
@@ -396,20 +393,21 @@ def save_result(
         A line for each file that is not saved: a skylist if none can hold the levels, the report
         without matplotlib or Jinja2.
     """
-    files.save_tiles(output_path, match.stacks, grid, exposures[0].unit)
-    for table, suffix in ((result.levels, "skymatch_levels"), (result.pairs, "skymatch_pairs")):
-        files.save_table(output_path(result.product, suffix, "ecsv"), table)
-    lines = []
+    product, texts, lines = result.product, {}, []
     try:
-        skylist = write_skylist(exposures, match, levels, stem)
-        files.save_text(output_path(result.product, "skylist", "txt"), skylist)
+        texts["skylist", "txt"] = write_skylist(exposures, match, levels, stem)
     except ValueError as error:
         lines.append(f"No skylist is saved: {error}")
     try:
         from jwst_mosaic_skymatch.report.figures import render_report
 
-        page = render_report(result)
-        files.save_text(output_path(result.product, "skymatch_report", "html"), page)
+        texts["skymatch_report", "html"] = render_report(result)
     except ImportError as error:
         lines.append(f"No report is saved, as {error.name} is missing: {PLOTS}, and run again")
+    with files.whole_files(Path(output_path(product, "skylist", "txt")).parent) as draft:
+        files.save_tiles(draft, output_path, match.stacks, grid, exposures[0].unit)
+        result.levels.write(draft(output_path(product, "skymatch_levels", "ecsv")))
+        result.pairs.write(draft(output_path(product, "skymatch_pairs", "ecsv")))
+        for kind, text in texts.items():
+            draft(output_path(product, *kind)).write_text(text, encoding="utf-8")
     return lines

@@ -78,7 +78,7 @@ def excluded_pixels(
         inside = pixels_in_area(exclusion.area, wcs, shape)
         in_area = bool(inside.any())
         excluded |= inside
-    return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
+    return ExcludedPixels(excluded, in_area) if excluded.any() else None
 
 
 def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
