@@ -30,7 +30,7 @@ __all__ = [
 
 IMAGE_REMEDY = "give a FITS image with a celestial WCS, such as _i2d.fits, as reference"
 AREA_REMEDY = (
-    "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
+    "give a FITS image that is not zero in the area, or a DS9 region file, as exclude or include"
 )
 # First bytes of FITS files, and of those that gzip and bzip2 have compressed.
 FITS_BEGINNINGS = (b"SIMPLE", b"\x1f\x8b", b"BZh")
@@ -192,7 +192,7 @@ def read_area(path: Path) -> "Area":
         If it names no area.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, but exclude names it; {AREA_REMEDY}.")
+        raise FileNotFoundError(f"{path}: no such file; {AREA_REMEDY}.")
     with path.open("rb") as file:
         is_image = file.read(8).startswith(FITS_BEGINNINGS)
     if not is_image:
@@ -349,8 +349,8 @@ def _read_regions(path: Path) -> RegionArea:
         from regions import RegionMeta, Regions
     except ImportError as error:
         raise ImportError(
-            f"{path}: is no FITS file, and to read a DS9 region file exclude needs regions: pip "
-            "install regions"
+            f"{path}: is no FITS file, and to read a DS9 region file exclude and include need "
+            "regions: pip install regions"
         ) from error
     # Its parser raises whatever the text causes in it.
     try:
@@ -358,7 +358,7 @@ def _read_regions(path: Path) -> RegionArea:
     except Exception as error:
         raise ValueError(
             f"{path}: neither a DS9 region file nor FITS ({type(error).__name__}: {error}), but "
-            "exclude names it; save regions from DS9 anew."
+            "exclude or include names it; save regions from DS9 anew."
         ) from None
     area = [
         # Older versions of regions invert those with "-" by themselves.
@@ -368,7 +368,7 @@ def _read_regions(path: Path) -> RegionArea:
     ]
     if not any(is_included for _, is_included in area):
         raise ValueError(
-            f"{path}: has no region to leave out, but exclude names it; draw circles, ellipses, "
+            f"{path}: has no region, but exclude or include names it; draw circles, ellipses, "
             "boxes or polygons in DS9, those with '-' in front only inside of others."
         )
     return RegionArea(sorted(area, key=lambda one: not one[1]))
