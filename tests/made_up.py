@@ -91,7 +91,6 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
             "run": {"date": "2030-01-01 00:00:00 UTC"},
             "versions": {"jwst": "3.0.0"},
             "parameters": {"skymethod": "match"},
-            "grid": {"cells": "600 x 600"},
         },
     )
 

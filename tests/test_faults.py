@@ -678,7 +678,7 @@ METADATA = {
     "no group": (on_middle(in_model(forget_group)), RIGHT, {"grouping": "exposure"}),
     "half a background": (
         on_middle(assign("meta.background.level", 1.0)),
-        refused(ValueError, "meta.background.subtracted is not", "start again"),
+        refused(ValueError, "meta.background.subtracted one is set", "start again"),
     ),
     "no unit": (on_each(NO_UNIT, NO_UNIT, NO_UNIT), RIGHT),
 }

@@ -9,12 +9,10 @@ import numpy as np
 from astropy.utils.console import ProgressBar
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.library import StepInput, expand
+from jwst_mosaic_skymatch.exposures.library import StepInput, expand, named_exposures
 from jwst_mosaic_skymatch.exposures.metadata import (
-    Stem,
     family_names,
     group_labels,
-    named_exposures,
 )
 from jwst_mosaic_skymatch.exposures.models import read_skies
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
@@ -104,7 +102,7 @@ class Matched:
     findings: tuple[Finding, ...] = ()
 
 
-def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> Anchor:
+def open_anchor(step_input: StepInput, parameters: Parameters) -> Anchor:
     """Decide whether the reference is a table, an exposure, a visit, or an image, and open it.
 
     Parameters
@@ -113,8 +111,6 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
         The exposures.
     parameters : mapping
         Parameters of the step, by name.
-    stem : callable
-        Reduces a file name to the part that is compared.
 
     Returns
     -------
@@ -134,20 +130,20 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
         return Anchor()
     path = expand(reference)
     if is_table(reference):
-        levels = read_levels(path, exposures, stem)
+        levels = read_levels(path, exposures)
         return Anchor(reference, held=levels - [e.subtracted_level for e in exposures])
     if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
         return Anchor(reference, image=open_image(path, unit=exposures[0].unit).sample)
     labels = group_labels(exposures, parameters["grouping"])
-    return Anchor(reference, named_exposures(reference, exposures, labels, stem))
+    return Anchor(reference, named_exposures(reference, exposures, labels))
 
 
-def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -> Matched:
+def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
     """Read levels from a list, or measure each exposure's own pixels.
 
     Parameters
     ----------
-    step_input, parameters, stem
+    step_input, parameters
         See `open_anchor`; ``skymethod`` is 'user', 'local' or 'global'.
 
     Returns
@@ -166,7 +162,7 @@ def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -
     if skymethod == "user":
         if parameters["skylist"] is None:
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
-        levels = read_skylist(expand(parameters["skylist"]), exposures, stem)
+        levels = read_skylist(expand(parameters["skylist"]), exposures)
     else:
         levels = read_skies(step_input.library, exposures, sky_statistic(parameters))
         if skymethod == "global":
@@ -214,7 +210,7 @@ def match_library(
     names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
-    from_files = workers.remote and len(step_input.unchanged) == len(exposures)
+    from_files = workers.remote and step_input.in_files
     in_area = []
 
     def observe_one(k: int) -> Observation:

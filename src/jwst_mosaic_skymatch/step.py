@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -122,13 +121,13 @@ class PixelSkyMatchStep(SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models, parameters["grouping"])
-            anchor = run.open_anchor(step_input, parameters, self._stem)
+            anchor = run.open_anchor(step_input, parameters)
             exposures = step_input.exposures
             self._say(findings=messages.findings_of_input(exposures))
             if "match" in self.skymethod:
                 matched = run.match_library(step_input, parameters, anchor, workers, directory)
             else:
-                matched = run.absolute_levels(step_input, parameters, self._stem)
+                matched = run.absolute_levels(step_input, parameters)
             self._say(matched.lines, matched.findings)
             levels, findings = run.fix_zero_point(matched, anchor, step_input, parameters)
             findings += messages.findings_of_unmatched(
@@ -138,7 +137,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             how = {"method": self.skymethod, "subtract": self.subtract}
             record_levels(step_input.library, exposures, matched.match, levels, **how)
             self.result = self._report(step_input, matched, levels, parameters)
-        self._say([*messages.describe_levels(self.result.levels), *self.result.summary()])
+        self._say([*messages.describe_levels(self.result.levels), str(self.result.verdict)])
         return step_input.library
 
     @classmethod
@@ -231,7 +230,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         how = exposures, match, grid, levels
         result = make_result(name, *how, parameters, self._findings)
         if grid and self.save_diagnostics:
-            self._say(save_result(result, *how, self._product_path, self._stem))
+            self._say(save_result(result, *how, self._product_path))
         return result
 
     def _say(self, lines: Iterable[str] = (), findings: Iterable[messages.Finding] = ()) -> None:
@@ -241,10 +240,6 @@ class PixelSkyMatchStep(SkyMatchStep):
         for finding in findings:
             log.warning("%s", finding)
             self._findings += (finding,)
-
-    def _stem(self, filename: str) -> str:
-        """Remove extension and suffix of a pipeline product from a file name."""
-        return str(self.remove_suffix(Path(filename).stem)[0])
 
     def _product_path(self, name: str, suffix: str, extension: str) -> str:
         return self.make_output_path(basepath=f"{name}.{extension}", ext=extension, suffix=suffix)

@@ -49,11 +49,6 @@ def test_flags_as_jwst_writes_them(dqbits, good):
     np.testing.assert_array_equal(actual, [good])
 
 
-def test_unknown_flag():
-    with pytest.raises(ValueError, match=r"dqbits='~FOO': jwst has no flag 'FOO'."):
-        good_bits("~FOO")
-
-
 def test_limits_and_values_that_are_none():
     data = np.array([[np.nan, np.inf, -1.0, 0.0, 5.0, 6.0]])
     np.testing.assert_array_equal(good_pixels(data, None), [[0, 0, 1, 1, 1, 1]])

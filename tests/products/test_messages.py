@@ -144,14 +144,6 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
     assert str(finding).count(": displaced by") == 3
 
 
-def test_one_warning_for_all_spoiled_exposures(match, exposures, grid):
-    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]
-    spoiled = replace(match, stack_pairs=(), remarks=dict.fromkeys(range(5), "half is raised"))
-    (line,) = lines_of(spoiled, many, grid)
-    named = "; ".join(f"{k}_cal.fits: half is raised" for k in range(3))
-    assert line.startswith(f"5 of 30 exposures disagree with all others: {named}; and 2 more.")
-
-
 def test_backgrounds(match, exposures, grid):
     """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
     sigmas = {"visit gradient": 1e-4, "exposure gradient": 2e-4, "gain": 0.005}
@@ -166,13 +158,12 @@ def test_backgrounds(match, exposures, grid):
     assert "Gains of exposures differ by 0.50% (rms); levels are uncertain by 0.1" in gains
 
 
-def test_visits_with_a_gradient_are_named(match, exposures, grid):
-    """Gradients below half of the steepest are not named."""
+def test_visit_with_the_largest_gradient_is_named(match, exposures, grid):
     gradients = np.array([(1e-6, 0.0), (1e-4, 0.0), (3e-4, 4e-4), (0.0, 0.0)])
     uneven = with_backgrounds(match, sigmas={"visit gradient": 1e-4}, gradients=gradients)
     seen = [replace(e, detector="MIRI") for e in exposures]
     finding, _ = findings_of_match(uneven, seen, grid)
-    assert finding.brief == "002 MIRI has a gradient of 0.06 per arcmin"
+    assert finding.brief == "002 MIRI has the largest gradient, 0.06 per arcmin"
     assert finding.exposures == ("2_cal.fits",)
 
 

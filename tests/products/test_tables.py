@@ -92,10 +92,6 @@ def test_nothing_to_tabulate(match, no_match, exposures, grid):
     assert pairs["shift_x"].unit == usual["shift_x"].unit
 
 
-def stem(name):
-    return name.rsplit("_", 1)[0]
-
-
 def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
     levels = match.levels.values + 1 / 3
     table = levels_table(exposures, match, levels, grid, "MJy/sr")
@@ -104,7 +100,7 @@ def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
         Exposure(k, name, unit="MJy/sr")
         for k, name in enumerate(("2_crf.fits", "9_cal.fits", "0_cal.fits", "3_cal.fits"))
     ]
-    actual = read_levels(tmp_path / "levels.ecsv", others, stem)
+    actual = read_levels(tmp_path / "levels.ecsv", others)
     np.testing.assert_array_equal(actual, [levels[2], np.nan, levels[0], np.nan])
 
 
@@ -114,9 +110,9 @@ def test_levels_in_another_unit_and_without_a_value(tmp_path):
     table["level"].mask = [True, False]
     table.write(tmp_path / "l.ecsv")
     both = [Exposure(k, f"{name}_cal.fits", unit="MJy/sr") for k, name in enumerate("ab")]
-    np.testing.assert_array_equal(read_levels(tmp_path / "l.ecsv", both, stem), [np.nan, 4.0])
+    np.testing.assert_array_equal(read_levels(tmp_path / "l.ecsv", both), [np.nan, 4.0])
     with pytest.raises(ValueError, match="no level of any exposure"):
-        read_levels(tmp_path / "l.ecsv", both[:1], stem)
+        read_levels(tmp_path / "l.ecsv", both[:1])
 
 
 MJY = [1.0, 1.0] * u.Unit("MJy/sr")
@@ -134,12 +130,12 @@ MJY = [1.0, 1.0] * u.Unit("MJy/sr")
 def test_tables_without_levels(tmp_path, filenames, columns, message):
     QTable({"filename": filenames, **columns}).write(tmp_path / "l.ecsv")
     with pytest.raises(ValueError, match=message):
-        read_levels(tmp_path / "l.ecsv", [Exposure(0, "a_cal.fits", unit="MJy/sr")], stem)
+        read_levels(tmp_path / "l.ecsv", [Exposure(0, "a_cal.fits", unit="MJy/sr")])
 
 
 def test_no_table(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere.ecsv: no such file; give <product>"):
-        read_levels(tmp_path / "nowhere.ecsv", named("a_cal.fits"), stem)
+        read_levels(tmp_path / "nowhere.ecsv", named("a_cal.fits"))
 
 
 # --- Skylists ----------------------------------------------------------------
@@ -152,7 +148,7 @@ def named(*names):
 def test_levels_in_the_order_of_exposures(tmp_path):
     path = tmp_path / "sky.txt"
     path.write_text("# mine\n\n  there/b_crf.fits   2.5\na_cal.fits -1e-1\n")
-    assert read_skylist(path, named("a_cal.fits", "b_cal.fits"), stem).tolist() == [-0.1, 2.5]
+    assert read_skylist(path, named("a_cal.fits", "b_cal.fits")).tolist() == [-0.1, 2.5]
 
 
 @pytest.mark.parametrize(
@@ -170,12 +166,7 @@ def test_lists_that_do_not_fit(tmp_path, text, message):
     path = tmp_path / "sky.txt"
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_skylist(path, named("a_cal.fits", "b_cal.fits"), stem)
-
-
-def test_no_list(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"nowhere.txt: no such file; give a text file"):
-        read_skylist(tmp_path / "nowhere.txt", [], stem)
+        read_skylist(path, named("a_cal.fits", "b_cal.fits"))
 
 
 def test_list_that_is_written_can_be_read(tmp_path):
@@ -183,8 +174,8 @@ def test_list_that_is_written_can_be_read(tmp_path):
     exposures = named("a_cal.fits", "b_cal.fits", "c_cal.fits")
     path = tmp_path / "sky.txt"
     match = unmatched(levels, ("", "no overlap", ""))
-    path.write_text(write_skylist(exposures, match, levels, stem))
-    assert read_skylist(path, exposures, stem).tolist() == [1 / 3, 0.0, -1e-17]
+    path.write_text(write_skylist(exposures, match, levels))
+    assert read_skylist(path, exposures).tolist() == [1 / 3, 0.0, -1e-17]
     assert "# No level: no overlap\nb_cal.fits 0.0\n" in path.read_text()
 
 
@@ -194,10 +185,10 @@ def test_list_that_is_written_can_be_read(tmp_path):
 def test_names_that_no_list_can_hold(names):
     levels = np.zeros(len(names))
     with pytest.raises(ValueError, match="names of exposures"):
-        write_skylist(named(*names), unmatched(levels, ("",) * len(names)), levels, stem)
+        write_skylist(named(*names), unmatched(levels, ("",) * len(names)), levels)
 
 
 def test_levels_beside_planes_make_no_list(no_match, exposures):
     planes = replace(no_match.backgrounds, planes=(PixelPlane(0.0, 0.0, 1.0, 0.0),))
     with pytest.raises(ValueError, match="not enough beside planes"):
-        write_skylist(exposures, replace(no_match, backgrounds=planes), np.zeros(4), stem)
+        write_skylist(exposures, replace(no_match, backgrounds=planes), np.zeros(4))

@@ -49,18 +49,14 @@ def test_shift_moves_the_displaced_visit_back(faulty):
     np.testing.assert_allclose(shift, -3600.0 * np.array([east, north]), atol=0.05)
 
 
-def test_log_ends_with_visits_and_verdict(faulty):
+def test_log_has_levels_and_findings_and_ends_with_the_verdict(faulty):
     result, log, _ = faulty
     assert log[-1] == str(result.verdict)
     assert {str(finding) for finding in result.findings} <= set(log)
-    start = max(k for k, line in enumerate(log) if line.startswith("Levels by visit"))
-    rows = {line.split()[0]: line for line in log[start + 3 : -1]}
-    assert rows[f"jw{DISPLACED}"].endswith("displaced")
+    assert sum("sky level" in line for line in log) == 18
+    (spoiled,) = [finding for finding in result.findings if finding.kind == "spoiled overlap"]
     # Nothing but glow makes an overlap of the spoiled visit and its neighbour uneven.
-    for visit in (STEEP, SPOILED, NEIGHBOUR):
-        assert rows[f"jw{visit}"].endswith("spoiled overlap")
-    assert rows["jw09999009001"].split()[1:3] == ["1", "0"]
-    assert rows["jw09999001002"].split()[1:3] == ["2", "2"]
+    assert {f"jw{visit}" for visit in (STEEP, SPOILED, NEIGHBOUR)} <= set(spoiled.exposures)
 
 
 def test_page_has_each_warning_with_whom_it_concerns(faulty):

@@ -124,17 +124,17 @@ def test_says_what_to_install_without_matplotlib(result, monkeypatch):
         result.plot_levels()
 
 
-def test_notebooks_show_verdict_and_groups(result):
+def test_notebooks_show_verdict_and_levels(result):
     html = result._repr_html_()
     assert result.verdict.headline in html
-    assert html.count("<tr>") == 3
+    assert html.count("<tr>") == 2 + 8
     assert result.product in repr(result)
     assert make_result(1000, pictures=False, mosaic=False)._repr_html_().count("<tr>") < 50
 
 
 def test_names_are_harmless(ax):
     result = replace(make_result(8), product=SCRIPT)
-    result.levels["group"] = [SCRIPT] * 8
+    result.levels["filename"] = [SCRIPT] * 8
     assert SCRIPT not in result._repr_html_()
     result.levels["visit_id"] = ["$\\frac{$"] * 8  # no mathematics
     result.plot_levels(ax)

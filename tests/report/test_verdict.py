@@ -1,8 +1,7 @@
-"""Verdict, seams, and the table at the end of the log."""
+"""Verdict and seams."""
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from made_up import UNIT, make_result
 
@@ -65,34 +64,3 @@ def test_seams_of_images_without_noise(step, text):
     result.pairs["offset"][:] = step * UNIT
     (before, _), (after, _) = result.verdict.seams
     assert (text in before, "0 sigma" in after) == (True, True)
-
-
-@pytest.mark.parametrize("n", [8, 1000])
-def test_table_is_short_for_any_number_of_exposures(n):
-    result = make_result(n, pictures=False, mosaic=False)
-    result.levels["remark"] = [""] * (n - 1) + ["bad" * 99]
-    *lines, verdict = result.summary()
-    assert verdict == str(result.verdict)
-    assert len(lines) < 40
-    assert max(map(len, lines)) < 140
-    # Visits with remarks take precedence.
-    text = "\n".join(lines) + "\n"
-    assert " displaced\n" in text
-    assert f" {('bad' * 99)[:40]}\n" in text
-    assert (f"... and {n // 4 - 35} more visits without remarks" in lines) == (n > 140)
-
-
-def test_visits(result):
-    levels = result.levels.copy()
-    levels["visit_id"][6:] = ""
-    levels["level"] = np.arange(8.0) * UNIT
-    levels["level"][1], levels["status"][1] = np.nan * UNIT, "SKIPPED"
-    rows = replace(result, levels=levels).visits
-    assert [tuple(row) for row in rows["visit", "n", "n_levels", "remark"]] == [
-        ("jw00000000000", 4, 3, "displaced"),
-        ("jw00000000001", 2, 2, ""),
-        ("jw00006_cal.fits", 1, 1, ""),
-        ("jw00007_cal.fits", 1, 1, ""),
-    ]
-    assert rows["level"][0] == pytest.approx(5.0 / 3.0)
-    assert rows["error"][1] == pytest.approx(0.002)

@@ -9,14 +9,12 @@ from typing import Any
 __all__ = [
     "Exposure",
     "Exposures",
-    "Stem",
     "check_exposures",
     "check_rerun",
     "family_names",
     "filter_differences",
     "group_labels",
     "name_apart",
-    "named_exposures",
     "read_exposure",
 ]
 
@@ -99,8 +97,6 @@ class Exposure:
 
 
 Exposures = Sequence[Exposure]
-#: Reduces a file name to the part that is compared.
-Stem = Callable[[str], str]
 
 
 def read_exposure(
@@ -170,8 +166,7 @@ def check_exposures(exposures: Exposures) -> None:
             "The input has no science exposure: list at least one member with "
             'exptype "science" in the association.'
         )
-    differences = _differences(exposures, "instrument", "instrument")
-    differences += _differences(exposures, "unit", "unit (BUNIT)")
+    differences = _differences(exposures, "instrument") + _differences(exposures, "unit")
     largest = max(exposures, key=lambda e: e.pixel_area or 0.0)
     areas = [exposure.pixel_area for exposure in exposures if exposure.pixel_area]
     if areas and max(areas) > (1 + AREA_TOLERANCE) * min(areas) and not _is_per_area(exposures):
@@ -197,12 +192,11 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
     """
     remedy = "start again from the file as calwebb_image2 wrote it."
     for exposure in exposures:
-        has_level, is_known = exposure.level is not None, exposure.subtracted is not None
-        if has_level != is_known:
-            names = ("level", "subtracted") if has_level else ("subtracted", "level")
+        is_known = exposure.subtracted is not None
+        if is_known != (exposure.level is not None):
             raise ValueError(
-                f"{exposure.name}: meta.background.{names[0]} is set but "
-                f"meta.background.{names[1]} is not; {remedy}"
+                f"{exposure.name}: of meta.background.level and meta.background.subtracted one is "
+                f"set and the other is not; {remedy}"
             )
         if is_known and exposure.subtracted != subtract:
             raise ValueError(
@@ -231,18 +225,18 @@ def filter_differences(exposures: Exposures) -> list[str]:
     """
     return [
         f"{difference}; levels of different filters are not comparable where the sky has structure"
-        for difference in _differences(exposures, "filter", "filter")
+        for difference in _differences(exposures, "filter")
     ]
 
 
-def _differences(exposures: Exposures, attribute: str, what: str) -> list[str]:
+def _differences(exposures: Exposures, attribute: str) -> list[str]:
     """Name the first exposure that differs from most, if one does."""
-    counts = Counter(getattr(exposure, attribute) for exposure in exposures)
-    (usual, _), *_ = counts.most_common()
+    values = [getattr(exposure, attribute) for exposure in exposures]
+    (usual, _), *_ = Counter(values).most_common()
     return [
-        f"{exposure.name}: {what} is {getattr(exposure, attribute)}, but {usual} in other exposures"
-        for exposure in exposures
-        if getattr(exposure, attribute) != usual
+        f"{exposure.name}: {attribute} is {value}, but {usual} in other exposures"
+        for exposure, value in zip(exposures, values, strict=True)
+        if value != usual
     ][:1]
 
 
@@ -304,49 +298,3 @@ def family_names(exposures: Exposures) -> list[str]:
         Visit and detector of each; its own name where it has no visit.
     """
     return [f"{e.visit_id} {e.detector}" if e.visit_id else e.name for e in exposures]
-
-
-def named_exposures(
-    name: str, exposures: Exposures, labels: Sequence[str], stem: Stem
-) -> tuple[int, ...]:
-    """Select the exposures that a name means.
-
-    Parameters
-    ----------
-    name : str
-        A member, with or without directory, suffix and extension; or a visit: its
-        ``visit_id``, with or without ``jw``, or the label of a group.
-    exposures : sequence of Exposure
-        The exposures.
-    labels : sequence of str
-        Group of each.
-    stem : callable
-        Reduces a file name to the part that is compared (without extension and without the
-        suffix of a pipeline product).
-
-    Returns
-    -------
-    tuple of int
-        Their positions. An exact name counts before one without suffix, and a member before a
-        visit.
-
-    Raises
-    ------
-    ValueError
-        If the name means none.
-    """
-    filename, named = Path(name).name, list(zip(exposures, labels, strict=True))
-    for means in (
-        lambda e, _: name in (e.name, e.expname),
-        lambda e, _: filename == e.filename,
-        lambda e, _: stem(filename) == stem(e.filename),
-        lambda e, label: name in (label, e.visit_id, f"jw{e.visit_id}"),
-    ):
-        positions = tuple(k for k, own in enumerate(named) if means(*own))
-        if positions:
-            return positions
-    raise ValueError(
-        f"reference={name!r}: no member or visit of the input has this name, and no file is there; "
-        f"give a member, such as {exposures[0].name}, a visit, such as {exposures[0].visit_id}, or "
-        "the path of a FITS image."
-    )

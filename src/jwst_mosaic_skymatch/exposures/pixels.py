@@ -277,15 +277,7 @@ class SkyStatistic:
 
 
 def clipped_statistic(
-    values: np.ndarray,
-    name: str,
-    *,
-    nclip: int,
-    lsigma: float,
-    usigma: float,
-    binwidth: float = 0.1,
-    lower: float | None = None,
-    upper: float | None = None,
+    values: np.ndarray, name: str, *, lsigma: float, usigma: float, **options: float | None
 ) -> tuple[float, int]:
     """Measure one of the stock step's statistics, by its own code.
 
@@ -295,8 +287,10 @@ def clipped_statistic(
         The sample.
     name : str
         'mean', 'median', 'mode' or 'midpt'.
-    nclip, lsigma, usigma, binwidth, lower, upper
+    lsigma, usigma : float
         See `SkyStatistic`.
+    **options
+        ``nclip``, ``binwidth``, ``lower``, ``upper``; see `SkyStatistic`.
 
     Returns
     -------
@@ -309,15 +303,7 @@ def clipped_statistic(
     # the time that a worker process takes to start.
     from stcal.skymatch import SkyStats
 
-    measure = SkyStats(
-        skystat=name,
-        lower=lower,
-        upper=upper,
-        nclip=nclip,
-        lsig=lsigma,
-        usig=usigma,
-        binwidth=binwidth,
-    )
+    measure = SkyStats(skystat=name, lsig=lsigma, usig=usigma, **options)
     try:
         value, n_used = measure(values)
     except ValueError:  # no value is left

@@ -1,8 +1,9 @@
 """Files of the user on the sky: images, as references or masks, and regions of DS9."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,10 @@ from scipy.ndimage import map_coordinates
 
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
-__all__ = [
-    "Area",
-    "MaskArea",
-    "RegionArea",
-    "RegionPlane",
-    "SkyImage",
-    "open_image",
-    "read_area",
-    "tangent_plane",
-]
+__all__ = ["Area", "AreaAbout", "SkyImage", "open_image", "read_area", "tangent_plane"]
+
+#: Takes RA and Dec of an exposure, ICRS degrees, and returns the area about it.
+AreaAbout = Callable[[float, float], "Area"]
 
 IMAGE_REMEDY = "give a FITS image with a celestial WCS, such as _i2d.fits, as reference"
 AREA_REMEDY = (
@@ -74,15 +69,12 @@ class SkyImage:
     Attributes
     ----------
     data : ndarray, shape (ny, nx)
-        Surface brightness; NaN where it is not known. In the file until it is needed.
-    weight : ndarray or None, shape (ny, nx)
-        Weight of each pixel (extension WHT); those without are left out.
+        Surface brightness; NaN where it is not known.
     wcs : `~astropy.wcs.WCS`
         Celestial WCS.
     """
 
     data: np.ndarray
-    weight: np.ndarray | None
     wcs: WCS
 
     def sample(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
@@ -98,28 +90,19 @@ class SkyImage:
         ndarray, shape (n,)
             Surface brightness; NaN beyond the image and beside pixels without a value.
         """
-        sky = self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
-        place = np.nan_to_num(sky[::-1], nan=-1.0)
-        # Of a large mosaic only this part is read.
-        ends = place.min(axis=1), place.max(axis=1) + 2
-        (y0, x0), (y1, x1) = np.clip(ends, 0, self.data.shape).astype(int).tolist()
-        part = np.s_[y0:y1, x0:x1]
-        image = np.array(self.data[part], dtype=float)
-        if not image.size:
-            return np.full(place[0].shape, np.nan)
-        image[~np.isfinite(image)] = np.nan
-        if self.weight is not None:
-            image[~(self.weight[part] > 0)] = np.nan
-        return map_coordinates(image, place - [[y0], [x0]], order=1, cval=np.nan)
+        x, y = self.wcs.world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+        place = np.nan_to_num([y, x], nan=-1.0)
+        return map_coordinates(self.data, place, output=float, order=1, cval=np.nan)
 
 
 def open_image(path: Path, remedy: str = IMAGE_REMEDY, *, unit: str | None = None) -> SkyImage:
-    """Open an image, of which no pixel is read yet.
+    """Open an image.
 
     Parameters
     ----------
     path : Path
-        A FITS file. Its extension SCI is taken, or the first 2-D image if it has none.
+        A FITS file. Its extension SCI is taken, or the first 2-D image if it has none. Pixels that
+        are not finite, or without weight (extension WHT), have no value.
     remedy : str, optional
         The remedy if it is no such image.
     unit : str or None, optional
@@ -141,17 +124,19 @@ def open_image(path: Path, remedy: str = IMAGE_REMEDY, *, unit: str | None = Non
         with warnings.catch_warnings():
             # Obsolete keywords are mended.
             warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(path) as hdus:
+            with fits.open(path, memmap=False) as hdus:
                 candidates = [hdus["SCI"]] if "SCI" in hdus else hdus
                 images = [h for h in candidates if h.is_image and sum(n > 1 for n in h.shape) == 2]
                 header = images[0].header if images else fits.Header()
-                data = np.squeeze(images[0].data) if images else None
+                data = np.squeeze(images[0].data) if images else np.zeros((0, 0))
+                good = np.isfinite(data)
+                if "WHT" in hdus and hdus["WHT"].shape == data.shape:
+                    good &= hdus["WHT"].data > 0
                 wcs = WCS(header, hdus, naxis=2)
-                weight = hdus["WHT"].data if "WHT" in hdus else None
                 own_unit = header.get("BUNIT") or hdus[0].header.get("BUNIT")
     except Exception as error:  # whatever a damaged file leads to
         raise unreadable(path, error, remedy) from None
-    if data is None:
+    if not images:
         raise ValueError(f"{path}: holds no 2-D image; {remedy}.")
     if not wcs.has_celestial:
         raise ValueError(
@@ -163,13 +148,54 @@ def open_image(path: Path, remedy: str = IMAGE_REMEDY, *, unit: str | None = Non
             f"{path}: its unit (BUNIT) is {own_unit}, but {unit} in the exposures; convert the "
             "image to that unit."
         )
-    return SkyImage(data, weight if np.shape(weight) == data.shape else None, wcs)
+    return SkyImage(np.where(good, data, np.nan), wcs)
 
 
 # --- Areas --------------------------------------------------------------------
 
 
-def read_area(path: Path) -> "Area":
+@dataclass(frozen=True)
+class Area:
+    """Areas about an exposure, on a plane of the sky and on the detector.
+
+    Attributes
+    ----------
+    wcs : `~astropy.wcs.WCS`
+        From the plane to the sky.
+    parts : sequence of tuple of (callable, bool, bool)
+        Functions of places x and y that are True inside. The first flag is True for places on the
+        plane, False for pixels of the detector. The second is False for a part that is removed from
+        those before it.
+    """
+
+    wcs: WCS
+    parts: Sequence[tuple[Callable[..., np.ndarray], bool, bool]]
+
+    def contains(
+        self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
+    ) -> np.ndarray:
+        """Select the points that lie in the area.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (ny, nx)
+            Places on the plane.
+        column, row : ndarray, shape (ny, nx)
+            Places on the detector, pixels, 0-based.
+
+        Returns
+        -------
+        ndarray of bool, shape (ny, nx)
+            True in the area.
+        """
+        inside = np.zeros(x.shape, dtype=bool)
+        for contains, is_on_sky, is_added in self.parts:
+            within = contains(x, y) if is_on_sky else contains(column, row)
+            inside = inside | within if is_added else inside & ~within
+        return inside
+
+
+def read_area(path: Path) -> AreaAbout:
     """Read a region file of DS9, or a mask in FITS.
 
     Parameters
@@ -179,8 +205,8 @@ def read_area(path: Path) -> "Area":
 
     Returns
     -------
-    RegionArea or MaskArea
-        The area that it names.
+    callable
+        Takes RA and Dec of an exposure, ICRS degrees, and returns the `Area` about it.
 
     Raises
     ------
@@ -196,142 +222,30 @@ def read_area(path: Path) -> "Area":
     with path.open("rb") as file:
         is_image = file.read(8).startswith(FITS_BEGINNINGS)
     if not is_image:
-        return _read_regions(path)
+        return partial(_draw_regions, _read_regions(path))
     image = open_image(path, AREA_REMEDY)
-    return MaskArea(image=np.nan_to_num(image.data) != 0, wcs=image.wcs)
+    mask = partial(_is_marked, np.nan_to_num(image.data) != 0)
+    return lambda ra, dec: Area(image.wcs, [(mask, True, True)])
 
 
-@dataclass(frozen=True)
-class MaskArea:
-    """Pixels of an image with a celestial WCS; its own plane everywhere.
-
-    Attributes
-    ----------
-    image : ndarray of bool, shape (ny, nx)
-        True in the area, which does not reach beyond the image.
-    wcs : `~astropy.wcs.WCS`
-        From pixels (x, y), 0-based, to the sky.
-    """
-
-    image: np.ndarray
-    wcs: WCS
-
-    def on_plane(self, ra: float, dec: float) -> "MaskArea":
-        """Return the mask itself; see `RegionArea.on_plane`.
-
-        Parameters
-        ----------
-        ra, dec : float
-            Without effect.
-
-        Returns
-        -------
-        MaskArea
-            The mask.
-        """
-        return self
-
-    def contains(
-        self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
-    ) -> np.ndarray:
-        """Return the value of the pixel that each point lies in.
-
-        Parameters
-        ----------
-        x, y, column, row : ndarray
-            See `RegionPlane.contains`.
-
-        Returns
-        -------
-        ndarray of bool
-            True in the area.
-        """
-        place = np.nan_to_num([y, x], nan=-1.0)
-        return map_coordinates(self.image, place, order=0, mode="grid-constant", cval=False)
+def _is_marked(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    place = np.nan_to_num([y, x], nan=-1.0)
+    return map_coordinates(mask, place, order=0, mode="grid-constant", cval=False)
 
 
-@dataclass(frozen=True)
-class RegionArea:
-    """Regions of DS9, in sky or image coordinates.
-
-    Attributes
-    ----------
-    regions : sequence of tuple of (`~regions.Region`, bool)
-        The regions. The flag is False for one that is removed from all others, with ``-`` in
-        front.
-    """
-
-    regions: Sequence[tuple[Any, bool]]
-
-    def on_plane(self, ra: float, dec: float) -> "RegionPlane":
-        """Draw the regions on a tangent plane, for exposures about a place.
-
-        Parameters
-        ----------
-        ra, dec : float
-            Where the plane touches the sky, ICRS degrees.
-
-        Returns
-        -------
-        RegionPlane
-            The plane.
-        """
-        plane, here = tangent_plane(ra, dec, PLANE), SkyCoord(ra, dec, unit="deg")
-        drawn = []
-        for region, is_included in self.regions:
-            if not hasattr(region, "to_pixel"):
-                drawn.append((region, False, is_included))
-            elif np.all(_places(region).separation(here) < LARGEST_ANGLE):
-                drawn.append((region.to_pixel(plane), True, is_included))
-        return RegionPlane(plane, drawn)
-
-
-def _places(region: Any) -> SkyCoord:
-    return region.vertices if hasattr(region, "vertices") else region.center
-
-
-@dataclass(frozen=True)
-class RegionPlane:
-    """Regions about an exposure.
-
-    Attributes
-    ----------
-    wcs : `~astropy.wcs.WCS`
-        From the plane to the sky.
-    regions : sequence of tuple of (`~regions.PixelRegion`, bool, bool)
-        The regions in their order. The first flag is True for one that is drawn on the plane, False
-        for one on the detector. The second is True for one that is added to the area, False for
-        one that is removed from it.
-    """
-
-    wcs: WCS
-    regions: Sequence[tuple[Any, bool, bool]]
-
-    def contains(
-        self, x: np.ndarray, y: np.ndarray, column: np.ndarray, row: np.ndarray
-    ) -> np.ndarray:
-        """Select the points that lie in the regions.
-
-        Parameters
-        ----------
-        x, y : ndarray, shape (ny, nx)
-            Places on the plane.
-        column, row : ndarray, shape (ny, nx)
-            Places on the detector, pixels, 0-based.
-
-        Returns
-        -------
-        ndarray of bool, shape (ny, nx)
-            True in the area.
-        """
-        inside = np.zeros(x.shape, dtype=bool)
-        for region, on_sky, is_included in self.regions:
-            within = _within(region, *((x, y) if on_sky else (column, row)))
-            inside = inside | within if is_included else inside & ~within
-        return inside
-
-
-Area = RegionArea | MaskArea
+def _draw_regions(regions: Sequence[tuple[Any, bool]], ra: float, dec: float) -> Area:
+    """Draw regions on a tangent plane about a place."""
+    plane, here = tangent_plane(ra, dec, PLANE), SkyCoord(ra, dec, unit="deg")
+    parts = []
+    for region, is_added in regions:
+        is_on_sky = hasattr(region, "to_pixel")
+        if is_on_sky:
+            places = region.vertices if hasattr(region, "vertices") else region.center
+            if np.any(places.separation(here) > LARGEST_ANGLE):
+                continue
+            region = region.to_pixel(plane)
+        parts.append((partial(_within, region), is_on_sky, is_added))
+    return Area(plane, parts)
 
 
 def _within(region: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -344,7 +258,8 @@ def _within(region: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _read_regions(path: Path) -> RegionArea:
+def _read_regions(path: Path) -> list[tuple[Any, bool]]:
+    """Read regions, those to remove at the end, with the flag False."""
     try:
         from regions import RegionMeta, Regions
     except ImportError as error:
@@ -371,4 +286,4 @@ def _read_regions(path: Path) -> RegionArea:
             f"{path}: has no region, but exclude or include names it; draw circles, ellipses, "
             "boxes or polygons in DS9, those with '-' in front only inside of others."
         )
-    return RegionArea(sorted(area, key=lambda one: not one[1]))
+    return sorted(area, key=lambda one: not one[1])

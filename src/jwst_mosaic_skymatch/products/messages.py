@@ -38,8 +38,17 @@ NAMED, LISTED = 3, 100
 SIGNIFICANCE = 5.0
 # Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
 DISPLACED = 0.1
-# Share of the largest gradient of a visit from which on another is named.
-GRADIENT_SHARE = 0.5
+# Effects that no level describes, and their remedies.
+EFFECTS = {
+    "gain": (
+        "Gains of exposures differ by {:.2%} (rms)",
+        "check the flat fields and photometric keywords",
+    ),
+    "misfit": (
+        "Differences do not close: beside their noise, offsets are uncertain by {:.2g}",
+        "check the pairs with the largest residuals in the table of pairs (save_diagnostics)",
+    ),
+}
 # Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
 LYOT_SHARE = 0.5
 # Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
@@ -350,7 +359,7 @@ def findings_of_match(match: Match, exposures: Exposures, grid: Grid) -> list[Fi
         *_gradients(match, exposures, grid),
         *_effects(match),
         *_spoiled_overlaps(match, exposures),
-        *_lyot_ties(match),
+        *_lyot_ties(match, exposures),
         *_of_exposures(
             f"{{}} are displaced by more than {DISPLACED:g} pixels from where most lie",
             _displacements(match, grid),
@@ -387,7 +396,7 @@ def _name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
 
 
 def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
-    """Describe gradients and their effect, and name the visits and detectors with the largest."""
+    """Describe gradients and their effect, and name the visit and detector with the largest."""
     slopes = [
         f"{match.backgrounds.sigmas[f'{name} gradient'] * 60.0 / grid.cell_scale:.2g} per arcmin "
         f"(rms, of {name}s)"
@@ -397,17 +406,15 @@ def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
     if not slopes:
         return []
     names, sizes = np.array(family_names(exposures)), np.hypot(*sky_gradients(match, grid)[0].T)
-    largest = {name: sizes[names == name].max() for name in names.tolist()}
-    limit = GRADIENT_SHARE * sizes.max()
-    steep = sorted((n for n in largest if largest[n] > limit), key=lambda n: -largest[n])
+    steepest = names[np.argmax(sizes)]
     return [
         Finding(
             f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
             f"{_uncertainty(match)}, and steps remain at the edges of overlaps",
             "subtract=True with background='plane' subtracts those of visits, with "
             "background='plane_per_exposure' those of exposures",
-            _names(np.flatnonzero(np.isin(names, steep)), exposures),
-            tuple(f"{name} has a gradient of {largest[name]:.2g} per arcmin" for name in steep),
+            _names(np.flatnonzero(names == steepest), exposures),
+            (f"{steepest} has the largest gradient, {sizes.max():.2g} per arcmin",),
             "gradient",
         )
     ]
@@ -415,26 +422,16 @@ def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
 
 def _effects(match: Match) -> list[Finding]:
     """Describe effects that make errors larger, if the model has them."""
-    sigmas, uncertainty = match.backgrounds.sigmas, _uncertainty(match)
-    findings = {
-        "gain": (
-            f"Gains of exposures differ by {sigmas.get('gain', 0.0):.2%} (rms); {uncertainty}",
-            "check the flat fields and photometric keywords",
-        ),
-        "misfit": (
-            "Differences do not close: beside their noise, offsets are uncertain by "
-            f"{sigmas.get('misfit', 0.0):.2g}; {uncertainty}",
-            "check the pairs with the largest residuals in the table of pairs (save_diagnostics)",
-        ),
-    }
-    return [Finding(*words) for name, words in findings.items() if name in sigmas]
+    sigmas = match.backgrounds.sigmas
+    return [
+        Finding(f"{words.format(sigmas[name])}; {_uncertainty(match)}", remedy)
+        for name, (words, remedy) in EFFECTS.items()
+        if name in sigmas
+    ]
 
 
 def _uncertainty(match: Match) -> str:
-    errors = match.levels.errors[np.isfinite(match.levels.errors)]
-    return (
-        f"levels are uncertain by {np.median(errors) if errors.size else np.nan:.2g} (level_error)"
-    )
+    return f"levels are uncertain by {np.nanmedian(match.levels.errors):.2g} (level_error)"
 
 
 def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
@@ -479,7 +476,7 @@ def _roughness(pair: PairResult, *, with_seam: bool) -> float:
     return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
 
 
-def _lyot_ties(match: Match) -> list[Finding]:
+def _lyot_ties(match: Match, exposures: Exposures) -> list[Finding]:
     """Name stacks that nothing but the Lyot field ties, if no overlap constrains its offset."""
     if "lyot" in match.backgrounds.sigmas:
         return []
@@ -487,8 +484,12 @@ def _lyot_ties(match: Match) -> list[Finding]:
     others = [(m.first, m.second) for m in pairs if not _is_of_lyot(m)]
     ends = np.array(others, dtype=int).reshape(-1, 2)
     parts = connected_parts(len(match.stacks) + 1, *ends.T)
-    labels = [*(stack.label for stack in match.stacks), "reference image"]
-    tied = [(labels[m.first], labels[m.second]) for m in pairs if parts[m.first] != parts[m.second]]
+    named = named_pairs(match, exposures)[len(match.exposure_pairs) :]
+    tied = [
+        names
+        for (names, _), m in zip(named, pairs, strict=True)
+        if parts[m.first] != parts[m.second]
+    ]
     if not tied:
         return []
     return [

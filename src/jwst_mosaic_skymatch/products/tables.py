@@ -9,7 +9,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposures, Stem
+from jwst_mosaic_skymatch.exposures.library import stem
+from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
@@ -233,7 +234,7 @@ def _unit(name: str | None) -> u.UnitBase:
 # --- Tables of earlier runs, and skylists -------------------------------------
 
 
-def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
+def read_levels(path: Path, exposures: Exposures) -> np.ndarray:
     """Read the levels of exposures from the table of an earlier run.
 
     Parameters
@@ -242,9 +243,6 @@ def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
         File of a `levels_table`.
     exposures : sequence of Exposure
         The exposures.
-    stem : callable
-        Reduces a file name to the part that is compared (without extension and without the suffix
-        of a pipeline product).
 
     Returns
     -------
@@ -260,13 +258,13 @@ def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
         If it is no such table, has another unit, lists a file name twice that is wanted, or has no
         level of any exposure.
     """
-    levels = _read(path, exposures, stem, TABLE_REMEDY, format="ascii.ecsv")
+    levels = _read(path, exposures, TABLE_REMEDY, format="ascii.ecsv")
     if not np.isfinite(levels).any():
         raise ValueError(f"{path}: has no level of any exposure of the input; {TABLE_REMEDY}.")
     return levels
 
 
-def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
+def read_skylist(path: Path, exposures: Exposures) -> np.ndarray:
     """Read the level of each exposure from a list.
 
     Parameters
@@ -274,7 +272,7 @@ def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
     path : Path
         Text file with two columns separated by white space: file name (any suffix, any directory)
         and level in the units of the data. Empty lines and lines that start with ``#`` are ignored.
-    exposures, stem
+    exposures
         See `read_levels`.
 
     Returns
@@ -290,19 +288,19 @@ def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
         If it is no such text, or an exposure has no level there or several.
     """
     options = {"format": "ascii.no_header", "guess": False, "names": ["filename", "level"]}
-    levels = _read(path, exposures, stem, SKYLIST_REMEDY, **options)
+    levels = _read(path, exposures, SKYLIST_REMEDY, **options)
     for k in np.flatnonzero(~np.isfinite(levels)).tolist():
         raise ValueError(f"{exposures[k].filename}: no level in {path}; add a line with it.")
     return levels
 
 
-def _read(path: Path, exposures: Exposures, stem: Stem, remedy: str, **options: Any) -> np.ndarray:
+def _read(path: Path, exposures: Exposures, remedy: str, **options: Any) -> np.ndarray:
     """Read the level of each exposure, NaN for none."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; {remedy}.")
     try:
         table = QTable.read(path, **options)
-        listed = [stem(Path(str(name)).name) for name in table["filename"]]
+        listed = [stem(str(name)) for name in table["filename"]]
         column, unit = table["level"], _unit(exposures[0].unit)
         column = column.filled(np.nan) if hasattr(column, "filled") else column
         # A column without a unit has that of the exposures.
@@ -321,7 +319,7 @@ def _read(path: Path, exposures: Exposures, stem: Stem, remedy: str, **options: 
     return np.array([level_of.get(name, np.nan) for name in wanted])
 
 
-def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: Stem) -> str:
+def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray) -> str:
     """Write levels as a list that both this and the stock step read.
 
     Parameters
@@ -332,8 +330,6 @@ def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: 
         Their match.
     levels : ndarray, shape (n,)
         Their levels, to all digits; NaN for none.
-    stem : callable
-        See `read_levels`.
 
     Returns
     -------

@@ -262,9 +262,7 @@ def _encode(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
     with rc_context(STYLE):
         figure = Figure(figsize=size, layout="compressed")
         plot(figure.add_subplot())
-        # Of noise this makes smaller files than the default level, in half the time.
-        options: Any = {"dpi": RESOLUTION, "pil_kwargs": {"compress_level": 1}}
-        figure.savefig(file, format="png", bbox_inches="tight", **options)
+        figure.savefig(file, format="png", bbox_inches="tight", dpi=RESOLUTION)
     return b64encode(file.getvalue()).decode()
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable, Table
+from astropy.table import QTable
 
 from jwst_mosaic_skymatch import __version__
-from jwst_mosaic_skymatch.exposures.metadata import Exposures, Stem
+from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.exposures.models import read_footprint
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
@@ -31,10 +31,9 @@ __all__ = ["MatchResult", "Verdict", "make_result", "save_result"]
 
 # Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
-# Visits in the log: with heads and verdict 40 lines; lines of their table in a notebook.
-MOST_VISITS, MOST_LINES = 35, 43
+# Columns and lines of the table of levels in a notebook.
+SHORT, MOST_LINES = ["filename", "level", "level_error", "status", "remark"], 43
 PLOTS = 'pip install "jwst-mosaic-skymatch[plots]"'
-LEVEL_COLUMNS = ("level", "level_error")
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class MatchResult:
         Differences by the two names of a pair, with ``save_diagnostics``.
     provenance : mapping of str to mapping of str to str
         Origin of the result: ``run`` (its date), ``versions`` of this package and of the libraries
-        that results depend on, the shared ``grid``, and ``parameters`` of the step.
+        that results depend on, and ``parameters`` of the step.
     """
 
     product: str
@@ -137,48 +136,6 @@ class MatchResult:
         """Rows of ``pairs``, the largest residual first; those not used precede all others."""
         residual = np.abs(np.asarray(self.pairs["residual"]))
         return np.lexsort((-residual, np.asarray(self.pairs["used"], dtype=bool))).tolist()
-
-    @property
-    def visits(self) -> Table:
-        """Visits of the exposures; an exposure without one stands by itself.
-
-        Columns are the name, numbers of exposures and of those with a level, means of level and
-        error, and remarks. Levels are in the unit of the data; NaN where there is none.
-        """
-        levels = self.levels
-        keys = zip(levels["visit_id"], levels["filename"], strict=True)
-        visits = np.array([f"jw{visit}" if visit else name for visit, name in keys])
-        rows = []
-        for visit in np.unique(visits):
-            own = levels[visits == visit]
-            known = own[own["status"] == "COMPLETE"]
-            means = [np.asarray(known[n]).mean() if len(known) else np.nan for n in LEVEL_COLUMNS]
-            names = {*own["group"], *own["filename"]}
-            remarks = [f.kind for f in self.findings if names.intersection(f.exposures)]
-            remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *own["remark"]])))
-            rows.append((visit, len(own), len(known), *means, remark))
-        table = Table(rows=rows, names=("visit", "n", "n_levels", "level", "error", "remark"))
-        table["level"].format, table["error"].format = ".5g", ".2g"
-        return table
-
-    def summary(self) -> list[str]:
-        """Print a short table of visits, and the verdict below it.
-
-        Returns
-        -------
-        list of str
-            At most 40 lines for any number of exposures. Visits that have a remark or lack levels
-            come first.
-        """
-        table = self.visits
-        is_good = (table["remark"] == "") & (table["n_levels"] == table["n"])
-        printed = table[np.argsort(is_good, kind="stable")[:MOST_VISITS]]
-        printed["visit"].format = printed["remark"].format = "{:.40}"  # characters at most
-        lines = [f"Levels by visit, {self.unit}:"]
-        lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", ">", "<"])
-        if len(printed) < len(table):
-            lines.append(f"... and {len(table) - len(printed)} more visits without remarks")
-        return [*(line.rstrip() for line in lines), str(self.verdict)]
 
     def plot_levels(self, ax: Any = None) -> Any:
         """Draw levels with their errors, visit by visit.
@@ -279,8 +236,8 @@ class MatchResult:
         return f"<MatchResult {self.product}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        """Represent the result in a notebook by verdict and visits."""
-        lines = self.visits.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
+        """Represent the result in a notebook by verdict and levels."""
+        lines = self.levels[SHORT].pformat(max_lines=MOST_LINES, max_width=-1, html=True)
         head = f"<strong>{escape(self.product)}</strong>: {escape(str(self.verdict))}"
         return f"<p>{head}</p>{''.join(lines)}"
 
@@ -353,16 +310,10 @@ def make_result(
             "run": {"date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())},
             "versions": {"jwst-mosaic-skymatch": __version__}
             | {name: version(name) for name in LIBRARIES},
-            "grid": _describe_grid(grid) if grid else {},
             # Hooks are classes and callables.
             "parameters": {n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
         },
     )
-
-
-def _describe_grid(grid: Grid) -> dict[str, str]:
-    cells = " x ".join(map(str, grid.shape[::-1]))
-    return {"cells": cells, "side of a cell": f"{grid.cell_scale:.4f} arcsec"}
 
 
 def save_result(
@@ -372,7 +323,6 @@ def save_result(
     grid: Grid,
     levels: np.ndarray,
     output_path: files.OutputPath,
-    stem: Stem,
 ) -> list[str]:
     """Save the mean image of each stack, levels as a skylist, tables, and the report.
 
@@ -384,8 +334,6 @@ def save_result(
         See `make_result`.
     output_path : callable
         Makes the path of a file of its name, suffix and extension.
-    stem : callable
-        See `~jwst_mosaic_skymatch.products.tables.write_skylist`.
 
     Returns
     -------
@@ -395,7 +343,7 @@ def save_result(
     """
     product, texts, lines = result.product, {}, []
     try:
-        texts["skylist", "txt"] = write_skylist(exposures, match, levels, stem)
+        texts["skylist", "txt"] = write_skylist(exposures, match, levels)
     except ValueError as error:
         lines.append(f"No skylist is saved: {error}")
     try:

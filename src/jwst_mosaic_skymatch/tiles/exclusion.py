@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 from gwcs import WCS
 
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
-from jwst_mosaic_skymatch.exposures.sky_files import Area
+from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
@@ -32,16 +32,16 @@ class Exclusion:
         Rows and columns next to the edge of the bounding box of the WCS.
     miri_lyot : str
         'mask' for the field of MIRI's Lyot coronagraph, too.
-    area : Area or None
+    area : callable or None
         An area on the sky or on the detector, too.
-    kept : Area or None
+    kept : callable or None
         An area outside of which all is left out, too.
     """
 
     edge_trim: int = 0
     miri_lyot: str = "keep"
-    area: Area | None = None
-    kept: Area | None = None
+    area: AreaAbout | None = None
+    kept: AreaAbout | None = None
 
 
 def excluded_pixels(
@@ -86,13 +86,13 @@ def excluded_pixels(
     return ExcludedPixels(excluded, in_area) if excluded.any() else None
 
 
-def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
+def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
     """Mark the pixels whose centres lie in an area.
 
     Parameters
     ----------
-    area : Area
-        The area.
+    area : callable
+        The area; see `~jwst_mosaic_skymatch.exposures.sky_files.read_area`.
     wcs : `~gwcs.wcs.WCS`
         WCS of the exposure, whose sky is ICRS.
     shape : tuple of int
@@ -105,7 +105,7 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
         exposures that a mask's projection does not reach.
     """
     ny, nx = shape
-    plane = area.on_plane(*wcs((nx - 1) / 2, (ny - 1) / 2))
+    plane = area(*wcs((nx - 1) / 2, (ny - 1) / 2))
     inside = np.zeros(shape, dtype=bool)
 
     def project(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
