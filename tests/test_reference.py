@@ -123,7 +123,7 @@ def test_components_without_the_reference_keep_the_usual_rule(both, scene, tmp_p
     np.testing.assert_allclose(difference, 0.0, atol=0.01)
     assert np.ptp(difference) < 1e-9
     (warning,) = [m for m in caplog.messages if "does not overlap 1 component" in m]
-    assert "no reference for visits 08888001001, 08888001002." in warning
+    assert "no reference for 08888001001 MIRIMAGE, 08888001002 MIRIMAGE." in warning
 
 
 def test_reference_without_a_level(near, caplog):

@@ -14,7 +14,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     family_names,
     group_labels,
 )
-from jwst_mosaic_skymatch.exposures.models import read_skies
+from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import (
@@ -164,7 +164,10 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
         levels = read_skylist(expand(parameters["skylist"]), exposures)
     else:
-        levels = read_skies(step_input.library, exposures, sky_statistic(parameters))
+        statistic = sky_statistic(parameters)
+        levels = np.array(
+            each_model(step_input.library, exposures, lambda _, m: statistic(m.data, m.dq))
+        )
         if skymethod == "global":
             levels = global_levels(levels)
         else:
@@ -211,17 +214,15 @@ def match_library(
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
     from_files = workers.remote and step_input.in_files
-    in_area = []
+    in_area, image = False, anchor.image
 
     def observe_one(k: int) -> Observation:
+        nonlocal in_area
         bar.update()
         path = exposures[k].expname if from_files else None
         observation = observe(library, exposures[k], grid, path, excluded)
-        in_area.append(observation.excluded and observation.excluded.in_area)
+        in_area |= observation.excluded is not None and observation.excluded.in_area
         return observation
-
-    def image_on_grid(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return anchor.image(*grid.wcs(x, y, with_bounding_box=False))
 
     with ProgressBar(len(exposures), file=sys.stderr) as bar:
         match = match_exposures(
@@ -232,11 +233,11 @@ def match_library(
             workers,
             directory=directory,
             held=anchor.held,
-            image=anchor.image and image_on_grid,
+            image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
     lines = summarize_match(match, exposures, grid, grouping)
     findings = findings_of_match(match, exposures, grid)
-    if excluded.area is not None and not any(in_area):
+    if excluded.area is not None and not in_area:
         findings.append(empty_area(parameters["exclude"]))
     return Matched(match, grid, tuple(lines), tuple(findings))
 

@@ -230,7 +230,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         how = exposures, match, grid, levels
         result = make_result(name, *how, parameters, self._findings)
         if grid and self.save_diagnostics:
-            self._say(save_result(result, *how, self._product_path))
+            self._say(save_result(result, exposures, match, grid, levels, self._product_path))
         return result
 
     def _say(self, lines: Iterable[str] = (), findings: Iterable[messages.Finding] = ()) -> None:

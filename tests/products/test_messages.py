@@ -122,7 +122,10 @@ def test_nothing_is_matched(no_match, exposures, grid):
 
 @pytest.mark.parametrize(
     ("components", "names"),
-    [([0, 0, 1, 2], ["001", "002", "3_cal.fits"]), ([0, 1, 1, -1], ["001 A", "001 B, 002"])],
+    [
+        ([0, 0, 1, 2], ["001 A, 001 B", "002 A", "3_cal.fits"]),
+        ([0, 1, 1, -1], ["001 A", "001 B, 002 A"]),
+    ],
 )
 def test_components_by_their_visits(match, exposures, grid, components, names):
     own = [replace(e, detector=d) for e, d in zip(exposures, "ABAA", strict=True)]
@@ -205,7 +208,7 @@ def test_one_warning_for_all_components_without_an_anchor(match, exposures):
     (finding,) = findings_of_zero_point(levels, "i.fits", (), [1, 2], exposures)
     start = "The reference i.fits does not overlap 2 components, whose levels are as usual"
     assert str(finding).startswith(start)
-    assert [detail.split()[4] for detail in finding.details] == ["001", "002"]
+    assert [detail.split()[3] for detail in finding.details] == ["001", "002"]
     assert finding.exposures == ("1_cal.fits", "2_cal.fits")
     assert findings_of_zero_point(levels, "i.fits", (), [], exposures) == []
     (lone,) = findings_of_zero_point(match.levels, "3_cal.fits", (3,), [0], exposures)

@@ -4,7 +4,7 @@ import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from os.path import expanduser, expandvars
 from pathlib import Path
@@ -276,23 +276,31 @@ def light_loading() -> Iterator[None]:
 # --- Libraries -----------------------------------------------------------
 
 
-def _describe_library(library: ModelLibrary, grouping: str) -> StepInput:
-    """Describe a library by the metadata of its models as they are now."""
+def _describe_library(
+    library: ModelLibrary, grouping: str, metadata: Sequence[dict[str, Any]] | None = None
+) -> StepInput:
+    """Describe a library by the metadata of its models as they are now, or as they were read."""
     # Of models without files there is no directory, and none of these paths exist.
     members = library.asn["products"][0]["members"]
     paths = [Path(library.asn_dir, member["expname"]) for member in members]
-    existing = [
-        {**m, "expname": str(p)} for p, m in zip(paths, members, strict=True) if p.is_file()
-    ]
+    existing = [(path, m) for path, m in zip(paths, members, strict=True) if path.is_file()]
     exposures = []
     for index in library.indices_for_exptype("science"):
-        name = members[index]["expname"]
+        name, group_id = members[index]["expname"], members[index]["group_id"]
         try:
-            metadata = library.read_metadata(index)
-            exposures.append(read_exposure(index, name, metadata.get, grouping))
+            own = metadata[index] if metadata else library.read_metadata(index)
+            own["meta.group_id"] = group_id
+            exposures.append(read_exposure(index, name, own.get, grouping))
         except Exception as error:
             raise unreadable(name, error) from None
-    return _step_input(library, exposures, existing)
+    return StepInput(
+        library=library,
+        exposures=name_apart(exposures),
+        files=frozenset(path.resolve() for path, _ in existing),
+        others=tuple(
+            {**m, "expname": str(p)} for p, m in existing if m["exptype"].lower() != "science"
+        ),
+    )
 
 
 def _open_association(association: dict[str, Any], on_disk: bool, grouping: str) -> StepInput:
@@ -308,25 +316,13 @@ def _open_association(association: dict[str, Any], on_disk: bool, grouping: str)
         library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
         raise unwritable(error) from None
-    exposures = []
-    for index, member in enumerate(library.asn["products"][0]["members"]):
-        metadata[index]["meta.group_id"] = member["group_id"]
-        exposures.append(read_exposure(index, member["expname"], metadata[index].get, grouping))
-    in_files = all(e.expname.lower().endswith(".fits") for e in exposures)
     members = association["products"][0]["members"]
-    return _step_input(library, exposures, members, in_files=in_files)
-
-
-def _step_input(
-    library: ModelLibrary,
-    exposures: Sequence[Exposure],
-    members: Sequence[Mapping[str, Any]],
-    *,
-    in_files: bool = False,
-) -> StepInput:
-    files = frozenset(Path(member["expname"]).resolve() for member in members)
-    others = tuple(dict(m) for m in members if m["exptype"].lower() != "science")
-    return StepInput(library, name_apart(exposures), files, others, in_files)
+    return replace(
+        _describe_library(library, grouping, metadata),
+        files=frozenset(Path(m["expname"]).resolve() for m in members),
+        others=tuple(m for m in members if m["exptype"] != "science"),
+        in_files=all(m["expname"].lower().endswith(".fits") for m in science),
+    )
 
 
 def _read_file(path: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
@@ -78,7 +78,7 @@ class FilePixels:
         except OSError as error:
             remedy = "every process needs to see the file under this path"
             raise unreadable(self.path, error, remedy) from None
-        native = (
+        native: Any = (
             None if image is None else image.astype(image.dtype.newbyteorder("="), copy=False)
             for image in images
         )

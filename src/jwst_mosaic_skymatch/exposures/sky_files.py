@@ -133,7 +133,7 @@ def open_image(path: Path, remedy: str = IMAGE_REMEDY, *, unit: str | None = Non
                 if "WHT" in hdus and hdus["WHT"].shape == data.shape:
                     good &= hdus["WHT"].data > 0
                 wcs = WCS(header, hdus, naxis=2)
-                own_unit = header.get("BUNIT") or hdus[0].header.get("BUNIT")
+                own_unit = header.get("BUNIT")
     except Exception as error:  # whatever a damaged file leads to
         raise unreadable(path, error, remedy) from None
     if not images:

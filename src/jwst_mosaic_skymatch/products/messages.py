@@ -1,6 +1,5 @@
 """Sentences for users: lines for the log, and findings with their remedies."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -283,7 +282,7 @@ def findings_of_zero_point(
             f"The reference {reference} {effect}, whose levels are as usual (match_down)",
             "choose another reference: an image that covers all exposures, or one of them",
             _names(np.flatnonzero(np.isin(levels.components, unreached)), exposures),
-            tuple(f"no reference for visits {visits[k]}" for k in unreached),
+            tuple(f"no reference for {visits[k]}" for k in unreached),
         )
     ]
 
@@ -308,13 +307,15 @@ def findings_of_unmatched(
         One for exposures without a level, one for exposures with the common sky level alone.
     """
     remedy = "check pointing and data quality, add exposures in between, or leave it out"
-    obstacles = {k: reason for k, reason in enumerate(reasons) if reason}
-    alone = {k: reason for k, reason in obstacles.items() if np.isfinite(levels[k])}
-    skipped = {k: reason for k, reason in obstacles.items() if k not in alone}
-    return [
-        *_of_exposures("No level could be measured for {}; SKIPPED", skipped, exposures, remedy),
-        *_of_exposures("{} could not be matched: common sky level", alone, exposures, remedy),
-    ]
+    findings = []
+    for has_level, sentence in (
+        (False, "No level could be measured for {}; SKIPPED"),
+        (True, "{} could not be matched: common sky level"),
+    ):
+        own = enumerate(zip(reasons, np.isfinite(levels), strict=True))
+        cases = {k: reason for k, (reason, known) in own if reason and known == has_level}
+        findings += _of_exposures(sentence, cases, exposures, remedy)
+    return findings
 
 
 def _of_exposures(
@@ -385,14 +386,10 @@ def _separate_components(match: Match, exposures: Exposures) -> list[Finding]:
 
 
 def _name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
-    """Name the visits of each component, and the detectors where a visit is in several."""
-    visits = [exposure.visit_id or exposure.name for exposure in exposures]
-    own = list(zip(components.tolist(), visits, family_names(exposures), strict=True))
-    parts = Counter(visit for _, visit in {(c, visit) for c, visit, _ in own if c >= 0})
-    return [
-        ", ".join(sorted({f if parts[v] > 1 else v for c, v, f in own if c == component}))
-        for component in range(components.max(initial=-1) + 1)
-    ]
+    """Name some visits and detectors of each component."""
+    families = np.array(family_names(exposures))
+    names = [np.unique(families[components == k]) for k in range(components.max(initial=-1) + 1)]
+    return [", ".join([*own[:NAMED], *["..."] * (len(own) > NAMED)]) for own in names]
 
 
 def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:

@@ -84,8 +84,8 @@ def _sky_axes(ax: Any, result: MatchResult) -> Any:
     """Make WCSAxes in the place of other Axes, along the mosaic or, without one, north up."""
     if hasattr(ax, "wcs"):
         return ax
-    first = np.concatenate([*result.footprints, [(0.0, 0.0)]])[0]
-    wcs = result.mosaic.wcs if result.mosaic else tangent_plane(*first, np.diag([-1, 1]) / 3600)
+    ra, dec = np.concatenate([*result.footprints, [(0.0, 0.0)]])[0]
+    wcs = result.mosaic.wcs if result.mosaic else tangent_plane(ra, dec, np.diag([-1, 1]) / 3600)
     sky = ax.figure.add_subplot(ax.get_subplotspec(), projection=wcs)
     ax.remove()
     for coordinate, name in zip(sky.coords, ("right ascension", "declination"), strict=True):
@@ -108,7 +108,7 @@ def _draw_levels(ax: Axes, result: MatchResult) -> None:
         if visit != following:
             ax.axvline(end + 0.5, color=GREY, linewidth=0.5, alpha=0.6)
     # At some places the visit there is named; $ would begin mathematics.
-    labels = dict(enumerate(visit.replace("$", r"\$") for visit in visits))
+    labels: dict[float, str] = dict(enumerate(visit.replace("$", r"\$") for visit in visits))
     ax.xaxis.set_major_locator(MaxNLocator(MOST_NAMES, integer=True))
     ax.xaxis.set_major_formatter(lambda place, _: labels.get(place, ""))
     ax.tick_params(axis="x", labelrotation=NAME_ROTATION)

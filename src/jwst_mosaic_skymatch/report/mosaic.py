@@ -79,9 +79,9 @@ def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPictu
     residual = _rms_residual(canvas, block, (*match.exposure_pairs, *match.stack_pairs))
     # A tangent plane that touches the sky at the centre of the grid.
     center = (np.array(grid.shape[::-1]) - 1) / 2
-    sky = grid.wcs(*center, with_bounding_box=False)
+    ra, dec = grid.wcs(*center, with_bounding_box=False)
     pixel = (center + 0.5) / block + 0.5 - (x0, y0)
-    wcs = tangent_plane(*sky, grid.sky_axes * block / 3600, pixel)
+    wcs = tangent_plane(ra, dec, grid.sky_axes * block / 3600, pixel)
     return MosaicPicture(before, after, residual, wcs)
 
 

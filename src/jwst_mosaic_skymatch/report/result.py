@@ -222,11 +222,12 @@ class MatchResult:
         names = [str(self.levels["filename"][k]) if isinstance(k, int) else k for k in (i, j)]
         groups = dict(zip(self.levels["filename"], self.levels["group"], strict=True))
         stacks = [str(groups.get(name, name)) for name in names]
-        for ends in (names, names[::-1], stacks, stacks[::-1]):
-            if tuple(ends) in self.pictures:
-                is_pair = (self.pairs["first"] == ends[0]) & (self.pairs["second"] == ends[1])
+        for first, second in (names, names[::-1], stacks, stacks[::-1]):
+            if (first, second) in self.pictures:
+                is_pair = (self.pairs["first"] == first) & (self.pairs["second"] == second)
                 (residual,) = np.asarray(self.pairs["residual"][is_pair])
-                return _draw(self, what, ax, picture=self.pictures[*ends], residual=residual)
+                picture = self.pictures[first, second]
+                return _draw(self, what, ax, picture=picture, residual=residual)
         raise ValueError(
             f"No picture of {' and '.join(names)}: they were not compared, or there was no "
             "save_diagnostics=True."
@@ -295,7 +296,6 @@ def make_result(
     """
     unit, is_drawn = exposures[0].unit, parameters["save_diagnostics"]
     pictures = ((n, p.measurement.quality.picture) for n, p in named_pairs(match, exposures))
-    corners = (read_footprint(exposure.s_region) for exposure in exposures)
     return MatchResult(
         product=product,
         method=parameters["skymethod"],
@@ -303,7 +303,7 @@ def make_result(
         pairs=pairs_table(exposures, match, grid, unit),
         findings=findings,
         n_ties=match.backgrounds.n_ties,
-        footprints=tuple(np.zeros((0, 2)) if c is None else np.array(c) for c in corners),
+        footprints=tuple(read_footprint(exposure.s_region) for exposure in exposures),
         mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
         pictures={names: picture for names, picture in pictures if picture},
         provenance={
