@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,16 +90,16 @@ class Matched:
         The match.
     grid : Grid or None
         The grid of its tiles; None for levels that do not come from a match.
-    lines : tuple of str
+    lines : sequence of str
         Its description for the log.
-    findings : tuple of Finding
+    findings : sequence of Finding
         Its warnings.
     """
 
     match: Match
     grid: Grid | None = None
-    lines: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    lines: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
 
 
 def open_anchor(step_input: StepInput, parameters: Parameters) -> Anchor:
@@ -178,20 +178,14 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
 
 
 def match_library(
-    step_input: StepInput,
-    parameters: Parameters,
-    anchor: Anchor,
-    workers: Workers,
-    directory: str,
+    step_input: StepInput, parameters: Parameters, anchor: Anchor, workers: Workers, directory: str
 ) -> Matched:
     """Match all exposures of a library.
 
     Parameters
     ----------
-    step_input, parameters
+    step_input, parameters, anchor
         See `open_anchor`.
-    anchor : Anchor
-        Levels that are known before.
     workers, directory
         See `match_exposures`; pictures and tiles are made of the means in the directory.
 
@@ -214,7 +208,7 @@ def match_library(
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
     from_files = workers.remote and step_input.in_files
-    in_area, image = False, anchor.image
+    image, in_area = anchor.image, False
 
     def observe_one(k: int) -> Observation:
         nonlocal in_area
@@ -235,11 +229,11 @@ def match_library(
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    lines = summarize_match(match, exposures, grid, grouping)
     findings = findings_of_match(match, exposures, grid)
     if excluded.area is not None and not in_area:
         findings.append(empty_area(parameters["exclude"]))
-    return Matched(match, grid, tuple(lines), tuple(findings))
+    lines = summarize_match(match, exposures, grid, grouping)
+    return Matched(match, grid, lines, findings)
 
 
 def fix_zero_point(
