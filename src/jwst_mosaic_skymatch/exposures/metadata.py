@@ -167,10 +167,11 @@ def check_exposures(exposures: Exposures) -> None:
             'exptype "science" in the association.'
         )
     differences = _differences(exposures, "instrument") + _differences(exposures, "unit")
-    largest = max(exposures, key=lambda e: e.pixel_area or 0.0)
-    areas = [exposure.pixel_area for exposure in exposures if exposure.pixel_area]
-    if areas and max(areas) > (1 + AREA_TOLERANCE) * min(areas) and not _is_per_area(exposures):
-        differences.append(f"{largest.name}: pixel area is larger than in other exposures")
+    is_per_area = (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr")
+    areas = {e.name: e.pixel_area for e in exposures if e.pixel_area and not is_per_area}
+    if areas and max(areas.values()) > (1 + AREA_TOLERANCE) * min(areas.values()):
+        largest = max(areas, key=areas.__getitem__)
+        differences.append(f"{largest}: pixel area is larger than in other exposures")
     if differences:
         raise ValueError(f"{differences[0]}; make one association for each.")
 
@@ -204,10 +205,6 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
                 f"subtract={exposure.subtracted}, this one has subtract={subtract}, which is "
                 f"inconsistent; use subtract={exposure.subtracted} or {remedy}"
             )
-
-
-def _is_per_area(exposures: Exposures) -> bool:
-    return (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr")
 
 
 def filter_differences(exposures: Exposures) -> list[str]:

@@ -137,7 +137,6 @@ def _draw_sky(ax: Any, result: MatchResult) -> None:
     """Draw footprints coloured by level, pairs by residual."""
     known = [row for row, sky in enumerate(result.footprints) if len(sky)]
     if not known:
-        ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
         return
     corners = [np.stack(ax.wcs.world_to_pixel_values(*result.footprints[k].T), 1) for k in known]
     levels, bar = np.asarray(result.levels["level"])[known], f"level, {result.unit}"
