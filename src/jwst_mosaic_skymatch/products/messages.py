@@ -39,6 +39,8 @@ NAMED, LISTED = 3, 100
 SIGNIFICANCE = 5.0
 # Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
 DISPLACED = 0.1
+# The same in units of the median shift: where most of 100 lie 0.3 pixels aside, none is displaced.
+APART = 4.0
 # Share of the largest gradient of a visit from which on another is named.
 GRADIENT_SHARE = 0.5
 # Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
@@ -583,7 +585,9 @@ def _misaligned_exposures(match: Match, exposures: Exposures, grid: Grid) -> lis
     pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
     shifts = _shifts_from_median(match)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
-    far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
+    length = np.where(length > SIGNIFICANCE * error, length, 0.0)
+    usual = np.quantile(length, 0.5, method="lower")
+    far = np.flatnonzero(length > max(DISPLACED / pixels, APART * usual))
     # An exposure that is no image of this sky has no displacement.
     far = far[~np.isin(far, list(match.remarks))]
     if not far.size:
