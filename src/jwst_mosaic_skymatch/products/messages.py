@@ -37,6 +37,8 @@ NAMED, LISTED = 3, 100
 SIGNIFICANCE = 5.0
 # Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
 DISPLACED = 0.1
+# The same in units of the median shift: where most of 100 lie 0.3 pixels aside, none is displaced.
+APART = 4.0
 # Effects that no level describes, and their remedies.
 EFFECTS = {
     "gain": (
@@ -515,7 +517,9 @@ def _displacements(match: Match, grid: Grid) -> dict[int, str]:
         own = known & (components == component)
         shifts[own] -= np.median(shifts[own], axis=0)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
-    far = np.flatnonzero((length * pixels > DISPLACED) & (length > SIGNIFICANCE * error))
+    length = np.where(length > SIGNIFICANCE * error, length, 0.0)
+    usual = np.quantile(length, 0.5, method="lower")
+    far = np.flatnonzero(length > max(DISPLACED / pixels, APART * usual))
     on_sky = shifts @ grid.sky_axes.T
     return {
         k: f"displaced by {length[k] * pixels:.2f} pixels, {on_sky[k, 0]:+.3f} arcsec east and "
