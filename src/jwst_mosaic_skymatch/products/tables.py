@@ -73,7 +73,7 @@ def levels_table(
         "level": (levels + [e.subtracted_level for e in exposures]) * brightness,
         "level_error": match.levels.errors * brightness,
         "visit_id": [exposure.visit_id or "" for exposure in exposures],
-        "group": np.array([detail["group"] for detail in details], dtype=str),
+        "group": [detail["group"] for detail in details],
         "component": match.levels.components,
     }
     to_sky = grid.sky_axes.T if grid else np.full((2, 2), np.nan)
@@ -83,10 +83,10 @@ def levels_table(
         columns |= _sky_columns("gradient", *sky_gradients(match, grid), brightness / u.arcmin)
     # Names of exposures and labels of stacks differ.
     times = Counter(chain(*(ends for ends, _ in named_pairs(match, exposures))))
-    ends = zip(columns["filename"], columns["group"].tolist(), strict=True)
+    ends = zip(columns["filename"], columns["group"], strict=True)
     columns["n_pairs"] = [times[name] + times[group] for name, group in ends]
     columns["status"] = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
-    columns["remark"] = np.array([detail["remark"] for detail in details], dtype=str)
+    columns["remark"] = [detail["remark"] for detail in details]
     return _table(columns, match)
 
 

@@ -341,21 +341,21 @@ def save_result(
         A line for each file that is not saved: a skylist if none can hold the levels, the report
         without matplotlib or Jinja2.
     """
-    product, texts, lines = result.product, {}, []
-    try:
-        texts["skylist", "txt"] = write_skylist(exposures, match, levels)
-    except ValueError as error:
-        lines.append(f"No skylist is saved: {error}")
-    try:
-        from jwst_mosaic_skymatch.report.figures import render_report
-
-        texts["skymatch_report", "html"] = render_report(result)
-    except ImportError as error:
-        lines.append(f"No report is saved, as {error.name} is missing: {PLOTS}, and run again")
+    product, lines = result.product, []
     with files.whole_files(Path(output_path(product, "skylist", "txt")).parent) as draft:
         files.save_tiles(draft, output_path, match.stacks, grid, exposures[0].unit)
         result.levels.write(draft(output_path(product, "skymatch_levels", "ecsv")))
         result.pairs.write(draft(output_path(product, "skymatch_pairs", "ecsv")))
-        for kind, text in texts.items():
-            draft(output_path(product, *kind)).write_text(text, encoding="utf-8")
+        try:
+            text = write_skylist(exposures, match, levels)
+            draft(output_path(product, "skylist", "txt")).write_text(text, encoding="utf-8")
+        except ValueError as error:
+            lines.append(f"No skylist is saved: {error}")
+        try:
+            from jwst_mosaic_skymatch.report.figures import render_report
+
+            page = draft(output_path(product, "skymatch_report", "html"))
+            page.write_text(render_report(result), encoding="utf-8")
+        except ImportError as error:
+            lines.append(f"No report is saved, as {error.name} is missing: {PLOTS}, and run again")
     return lines
