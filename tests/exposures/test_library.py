@@ -99,8 +99,12 @@ def test_exposure_without_a_group_gets_one(matched_file):
 EXPOSURES = (
     Exposure(0, "a_cal.fits", expname="/data/a_cal.fits", visit_id="001"),
     Exposure(1, "a_crf.fits", expname="/data/a_crf.fits", visit_id="001"),
-    Exposure(2, "b_cal.fits", expname="/1/b_cal.fits", alias="/1/b_cal.fits", visit_id="002"),
-    Exposure(3, "b_cal.fits", expname="/2/b_cal.fits", alias="/2/b_cal.fits", visit_id="002"),
+    Exposure(
+        2, "b_cal.fits", expname="/1/b_cal.fits", alias="b_cal.fits (number 3)", visit_id="002"
+    ),
+    Exposure(
+        3, "b_cal.fits", expname="/2/b_cal.fits", alias="b_cal.fits (number 4)", visit_id="002"
+    ),
     Exposure(4, "001_cal.fits", expname="/data/001_cal.fits"),
 )
 LABELS = ("jw001_a", "jw001_b", "jw002", "jw002", "none")
