@@ -134,8 +134,14 @@ class PixelSkyMatchStep(SkyMatchStep):
                 exposures, levels, matched.match.levels.reasons
             )
             self._say(findings=findings)
-            how = {"method": self.skymethod, "subtract": self.subtract}
-            record_levels(step_input.library, exposures, matched.match, levels, **how)
+            record_levels(
+                step_input.library,
+                exposures,
+                matched.match,
+                levels,
+                method=self.skymethod,
+                subtract=self.subtract,
+            )
             self.result = self._report(step_input, matched, levels, parameters)
         self._say([*messages.describe_levels(self.result.levels), str(self.result.verdict)])
         return step_input.library

@@ -8,7 +8,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     Exposure,
     check_exposures,
     check_rerun,
-    filter_differences,
+    differences_in,
     group_labels,
     name_apart,
     read_exposure,
@@ -67,7 +67,7 @@ def test_exposures_that_go_together(exposures):
     for subtract in (True, False):
         check_rerun(exposures, subtract=subtract)
         check_rerun(with_one(exposures, level=1.0, subtracted=subtract), subtract=subtract)
-    assert filter_differences(exposures) == []
+    assert differences_in(exposures, "filter") == []
 
 
 def test_pixel_areas_matter_unless_the_unit_has_them(exposures):

@@ -11,8 +11,8 @@ __all__ = [
     "Exposures",
     "check_exposures",
     "check_rerun",
+    "differences_in",
     "family_names",
-    "filter_differences",
     "group_labels",
     "name_apart",
     "read_exposure",
@@ -166,7 +166,7 @@ def check_exposures(exposures: Exposures) -> None:
             "The input has no science exposure: list at least one member with "
             'exptype "science" in the association.'
         )
-    differences = _differences(exposures, "instrument") + _differences(exposures, "unit")
+    differences = differences_in(exposures, "instrument") + differences_in(exposures, "unit")
     is_per_area = (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr")
     areas = {e.name: e.pixel_area for e in exposures if e.pixel_area and not is_per_area}
     if areas and max(areas.values()) > (1 + AREA_TOLERANCE) * min(areas.values()):
@@ -207,27 +207,21 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
             )
 
 
-def filter_differences(exposures: Exposures) -> list[str]:
-    """Describe a difference of filters.
+def differences_in(exposures: Exposures, attribute: str) -> list[str]:
+    """Name the first exposure that differs from most, if one does.
 
     Parameters
     ----------
     exposures : sequence of Exposure
         The exposures.
+    attribute : str
+        Attribute of an exposure.
 
     Returns
     -------
     list of str
         At most one clause.
     """
-    return [
-        f"{difference}; levels of different filters are not comparable where the sky has structure"
-        for difference in _differences(exposures, "filter")
-    ]
-
-
-def _differences(exposures: Exposures, attribute: str) -> list[str]:
-    """Name the first exposure that differs from most, if one does."""
     values = [getattr(exposure, attribute) for exposure in exposures]
     (usual, _), *_ = Counter(values).most_common()
     return [

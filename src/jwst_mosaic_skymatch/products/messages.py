@@ -9,8 +9,8 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import (
     Exposures,
+    differences_in,
     family_names,
-    filter_differences,
 )
 from jwst_mosaic_skymatch.levels.results import Levels, Match, PairResult
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
@@ -87,8 +87,9 @@ class Finding:
         return first + (f", and {len(others)} more" if others else "")
 
     def __str__(self) -> str:
-        cases = f": {_few(self.details)}" if self.details else ""
-        return f"{self.sentence}{cases}. What to do: {self.remedy}."
+        cases, more = "; ".join(self.details[:NAMED]), len(self.details) - NAMED
+        others = f"; and {more} more" if more > 0 else ""
+        return f"{self.sentence}{': ' * bool(cases)}{cases}{others}. What to do: {self.remedy}."
 
 
 def count(number: int, name: str) -> str:
@@ -107,12 +108,6 @@ def count(number: int, name: str) -> str:
         Both.
     """
     return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
-
-
-def _few(names: Sequence[str]) -> str:
-    """List the first names, and the number of the others."""
-    more = len(names) - NAMED
-    return "; ".join(names[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _names(positions: Iterable[int], exposures: Exposures) -> tuple[str, ...]:
@@ -222,8 +217,12 @@ def findings_of_input(exposures: Exposures) -> list[Finding]:
         )
     ]
     return findings * bool(before) + [
-        Finding(difference, "make one association for each kind of exposures")
-        for difference in filter_differences(exposures)
+        Finding(
+            f"{difference}; levels of different filters are not comparable where the sky has "
+            "structure",
+            "make one association for each kind of exposures",
+        )
+        for difference in differences_in(exposures, "filter")
     ]
 
 
