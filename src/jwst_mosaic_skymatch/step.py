@@ -128,12 +128,10 @@ class PixelSkyMatchStep(SkyMatchStep):
                 matched = run.match_library(step_input, parameters, anchor, workers, directory)
             else:
                 matched = run.absolute_levels(step_input, parameters)
-            self._say(matched.lines, matched.findings)
             levels, findings = run.fix_zero_point(matched, anchor, step_input, parameters)
-            findings += messages.findings_of_unmatched(
-                exposures, levels, matched.match.levels.reasons
-            )
-            self._say(findings=findings)
+            reasons = matched.match.levels.reasons
+            findings += messages.findings_of_unmatched(exposures, levels, reasons)
+            self._say(matched.lines, [*matched.findings, *findings])
             record_levels(
                 step_input.library,
                 exposures,

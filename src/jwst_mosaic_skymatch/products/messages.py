@@ -87,9 +87,10 @@ class Finding:
         return first + (f", and {len(others)} more" if others else "")
 
     def __str__(self) -> str:
-        cases, more = "; ".join(self.details[:NAMED]), len(self.details) - NAMED
+        listed, more = "; ".join(self.details[:NAMED]), len(self.details) - NAMED
         others = f"; and {more} more" if more > 0 else ""
-        return f"{self.sentence}{': ' * bool(cases)}{cases}{others}. What to do: {self.remedy}."
+        cases = f": {listed}{others}" if listed else ""
+        return f"{self.sentence}{cases}. What to do: {self.remedy}."
 
 
 def count(number: int, name: str) -> str:
@@ -208,15 +209,17 @@ def findings_of_input(exposures: Exposures) -> list[Finding]:
         The warnings.
     """
     before = tuple(e.name for e in exposures if e.subtracted)
-    findings = [
-        Finding(
+    findings = []
+    if before:
+        sentence = (
             f"Levels were subtracted from {len(before)} of {len(exposures)} exposures before; the "
-            "levels of this run are subtracted too, and meta.background.level is the sum",
-            "if the stock skymatch has done so, of which this step is a hook, skip it (skip=True)",
-            before,
+            "levels of this run are subtracted too, and meta.background.level is the sum"
         )
-    ]
-    return findings * bool(before) + [
+        remedy = (
+            "if the stock skymatch has done so, of which this step is a hook, skip it (skip=True)"
+        )
+        findings.append(Finding(sentence, remedy, before))
+    return findings + [
         Finding(
             f"{difference}; levels of different filters are not comparable where the sky has "
             "structure",
