@@ -24,16 +24,21 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_verdict_names_what_is_wrong_and_what_to_do(faulty, what):
+def test_findings_name_what_is_wrong_and_what_to_do(faulty, what):
     who, remedy = WRONG[what]
-    remarks = faulty[0].verdict.remarks
-    (remark,) = [remark for remark in remarks if re.search(who, remark)]
-    assert remedy in remark
+    result = faulty[0]
+    (finding,) = [finding for finding in result.findings if re.search(who, str(finding))]
+    assert remedy in finding.remedy
+    assert f"{finding.brief} ({finding.remedy})" in result.verdict.remarks
 
 
 def test_verdict_names_nobody_else(faulty):
-    visits = set(re.findall(r"09999\d{6}", " ".join(faulty[0].verdict.remarks)))
-    assert visits == {DISPLACED, BESIDE_STEEP, STEEP, "09999009001"}
+    """Of the overlaps it has the worst, of a spoiled visit and a neighbour."""
+    named = {remark: set(re.findall(r"09999\d{6}", remark)) for remark in faulty[0].verdict.remarks}
+    (overlap,) = [visits for remark, visits in named.items() if "overlap of" in remark]
+    assert overlap & {STEEP, SPOILED}
+    others = set().union(*(visits for visits in named.values() if visits != overlap))
+    assert others == {DISPLACED, "09999009001"}
 
 
 def test_shift_moves_the_displaced_visit_back(faulty):
