@@ -233,7 +233,7 @@ def match_library(
     names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
-    from_files = workers.remote and len(step_input.unchanged) == len(exposures)
+    from_files = workers.n_remote and len(step_input.unchanged) == len(exposures)
     is_area_empty = excluded.area is not None
 
     def observe_one(k: int) -> Observation:
