@@ -15,7 +15,7 @@ from jwst_mosaic_skymatch.levels.equations import Unknowns, build_equations
 from jwst_mosaic_skymatch.run import Anchor, match_library
 from jwst_mosaic_skymatch.stacking import pair_shares
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
-from jwst_mosaic_skymatch.tiles.blocks import mean_shares
+from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
 SIGMAS = {"visit gradient": 0.002, "exposure gradient": 0.002}  # MJy/sr per cell and axis
 

@@ -225,7 +225,7 @@ def match_library(
     OSError
         If a file cannot be read.
     ValueError
-        If exposures cannot be grouped, or lie on no common grid.
+        If exposures cannot be grouped.
     """
     library, exposures = step_input.library, step_input.exposures
     excluded = exclusion(parameters)

@@ -14,9 +14,10 @@ from jwst_mosaic_skymatch.tiles.exclusion import (
     excluded_pixels,
     pixels_in_area,
 )
+from jwst_mosaic_skymatch.tiles.frame import NOWHERE
 
-NO_REGION = (None,) * 5
-LYOT = (None,) * 4 + ((0, 5, 15, 20),)
+NO_REGION = (NOWHERE,) * 5
+LYOT = (*NO_REGION[:4], (0, 5, 15, 20))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 from helpers import make_tile, punch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.tiles.mean import mean_tile, robust_mean
+from jwst_mosaic_skymatch.tiles.mean import mean_shares, mean_tile, robust_mean
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 SHAPE = (120, 120)
 NOISE = 0.1
@@ -83,3 +84,20 @@ def test_robust_mean_is_nearly_as_good_as_the_mean():
     assert 0.8 * 24 < mean.weight.mean() < 24
     level = [make_tile(0, 0, SHAPE, level=3.0)] * 4
     assert_array_equal(robust_mean(level).data, 3.0)
+
+
+def map_of(values, x0=0):
+    return BlockMap(x0=x0, y0=0, weight=np.array([values], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("members", "other", "expected"),
+    [
+        # Weights of the difference: 8 * 8 / 16 = 4 in the second block, 12 * 4 / 16 = 3 then.
+        ([[4.0, 4.0, 0.0], [0.0, 4.0, 12.0]], map_of([8.0, 4.0], x0=1), [2 / 7, 5 / 7]),
+        ([[1.0], [1.0]], map_of([1.0], x0=5), [0.0, 0.0]),
+    ],
+)
+def test_shares_of_members_in_an_overlap(members, other, expected):
+    shares = mean_shares([map_of(values) for values in members], [other])
+    assert shares == pytest.approx(expected, rel=1e-6)

@@ -14,6 +14,7 @@ from jwst_mosaic_skymatch.tiles.tile import (
     drizzle_tile,
     shift_tile,
     store_tile,
+    summarize,
 )
 
 # The first cell of the grid that the exposures below cover.
@@ -100,3 +101,12 @@ def test_parts_of_stored_tiles(tmp_path):
         assert_equal(vars(one.read()), vars(tile))
         images = {"data": tile.data[inside], "weight": tile.weight[inside]}
         assert_equal(vars(part), vars(tile) | images | {"x0": part.x0})
+
+
+def test_summary():
+    tile = replace(make_tile(0, 0, (32, 32)), variance=0.2, pixels_per_cell=4.84)
+    y, x = np.indices(tile.shape)
+    summary = summarize(punch(tile, (x < 16) & (y < 16)))
+    # 768 cells with four pixels.
+    assert_allclose(summary.coverage.weight, 256.0 * (np.add.outer([0, 0, 1, 1], [0, 0, 1, 1]) > 0))
+    assert (summary.n_cells, summary.pixels_per_cell, summary.variance) == (768, 4.84, 0.2)

@@ -10,10 +10,9 @@ from scipy.ndimage import affine_transform
 
 from jwst_mosaic_skymatch.exposures.areas import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
-from jwst_mosaic_skymatch.tiles.blocks import COVERAGE_BLOCK, BlockMap, block_sums
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import StoredTile
-from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.tile import COVERAGE_BLOCK, StoredTile
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, block_sums, bounding_window, window_in
 
 __all__ = ["MosaicPicture", "condense_mosaic"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
 
 import numpy as np
 from gwcs import WCS
@@ -41,7 +40,7 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, regions: Sequence[Bounds | None], wcs: WCS, shape: Shape
+    exclusion: Exclusion, regions: Sequence[Bounds], wcs: WCS, shape: Shape
 ) -> ExcludedPixels | None:
     """Mark the pixels of an exposure that are left out.
 
@@ -49,8 +48,8 @@ def excluded_pixels(
     ----------
     exclusion : Exclusion
         The parts to leave out, beside pixels outside of the bounding box of the WCS.
-    regions : sequence of tuple of int or None
-        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
+    regions : sequence of tuple of int
+        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
     shape : tuple of int
@@ -62,16 +61,13 @@ def excluded_pixels(
         The pixels; None if there are none.
     """
     box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
-    limits = box.bounding_box(order="F") if box else ((0, shape[1] - 1), (0, shape[0] - 1))
-    columns, rows = (
-        slice(max(ceil(low), 0) + trim, max(min(floor(high) + 1, n) - trim, 0))
-        for (low, high), n in zip(limits, shape[::-1], strict=True)
-    )
-    excluded = np.ones(shape, dtype=bool)
-    excluded[rows, columns] = False
-    lyot = regions[-1] if exclusion.miri_lyot == "mask" else None
-    if lyot is not None:
-        x_min, x_max, y_min, y_max = lyot
+    limits = box.bounding_box(order="F") if box else ((-np.inf, np.inf),) * 2
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    excluded = np.zeros(shape, dtype=bool)
+    for axis, (low, high) in zip((columns, rows), limits, strict=True):
+        excluded |= (axis < max(low, 0) + trim) | (axis > min(high, axis.size - 1) - trim)
+    if exclusion.miri_lyot == "mask":
+        x_min, x_max, y_min, y_max = regions[-1]
         excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.area is not None:
         inside = pixels_in_area(exclusion.area, wcs, shape)

@@ -1,13 +1,42 @@
-"""Detector of an exposure on the grid: places relative to it, and planes in its pixels."""
+"""Detector of an exposure on the grid: its pixels, planes in them, and its regions.
 
+Regions may differ from the rest of a detector by a constant, the same in all exposures.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
-__all__ = ["DetectorFrame", "PixelPlane", "detector_frame"]
+__all__ = [
+    "NOWHERE",
+    "REGIONS",
+    "DetectorFrame",
+    "PixelPlane",
+    "detector_frame",
+    "detector_regions",
+    "region_shares",
+]
+
+#: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
+REGIONS = ("left", "right", "bottom", "top", "lyot")
+
+# Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
+STRIP = 40
+# Rows of full frames.
+FULL_ROWS = {"MIRI": 1024, "NIRCAM": 2048, "NIRISS": 2048}
+# One-past-last column and first row of the Lyot coronagraph's field on MIRI's full frame, 0-based.
+# The field itself is smaller (columns 10 to 280, rows 745 to 1019). These are the subarray MASKLYOT
+# of JWST's aperture file (SIAF), 320 columns and 304 rows from (1, 719), 1-based, or from row 717
+# up to PRDOPSSOC-045, and all rows above. No other subarray has both the field and the imager.
+LYOT_COLUMNS, LYOT_ROW = 320, 716
+#: Bounds of a region that a detector does not have.
+NOWHERE = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -64,10 +93,9 @@ class DetectorFrame:
         Shape (ny, nx) of the array.
     detector : str
         Name of the detector; empty if unknown.
-    regions : tuple of tuple of int or None
-        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of
-        `~jwst_mosaic_skymatch.tiles.regions.REGIONS`. None for a region that the array does
-        not have; empty if it has none.
+    regions : tuple of tuple of int
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`;
+        `NOWHERE` for a region that the array does not have.
     """
 
     pixel: np.ndarray
@@ -75,27 +103,12 @@ class DetectorFrame:
     derivative: np.ndarray
     shape: Shape
     detector: str = ""
-    regions: tuple[Bounds | None, ...] = ()
+    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS)
 
     @property
     def angle(self) -> float:
         """Direction of the detector's rows on the grid, radians."""
         return float(np.arctan2(*self.derivative[::-1, 0]))
-
-    def places(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Compute the distance from the mean good pixel.
-
-        Parameters
-        ----------
-        x, y : ndarray
-            Places on the grid, cells, of shapes that can be broadcast.
-
-        Returns
-        -------
-        ndarray, shape (2, ...)
-            Distances along x and y, cells.
-        """
-        return np.stack(np.broadcast_arrays(x - self.centre[0], y - self.centre[1]))
 
     def pixels(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Compute the pixel at places on the grid.
@@ -110,8 +123,9 @@ class DetectorFrame:
         ndarray, shape (2, ...)
             Pixel coordinates (column, row), without distortion.
         """
-        offsets = np.tensordot(np.linalg.inv(self.derivative), self.places(x, y), axes=1)
-        return (offsets.T + self.pixel).T
+        dx, dy = x - self.centre[0], y - self.centre[1]
+        of_x, of_y = np.linalg.inv(self.derivative).T
+        return np.stack([self.pixel[k] + of_x[k] * dx + of_y[k] * dy for k in (0, 1)])
 
     def plane(self, gradient: np.ndarray) -> PixelPlane:
         """Convert a gradient on the grid to a plane in pixels.
@@ -119,7 +133,7 @@ class DetectorFrame:
         Parameters
         ----------
         gradient : ndarray, shape (2,)
-            Gradient in `places`, MJy/sr per cell.
+            Gradient along x and y of the grid, MJy/sr per cell.
 
         Returns
         -------
@@ -134,7 +148,7 @@ def detector_frame(
     pixel_map: PixelMap,
     good: np.ndarray,
     detector: str = "",
-    regions: tuple[Bounds | None, ...] = (),
+    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS),
 ) -> DetectorFrame:
     """Compute the frame of an exposure.
 
@@ -146,7 +160,7 @@ def detector_frame(
         Its good pixels, at least one.
     detector : str, optional
         Name of its detector.
-    regions : tuple of tuple of int or None, optional
+    regions : tuple of tuple of int, optional
         Regions of its detector, see `DetectorFrame`.
 
     Returns
@@ -167,3 +181,60 @@ def detector_frame(
         detector=detector,
         regions=regions,
     )
+
+
+def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
+    """Give the regions of the detector of an exposure.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Its metadata.
+    shape : tuple of int
+        Its shape (ny, nx).
+
+    Returns
+    -------
+    tuple of tuple of int
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`; a pixel
+        partly in the Lyot field belongs to it. `NOWHERE` for the Lyot field of other detectors,
+        and for all regions of subarrays.
+    """
+    full_rows = FULL_ROWS.get(exposure.instrument or "")
+    if not full_rows or exposure.subarray not in (None, "FULL"):
+        return (NOWHERE,) * len(REGIONS)
+    (ny, nx), scale = shape, shape[0] / full_rows  # simulated full frames may be binned
+    width = round(STRIP * scale)
+    lyot = (0, ceil(LYOT_COLUMNS * scale), floor(LYOT_ROW * scale), ny)
+    return (
+        (0, width, 0, ny),
+        (nx - width, nx, 0, ny),
+        (0, nx, 0, width),
+        (0, nx, ny - width, ny),
+        lyot if exposure.detector == "MIRIMAGE" else NOWHERE,
+    )
+
+
+def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Compute the share of exposures that see a place in each region of their detector.
+
+    Parameters
+    ----------
+    frames : sequence of DetectorFrame
+        Frames of the exposures.
+    x, y : ndarray
+        Places on the grid, cells, of shapes that can be broadcast.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_regions, ...)
+        Share, 0 to 1, of the exposures with the place inside their array; 0 where there are
+        none.
+    """
+    counts = np.zeros((1 + len(REGIONS), *np.broadcast_shapes(x.shape, y.shape)), dtype=np.float32)
+    for frame in frames:
+        column, row = frame.pixels(x, y) + 0.5  # pixels reach half beyond their centres
+        ny, nx = frame.shape
+        for k, (x_min, x_max, y_min, y_max) in enumerate(((0, nx, 0, ny), *frame.regions)):
+            counts[k] += (column >= x_min) & (column < x_max) & (row >= y_min) & (row < y_max)
+    return counts[1:] / np.maximum(counts[0], 1)

@@ -7,9 +7,9 @@ import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, bounding_window, window_in
 
-__all__ = ["mean_tile", "robust_mean"]
+__all__ = ["mean_shares", "mean_tile", "robust_mean"]
 
 # Cells of a tile that its scatter is measured from, at least.
 N_SAMPLE = 5000
@@ -101,3 +101,30 @@ def _relative_weight(tile: Tile, first: Tile) -> float:
     """Divide the variance of a pixel of the first tile by that of a tile; 1 if not quoted."""
     ratio = first.variance / tile.variance
     return ratio if np.isfinite(ratio) else 1.0
+
+
+def mean_shares(maps: Sequence[BlockMap], others: Sequence[BlockMap]) -> np.ndarray:
+    """Compute the share of each member of a stack in its overlap with another stack.
+
+    Parameters
+    ----------
+    maps : sequence of BlockMap
+        Coverage of the members of the stack.
+    others : sequence of BlockMap
+        Coverage of the members of the other stack.
+
+    Returns
+    -------
+    ndarray, shape (n_members,)
+        Share of each member in the stack's mean, with the weights that the cells have in the
+        difference. The sum is one, or zero without overlap.
+    """
+    x0, y0, shape = bounding_window([*maps, *others])
+    own, other = np.zeros((2, *shape))
+    for total, side in ((own, maps), (other, others)):
+        for member in side:
+            total[window_in(member, x0, y0)] += member.weight
+    # Weight of the difference, own * other / (own + other), for each unit of own weight.
+    density = other / np.maximum(own + other, 1e-30)
+    shares = np.array([np.vdot(density[window_in(m, x0, y0)], m.weight) for m in maps])
+    return shares / max(shares.sum(), 1e-30)

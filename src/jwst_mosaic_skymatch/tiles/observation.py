@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
     SkyStatistic,
     good_pixels,
 )
-from jwst_mosaic_skymatch.tiles.frame import detector_frame
+from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS, detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
 from jwst_mosaic_skymatch.tiles.windows import Bounds
@@ -36,15 +36,15 @@ class Observation:
         Pixels that are left out of the tile, good or not; None for none.
     detector : str
         Name of the detector; empty if unknown.
-    regions : tuple of tuple of int or None
-        Regions of the detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
+    regions : tuple of tuple of int
+        Regions of the detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
     """
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
     excluded: ExcludedPixels | None = None
     detector: str = ""
-    regions: tuple[Bounds | None, ...] = ()
+    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS)
 
 
 @dataclass(frozen=True)

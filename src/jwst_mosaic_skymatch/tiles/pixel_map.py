@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, floor
 
 import numpy as np
-from scipy.interpolate import BSpline, make_interp_spline
+from scipy.interpolate import RectBivariateSpline
 
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
@@ -45,9 +46,8 @@ class PixelMap:
         """First and one-past-last cell (x_min, x_max, y_min, y_max) of the exposure."""
         # Distortion bends the edges by many pixels, but smoothly: the mesh has
         # the extremes to a fraction of a pixel.
-        x_min, y_min = np.floor(self.cells.min(axis=(0, 1))).astype(int).tolist()
-        x_max, y_max = np.ceil(self.cells.max(axis=(0, 1))).astype(int).tolist()
-        return x_min - 1, x_max + 2, y_min - 1, y_max + 2
+        x, y = np.moveaxis(self.cells, -1, 0)
+        return floor(x.min()) - 1, ceil(x.max()) + 2, floor(y.min()) - 1, ceil(y.max()) + 2
 
     @property
     def pixels_per_cell(self) -> float:
@@ -68,18 +68,14 @@ class PixelMap:
         ndarray, shape (n_rows, nx, 2)
             Coordinates (x, y) in the array, cells.
         """
-        return self._along_y(np.arange(self.shape[0])[rows])
+        row, column = np.arange(self.shape[0])[rows], np.arange(self.shape[1])
+        return np.stack([spline(row, column) for spline in self._splines], axis=-1)
 
     @cached_property
-    def _along_y(self) -> BSpline:
-        """A spline for each column of pixels, in the array that `bounds` limits."""
-        columns = _spline(self.x, self.cells, 1)(np.arange(self.shape[1]))
-        return _spline(self.y, columns - self.bounds[::2], 0)
-
-
-def _spline(nodes: np.ndarray, values: np.ndarray, axis: int) -> BSpline:
-    # Arrays from Dask may be unaligned in memory, which scipy refuses of nodes.
-    return make_interp_spline(np.require(nodes, requirements="A"), values, axis=axis)
+    def _splines(self) -> list[RectBivariateSpline]:
+        """Splines of x and y in the array that `bounds` limits."""
+        cells = np.moveaxis(self.cells - self.bounds[::2], -1, 0)
+        return [RectBivariateSpline(self.y, self.x, values) for values in cells]
 
 
 def map_pixels(to_grid: Transform, shape: Shape) -> PixelMap:

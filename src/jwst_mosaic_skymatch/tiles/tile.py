@@ -1,9 +1,9 @@
 """Drizzled images on cutouts of the shared grid."""
 
+import pickle
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from drizzle.resample import Drizzle
@@ -11,9 +11,31 @@ from scipy.ndimage import find_objects, gaussian_filter, shift
 
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape, Window, bounds_of, overlap_windows
+from jwst_mosaic_skymatch.tiles.windows import (
+    BlockMap,
+    Bounds,
+    Shape,
+    Window,
+    block_sums,
+    overlap_windows,
+)
 
-__all__ = ["StoredTile", "Tile", "crop_to_overlap", "drizzle_tile", "shift_tile", "store_tile"]
+__all__ = [
+    "COVERAGE_BLOCK",
+    "StoredTile",
+    "Tile",
+    "TileSummary",
+    "crop_to_overlap",
+    "drizzle_tile",
+    "shift_tile",
+    "store_tile",
+    "summarize",
+]
+
+#: Cells to a side of the blocks of ``TileSummary.coverage``. The edge of an overlap is blurred by
+#: at most this: errors of levels are the same as with blocks of two cells, at a twelfth of the
+#: memory.
+COVERAGE_BLOCK = 8
 
 # Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
 # parallel to the cells then do as well as rotated ones, at half the cost.
@@ -22,7 +44,7 @@ LEAST_FOR_TURBO = 3.0
 BAND_ROWS = 128
 # The weight that a cubic spline gives to cells beyond this distance is below 1e-9.
 MARGIN = 16
-# As drizzle 2.2 has it; in 2.1 the scale of the kernel also scales the image.
+# In drizzle 2.1, which jwst 1.20 needs, the scale of the kernel also scales the image.
 KERNEL_HAS_ITS_OWN_SCALE = "pixel_scale_ratio" in signature(Drizzle.add_image).parameters
 
 
@@ -64,7 +86,8 @@ class Tile:
     @property
     def bounds(self) -> Bounds:
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
-        return bounds_of(self.x0, self.y0, self.data)
+        ny, nx = self.shape
+        return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
 def drizzle_tile(
@@ -94,15 +117,17 @@ def drizzle_tile(
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
     shape = y_max - y_min, x_max - x_min
     drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
+    side = pixels_per_cell**0.5
+    scale = {"pixel_scale_ratio": side} if KERNEL_HAS_ITS_OWN_SCALE else {"scale": side}
+    unit = np.float32(1.0 if KERNEL_HAS_ITS_OWN_SCALE else pixels_per_cell)
     for start in range(0, len(data), BAND_ROWS):
         band = slice(start, start + BAND_ROWS)
-        _add_image(
-            drizzle,
-            np.where(good[band], data[band], 0).astype(np.float32, copy=False),
+        drizzle.add_image(
+            np.where(good[band], data[band] / unit, 0).astype(np.float32, copy=False),
             exptime=1.0,
-            pixel_scale_ratio=pixels_per_cell**0.5,
             pixmap=pixel_map.coordinates(band),
             weight_map=good[band].astype(np.float32),
+            **scale,
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
     windows = find_objects(covered.view(np.uint8))
@@ -116,16 +141,6 @@ def drizzle_tile(
         weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
         pixels_per_cell=pixels_per_cell,
     )
-
-
-def _add_image(
-    drizzle: Drizzle, data: np.ndarray, *, pixel_scale_ratio: float, **arguments: Any
-) -> None:
-    """Drizzle an image as drizzle 2.2 does, with the side of an output pixel in input pixels."""
-    if KERNEL_HAS_ITS_OWN_SCALE:
-        drizzle.add_image(data, pixel_scale_ratio=pixel_scale_ratio, **arguments)
-    else:
-        drizzle.add_image(data / pixel_scale_ratio**2, scale=pixel_scale_ratio, **arguments)
 
 
 def shift_tile(tile: Tile, x: float, y: float) -> Tile:
@@ -153,8 +168,47 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
 
 
 @dataclass(frozen=True)
+class TileSummary:
+    """Extent and weights of a tile, for use without its arrays.
+
+    Attributes
+    ----------
+    coverage : BlockMap
+        Number of pixels in blocks of cells.
+    n_cells : int
+        Number of cells that have data.
+    pixels_per_cell : float
+        Number of an exposure's pixels in the area of a cell.
+    variance : float
+        Quoted variance of a pixel, (MJy/sr)^2; NaN if exposures quote no errors.
+    """
+
+    coverage: BlockMap
+    n_cells: int
+    pixels_per_cell: float
+    variance: float
+
+
+def summarize(tile: Tile) -> TileSummary:
+    """Describe a tile.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+
+    Returns
+    -------
+    TileSummary
+        Its extent and weights.
+    """
+    coverage, n_cells = block_sums(tile, tile.weight, COVERAGE_BLOCK), np.count_nonzero(tile.weight)
+    return TileSummary(coverage, n_cells, tile.pixels_per_cell, tile.variance)
+
+
+@dataclass(frozen=True)
 class StoredTile:
-    """A tile with its arrays in a file.
+    """A tile in a file.
 
     Attributes
     ----------
@@ -162,53 +216,30 @@ class StoredTile:
         The file.
     bounds : tuple of int
         First and one-past-last cell (x_min, x_max, y_min, y_max).
-    outline : Tile
-        The tile with empty arrays.
     """
 
     path: Path
     bounds: Bounds
-    outline: Tile
 
-    def read(self, window: Window = np.s_[:, :]) -> Tile:
-        """Read the tile, or a part of it.
-
-        Parameters
-        ----------
-        window : tuple of slice, optional
-            Rows and columns with non-negative limits; by default all.
-
-        Returns
-        -------
-        Tile
-            That part of the tile.
-        """
-        # Mapped, so that nothing but the window is read.
-        data, weight = np.array(np.load(self.path, mmap_mode="r")[:, *window])
-        rows, columns = window
-        return replace(
-            self.outline,
-            x0=self.bounds[0] + (columns.start or 0),
-            y0=self.bounds[2] + (rows.start or 0),
-            data=data,
-            weight=weight,
-        )
+    def read(self) -> Tile:
+        """Read the tile."""
+        return pickle.loads(self.path.read_bytes())
 
 
 def store_tile(tile: Tile, path: Path) -> StoredTile:
-    """Write the arrays of a tile into a file.
+    """Write a tile into a file.
 
     Parameters
     ----------
     tile : Tile
         The tile.
     path : Path
-        An ``.npy`` file.
+        The file.
 
     Returns
     -------
     StoredTile
-        The tile with its arrays in the file.
+        The tile in the file.
 
     Raises
     ------
@@ -216,14 +247,13 @@ def store_tile(tile: Tile, path: Path) -> StoredTile:
         If the file cannot be written.
     """
     try:
-        np.save(path, np.stack([tile.data, tile.weight]))
+        path.write_bytes(pickle.dumps(tile))
     except OSError as error:
         raise OSError(
             f"{path}: cannot be written ({error}); make room in this directory, or set TMPDIR to "
             "another for temporary files."
         ) from None
-    empty = np.zeros((0, 0))
-    return StoredTile(path, tile.bounds, outline=replace(tile, data=empty, weight=empty))
+    return StoredTile(path, tile.bounds)
 
 
 def crop_to_overlap(first: StoredTile, second: StoredTile) -> tuple[Tile, Tile]:
@@ -240,4 +270,11 @@ def crop_to_overlap(first: StoredTile, second: StoredTile) -> tuple[Tile, Tile]:
         Their common cells, with a margin for `shift_tile`.
     """
     own, others = overlap_windows(first, second, MARGIN)
-    return first.read(own), second.read(others)
+    return _crop(first.read(), own), _crop(second.read(), others)
+
+
+def _crop(tile: Tile, window: Window) -> Tile:
+    x0, y0 = tile.x0 + window[1].start, tile.y0 + window[0].start
+    # Copies, or a waiting task would keep the whole tile.
+    data, weight = tile.data[window].copy(), tile.weight[window].copy()
+    return replace(tile, x0=x0, y0=y0, data=data, weight=weight)

@@ -1,21 +1,23 @@
-"""Rectangles of cells: their overlaps, and their places in larger arrays.
+"""Rectangles of cells: their overlaps, their places in larger arrays, and sums over blocks.
 
 All functions take objects with ``bounds``: tiles of one grid, or block maps with blocks of one
 size.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 __all__ = [
+    "BlockMap",
     "Bounds",
     "Placed",
     "Shape",
     "Window",
+    "block_sums",
     "bounding_window",
-    "bounds_of",
     "overlap_windows",
     "overlapping_pairs",
     "window_in",
@@ -37,23 +39,53 @@ class Placed(Protocol):
         """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
 
 
-def bounds_of(x0: int, y0: int, array: np.ndarray) -> Bounds:
-    """Give the bounds of an array on a grid.
+@dataclass(frozen=True)
+class BlockMap:
+    """One value for each block of a part of the grid.
+
+    Attributes
+    ----------
+    x0, y0 : int
+        Block of the grid that is block (0, 0) of the array.
+    weight : ndarray of float32, shape (ny, nx)
+        Sum of the cells' weights over each block.
+    """
+
+    x0: int
+    y0: int
+    weight: np.ndarray
+
+    @property
+    def bounds(self) -> Bounds:
+        """First and one-past-last block (x_min, x_max, y_min, y_max)."""
+        ny, nx = self.weight.shape
+        return self.x0, self.x0 + nx, self.y0, self.y0 + ny
+
+
+def block_sums(tile: Placed, values: np.ndarray, block: int) -> BlockMap:
+    """Add up values of a tile's cells over square blocks.
 
     Parameters
     ----------
-    x0, y0 : int
-        Cell of the grid that is cell (0, 0) of the array.
-    array : ndarray, shape (ny, nx)
-        The array.
+    tile : Placed
+        The tile.
+    values : ndarray, shape (ny, nx)
+        One value for each of its cells.
+    block : int
+        Cells to a side of a block. Blocks begin at cell (0, 0) of the grid.
 
     Returns
     -------
-    tuple of int
-        First and one-past-last cell (x_min, x_max, y_min, y_max).
+    BlockMap
+        Sums over all blocks that the tile touches.
     """
-    ny, nx = array.shape
-    return x0, x0 + nx, y0, y0 + ny
+    x_min, x_max, y_min, y_max = tile.bounds
+    rows, columns = (
+        np.union1d(0, np.arange(-first % block, end - first, block))
+        for first, end in ((y_min, y_max), (x_min, x_max))
+    )
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    return BlockMap(x_min // block, y_min // block, sums.astype(np.float32))
 
 
 def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
@@ -110,15 +142,15 @@ def overlap_windows(first: Placed, second: Placed, margin: int = 0) -> tuple[Win
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    return _common_cells(first, second, margin), _common_cells(second, first, margin)
+    own, others = (np.reshape(item.bounds, (2, 2)) for item in (first, second))
+    return _common_cells(own, others, margin), _common_cells(others, own, margin)
 
 
-def _common_cells(item: Placed, other: Placed, margin: int) -> Window:
-    """Clip the other item to the array of the first."""
-    first, end = np.reshape(item.bounds, (2, 2, 1)).swapaxes(0, 1)
-    wanted = np.add(np.reshape(other.bounds, (2, 2)), (-margin, margin))
-    x, y = (np.clip(wanted, first, end) - first).tolist()
-    return slice(*y), slice(*x)
+def _common_cells(own: np.ndarray, others: np.ndarray, margin: int) -> Window:
+    """Clip the bounds of others to those of an array."""
+    wanted = np.clip(others + np.array([-margin, margin]), own[:, :1], own[:, 1:])
+    columns, rows = (slice(*limits) for limits in (wanted - own[:, :1]).tolist())
+    return rows, columns
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
