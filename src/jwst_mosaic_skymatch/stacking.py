@@ -39,7 +39,7 @@ from jwst_mosaic_skymatch.tiles.observation import (
     TileSettings,
     make_tile,
 )
-from jwst_mosaic_skymatch.tiles.tile import Tile, crop_to_overlap, shift_tile, store_tile, summarize
+from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile, store_tile, summarize
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlapping_pairs
 
 __all__ = [
@@ -260,7 +260,7 @@ def compare_stacks(
     """
     ends = overlapping_pairs([stack.summary.coverage for stack in stacks])
     jobs = (
-        (measure_pair, *crop_to_overlap(stacks[i].stored_mean, stacks[j].stored_mean), settings)
+        (measure_pair, stacks[i].stored_mean.read(), stacks[j].stored_mean.read(), settings)
         for i, j in ends
     )
     return _between(ends, workers.run(jobs))

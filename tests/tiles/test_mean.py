@@ -99,5 +99,6 @@ def map_of(values, x0=0):
     ],
 )
 def test_shares_of_members_in_an_overlap(members, other, expected):
-    shares = mean_shares([map_of(values) for values in members], [other])
+    own = map_of(np.sum(members, axis=0))
+    shares = mean_shares([map_of(values) for values in members], own, other)
     assert shares == pytest.approx(expected, rel=1e-6)

@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.tile import (
-    crop_to_overlap,
     drizzle_tile,
     shift_tile,
     store_tile,
@@ -88,19 +87,11 @@ def test_shift_is_taken_back():
     assert_array_equal(moved.weight == 0, hole)
 
 
-def test_parts_of_stored_tiles(tmp_path):
-    """The overlap, columns 60 to 100, and the margin that a spline needs."""
-    tiles = [make_tile(x, Y0, (50, 100), noise=1.0, seed=x) for x in (0, 60)]
-    tiles[0] = replace(tiles[0], variance=0.7)
-    stored = [store_tile(tile, tmp_path / f"{tile.x0}.npy") for tile in tiles]
-    assert [one.bounds for one in stored] == [tile.bounds for tile in tiles]
-    parts = crop_to_overlap(*stored)
-    assert [part.bounds for part in parts] == [(44, 100, 40, 90), (60, 116, 40, 90)]
-    columns = np.s_[:, 44:], np.s_[:, :56]
-    for tile, one, part, inside in zip(tiles, stored, parts, columns, strict=True):
-        assert_equal(vars(one.read()), vars(tile))
-        images = {"data": tile.data[inside], "weight": tile.weight[inside]}
-        assert_equal(vars(part), vars(tile) | images | {"x0": part.x0})
+def test_stored_tile(tmp_path):
+    tile = replace(make_tile(-7, Y0, (50, 100), noise=1.0), variance=0.7)
+    stored = store_tile(tile, tmp_path / "0.tile")
+    assert stored.bounds == tile.bounds
+    assert_equal(vars(stored.read()), vars(tile))
 
 
 def test_summary():

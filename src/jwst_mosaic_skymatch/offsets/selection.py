@@ -36,9 +36,12 @@ def find_stacks(footprints: Sequence[np.ndarray]) -> np.ndarray:
     turned = [corners @ [[x, -y], [y, x]] for corners in footprints]
     low = np.array([corners.min(axis=0) for corners in turned])
     high = np.array([corners.max(axis=0) for corners in turned])
-    areas, links = np.prod(high - low, axis=1), []
+    areas = np.prod(high - low, axis=1)
+    links: list[tuple[int, int]] = []
     for k, area in enumerate(areas):
         sides = np.minimum(high[k], high) - np.maximum(low[k], low)
         shared = np.prod(np.maximum(sides, 0.0), axis=1)
-        links += [(k, j) for j in np.flatnonzero(shared >= SHARED * np.minimum(area, areas))]
+        links += [
+            (k, j) for j in np.flatnonzero(shared >= SHARED * np.minimum(area, areas)).tolist()
+        ]
     return connected_parts(len(areas), *np.transpose(links))

@@ -170,13 +170,14 @@ def detector_frame(
     """
     counts = (np.count_nonzero(good, axis=axis) for axis in (0, 1))
     pixel = np.array([np.average(np.arange(c.size), weights=c) for c in counts])
-    x, y = np.meshgrid(pixel_map.x - pixel[0], pixel_map.y - pixel[1])
-    design = np.stack([np.ones_like(x), x, y], axis=-1).reshape(-1, 3)
-    centre, *columns = np.linalg.lstsq(design, pixel_map.cells.reshape(-1, 2), rcond=None)[0]
+    # On a mesh, slopes along both axes are independent.
+    cells = pixel_map.cells
+    along_x, at_x = np.polyfit(pixel_map.x - pixel[0], cells.mean(axis=0), 1)
+    along_y, at_y = np.polyfit(pixel_map.y - pixel[1], cells.mean(axis=1), 1)
     return DetectorFrame(
         pixel=pixel,
-        centre=centre,
-        derivative=np.stack(columns, axis=1),
+        centre=at_x + at_y - cells.mean(axis=(0, 1)),
+        derivative=np.stack([along_x, along_y], axis=1),
         shape=pixel_map.shape,
         detector=detector,
         regions=regions,

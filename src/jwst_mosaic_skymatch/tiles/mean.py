@@ -1,13 +1,13 @@
 """Means of the tiles of a stack."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import BlockMap, bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, bounding_window, overlap_windows, window_in
 
 __all__ = ["mean_shares", "mean_tile", "robust_mean"]
 
@@ -15,15 +15,13 @@ __all__ = ["mean_shares", "mean_tile", "robust_mean"]
 N_SAMPLE = 5000
 
 
-def mean_tile(tiles: Sequence[Tile], weights: Iterable[np.ndarray] | None = None) -> Tile:
+def mean_tile(tiles: Sequence[Tile]) -> Tile:
     """Average tiles.
 
     Parameters
     ----------
     tiles : sequence of Tile
         Tiles of one grid.
-    weights : iterable of ndarray, optional
-        Weight of each tile's cells, in its own pixels; by default that of the tiles.
 
     Returns
     -------
@@ -34,8 +32,8 @@ def mean_tile(tiles: Sequence[Tile], weights: Iterable[np.ndarray] | None = None
     """
     x0, y0, shape = bounding_window(tiles)
     total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
-    for tile, own in zip(tiles, weights or (tile.weight for tile in tiles), strict=True):
-        window, pixels = window_in(tile, x0, y0), own * _relative_weight(tile, tiles[0])
+    for tile in tiles:
+        window, pixels = window_in(tile, x0, y0), tile.weight * _relative_weight(tile, tiles[0])
         # Rounding of single values averages out, that of sums would not.
         total[window] += np.where(pixels > 0, tile.data * pixels, 0)
         weight[window] += pixels
@@ -70,7 +68,7 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     mean = mean_tile(tiles)
     deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
     pairs = zip(tiles, deviations, strict=True)
-    return mean_tile(tiles, (tile.weight * biweight(own) for tile, own in pairs))
+    return mean_tile([replace(tile, weight=tile.weight * biweight(own)) for tile, own in pairs])
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
@@ -103,15 +101,15 @@ def _relative_weight(tile: Tile, first: Tile) -> float:
     return ratio if np.isfinite(ratio) else 1.0
 
 
-def mean_shares(maps: Sequence[BlockMap], others: Sequence[BlockMap]) -> np.ndarray:
+def mean_shares(members: Sequence[BlockMap], own: BlockMap, other: BlockMap) -> np.ndarray:
     """Compute the share of each member of a stack in its overlap with another stack.
 
     Parameters
     ----------
-    maps : sequence of BlockMap
+    members : sequence of BlockMap
         Coverage of the members of the stack.
-    others : sequence of BlockMap
-        Coverage of the members of the other stack.
+    own, other : BlockMap
+        Coverage of the means of the two stacks.
 
     Returns
     -------
@@ -119,12 +117,10 @@ def mean_shares(maps: Sequence[BlockMap], others: Sequence[BlockMap]) -> np.ndar
         Share of each member in the stack's mean, with the weights that the cells have in the
         difference. The sum is one, or zero without overlap.
     """
-    x0, y0, shape = bounding_window([*maps, *others])
-    own, other = np.zeros((2, *shape))
-    for total, side in ((own, maps), (other, others)):
-        for member in side:
-            total[window_in(member, x0, y0)] += member.weight
     # Weight of the difference, own * other / (own + other), for each unit of own weight.
-    density = other / np.maximum(own + other, 1e-30)
-    shares = np.array([np.vdot(density[window_in(m, x0, y0)], m.weight) for m in maps])
+    density = np.zeros(own.weight.shape)
+    inside, outside = overlap_windows(own, other)
+    density[inside] = other.weight[outside]
+    density /= np.maximum(own.weight + density, 1e-30)
+    shares = np.array([np.vdot(density[overlap_windows(own, m)[0]], m.weight) for m in members])
     return shares / max(shares.sum(), 1e-30)

@@ -18,9 +18,6 @@ from jwst_mosaic_skymatch.tiles.windows import Bounds
 
 __all__ = ["Observation", "TileSettings", "TiledExposure", "make_tile"]
 
-# Of so many rows and columns one gives the quoted variance: 16,000 pixels of MIRI.
-SAMPLED = 8
-
 
 @dataclass(frozen=True)
 class Observation:
@@ -141,7 +138,5 @@ def _quoted_variance(error: np.ndarray | None, good: np.ndarray) -> float:
     """
     if error is None:
         return np.nan
-    sample = np.s_[::SAMPLED, ::SAMPLED]
-    variance = error[sample][good[sample]].astype(float) ** 2
-    usable = variance[(variance > 0.0) & (variance < np.inf)]
-    return float(np.median(usable)) if usable.size else np.nan
+    usable = error[good & (error > 0.0) & (error < np.inf)]
+    return float(np.median(usable)) ** 2 if usable.size else np.nan

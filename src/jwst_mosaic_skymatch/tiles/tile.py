@@ -2,12 +2,12 @@
 
 import pickle
 from dataclasses import dataclass, replace
-from inspect import signature
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from drizzle.resample import Drizzle
-from scipy.ndimage import find_objects, gaussian_filter, shift
+from scipy.ndimage import find_objects, shift
 
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -15,9 +15,7 @@ from jwst_mosaic_skymatch.tiles.windows import (
     BlockMap,
     Bounds,
     Shape,
-    Window,
     block_sums,
-    overlap_windows,
 )
 
 __all__ = [
@@ -25,7 +23,6 @@ __all__ = [
     "StoredTile",
     "Tile",
     "TileSummary",
-    "crop_to_overlap",
     "drizzle_tile",
     "shift_tile",
     "store_tile",
@@ -42,10 +39,9 @@ COVERAGE_BLOCK = 8
 LEAST_FOR_TURBO = 3.0
 # Rows drizzled at a time: the map of a whole NIRCam exposure would take 67 MB.
 BAND_ROWS = 128
-# The weight that a cubic spline gives to cells beyond this distance is below 1e-9.
-MARGIN = 16
-# In drizzle 2.1, which jwst 1.20 needs, the scale of the kernel also scales the image.
-KERNEL_HAS_ITS_OWN_SCALE = "pixel_scale_ratio" in signature(Drizzle.add_image).parameters
+# Name of a cell's side in pixels. In drizzle 2.1, which jwst 1.20 needs, the square of ``scale``
+# also multiplies the image.
+KERNEL_SCALE = "scale" if version("drizzle").startswith("2.1") else "pixel_scale_ratio"
 
 
 @dataclass(frozen=True)
@@ -117,9 +113,7 @@ def drizzle_tile(
     kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
     shape = y_max - y_min, x_max - x_min
     drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
-    side = pixels_per_cell**0.5
-    scale = {"pixel_scale_ratio": side} if KERNEL_HAS_ITS_OWN_SCALE else {"scale": side}
-    unit = np.float32(1.0 if KERNEL_HAS_ITS_OWN_SCALE else pixels_per_cell)
+    unit = np.float32(1.0 if KERNEL_SCALE == "pixel_scale_ratio" else pixels_per_cell)
     for start in range(0, len(data), BAND_ROWS):
         band = slice(start, start + BAND_ROWS)
         drizzle.add_image(
@@ -127,7 +121,7 @@ def drizzle_tile(
             exptime=1.0,
             pixmap=pixel_map.coordinates(band),
             weight_map=good[band].astype(np.float32),
-            **scale,
+            **{KERNEL_SCALE: pixels_per_cell**0.5},
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
     windows = find_objects(covered.view(np.uint8))
@@ -158,13 +152,10 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
     Tile
         The image as it would be without shift, by a cubic spline.
     """
-    valid = tile.weight > 0
-    data = np.nan_to_num(tile.data)
-    # The spline needs a value in holes; the mean of their surroundings will do.
-    covered = gaussian_filter(valid.astype(np.float32), 2.0)
-    around = gaussian_filter(data, 2.0) / np.maximum(covered, 1e-3)
-    moved = shift(np.where(valid, data, around), (-y, -x), order=3, mode="nearest")
-    return replace(tile, data=np.where(valid, moved, np.nan))
+    # The spline needs a value in holes.
+    filled = np.nan_to_num(tile.data, nan=np.nanmedian(tile.data))
+    moved = shift(filled, (-y, -x), order=3, mode="nearest")
+    return replace(tile, data=np.where(tile.weight > 0, moved, np.nan))
 
 
 @dataclass(frozen=True)
@@ -202,7 +193,8 @@ def summarize(tile: Tile) -> TileSummary:
     TileSummary
         Its extent and weights.
     """
-    coverage, n_cells = block_sums(tile, tile.weight, COVERAGE_BLOCK), np.count_nonzero(tile.weight)
+    coverage = block_sums(tile, tile.weight, COVERAGE_BLOCK)
+    n_cells = int(np.count_nonzero(tile.weight))
     return TileSummary(coverage, n_cells, tile.pixels_per_cell, tile.variance)
 
 
@@ -254,27 +246,3 @@ def store_tile(tile: Tile, path: Path) -> StoredTile:
             "another for temporary files."
         ) from None
     return StoredTile(path, tile.bounds)
-
-
-def crop_to_overlap(first: StoredTile, second: StoredTile) -> tuple[Tile, Tile]:
-    """Read the overlap of two stored tiles.
-
-    Parameters
-    ----------
-    first, second : StoredTile
-        The tiles.
-
-    Returns
-    -------
-    tuple of Tile
-        Their common cells, with a margin for `shift_tile`.
-    """
-    own, others = overlap_windows(first, second, MARGIN)
-    return _crop(first.read(), own), _crop(second.read(), others)
-
-
-def _crop(tile: Tile, window: Window) -> Tile:
-    x0, y0 = tile.x0 + window[1].start, tile.y0 + window[0].start
-    # Copies, or a waiting task would keep the whole tile.
-    data, weight = tile.data[window].copy(), tile.weight[window].copy()
-    return replace(tile, x0=x0, y0=y0, data=data, weight=weight)

@@ -127,30 +127,28 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
     return slice(y_min - y0, y_max - y0), slice(x_min - x0, x_max - x0)
 
 
-def overlap_windows(first: Placed, second: Placed, margin: int = 0) -> tuple[Window, Window]:
+def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
     """Compute the window of the common cells of two items in the array of each.
 
     Parameters
     ----------
     first, second : Placed
         The items.
-    margin : int, optional
-        Cells to add on each side, as far as the array has them.
 
     Returns
     -------
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    own, others = (np.reshape(item.bounds, (2, 2)) for item in (first, second))
-    return _common_cells(own, others, margin), _common_cells(others, own, margin)
+    return _common_cells(first, second), _common_cells(second, first)
 
 
-def _common_cells(own: np.ndarray, others: np.ndarray, margin: int) -> Window:
-    """Clip the bounds of others to those of an array."""
-    wanted = np.clip(others + np.array([-margin, margin]), own[:, :1], own[:, 1:])
-    columns, rows = (slice(*limits) for limits in (wanted - own[:, :1]).tolist())
-    return rows, columns
+def _common_cells(item: Placed, other: Placed) -> Window:
+    """Clip the other item to the array of the first."""
+    x_min, x_max, y_min, y_max = item.bounds
+    first_x, end_x, first_y, end_y = other.bounds
+    rows, columns = np.clip((first_y, end_y), y_min, y_max), np.clip((first_x, end_x), x_min, x_max)
+    return slice(*(rows - y_min).tolist()), slice(*(columns - x_min).tolist())
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
