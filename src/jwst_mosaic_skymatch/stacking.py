@@ -294,7 +294,7 @@ def compare_with_image(
         y, x = np.indices(tile.shape, dtype=float)
         data = image((x + tile.x0).ravel(), (y + tile.y0).ravel()).reshape(tile.shape)
         weight = np.isfinite(data).astype(np.float32)
-        reference = Tile(tile.x0, tile.y0, data.astype(np.float32), weight)
+        reference = Tile(tile.x0, tile.y0, weight, data.astype(np.float32))
         return measure_pair(tile, reference, settings)
 
     ends = [(k, len(stacks)) for k in range(len(stacks))]

@@ -11,7 +11,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
-from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
+from jwst_mosaic_skymatch.tiles.grid import lay_grid, observe
 
 RATIO = 2.2
 
@@ -90,14 +90,6 @@ def test_observation_holds_pixels_and_their_places(exposures, laid, mosaic, from
             assert_array_equal(getattr(pixels, name), getattr(model, name))
         sky = model.meta.wcs(10.0, 20.0)
     pixel_map = observation.pixel_map
-    place = pixel_map.coordinates(slice(20, 21))[0, 10] + pixel_map.bounds[::2]
+    place = pixel_map.coordinates(slice(20, 21))[0, 10]
     # A thousandth of a pixel, see `map_pixels`.
     assert_allclose(place, laid[0].from_sky(*sky), atol=1e-3 / RATIO)
-
-
-def test_wcs_without_sky_positions(exposures, laid, monkeypatch):
-    library, (first, *_) = exposures
-
-    monkeypatch.setattr(Grid, "from_sky", lambda self, *sky: np.full_like(sky, np.nan))
-    with pytest.raises(ValueError, match=f"{first.filename}: the WCS gives no sky position"):
-        observe(library, first, replace(laid[0]))

@@ -14,7 +14,7 @@ from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 
 def all_coordinates(pixel_map):
-    return pixel_map.coordinates(slice(None)) + pixel_map.bounds[::2]
+    return pixel_map.coordinates(slice(None))
 
 
 def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):

@@ -102,6 +102,6 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
         return inside
     columns = np.arange(nx)
     for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
-        x, y = np.moveaxis(pixel_map.coordinates(rows) + pixel_map.bounds[::2], -1, 0)
+        x, y = np.moveaxis(pixel_map.coordinates(rows), -1, 0)
         inside[rows] = plane.contains(x, y, *np.meshgrid(columns, rows))
     return inside

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
+from scipy.ndimage import center_of_mass
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -168,8 +169,7 @@ def detector_frame(
     DetectorFrame
         The frame.
     """
-    counts = (np.count_nonzero(good, axis=axis) for axis in (0, 1))
-    pixel = np.array([np.average(np.arange(c.size), weights=c) for c in counts])
+    pixel = np.array(center_of_mass(good)[::-1])
     # On a mesh, slopes along both axes are independent.
     cells = pixel_map.cells
     along_x, at_x = np.polyfit(pixel_map.x - pixel[0], cells.mean(axis=0), 1)

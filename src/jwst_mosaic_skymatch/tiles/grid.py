@@ -177,11 +177,13 @@ def lay_grid(
         Corners (x, y) of each exposure on it, cells.
     """
     footprints = [_footprint(library, exposure) for exposure in exposures]
-
-    def lay(_: Exposure, model: JwstDataModel) -> Grid:
-        return shared_grid(footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio)
-
-    (grid,) = each_model(library, exposures[:1], lay)
+    (grid,) = each_model(
+        library,
+        exposures[:1],
+        lambda _, model: shared_grid(
+            footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio
+        ),
+    )
     return grid, [np.stack(grid.from_sky(*corners.T), axis=1) for corners in footprints]
 
 
@@ -221,21 +223,11 @@ def observe(
     -------
     Observation
         The exposure without its model.
-
-    Raises
-    ------
-    ValueError
-        If the WCS gives no sky position for some pixels.
     """
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
         pixel_map, regions = grid.map_pixels(wcs, shape), detector_regions(exposure, shape)
-        if not np.isfinite(pixel_map.cells).all():
-            raise ValueError(
-                f"{exposure.name}: the WCS gives no sky position for some pixels; run assign_wcs "
-                "(calwebb_image2) on it."
-            )
         return Observation(
             pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
             pixel_map=pixel_map,

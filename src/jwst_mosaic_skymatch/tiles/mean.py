@@ -83,16 +83,16 @@ def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     # Single precision leaves a remainder where the others have no weight.
     shared = (own > 0) & (others > 0.01 * own)
     # The distance from the mean of the others is longer than that from the mean of all.
-    longer = 1 + own / np.where(shared, others, np.inf)
-    deviation = np.where(shared, tile.data - mean.data[window], 0) * np.sqrt(longer * own)
-    sample = deviation[shared]
-    sample = sample[:: sample.size // N_SAMPLE + 1]
-    if sample.size == 0:
-        return deviation
-    # Outliers may have lifted the centre.
-    centre = np.median(sample)
-    scale = scale_of(sample - centre) or np.inf
-    return np.where(shared, (deviation - centre) * np.sqrt(longer) / np.float32(scale), 0)
+    longer = 1 + own[shared] / others[shared]
+    distance = (tile.data - mean.data[window])[shared] * np.sqrt(longer * own[shared])
+    deviation = np.zeros_like(own)
+    if distance.size:
+        sample = distance[:: distance.size // N_SAMPLE + 1]
+        # Outliers may have lifted the centre.
+        centre = np.median(sample)
+        scale = scale_of(sample - centre) or np.inf
+        deviation[shared] = (distance - centre) * np.sqrt(longer) / np.float32(scale)
+    return deviation
 
 
 def _relative_weight(tile: Tile, first: Tile) -> float:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil, floor
 
 import numpy as np
@@ -11,9 +10,6 @@ from scipy.interpolate import RectBivariateSpline
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["PixelMap", "map_pixels"]
-
-#: Takes coordinates x, y of points to coordinates x, y elsewhere.
-Transform = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 
 # Points to a side of the mesh at which the WCS itself is evaluated. A cubic spline between them is
 # good to 2e-5 pixel on full frames of MIRI, at a twentieth of the cost.
@@ -56,7 +52,7 @@ class PixelMap:
         return float(1.0 / np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1)))))
 
     def coordinates(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Map all pixels of some rows to the array that `bounds` limits.
+        """Compute the places of all pixels of some rows.
 
         Parameters
         ----------
@@ -66,19 +62,16 @@ class PixelMap:
         Returns
         -------
         ndarray, shape (n_rows, nx, 2)
-            Coordinates (x, y) in the array, cells.
+            Coordinates (x, y) on the grid, cells.
         """
         row, column = np.arange(self.shape[0])[rows], np.arange(self.shape[1])
-        return np.stack([spline(row, column) for spline in self._splines], axis=-1)
-
-    @cached_property
-    def _splines(self) -> list[RectBivariateSpline]:
-        """Splines of x and y in the array that `bounds` limits."""
-        cells = np.moveaxis(self.cells - self.bounds[::2], -1, 0)
-        return [RectBivariateSpline(self.y, self.x, values) for values in cells]
+        splines = [
+            RectBivariateSpline(self.y, self.x, values) for values in np.moveaxis(self.cells, -1, 0)
+        ]
+        return np.stack([spline(row, column) for spline in splines], axis=-1)
 
 
-def map_pixels(to_grid: Transform, shape: Shape) -> PixelMap:
+def map_pixels(to_grid: Callable[..., Sequence[np.ndarray]], shape: Shape) -> PixelMap:
     """Map an exposure's pixels to a grid.
 
     Parameters

@@ -45,19 +45,19 @@ KERNEL_SCALE = "scale" if version("drizzle").startswith("2.1") else "pixel_scale
 
 
 @dataclass(frozen=True)
-class Tile:
-    """An image on a cutout of the shared grid.
+class Tile(BlockMap):
+    """An image on a cutout of the shared grid, with blocks of one cell.
 
     Attributes
     ----------
     x0, y0 : int
         Cell of the grid that is cell (0, 0) of the arrays.
-    data : ndarray of float32, shape (ny, nx)
-        Mean surface brightness of each cell, MJy/sr; NaN without data.
     weight : ndarray of float32, shape (ny, nx)
         Number of native pixels behind each cell, summed over exposures; 0
         where ``data`` is NaN. Pixels of an exposure with another noise count
         by their inverse variance.
+    data : ndarray of float32, shape (ny, nx)
+        Mean surface brightness of each cell, MJy/sr; NaN without data.
     variance : float
         Quoted variance of one such pixel, (MJy/sr)^2; NaN if exposures quote no errors.
     pixels_per_cell : float
@@ -66,10 +66,7 @@ class Tile:
         Frames of the exposures in it.
     """
 
-    x0: int
-    y0: int
     data: np.ndarray
-    weight: np.ndarray
     variance: float = np.nan
     pixels_per_cell: float = 1.0
     frames: tuple[DetectorFrame, ...] = ()
@@ -78,12 +75,6 @@ class Tile:
     def shape(self) -> Shape:
         """Shape (ny, nx) in cells."""
         return self.data.shape
-
-    @property
-    def bounds(self) -> Bounds:
-        """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
-        ny, nx = self.shape
-        return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
 def drizzle_tile(
@@ -117,9 +108,9 @@ def drizzle_tile(
     for start in range(0, len(data), BAND_ROWS):
         band = slice(start, start + BAND_ROWS)
         drizzle.add_image(
-            np.where(good[band], data[band] / unit, 0).astype(np.float32, copy=False),
+            (data[band] / unit).astype(np.float32, copy=False),
             exptime=1.0,
-            pixmap=pixel_map.coordinates(band),
+            pixmap=pixel_map.coordinates(band) - (x_min, y_min),
             weight_map=good[band].astype(np.float32),
             **{KERNEL_SCALE: pixels_per_cell**0.5},
         )

@@ -6,6 +6,7 @@ size.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
@@ -62,12 +63,12 @@ class BlockMap:
         return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def block_sums(tile: Placed, values: np.ndarray, block: int) -> BlockMap:
+def block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
     """Add up values of a tile's cells over square blocks.
 
     Parameters
     ----------
-    tile : Placed
+    tile : Tile
         The tile.
     values : ndarray, shape (ny, nx)
         One value for each of its cells.
@@ -79,13 +80,12 @@ def block_sums(tile: Placed, values: np.ndarray, block: int) -> BlockMap:
     BlockMap
         Sums over all blocks that the tile touches.
     """
-    x_min, x_max, y_min, y_max = tile.bounds
     rows, columns = (
-        np.union1d(0, np.arange(-first % block, end - first, block))
-        for first, end in ((y_min, y_max), (x_min, x_max))
+        np.union1d(0, np.arange(-first % block, n, block))
+        for first, n in zip((tile.y0, tile.x0), values.shape, strict=True)
     )
     sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
-    return BlockMap(x_min // block, y_min // block, sums.astype(np.float32))
+    return BlockMap(tile.x0 // block, tile.y0 // block, sums.astype(np.float32))
 
 
 def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
@@ -103,13 +103,14 @@ def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
     shape : tuple of int
         Its shape (ny, nx).
     """
-    x_min, x_max, y_min, y_max = zip(*(item.bounds for item in items), strict=True)
-    x0, y0 = min(x_min), min(y_min)
-    return x0, y0, (max(y_max) - y0, max(x_max) - x0)
+    bounds = np.array([item.bounds for item in items])
+    x0, _, y0, _ = bounds.min(axis=0).tolist()
+    _, x_max, _, y_max = bounds.max(axis=0).tolist()
+    return x0, y0, (y_max - y0, x_max - x0)
 
 
 def window_in(item: Placed, x0: int, y0: int) -> Window:
-    """Compute the window of an item in a larger array.
+    """Compute the window of an item in another array.
 
     Parameters
     ----------
@@ -121,10 +122,11 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
     Returns
     -------
     tuple of slice
-        Rows and columns of the array.
+        Rows and columns of the array; they may end beyond it.
     """
     x_min, x_max, y_min, y_max = item.bounds
-    return slice(y_min - y0, y_max - y0), slice(x_min - x0, x_max - x0)
+    rows, columns = (y_min - y0, y_max - y0), (x_min - x0, x_max - x0)
+    return slice(*np.maximum(rows, 0)), slice(*np.maximum(columns, 0))
 
 
 def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
@@ -140,15 +142,8 @@ def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    return _common_cells(first, second), _common_cells(second, first)
-
-
-def _common_cells(item: Placed, other: Placed) -> Window:
-    """Clip the other item to the array of the first."""
-    x_min, x_max, y_min, y_max = item.bounds
-    first_x, end_x, first_y, end_y = other.bounds
-    rows, columns = np.clip((first_y, end_y), y_min, y_max), np.clip((first_x, end_x), x_min, x_max)
-    return slice(*(rows - y_min).tolist()), slice(*(columns - x_min).tolist())
+    in_first = window_in(second, first.bounds[0], first.bounds[2])
+    return in_first, window_in(first, second.bounds[0], second.bounds[2])
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
@@ -164,11 +159,10 @@ def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
     list of tuple of int
         Pairs (i, j), i < j, in ascending order.
     """
-    bounds = np.array([item.bounds for item in items], dtype=int).reshape(-1, 2, 2)
-    first, end = bounds[..., 0], bounds[..., 1]
-    pairs = []
-    # One item at a time: the square of 12,000 items would not fit into memory.
-    for i in range(len(items)):
-        overlap = (first[i] < end[i + 1 :]) & (first[i + 1 :] < end[i])
-        pairs += [(i, i + 1 + j) for j in np.flatnonzero(overlap.all(axis=1)).tolist()]
-    return pairs
+    pairs = combinations(enumerate(item.bounds for item in items), 2)
+    return [(i, j) for (i, one), (j, other) in pairs if _overlap(one, other)]
+
+
+def _overlap(one: Bounds, other: Bounds) -> bool:
+    x_min, x_max, y_min, y_max = other
+    return one[0] < x_max and x_min < one[1] and one[2] < y_max and y_min < one[3]
