@@ -33,7 +33,7 @@ SHIFT_SCATTER = 0.01
 # more, which is noise: an exposure of zeros was not noticed without this limit.
 LARGEST_SCATTER = 0.3
 # Least number of values that a scatter is measured from.
-LEAST = 30
+LEAST_IN_SHARE = 30
 
 
 def gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,19 +79,21 @@ def growth_with_gradient(
     -------
     float
         The variance of a value is its expected variance times one plus this times its squared
-        gradient, measured in the steepest eighth of the values beside the flatter half. At least
-        that of a scatter of shifts by `SHIFT_SCATTER`: else the few steepest cells, the cores of
-        stars, would decide on the shift alone.
+        gradient. At least that of a scatter of shifts by `SHIFT_SCATTER`: else the few steepest
+        cells, the cores of stars, would decide on the shift alone.
     """
-    order = np.argsort(gradient_squared)
-    flat, steep = order[: max(order.size // 2, LEAST)], order[-max(order.size // 8, LEAST) :]
+    order, n_shares = np.argsort(gradient_squared), int(np.log2(residual.size / LEAST_IN_SHARE + 1))
+    # The flatter half, then half of the rest, and so on: the steepest cells are few.
+    shares = np.split(order, residual.size - residual.size // 2 ** np.arange(1, n_shares))
     whitened = residual / np.sqrt(variance)
-    scatter, growing = (scale_of(whitened[part]) ** 2 for part in (flat, steep))
-    squared = np.median(gradient_squared[steep])
-    if scatter == 0.0 or squared == 0.0:
+    scatter, squares, sizes = np.transpose(
+        [(scale_of(whitened[s]) ** 2, np.median(gradient_squared[s]), s.size) for s in shares]
+    )
+    weights = sizes * squares
+    if scatter[0] == 0.0 or weights[-1] == 0.0:
         return 0.0
-    unit = float(scatter * np.median(variance))
-    measured = (growing / scatter - 1.0) / squared
+    measured = (scatter / scatter[0] - 1.0) @ weights / (squares @ weights)
+    unit = float(scatter[0] * np.median(variance))
     return float(np.clip(measured, SHIFT_SCATTER**2 / unit, LARGEST_SCATTER**2 / unit))
 
 
