@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, biweight, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, bounding_window, overlap_windows, window_in
 
@@ -13,6 +13,8 @@ __all__ = ["mean_shares", "mean_tile", "robust_mean"]
 
 # Cells of a tile that its scatter is measured from, at least.
 N_SAMPLE = 5000
+# Rejections of bright cells: the second is for cells that two exposures have hits in.
+N_REJECTIONS = 2
 
 
 def mean_tile(tiles: Sequence[Tile]) -> Tile:
@@ -44,7 +46,7 @@ def mean_tile(tiles: Sequence[Tile]) -> Tile:
 
 
 def robust_mean(tiles: Sequence[Tile]) -> Tile:
-    """Average tiles with small weight for cells that differ from the other tiles.
+    """Average tiles without hits, and with small weight for cells that differ from the others.
 
     Parameters
     ----------
@@ -59,16 +61,24 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     Notes
     -----
     A twentieth of all cells have faint ends of cosmic rays. In a mean they are too faint for
-    outliers in the comparison with other stacks, and they bias it. Here the biweight of the
-    distance from the mean of the other tiles multiplies the weight of a tile's cell. With 5 % of
-    the pixels hit, the plain mean has errors of levels 1.8 to 4 times as large.
+    outliers in the comparison with other stacks, and they bias it by its depth. Cells that are
+    brighter than the mean of the other tiles by more than the cutoff are rejected first. Then
+    the biweight of the distance from that mean multiplies the weight of a tile's cell. With 5 %
+    of the pixels hit, levels between visits have errors of 1.5 times the information bound, and of
+    2.4 times without the rejection.
     """
     if len(tiles) == 1:
         return tiles[0]
-    mean = mean_tile(tiles)
-    deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
-    pairs = zip(tiles, deviations, strict=True)
-    return mean_tile([replace(tile, weight=tile.weight * biweight(own)) for tile, own in pairs])
+    for weigh in (*[_not_bright] * N_REJECTIONS, biweight):
+        mean = mean_tile(tiles)
+        deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
+        pairs = zip(tiles, deviations, strict=True)
+        tiles = [replace(tile, weight=tile.weight * weigh(own)) for tile, own in pairs]
+    return mean_tile(tiles)
+
+
+def _not_bright(deviations: np.ndarray) -> np.ndarray:
+    return deviations <= CUTOFF
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
