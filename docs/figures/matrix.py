@@ -34,9 +34,7 @@ def shares_of(matched, n):
     for row, pair in zip(between, matched.stack_pairs, strict=True):
         ends = [matched.stacks[k] for k in (pair.measurement.first, pair.measurement.second)]
         for sign, own, other in ((1.0, *ends), (-1.0, *ends[::-1])):
-            row[list(own.members)] = sign * mean_shares(
-                own.coverage, own.summary.coverage, other.summary.coverage
-            )
+            row[list(own.members)] = sign * mean_shares(own.coverage, other.summary.coverage)
     inside = pair_shares(n, [pair.measurement for pair in matched.exposure_pairs])
     return sparse.vstack([inside, between], format="csr")
 

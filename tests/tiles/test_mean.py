@@ -97,12 +97,10 @@ def map_of(values, x0=0):
 @pytest.mark.parametrize(
     ("members", "other", "expected"),
     [
-        # Weights of the difference: 8 * 8 / 16 = 4 in the second block, 12 * 4 / 16 = 3 then.
-        ([[4.0, 4.0, 0.0], [0.0, 4.0, 12.0]], map_of([8.0, 4.0], x0=1), [2 / 7, 5 / 7]),
+        ([[4.0, 4.0, 0.0], [0.0, 4.0, 12.0]], map_of([8.0, 4.0], x0=1), [0.2, 0.8]),
         ([[1.0], [1.0]], map_of([1.0], x0=5), [0.0, 0.0]),
     ],
 )
 def test_shares_of_members_in_an_overlap(members, other, expected):
-    own = map_of(np.sum(members, axis=0))
-    shares = mean_shares([map_of(values) for values in members], own, other)
+    shares = mean_shares([map_of(values) for values in members], other)
     assert shares == pytest.approx(expected, rel=1e-6)

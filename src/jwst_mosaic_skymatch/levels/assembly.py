@@ -92,7 +92,7 @@ def _stack_shares(
     for row, pair in enumerate(pairs):
         ends = [stacks[k] for k in (pair.first, pair.second) if k < len(stacks)]
         for sign, own, other in zip((1.0, -1.0), ends, ends[::-1], strict=False):
-            shares = sign * mean_shares(own.coverage, own.summary.coverage, other.summary.coverage)
+            shares = sign * mean_shares(own.coverage, other.summary.coverage)
             entries += [(row, *entry) for entry in zip(own.members, shares, strict=True)]
         if pair.second == len(stacks):
             entries.append((row, n, -1.0))

@@ -111,26 +111,23 @@ def _relative_weight(tile: Tile, first: Tile) -> float:
     return ratio if np.isfinite(ratio) else 1.0
 
 
-def mean_shares(members: Sequence[BlockMap], own: BlockMap, other: BlockMap) -> np.ndarray:
+def mean_shares(members: Sequence[BlockMap], other: BlockMap) -> np.ndarray:
     """Compute the share of each member of a stack in its overlap with another stack.
 
     Parameters
     ----------
     members : sequence of BlockMap
         Coverage of the members of the stack.
-    own, other : BlockMap
-        Coverage of the means of the two stacks.
+    other : BlockMap
+        Coverage of the mean of the other stack.
 
     Returns
     -------
     ndarray, shape (n_members,)
-        Share of each member in the stack's mean, with the weights that the cells have in the
-        difference. The sum is one, or zero without overlap.
+        Share of each member in the stack's mean. The sum is one, or zero without overlap.
     """
-    # Weight of the difference, own * other / (own + other), for each unit of own weight.
-    density = np.zeros(own.weight.shape)
-    inside, outside = overlap_windows(own, other)
-    density[inside] = other.weight[outside]
-    density /= np.maximum(own.weight + density, 1e-30)
-    shares = np.array([np.vdot(density[overlap_windows(own, m)[0]], m.weight) for m in members])
-    return shares / max(shares.sum(), 1e-30)
+    weights = []
+    for member in members:
+        inside, outside = overlap_windows(member, other)
+        weights.append(member.weight[inside].sum(where=other.weight[outside] > 0, dtype=float))
+    return np.array(weights) / max(sum(weights), 1e-30)
