@@ -70,9 +70,8 @@ class PixelPlane:
         ndarray of float32, shape (ny, nx)
             The plane, MJy/sr.
         """
-        rows, columns = np.ogrid[: shape[0], : shape[1]]
-        plane = self.slope_x * (columns - self.x) + self.slope_y * (rows - self.y)
-        return plane.astype(np.float32)
+        along_y, along_x = np.arange(shape[0]) - self.y, np.arange(shape[1]) - self.x
+        return np.add.outer(self.slope_y * along_y, self.slope_x * along_x).astype(np.float32)
 
 
 @dataclass(frozen=True)

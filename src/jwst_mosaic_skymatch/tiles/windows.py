@@ -160,9 +160,8 @@ def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
         Pairs (i, j), i < j, in ascending order.
     """
     pairs = combinations(enumerate(item.bounds for item in items), 2)
-    return [(i, j) for (i, one), (j, other) in pairs if _overlap(one, other)]
-
-
-def _overlap(one: Bounds, other: Bounds) -> bool:
-    x_min, x_max, y_min, y_max = other
-    return one[0] < x_max and x_min < one[1] and one[2] < y_max and y_min < one[3]
+    return [
+        (i, j)
+        for (i, (left, right, bottom, top)), (j, (x_min, x_max, y_min, y_max)) in pairs
+        if left < x_max and x_min < right and bottom < y_max and y_min < top
+    ]
