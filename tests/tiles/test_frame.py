@@ -100,6 +100,6 @@ def test_shares_of_exposures_that_see_a_place(frames, lyot, left):
 
 
 def test_borders_lie_between_pixels():
-    places = np.array([-0.3, -0.2, 4.7, 4.8])
-    shares = region_shares([frame_at(0, 0)], places, np.full((2, 1), 20.0))
+    places = np.array([[-0.3, -0.2, 4.7, 4.8]] * 2)
+    shares = region_shares([frame_at(0, 0)], places, np.full((2, 4), 20.0))
     assert shares[REGIONS.index("left")].tolist() == [[0, 1, 1, 0]] * 2

@@ -16,9 +16,6 @@ __all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
 #: Options for the field of MIRI's Lyot coronagraph.
 MIRI_LYOT = ("keep", "mask")
 
-# Rows tested at a time.
-BAND_ROWS = 128
-
 
 @dataclass(frozen=True)
 class Exclusion:
@@ -100,8 +97,7 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
     pixel_map = map_pixels(lambda x, y: plane.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
     if not np.isfinite(pixel_map.cells).all():
         return inside
-    columns = np.arange(nx)
-    for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
-        x, y = np.moveaxis(pixel_map.coordinates(rows), -1, 0)
-        inside[rows] = plane.contains(x, y, *np.meshgrid(columns, rows))
+    for rows, places in pixel_map.bands():
+        x, y = np.moveaxis(places, -1, 0)
+        inside[rows] = plane.contains(x, y, *np.meshgrid(np.arange(nx), rows))
     return inside

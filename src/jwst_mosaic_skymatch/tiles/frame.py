@@ -95,7 +95,7 @@ class DetectorFrame:
         Name of the detector; empty if unknown.
     regions : tuple of tuple of int
         First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`;
-        `NOWHERE` for a region that the array does not have.
+        `NOWHERE` for a region that the array does not have; empty if it has none.
     """
 
     pixel: np.ndarray
@@ -103,7 +103,7 @@ class DetectorFrame:
     derivative: np.ndarray
     shape: Shape
     detector: str = ""
-    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS)
+    regions: tuple[Bounds, ...] = ()
 
     @property
     def angle(self) -> float:
@@ -116,16 +116,15 @@ class DetectorFrame:
         Parameters
         ----------
         x, y : ndarray
-            Places on the grid, cells, of shapes that can be broadcast.
+            Places on the grid, cells, of one shape.
 
         Returns
         -------
         ndarray, shape (2, ...)
             Pixel coordinates (column, row), without distortion.
         """
-        dx, dy = x - self.centre[0], y - self.centre[1]
-        of_x, of_y = np.linalg.inv(self.derivative).T
-        return np.stack([self.pixel[k] + of_x[k] * dx + of_y[k] * dy for k in (0, 1)])
+        offsets = np.stack([x - self.centre[0], y - self.centre[1]])
+        return (np.tensordot(np.linalg.inv(self.derivative), offsets, 1).T + self.pixel).T
 
     def plane(self, gradient: np.ndarray) -> PixelPlane:
         """Convert a gradient on the grid to a plane in pixels.
@@ -223,7 +222,7 @@ def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray)
     frames : sequence of DetectorFrame
         Frames of the exposures.
     x, y : ndarray
-        Places on the grid, cells, of shapes that can be broadcast.
+        Places on the grid, cells, of one shape.
 
     Returns
     -------
@@ -231,7 +230,7 @@ def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray)
         Share, 0 to 1, of the exposures with the place inside their array; 0 where there are
         none.
     """
-    counts = np.zeros((1 + len(REGIONS), *np.broadcast_shapes(x.shape, y.shape)), dtype=np.float32)
+    counts = np.zeros((1 + len(REGIONS), *x.shape), dtype=np.float32)
     for frame in frames:
         column, row = frame.pixels(x, y) + 0.5  # pixels reach half beyond their centres
         ny, nx = frame.shape

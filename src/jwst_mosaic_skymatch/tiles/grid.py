@@ -58,7 +58,7 @@ class Grid:
     @property
     def cell_scale(self) -> float:
         """Side of a cell where the grid touches the sky, arcsec."""
-        return float(np.linalg.norm(self.sky_axes[:, 0]))
+        return 3600.0 * float(self.wcs.forward_transform.cdelt[0])
 
     def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
         """Project the sky to the grid.
@@ -191,9 +191,9 @@ def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
     """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
     corners = read_footprint(exposure.s_region)
     if corners is None or not corners.size:
-        (corners,) = each_model(
+        return each_model(
             library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
-        )
+        )[0]
     return corners
 
 
@@ -236,5 +236,4 @@ def observe(
             regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], NOWHERE),
         )
 
-    (observation,) = each_model(library, [exposure], take)
-    return observation
+    return each_model(library, [exposure], take)[0]

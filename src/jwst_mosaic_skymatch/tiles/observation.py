@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
     SkyStatistic,
     good_pixels,
 )
-from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS, detector_frame
+from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
 from jwst_mosaic_skymatch.tiles.windows import Bounds
@@ -41,7 +41,7 @@ class Observation:
     pixel_map: PixelMap
     excluded: ExcludedPixels | None = None
     detector: str = ""
-    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS)
+    regions: tuple[Bounds, ...] = ()
 
 
 @dataclass(frozen=True)

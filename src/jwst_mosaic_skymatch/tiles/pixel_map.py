@@ -1,6 +1,6 @@
 """Places of an exposure's pixels on the shared grid."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -14,6 +14,8 @@ __all__ = ["PixelMap", "map_pixels"]
 # Points to a side of the mesh at which the WCS itself is evaluated. A cubic spline between them is
 # good to 2e-5 pixel on full frames of MIRI, at a twentieth of the cost.
 MESH = 33
+# Rows at a time: the places of a whole NIRCam exposure would take 67 MB.
+BAND_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -51,24 +53,20 @@ class PixelMap:
         sides = np.gradient(self.cells, self.y, self.x, axis=(0, 1))
         return float(1.0 / np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1)))))
 
-    def coordinates(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Compute the places of all pixels of some rows.
+    def bands(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Compute the places of all pixels, some rows at a time.
 
-        Parameters
-        ----------
-        rows : slice or ndarray of int
+        Yields
+        ------
+        rows : ndarray of int, shape (n_rows,)
             The rows.
-
-        Returns
-        -------
-        ndarray, shape (n_rows, nx, 2)
-            Coordinates (x, y) on the grid, cells.
+        places : ndarray, shape (n_rows, nx, 2)
+            Coordinates (x, y) of their pixels on the grid, cells.
         """
-        row, column = np.arange(self.shape[0])[rows], np.arange(self.shape[1])
-        splines = [
-            RectBivariateSpline(self.y, self.x, values) for values in np.moveaxis(self.cells, -1, 0)
-        ]
-        return np.stack([spline(row, column) for spline in splines], axis=-1)
+        splines = [RectBivariateSpline(self.y, self.x, v) for v in np.moveaxis(self.cells, -1, 0)]
+        ny, nx = self.shape
+        for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
+            yield rows, np.stack([spline(rows, np.arange(nx)) for spline in splines], axis=-1)
 
 
 def map_pixels(to_grid: Callable[..., Sequence[np.ndarray]], shape: Shape) -> PixelMap:

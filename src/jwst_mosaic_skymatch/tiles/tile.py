@@ -37,8 +37,6 @@ COVERAGE_BLOCK = 8
 # Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
 # parallel to the cells then do as well as rotated ones, at half the cost.
 LEAST_FOR_TURBO = 3.0
-# Rows drizzled at a time: the map of a whole NIRCam exposure would take 67 MB.
-BAND_ROWS = 128
 # Name of a cell's side in pixels. In drizzle 2.1, which jwst 1.20 needs, the square of ``scale``
 # also multiplies the image.
 KERNEL_SCALE = "scale" if version("drizzle").startswith("2.1") else "pixel_scale_ratio"
@@ -105,13 +103,12 @@ def drizzle_tile(
     shape = y_max - y_min, x_max - x_min
     drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
     unit = np.float32(1.0 if KERNEL_SCALE == "pixel_scale_ratio" else pixels_per_cell)
-    for start in range(0, len(data), BAND_ROWS):
-        band = slice(start, start + BAND_ROWS)
+    for rows, places in pixel_map.bands():
         drizzle.add_image(
-            (data[band] / unit).astype(np.float32, copy=False),
+            (data[rows] / unit).astype(np.float32, copy=False),
             exptime=1.0,
-            pixmap=pixel_map.coordinates(band) - (x_min, y_min),
-            weight_map=good[band].astype(np.float32),
+            pixmap=places - (x_min, y_min),
+            weight_map=good[rows].astype(np.float32),
             **{KERNEL_SCALE: pixels_per_cell**0.5},
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
@@ -182,9 +179,12 @@ def summarize(tile: Tile) -> TileSummary:
     TileSummary
         Its extent and weights.
     """
-    coverage = block_sums(tile, tile.weight, COVERAGE_BLOCK)
-    n_cells = int(np.count_nonzero(tile.weight))
-    return TileSummary(coverage, n_cells, tile.pixels_per_cell, tile.variance)
+    return TileSummary(
+        coverage=block_sums(tile, tile.weight, COVERAGE_BLOCK),
+        n_cells=int(np.count_nonzero(tile.weight)),
+        pixels_per_cell=tile.pixels_per_cell,
+        variance=tile.variance,
+    )
 
 
 @dataclass(frozen=True)

@@ -103,10 +103,9 @@ def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
     shape : tuple of int
         Its shape (ny, nx).
     """
-    bounds = np.array([item.bounds for item in items])
-    x0, _, y0, _ = bounds.min(axis=0).tolist()
-    _, x_max, _, y_max = bounds.max(axis=0).tolist()
-    return x0, y0, (y_max - y0, x_max - x0)
+    x_min, x_max, y_min, y_max = zip(*(item.bounds for item in items), strict=True)
+    x0, y0 = min(x_min), min(y_min)
+    return x0, y0, (max(y_max) - y0, max(x_max) - x0)
 
 
 def window_in(item: Placed, x0: int, y0: int) -> Window:
@@ -124,17 +123,16 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
     tuple of slice
         Rows and columns of the array; they may end beyond it.
     """
-    x_min, x_max, y_min, y_max = item.bounds
-    rows, columns = (y_min - y0, y_max - y0), (x_min - x0, x_max - x0)
-    return slice(*np.maximum(rows, 0)), slice(*np.maximum(columns, 0))
+    x_min, x_max, y_min, y_max = np.maximum(np.subtract(item.bounds, (x0, x0, y0, y0)), 0)
+    return slice(y_min, y_max), slice(x_min, x_max)
 
 
-def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
+def overlap_windows(first: BlockMap, second: BlockMap) -> tuple[Window, Window]:
     """Compute the window of the common cells of two items in the array of each.
 
     Parameters
     ----------
-    first, second : Placed
+    first, second : BlockMap
         The items.
 
     Returns
@@ -142,8 +140,7 @@ def overlap_windows(first: Placed, second: Placed) -> tuple[Window, Window]:
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    in_first = window_in(second, first.bounds[0], first.bounds[2])
-    return in_first, window_in(first, second.bounds[0], second.bounds[2])
+    return window_in(second, first.x0, first.y0), window_in(first, second.x0, second.y0)
 
 
 def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
