@@ -241,7 +241,7 @@ def match_library(
         advance()
         path = exposures[k].expname if from_files else None
         observation = observe(library, exposures[k], grid, path, excluded)
-        is_area_empty &= not (observation.excluded and observation.excluded.in_area)
+        is_area_empty &= not observation.excluded.in_area
         return observation
 
     with _progress(len(exposures)) as advance:

@@ -196,7 +196,12 @@ def _dask_workers(address: str) -> Iterator[Workers]:
         client.wait_for_workers(1)
         n_threads = sum(client.ncores().values())
         log.info("Dask workers with %d cores in all at %s", n_threads, address)
-        _check_version(client.run(version, DISTRIBUTION).values())
+        own, theirs = version(DISTRIBUTION), set(client.run(version, DISTRIBUTION).values())
+        if theirs != {own}:
+            raise RuntimeError(
+                f"{DISTRIBUTION} is {own} here, but on Dask workers {', '.join(sorted(theirs))}; "
+                "start them from the same environment."
+            )
         try:
             yield Workers(client.get_executor(pure=False, retries=RETRIES), n_threads)
         except distributed.scheduler.KilledWorker as error:
@@ -208,13 +213,3 @@ def _dask_workers(address: str) -> Iterator[Workers]:
             raise RuntimeError(
                 f"The Dask scheduler has died ({error}); start it and its workers again."
             ) from error
-
-
-def _check_version(theirs: Iterable[str]) -> None:
-    """Refuse workers with another version of this package."""
-    own, others = version(DISTRIBUTION), sorted(set(theirs))
-    if others != [own]:
-        raise RuntimeError(
-            f"{DISTRIBUTION} is {own} here, but on Dask workers {', '.join(others)}; start them "
-            "from the same environment."
-        )

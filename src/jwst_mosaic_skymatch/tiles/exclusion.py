@@ -38,7 +38,7 @@ class Exclusion:
 
 def excluded_pixels(
     exclusion: Exclusion, regions: Sequence[Bounds], wcs: WCS, shape: Shape
-) -> ExcludedPixels | None:
+) -> ExcludedPixels:
     """Mark the pixels of an exposure that are left out.
 
     Parameters
@@ -54,8 +54,8 @@ def excluded_pixels(
 
     Returns
     -------
-    ExcludedPixels or None
-        The pixels; None if there are none.
+    ExcludedPixels
+        The pixels.
     """
     box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
     limits = box.bounding_box(order="F") if box else ((-np.inf, np.inf),) * 2
@@ -70,7 +70,7 @@ def excluded_pixels(
         inside = pixels_in_area(exclusion.area, wcs, shape)
         in_area = bool(inside.any())
         excluded |= inside
-    return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
+    return ExcludedPixels.pack(excluded, in_area=in_area)
 
 
 def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:

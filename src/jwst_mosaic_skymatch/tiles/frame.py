@@ -139,8 +139,7 @@ class DetectorFrame:
         PixelPlane
             The plane.
         """
-        slopes = self.derivative.T @ gradient
-        return PixelPlane(*self.pixel.tolist(), *slopes.tolist())
+        return PixelPlane(*np.append(self.pixel, self.derivative.T @ gradient).tolist())
 
 
 def detector_frame(

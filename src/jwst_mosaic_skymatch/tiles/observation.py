@@ -29,8 +29,8 @@ class Observation:
         The pixels, or their file.
     pixel_map : PixelMap
         Places of the pixels on the grid.
-    excluded : ExcludedPixels or None
-        Pixels that are left out of the tile, good or not; None for none.
+    excluded : ExcludedPixels
+        Pixels that are left out of the tile, good or not.
     detector : str
         Name of the detector; empty if unknown.
     regions : tuple of tuple of int
@@ -39,7 +39,7 @@ class Observation:
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
-    excluded: ExcludedPixels | None = None
+    excluded: ExcludedPixels
     detector: str = ""
     regions: tuple[Bounds, ...] = ()
 
@@ -121,8 +121,7 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
     if not good.any():
         return TiledExposure(None, sky, has_good_pixel=False)
     frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
-    if observation.excluded is not None:
-        good &= ~observation.excluded.unpack()
+    good &= ~observation.excluded.unpack()
     tile = drizzle_tile(pixels.data, good, pixel_map, min_coverage=settings.min_coverage)
     if tile is not None:
         tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))
