@@ -225,7 +225,7 @@ def match_library(
     OSError
         If a file cannot be read.
     ValueError
-        If exposures cannot be grouped.
+        If exposures cannot be grouped, or lie on no common grid.
     """
     library, exposures = step_input.library, step_input.exposures
     excluded = exclusion(parameters)

@@ -43,7 +43,7 @@ def test_pairs_are_those_that_share_a_cell(tiles):
 
 
 def test_bounding_window_holds_all_and_no_more(tiles):
-    x0, y0, shape = bounding_window(tiles)
+    x0, y0, shape = bounding_window([tile.bounds for tile in tiles])
     covered = np.zeros(shape, dtype=bool)
     for tile in tiles:
         covered[window_in(tile, x0, y0)] = True

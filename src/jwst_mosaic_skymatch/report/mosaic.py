@@ -79,7 +79,7 @@ def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPictu
 
 
 def _lay_canvas(stacks: Sequence[Stack]) -> _Canvas:
-    x0, y0, (ny, nx) = bounding_window([stack.mean for stack in stacks])
+    x0, y0, (ny, nx) = bounding_window([stack.mean.bounds for stack in stacks])
     block = -(-max(ny, nx) // LARGEST_SIDE)
     shape = (-(-(y0 + ny) // block) - y0 // block, -(-(x0 + nx) // block) - x0 // block)
     return _Canvas(x0 // block, y0 // block, shape, block)
@@ -114,7 +114,7 @@ def _average(
 
 def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) -> np.ndarray:
     """Average the levels of the members that cover each block of a part of the canvas."""
-    x0, y0, shape = bounding_window(stack.coverage)
+    x0, y0, shape = bounding_window([member.bounds for member in stack.coverage])
     # Without a member at a place, the mean of all is there.
     number, mean = np.full(shape, TINY), np.full(shape, TINY * levels.mean())
     for member, level in zip(stack.coverage, levels.tolist(), strict=True):

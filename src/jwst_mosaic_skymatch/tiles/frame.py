@@ -70,8 +70,11 @@ class PixelPlane:
         ndarray of float32, shape (ny, nx)
             The plane, MJy/sr.
         """
-        along_y, along_x = np.arange(shape[0]) - self.y, np.arange(shape[1]) - self.x
-        return np.add.outer(self.slope_y * along_y, self.slope_x * along_x).astype(np.float32)
+        return np.fromfunction(
+            lambda y, x: self.slope_x * (x - self.x) + self.slope_y * (y - self.y),
+            shape,
+            dtype=np.float32,
+        )
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from jwst_mosaic_skymatch.tiles.windows import Shape
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
 
+# Degrees on the sky from one exposure to another that a tangent plane can hold.
+LARGEST_ANGLE = 80.0
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -175,8 +178,20 @@ def lay_grid(
         The grid, with the orientation of the first exposure.
     footprints : list of ndarray, shape (n, 2)
         Corners (x, y) of each exposure on it, cells.
+
+    Raises
+    ------
+    ValueError
+        If no tangent plane can hold all exposures.
     """
     footprints = [_footprint(library, exposure) for exposure in exposures]
+    corners = SkyCoord([footprint[0] for footprint in footprints], unit="deg")
+    angles = corners[0].separation(corners).deg
+    if angles.max() > LARGEST_ANGLE:
+        raise ValueError(
+            f"{exposures[int(angles.argmax())].name}: lies {angles.max():.0f} degrees from "
+            f"{exposures[0].name}, and no grid can hold both; make one association for each field."
+        )
     (grid,) = each_model(
         library,
         exposures[:1],

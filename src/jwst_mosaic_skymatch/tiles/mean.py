@@ -32,7 +32,7 @@ def mean_tile(tiles: Sequence[Tile]) -> Tile:
         no tile has data. A pixel of a tile with another noise than the first counts by its
         inverse variance.
     """
-    x0, y0, shape = bounding_window(tiles)
+    x0, y0, shape = bounding_window([tile.bounds for tile in tiles])
     total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
     for tile in tiles:
         window, pixels = window_in(tile, x0, y0), tile.weight * _relative_weight(tile, tiles[0])

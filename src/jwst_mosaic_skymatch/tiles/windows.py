@@ -1,20 +1,17 @@
 """Rectangles of cells: their overlaps, their places in larger arrays, and sums over blocks.
 
-All functions take objects with ``bounds``: tiles of one grid, or block maps with blocks of one
-size.
+A block map is a rectangle of blocks of cells; a tile is one with blocks of one cell.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Protocol
 
 import numpy as np
 
 __all__ = [
     "BlockMap",
     "Bounds",
-    "Placed",
     "Shape",
     "Window",
     "block_sums",
@@ -30,14 +27,6 @@ Bounds = tuple[int, int, int, int]
 Shape = tuple[int, int]
 #: Rows and columns of an array.
 Window = tuple[slice, slice]
-
-
-class Placed(Protocol):
-    """An object with a place on a grid."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +77,13 @@ def block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
     return BlockMap(tile.x0 // block, tile.y0 // block, sums.astype(np.float32))
 
 
-def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
-    """Compute the smallest rectangle of cells that contains all items.
+def bounding_window(bounds: Sequence[Bounds]) -> tuple[int, int, Shape]:
+    """Compute the smallest rectangle of cells that contains others.
 
     Parameters
     ----------
-    items : sequence of Placed
-        At least one item.
+    bounds : sequence of tuple of int
+        Bounds of the others, at least of one.
 
     Returns
     -------
@@ -103,17 +92,17 @@ def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
     shape : tuple of int
         Its shape (ny, nx).
     """
-    x_min, x_max, y_min, y_max = zip(*(item.bounds for item in items), strict=True)
+    x_min, x_max, y_min, y_max = zip(*bounds, strict=True)
     x0, y0 = min(x_min), min(y_min)
     return x0, y0, (max(y_max) - y0, max(x_max) - x0)
 
 
-def window_in(item: Placed, x0: int, y0: int) -> Window:
+def window_in(item: BlockMap, x0: int, y0: int) -> Window:
     """Compute the window of an item in another array.
 
     Parameters
     ----------
-    item : Placed
+    item : BlockMap
         The item.
     x0, y0 : int
         Cell of the grid that is cell (0, 0) of the array.
@@ -143,12 +132,12 @@ def overlap_windows(first: BlockMap, second: BlockMap) -> tuple[Window, Window]:
     return window_in(second, first.x0, first.y0), window_in(first, second.x0, second.y0)
 
 
-def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
+def overlapping_pairs(items: Sequence[BlockMap]) -> list[tuple[int, int]]:
     """List all pairs of items that share at least one cell.
 
     Parameters
     ----------
-    items : sequence of Placed
+    items : sequence of BlockMap
         The items.
 
     Returns
