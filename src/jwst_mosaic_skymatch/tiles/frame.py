@@ -97,8 +97,8 @@ class DetectorFrame:
     detector : str
         Name of the detector; empty if unknown.
     regions : tuple of tuple of int
-        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`;
-        `NOWHERE` for a region that the array does not have; empty if it has none.
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`. A region
+        that the array does not have is `NOWHERE`. Empty if it has none.
     """
 
     pixel: np.ndarray

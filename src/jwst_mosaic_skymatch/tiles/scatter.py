@@ -108,7 +108,7 @@ def scale_of(residuals: np.ndarray) -> float:
     -------
     float
         Standard deviation of a Gaussian with that median. Of an even number of values, the
-        upper of the two in the middle is taken: with their mean, errors of levels under stars
+        upper of the two in the middle is taken. With their mean, errors of levels under stars
         are 8 % larger.
     """
     middle = residuals.size // 2
