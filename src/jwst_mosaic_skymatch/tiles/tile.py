@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from drizzle.resample import Drizzle
-from scipy.ndimage import gaussian_filter, shift
+from scipy.ndimage import find_objects, gaussian_filter, shift
 
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -112,13 +112,15 @@ def drizzle_tile(
             **{KERNEL_SCALE: pixels_per_cell**0.5},
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
-    if not covered.any():
+    windows = find_objects(covered.view(np.uint8))
+    if not windows:
         return None
+    (rows, columns), covered = windows[0], covered[windows[0]]
     return Tile(
-        x0=x_min,
-        y0=y_min,
-        data=np.where(covered, drizzle.out_img, np.nan),
-        weight=np.where(covered, drizzle.out_wht, 0),
+        x0=x_min + columns.start,
+        y0=y_min + rows.start,
+        data=np.where(covered, drizzle.out_img[rows, columns], np.nan),
+        weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
         pixels_per_cell=pixels_per_cell,
     )
 
