@@ -8,7 +8,7 @@ from astropy.coordinates import SkyCoord
 from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import simulate_models, stephans_quintet
-from jwst_mosaic_skymatch.exposures.areas import read_area
+from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.tiles.exclusion import (
     Exclusion,
     excluded_pixels,
@@ -44,7 +44,7 @@ def test_area_is_right_to_a_pixel(model, tmp_path):
         Exclusion(kept=read_area(path)), NO_REGION, model.meta.wcs, model.data.shape
     )
     box = excluded_pixels(Exclusion(), NO_REGION, model.meta.wcs, model.data.shape)
-    assert_array_equal(kept.unpack(), ~inside | box.unpack())
+    assert_array_equal(kept.pixels, ~inside | box.pixels)
 
 
 BOX = ((3.5, 35.5), (-0.5, 19.5))
@@ -67,7 +67,7 @@ def test_edge_and_lyot_field(exclusion, box, kept):
     expected = np.ones((20, 40), dtype=bool)
     for part in kept:
         expected[part] = False
-    assert_array_equal(excluded.unpack(), expected)
+    assert_array_equal(excluded.pixels, expected)
     assert not excluded.in_area
 
 
@@ -75,4 +75,4 @@ def test_edge_and_lyot_field(exclusion, box, kept):
     ("exclusion", "regions"), [(Exclusion(), LYOT), (Exclusion(miri_lyot="mask"), NO_REGION)]
 )
 def test_nothing_is_excluded(exclusion, regions):
-    assert not excluded_pixels(exclusion, regions, wcs_with(None), (20, 40)).unpack().any()
+    assert not excluded_pixels(exclusion, regions, wcs_with(None), (20, 40)).pixels.any()

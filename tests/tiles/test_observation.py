@@ -28,7 +28,7 @@ def pixels():
 def tiled(pixels, excluded=np.zeros(SHAPE, dtype=bool), **changes):  # noqa: B008
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
     settings = replace(TileSettings(good_bits=~BAD_FLAG, min_coverage=0.7), **changes)
-    return make_tile(Observation(pixels, pixel_map, ExcludedPixels.pack(excluded)), settings)
+    return make_tile(Observation(pixels, pixel_map, ExcludedPixels(excluded)), settings)
 
 
 @pytest.mark.parametrize(
