@@ -15,7 +15,7 @@ from jwst_mosaic_skymatch.levels.equations import Unknowns, build_equations
 from jwst_mosaic_skymatch.run import Anchor, match_library
 from jwst_mosaic_skymatch.stacking import pair_shares
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
-from jwst_mosaic_skymatch.tiles.blocks import mean_shares
+from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
 SIGMAS = {"visit gradient": 0.002, "exposure gradient": 0.002}  # MJy/sr per cell and axis
 
@@ -34,7 +34,7 @@ def shares_of(matched, n):
     for row, pair in zip(between, matched.stack_pairs, strict=True):
         ends = [matched.stacks[k] for k in (pair.measurement.first, pair.measurement.second)]
         for sign, own, other in ((1.0, *ends), (-1.0, *ends[::-1])):
-            row[list(own.members)] = sign * mean_shares(own.coverage, other.coverage)
+            row[list(own.members)] = sign * mean_shares(own.coverage, other.summary.coverage)
     inside = pair_shares(n, [pair.measurement for pair in matched.exposure_pairs])
     return sparse.vstack([inside, between], format="csr")
 

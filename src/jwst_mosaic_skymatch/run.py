@@ -207,7 +207,7 @@ def match_library(
     names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
-    from_files = workers.remote and step_input.in_files
+    from_files = workers.n_remote > 0 and step_input.in_files
     image, in_area = anchor.image, False
 
     def observe_one(k: int) -> Observation:
@@ -215,7 +215,7 @@ def match_library(
         bar.update()
         path = exposures[k].expname if from_files else None
         observation = observe(library, exposures[k], grid, path, excluded)
-        in_area |= observation.excluded is not None and observation.excluded.in_area
+        in_area |= observation.excluded.in_area
         return observation
 
     with ProgressBar(len(exposures), file=sys.stderr) as bar:

@@ -32,7 +32,6 @@ from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.selection import find_stacks
 from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap, footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
     Observation,
@@ -40,8 +39,8 @@ from jwst_mosaic_skymatch.tiles.observation import (
     TileSettings,
     make_tile,
 )
-from jwst_mosaic_skymatch.tiles.tile import Tile, crop_to_overlap, shift_tile, store_tile
-from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
+from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile, store_tile, summarize
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlapping_pairs
 
 __all__ = [
     "compare_stacks",
@@ -79,7 +78,6 @@ def plan_stacks(
     members : list of int
         Positions of the exposures of a stack.
     """
-    blocks = footprint_blocks(footprints)
     positions: defaultdict[str, list[int]] = defaultdict(list)
     for position, label in enumerate(groups):
         positions[label].append(position)
@@ -87,7 +85,7 @@ def plan_stacks(
         if rigid:
             yield label, members
             continue
-        stack = find_stacks([blocks[k] for k in members])
+        stack = find_stacks([footprints[k] for k in members])
         for number in range(stack.max() + 1):
             together = np.array(members)[stack == number]
             n_parts = -(-together.size // LARGEST_STACK)
@@ -140,7 +138,7 @@ def match_stacks(
     stacks: list[Stack] = []
     for matched in workers.run(jobs):
         for stack in matched.stacks:
-            mean = store_tile(stack.mean, directory / f"{len(stacks)}.npy")
+            mean = store_tile(stack.mean, directory / f"{len(stacks)}.tile")
             stacks.append(replace(stack, mean=mean))
         inside.append(replace(matched, stacks=()))
     total, so_far = Counter(stack.label for stack in stacks), Counter[str]()
@@ -187,7 +185,9 @@ def match_stack(
     ratios, outside, factors = weigh_pairs(pairs, summaries)
     centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
     flattening = _flattening(pairs, ratios, outside, factors, centres)
-    usual = min([*factors, 1.0]) if all(s.quoted for s in summaries) else factors.min()
+    usual = (
+        min([*factors, 1.0]) if all(np.isfinite(s.variance) for s in summaries) else factors.min()
+    )
     # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
     # which also decides between two members.
     is_noisy = factors > LARGEST_FACTOR * usual
@@ -260,7 +260,7 @@ def compare_stacks(
     """
     ends = overlapping_pairs([stack.summary.coverage for stack in stacks])
     jobs = (
-        (measure_pair, *crop_to_overlap(stacks[i].stored_mean, stacks[j].stored_mean), settings)
+        (measure_pair, stacks[i].stored_mean.read(), stacks[j].stored_mean.read(), settings)
         for i, j in ends
     )
     return _between(ends, workers.run(jobs))
@@ -294,7 +294,7 @@ def compare_with_image(
         y, x = np.indices(tile.shape, dtype=float)
         data = image((x + tile.x0).ravel(), (y + tile.y0).ravel()).reshape(tile.shape)
         weight = np.isfinite(data).astype(np.float32)
-        reference = Tile(tile.x0, tile.y0, data.astype(np.float32), weight)
+        reference = Tile(tile.x0, tile.y0, weight, data.astype(np.float32))
         return measure_pair(tile, reference, settings)
 
     ends = [(k, len(stacks)) for k in range(len(stacks))]

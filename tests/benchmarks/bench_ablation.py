@@ -17,7 +17,7 @@ from mosaics import ACCURACY, BACKGROUNDS, Table, parse_options, rms, run
 import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.levels.equations import EFFECTS
 from jwst_mosaic_skymatch.levels.solve import MISFIT
-from jwst_mosaic_skymatch.tiles.regions import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
 PACKAGE = "jwst_mosaic_skymatch."
 COLUMNS = {

@@ -19,8 +19,9 @@ from jwst_mosaic_skymatch.levels.assembly import assemble
 from jwst_mosaic_skymatch.levels.equations import number_unknowns
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
 from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.tile import TileSummary
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 N_MEMBERS = 4
 GRADIENT = 1e-4
@@ -31,7 +32,7 @@ def make_stack(number, centre, members):
     """Describe a stack of exposures that cover the same blocks."""
     x, y = ((centre - REACH) / (REACH / 4.0)).astype(int).tolist()
     whole = BlockMap(x, y, np.ones((8, 8), dtype=np.float32))
-    summary = TileSummary(whole, whole, 40_000, True, 1.0, 1.0)
+    summary = TileSummary(whole, 40_000, 1.0, 1.0)
     n = len(members)
     frame = DetectorFrame(centre, centre, np.eye(2), (100, 100))
     flattening = Flattening(np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2)))

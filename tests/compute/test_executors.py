@@ -1,4 +1,4 @@
-"""Where tasks run, and that levels do not depend on it."""
+"""Where tasks run, that levels do not depend on it, and what fails there."""
 
 import os
 import re
@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 
 import pytest
 from helpers import read_levels
@@ -29,15 +31,30 @@ def levels(inputs, **parameters):
     return read_levels(PixelSkyMatchStep.call(inputs, configure_log=False, **parameters))
 
 
+def start_cluster(n_workers):
+    """Start a scheduler in this process, and workers in others."""
+    distributed = pytest.importorskip("distributed")
+    return distributed.LocalCluster(
+        n_workers=n_workers, threads_per_worker=1, dashboard_address=":0"
+    )
+
+
+@pytest.fixture(scope="module")
+def address():
+    with start_cluster(2) as cluster:
+        yield cluster.scheduler_address
+
+
 # --- the step ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("from_models", [False, True])
-def test_levels_do_not_depend_on_the_number_of_processes(mosaic, two_cores, from_models):
+def test_levels_do_not_depend_on_where_tasks_run(mosaic, two_cores, address, from_models):
     """From files, and from models, whose pixels go to other processes."""
     inputs = list(map(open_model, mosaic.files)) if from_models else str(mosaic.association)
-    serial, parallel = (levels(inputs, maximum_cores=cores) for cores in ("1", "2"))
-    assert parallel == pytest.approx(serial, abs=1e-9)
+    expected = levels(inputs)
+    for cores in ("2", address):
+        assert levels(inputs, maximum_cores=cores) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("maximum_cores", ["1", "2"])
@@ -54,8 +71,7 @@ def test_no_mean_is_left_in_the_temporary_directory(
     monkeypatch.setattr("tempfile.tempdir", str(directory))
     with pytest.raises(ValueError, match=f"{mosaic.files[-1].name}: no WCS"):
         levels(files, maximum_cores=maximum_cores)
-    # Python's own directory for its processes goes with the main process.
-    assert [path for path in directory.iterdir() if not path.name.startswith("pymp-")] == []
+    assert list(directory.iterdir()) == []
 
 
 # --- executors ---------------------------------------------------------------
@@ -98,24 +114,19 @@ def test_jobs_come_back_in_order_and_only_some_are_ahead():
 
 
 @pytest.mark.parametrize("cores", ["1", "2"])
-def test_workers(two_cores, cores):
-    """Tasks run here or elsewhere, with one thread of linear algebra, and errors are theirs."""
+def test_linear_algebra_has_one_thread(two_cores, cores):
     with threadpool_limits(2, user_api="blas"), open_workers(cores) as workers:
-        assert workers.remote == (cores == "2")
-        pid, here, there = workers.run(
-            [
-                (os.getpid,),
-                (eval, str(blas_threads(threadpool_info()))),
-                (threadpool_info,),
-            ]
-        )
-        assert (pid != os.getpid()) == workers.remote
-        assert here == blas_threads(there) == {1}
-        results = workers.run([(divmod, 7, 2), (divmod, 1, 0)])
-        if not workers.remote:
-            assert next(results) == (3, 1)
-        with pytest.raises(ZeroDivisionError):
-            list(results)
+        pid, threads = workers.run([(os.getpid,), (threadpool_info,)])
+        assert (pid == os.getpid()) == (workers.n_remote == 0)
+        assert blas_threads(threadpool_info()) == blas_threads(threads) == {1}
+
+
+@pytest.mark.parametrize("cores", ["1", "2", "dask"])
+def test_error_of_a_task_is_that_of_its_job(two_cores, address, cores):
+    """On a cluster after some more attempts: reading a file may fail where many do."""
+    place = {"dask_scheduler": address} if cores == "dask" else {"maximum_cores": cores}
+    with open_workers(**place) as workers, pytest.raises(ZeroDivisionError):
+        list(workers.run([(divmod, 7, 2), (divmod, 1, 0)]))
 
 
 def blas_threads(info):
@@ -169,3 +180,71 @@ def test_script_that_starts_itself_again_fails_at_once(tmp_path):
     done = subprocess.run(script, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert re.search(DEAD_PROCESS, done.stderr)
+
+
+# --- Dask --------------------------------------------------------------------
+
+
+def test_results_survive_a_worker_that_dies(address, tmp_path):
+    mark = tmp_path / "died"
+
+    def die_once(number):
+        if number == 7 and not mark.exists():
+            mark.touch()
+            os._exit(1)
+        return number
+
+    with open_workers(dask_scheduler=address) as workers:
+        assert list(workers.run((die_once, k) for k in range(12))) == list(range(12))
+    assert mark.exists()
+
+
+def test_dask_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    missing = pytest.raises(ImportError, match="pip install distributed")
+    with missing, open_workers("1", "tcp://h:1"):
+        pass
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://127.0.0.1:9"])
+def test_no_scheduler_is_one_clear_error(monkeypatch, address):
+    monkeypatch.setattr("jwst_mosaic_skymatch.compute.executors.CONNECT_TIME", "1s")
+    message = f"maximum_cores={address}: no scheduler can be reached"
+    with pytest.raises(OSError, match=message), open_workers(dask_scheduler=address):
+        pass
+
+
+def test_workers_with_another_version_are_refused(address, monkeypatch):
+    own, theirs = os.getpid(), version("jwst-mosaic-skymatch")
+
+    def other_here(name):
+        return "0.0.1" if os.getpid() == own else version(name)
+
+    monkeypatch.setattr("jwst_mosaic_skymatch.compute.executors.version", other_here)
+    message = re.escape(f"is 0.0.1 here, but on Dask workers {theirs}; start them from")
+    with pytest.raises(RuntimeError, match=message), open_workers(dask_scheduler=address):
+        pass
+
+
+def test_task_that_kills_its_workers():
+    """One after the other, and then nobody takes it any more."""
+
+    once = pytest.importorskip("dask").config.set({"distributed.scheduler.allowed-failures": 0})
+    died = pytest.raises(RuntimeError, match="Several Dask workers died at the same task")
+    with once, start_cluster(1) as cluster, died, open_workers("1", cluster.scheduler_address) as w:
+        list(w.run([(os._exit, 1)]))
+
+
+def test_scheduler_that_dies():
+    code = (
+        "import distributed, time\n"
+        "options = {'processes': False, 'protocol': 'tcp', 'dashboard_address': ':0'}\n"
+        "cluster = distributed.LocalCluster(n_workers=1, **options)\n"
+        "print(cluster.scheduler_address, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as main:
+        died = pytest.raises(RuntimeError, match="The Dask scheduler has died")
+        with died, open_workers(dask_scheduler=main.stdout.readline().strip()) as workers:
+            threading.Timer(1.0, main.kill).start()
+            list(workers.run([(time.sleep, 600.0)]))

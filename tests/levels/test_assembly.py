@@ -19,8 +19,9 @@ from jwst_mosaic_skymatch.levels.measurements import pair_shares
 from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.offsets.measure import Shift
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.tile import TileSummary
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 SKY = grid(2, default_rng(0))
 ENDS = [(0, 1), (0, 2), (1, 2), (2, 3)]
@@ -57,7 +58,7 @@ def test_ratios_are_those_of_a_joint_solution():
     assert ratios.min() < 0.9
 
 
-SUMMARIES = [TileSummary(m, m, 100 * (k + 1), True, 1.0, 1.0) for k, m in enumerate(maps())]
+SUMMARIES = [TileSummary(m, 100 * (k + 1), 1.0, 1.0) for k, m in enumerate(maps())]
 
 
 def test_noise_of_each_tile():
@@ -114,7 +115,7 @@ def stack(label, members, place, *flattening):
     whole = BlockMap(place, 0, np.ones((4, 4), dtype=np.float32))
     centres = [np.array([10.0 * k, 5.0]) for k in members]
     frames = tuple(DetectorFrame(c, c, np.eye(2), (10, 10)) for c in centres)
-    summary = TileSummary(whole, whole, 1000, True, 1.0, 1.0)
+    summary = TileSummary(whole, 1000, 1.0, 1.0)
     coverage = (whole,) * len(members)
     return Stack(label, members, Flattening(*flattening), coverage, frames, summary, None)
 

@@ -22,7 +22,7 @@ def make_tile(image, noise, seed, corner=CORNER):
     """Make a tile of an image, with so many pixels in a cell that none is shared by two."""
     data = image + noise * default_rng(seed).standard_normal(image.shape)
     weight = np.where(np.isfinite(data), 4.0, 0.0)
-    return Tile(*corner, data.astype(np.float32), weight.astype(np.float32), 4.0 * noise**2, 1e8)
+    return Tile(*corner, weight.astype(np.float32), data.astype(np.float32), 4.0 * noise**2, 1e8)
 
 
 def make_pair(seed=0, *, noise=0.02, sky=_stars, shift=(0.0, 0.0), added=0.0):

@@ -13,8 +13,8 @@ from jwst_mosaic_skymatch.offsets.regression import robust_regression
 from jwst_mosaic_skymatch.offsets.results import Shift
 from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.offsets.trends import Region
-from jwst_mosaic_skymatch.tiles.gradient import gradient
-from jwst_mosaic_skymatch.tiles.regions import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS
+from jwst_mosaic_skymatch.tiles.scatter import gradient
 
 OFFSET = 0.3
 # Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
@@ -100,7 +100,7 @@ def test_shift_known_from_other_pairs():
 
 def test_errors_are_those_of_repeated_measurements():
     """Pulls of all estimates over 120 seeds, which give each to 7 %."""
-    frame = make_frame([None, (32, 64, 0, 64)])
+    frame = make_frame([NOWHERE, (32, 64, 0, 64)])
     pulls = []
     for seed in range(120):
         first, second = make_pair(seed, added=OFFSET + 0.1 * (X >= 132))
@@ -115,7 +115,7 @@ def test_errors_are_those_of_repeated_measurements():
 @pytest.mark.parametrize(("place", "side"), [(1, 0), (0, 1), (4, None)])
 def test_contrast_of_a_region(place, side):
     """A region of 20 columns in one tile, or in both of them 30 columns apart."""
-    regions = [None] * 5
+    regions = [NOWHERE] * 5
     regions[place] = (0, 20, 0, 64)
     tiles, share = make_pair(added=OFFSET), 0.0
     for k in (0, 1) if side is None else (side,):

@@ -5,26 +5,27 @@ import pytest
 
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.selection import find_stacks
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap
 
 
-def stacks_of(*rectangles):
-    """Find the stacks of rectangles (x0, y0, ny, nx)."""
-    return find_stacks([BlockMap(x0, y0, np.ones(shape)) for x0, y0, *shape in rectangles]).tolist()
+def stacks_of(*rectangles, turn=1.0):
+    """Find the stacks of rectangles (x0, y0, ny, nx), after a rotation of all."""
+    corners = [
+        turn * np.array([x + 1j * y, x + nx + 1j * y, x + nx + 1j * (y + ny), x + 1j * (y + ny)])
+        for x, y, ny, nx in rectangles
+    ]
+    return find_stacks([np.column_stack([own.real, own.imag]) for own in corners]).tolist()
 
 
-@pytest.mark.parametrize(("step", "expected"), [(50, [0, 0, 0]), (51, [0, 1, 2])])
-def test_stacks_share_half(step, expected):
-    assert stacks_of(*((step * k - 70, -3, 10, 100) for k in range(3))) == expected
-    assert stacks_of(*((-3, step * k - 70, 100, 10) for k in range(3))) == expected
+@pytest.mark.parametrize("turn", [1.0, np.exp(0.7j)])
+@pytest.mark.parametrize(("step", "expected"), [(49, [0, 0, 0]), (51, [0, 1, 2])])
+def test_stacks_share_half(turn, step, expected):
+    assert stacks_of(*((step * k - 70, -3, 10, 100) for k in range(3)), turn=turn) == expected
+    assert stacks_of(*((-3, step * k - 70, 100, 10) for k in range(3)), turn=turn) == expected
 
 
 def test_half_of_the_smaller_one():
     for x0, stack in ((40, 0), (60, 1)):
         assert stacks_of((0, 0, 50, 50), (x0, 10, 5, 20)) == [0, stack]
-    # Blocks without weight are no part of an exposure.
-    mask = np.arange(10)[:, None] < 4
-    assert find_stacks([BlockMap(0, 0, mask), BlockMap(0, 0, ~mask)]).tolist() == [0, 1]
 
 
 def test_parts_are_numbered_by_their_first_node():

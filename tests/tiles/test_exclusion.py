@@ -14,9 +14,10 @@ from jwst_mosaic_skymatch.tiles.exclusion import (
     excluded_pixels,
     pixels_in_area,
 )
+from jwst_mosaic_skymatch.tiles.frame import NOWHERE
 
-NO_REGION = (None,) * 5
-LYOT = (None,) * 4 + ((0, 5, 15, 20),)
+NO_REGION = (NOWHERE,) * 5
+LYOT = (*NO_REGION[:4], (0, 5, 15, 20))
 
 
 @pytest.fixture(scope="module")
@@ -74,4 +75,4 @@ def test_edge_and_lyot_field(exclusion, box, kept):
     ("exclusion", "regions"), [(Exclusion(), LYOT), (Exclusion(miri_lyot="mask"), NO_REGION)]
 )
 def test_nothing_is_excluded(exclusion, regions):
-    assert excluded_pixels(exclusion, regions, wcs_with(None), (20, 40)) is None
+    assert not excluded_pixels(exclusion, regions, wcs_with(None), (20, 40)).pixels.any()

@@ -11,7 +11,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
-from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
+from jwst_mosaic_skymatch.tiles.grid import lay_grid, observe
 
 RATIO = 2.2
 
@@ -40,7 +40,7 @@ def model(mosaic):
 
 def test_axes_on_the_sky(laid):
     grid, _ = laid
-    y, x = np.divide(grid.shape, 2.0) - 0.5
+    x, y = grid.wcs.forward_transform.crpix
     sky = SkyCoord(*grid.wcs([x, x + 1, x], [y, y, y + 1]), unit="deg")
     expected = [offset.to_value("arcsec")[1:] for offset in sky[0].spherical_offsets_to(sky)]
     # Curvature within a cell.
@@ -56,7 +56,7 @@ def test_grid_covers_all_exposures_and_lies_along_the_first(laid, model):
     # A pixel's step along its axes is one along the grid's, to what distortion turns.
     x, y = (n / 2 for n in model.data.shape[::-1])
     sky = np.array(model.meta.wcs([x, x + 1, x], [y, y, y + 1]))
-    places = grid.locate([sky.T])[0]
+    places = np.stack(grid.from_sky(*sky), axis=1)
     assert_allclose(abs(places[1:] - places[0]), np.eye(2) / RATIO, atol=0.02)
 
 
@@ -90,17 +90,6 @@ def test_observation_holds_pixels_and_their_places(exposures, laid, mosaic, from
             assert_array_equal(getattr(pixels, name), getattr(model, name))
         sky = model.meta.wcs(10.0, 20.0)
     pixel_map = observation.pixel_map
-    place = pixel_map.coordinates(slice(20, 21))[0, 10] + pixel_map.bounds[::2]
+    place = next(pixel_map.bands())[1][20, 10]
     # A thousandth of a pixel, see `map_pixels`.
-    assert_allclose(place, laid[0].locate([np.array([sky])])[0][0], atol=1e-3 / RATIO)
-
-
-def test_wcs_without_sky_positions(exposures, laid, monkeypatch):
-    library, (first, *_) = exposures
-
-    def nowhere(self, x, y):
-        return np.full_like(x, np.nan), np.full_like(y, np.nan)
-
-    monkeypatch.setattr(Grid, "from_sky", nowhere)
-    with pytest.raises(ValueError, match=f"{first.filename}: the WCS gives no sky position"):
-        observe(library, first, replace(laid[0]))
+    assert_allclose(place, laid[0].from_sky(*sky), atol=1e-3 / RATIO)

@@ -7,7 +7,8 @@ import pytest
 from helpers import make_tile, punch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.tiles.mean import mean_tile, robust_mean
+from jwst_mosaic_skymatch.tiles.mean import mean_shares, mean_tile, robust_mean
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 SHAPE = (120, 120)
 NOISE = 0.1
@@ -105,3 +106,19 @@ def test_level_of_a_tile_is_no_outlier():
     raised = replace(first, data=first.data + np.float32(4 * NOISE))
     kept = robust_mean([raised, *others]).weight.mean()
     assert kept == pytest.approx(robust_mean([first, *others]).weight.mean(), rel=0.02)
+
+
+def map_of(values, x0=0):
+    return BlockMap(x0=x0, y0=0, weight=np.array([values], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("members", "other", "expected"),
+    [
+        ([[4.0, 4.0, 0.0], [0.0, 4.0, 12.0]], map_of([8.0, 4.0], x0=1), [0.2, 0.8]),
+        ([[1.0], [1.0]], map_of([1.0], x0=5), [0.0, 0.0]),
+    ],
+)
+def test_shares_of_members_in_an_overlap(members, other, expected):
+    shares = mean_shares([map_of(values) for values in members], other)
+    assert shares == pytest.approx(expected, rel=1e-6)

@@ -25,11 +25,10 @@ def pixels():
     return Pixels(data=data, dq=dq, err=np.full(SHAPE, 0.1, dtype=np.float32))
 
 
-def tiled(pixels, excluded=None, **changes):
+def tiled(pixels, excluded=np.zeros(SHAPE, dtype=bool), **changes):  # noqa: B008
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
     settings = replace(TileSettings(good_bits=~BAD_FLAG, min_coverage=0.7), **changes)
-    packed = None if excluded is None else ExcludedPixels(excluded)
-    return make_tile(Observation(pixels, pixel_map, packed), settings)
+    return make_tile(Observation(pixels, pixel_map, ExcludedPixels(excluded)), settings)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 
 def all_coordinates(pixel_map):
-    return pixel_map.coordinates(slice(None)) + pixel_map.bounds[::2]
+    return np.concatenate([places for _, places in pixel_map.bands()])
 
 
 def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
@@ -50,13 +50,13 @@ def test_map_and_affine_frame(aperture, filter_name, binning, distortion):
 def test_map_from_another_process():
     """Its arrays may lie at odd places."""
     pixel_map = map_pixels(rotated(20.0, 2.2), (90, 70))
-    whole, odd = pixel_map.coordinates(slice(None)), {}
+    whole, odd = all_coordinates(pixel_map), {}
     for name in ("x", "y", "cells"):
         array = getattr(pixel_map, name)
         odd[name] = np.ndarray(array.shape, array.dtype, bytearray(array.nbytes + 1), offset=1)
         odd[name][...] = array
     sent = replace(pixel_map, **odd)
-    assert_array_equal(sent.coordinates(slice(30, 50)), whole[30:50])
+    assert_array_equal(all_coordinates(sent), whole)
 
 
 @pytest.mark.parametrize("angle", [0.0, 30.0, 100.0])

@@ -1,4 +1,4 @@
-"""Scatter of residuals, and how it grows with the gradient."""
+"""Gradients, beside holes and edges too, and scatter of residuals that grows with them."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,11 @@ from numpy.testing import assert_allclose
 
 from jwst_mosaic_skymatch.tiles.scatter import (
     CUTOFF,
+    GRADIENT_NOISE,
     LARGEST_SCATTER,
     SHIFT_SCATTER,
     biweight,
+    gradient,
     growth_with_gradient,
     scale_of,
 )
@@ -52,3 +54,32 @@ def test_growth_of_few_values_is_that_of_the_scatter_of_shifts():
     residual = default_rng(4).standard_normal(5)
     growth = growth_with_gradient(residual, np.ones(5), np.linspace(0.0, 1.0, 5))
     assert growth == pytest.approx(SHIFT_SCATTER**2 / scale_of(residual) ** 2)
+
+
+def test_fourth_order_inside_second_order_near_holes():
+    y, x = np.indices((20, 30), dtype=float)
+    image = 2.0 * x - 3.0 * y
+    image[5, 7] = np.nan
+    expected_x, expected_y = np.full((2, 20, 30), [[[2.0]], [[-3.0]]])
+    # No difference in a hole, beside it, and at an edge.
+    expected_x[:, [0, -1]] = expected_x[5, 6:9] = 0.0
+    expected_y[[0, -1]] = expected_y[4:7, 7] = 0.0
+    assert_allclose(gradient(image), [expected_x, expected_y], atol=1e-6)
+    # Exact for polynomials of fourth order, where two cells on each side have data.
+    along_x, _ = gradient(x**4)
+    assert_allclose(along_x[:, 2:-2], (4 * x**3)[:, 2:-2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (2, 9), (4, 3), (6, 1), (1, 1)])
+def test_small_images(shape):
+    along_x, along_y = gradient(np.arange(9.0)[: shape[1]] * np.ones(shape))
+    assert_allclose(along_x[:, 1:-1], 1.0)
+    assert not along_y.any()
+
+
+def test_noise_of_a_gradient():
+    first, second = np.random.default_rng(2).standard_normal((2, 400, 400))
+    along_x, _ = gradient(0.5 * (first + second))
+    ratio = along_x[:, 2:-2].var() / (first - second).var()
+    # 160 000 cells, every one of which is used four times.
+    assert ratio == pytest.approx(GRADIENT_NOISE, rel=0.02)

@@ -10,10 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.tile import (
-    crop_to_overlap,
     drizzle_tile,
     shift_tile,
     store_tile,
+    summarize,
 )
 
 # The first cell of the grid that the exposures below cover.
@@ -109,16 +109,17 @@ def test_shift_is_taken_back():
     assert_array_equal(moved.weight == 0, hole)
 
 
-def test_parts_of_stored_tiles(tmp_path):
-    """The overlap, columns 60 to 100, and the margin that a spline needs."""
-    tiles = [make_tile(x, Y0, (50, 100), noise=1.0, seed=x) for x in (0, 60)]
-    tiles[0] = replace(tiles[0], variance=0.7)
-    stored = [store_tile(tile, tmp_path / f"{tile.x0}.npy") for tile in tiles]
-    assert [one.bounds for one in stored] == [tile.bounds for tile in tiles]
-    parts = crop_to_overlap(*stored)
-    assert [part.bounds for part in parts] == [(44, 100, 40, 90), (60, 116, 40, 90)]
-    columns = np.s_[:, 44:], np.s_[:, :56]
-    for tile, one, part, inside in zip(tiles, stored, parts, columns, strict=True):
-        assert_equal(vars(one.read()), vars(tile))
-        images = {"data": tile.data[inside], "weight": tile.weight[inside]}
-        assert_equal(vars(part), vars(tile) | images | {"x0": part.x0})
+def test_stored_tile(tmp_path):
+    tile = replace(make_tile(-7, Y0, (50, 100), noise=1.0), variance=0.7)
+    stored = store_tile(tile, tmp_path / "0.tile")
+    assert stored.bounds == tile.bounds
+    assert_equal(vars(stored.read()), vars(tile))
+
+
+def test_summary():
+    tile = replace(make_tile(0, 0, (32, 32)), variance=0.2, pixels_per_cell=4.84)
+    y, x = np.indices(tile.shape)
+    summary = summarize(punch(tile, (x < 16) & (y < 16)))
+    # 768 cells with four pixels.
+    assert_allclose(summary.coverage.weight, 256.0 * (np.add.outer([0, 0, 1, 1], [0, 0, 1, 1]) > 0))
+    assert (summary.n_cells, summary.pixels_per_cell, summary.variance) == (768, 4.84, 0.2)

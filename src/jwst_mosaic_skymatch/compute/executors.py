@@ -1,34 +1,33 @@
 """Where tasks run: in this process, in several, or on a Dask cluster."""
 
+import logging
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
 from itertools import starmap
 from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
 from operator import call
-from tempfile import gettempdir
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from jwst_mosaic_skymatch.compute.dask import dask_executor
+__all__ = ["Workers", "number_of_cores", "open_workers"]
 
-__all__ = [
-    "Workers",
-    "number_of_cores",
-    "open_workers",
-]
+log = logging.getLogger("stpipe.pixel_skymatch")
 
-# Imported once, by the process that all others are forked from.
-PRELOADED = ["jwst_mosaic_skymatch.match"]
-# Of the 107 characters of a socket's path Python itself takes 36.
-LONGEST_PATH = 70
+DISTRIBUTION = "jwst-mosaic-skymatch"
+# How long to wait for a scheduler, and how often to repeat a task that failed, as reading
+# a file may when a network file system is busy.
+CONNECT_TIME = "10s"
+RETRIES = 5
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,6 @@ class Workers:
 
     executor: Executor | None = None
     n_remote: int = 0
-
-    @property
-    def remote(self) -> bool:
-        """Whether tasks run in other processes."""
-        return self.n_remote > 0
 
     def run(self, jobs: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Run jobs, of which a bounded number is under way at a time.
@@ -110,11 +104,11 @@ def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) ->
     # Linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores.
     with threadpool_limits(1, user_api="blas"):
         if dask_scheduler is not None:
-            with dask_executor(dask_scheduler) as (executor, n_threads):
-                yield Workers(executor, n_threads)
+            with _dask_workers(dask_scheduler) as workers:
+                yield workers
         elif n_cores > 1:
-            with _process_executor(n_cores) as executor:
-                yield Workers(executor, n_cores)
+            with _processes(n_cores) as workers:
+                yield workers
         else:
             yield Workers()
 
@@ -138,8 +132,8 @@ def number_of_cores(maximum_cores: str) -> int:
         If it is none of these.
     """
     available = os.cpu_count() or 1
-    names = {"none": 1, "one": 1, "all": available, "half": available // 2 or 1}
-    names["quarter"] = available // 4 or 1
+    names = {"none": 1, "one": 1, "quarter": available // 4 or 1, "half": available // 2 or 1}
+    names["all"] = available
     name = maximum_cores.lower()
     n_cores = int(name) if name.isdecimal() else names.get(name, 0)
     if n_cores == 0:
@@ -150,45 +144,72 @@ def number_of_cores(maximum_cores: str) -> int:
 
 
 @contextmanager
-def _process_executor(n_processes: int) -> Iterator[Executor]:
-    # Nothing is inherited from this process, whose threads would not survive a fork. The server
-    # that makes the others has a socket in the temporary directory; such a path must be short.
-    short = len(gettempdir()) <= LONGEST_PATH
-    context = get_context("forkserver" if short else "spawn")
-    if short:
-        context.set_forkserver_preload(PRELOADED)
-    executor = ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_process)
-    # They start while the caller prepares the work; to wait for them takes a second.
-    started = Event()
-    starter = Thread(target=_start_all, args=(executor, n_processes, started))
-    starter.start()
+def _processes(n_processes: int) -> Iterator[Workers]:
+    """Start processes, which inherit nothing: threads of this one would not survive a fork."""
+    executor = ProcessPoolExecutor(n_processes, get_context("spawn"), _start_process)
     try:
-        yield executor
+        yield Workers(executor, n_processes)
     except BrokenProcessPool as error:
         raise RuntimeError(
             "A worker process died (out of memory?). In a script, call the step under "
             "if __name__ == '__main__':, or set maximum_cores to '1'."
         ) from error
     finally:
-        starter.join()
-        # Where none could start, as in a script without that line, nothing would ever end.
-        executor.shutdown(wait=started.is_set(), cancel_futures=True)
-
-
-def _start_all(executor: Executor, n_processes: int, started: Event) -> None:
-    with suppress(RuntimeError):  # the next task will say so
-        for _ in range(n_processes):
-            executor.submit(os.getpid)
-        started.set()
+        executor.shutdown(cancel_futures=True)
 
 
 def _start_process() -> None:
     """Prepare a process of the pool."""
     # A main process that is killed cannot tell the others to end.
     Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    import_module("jwst_mosaic_skymatch.match")  # limits hold for libraries that are loaded
     threadpool_limits(1, user_api="blas")
 
 
-def _end_with(process: BaseProcess) -> None:
+def _end_with(process: Any) -> None:
     process.join()
     os._exit(1)
+
+
+@contextmanager
+def _dask_workers(address: str) -> Iterator[Workers]:
+    """Connect to a Dask cluster, in which other workers repeat the tasks of a dead one."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise ImportError(
+            "A Dask scheduler as maximum_cores needs dask.distributed: pip install distributed"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=CONNECT_TIME, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise OSError(
+            f"maximum_cores={address}: no scheduler can be reached there ({error}); start "
+            "one with 'dask scheduler' and workers with 'dask worker', or give "
+            "maximum_cores a number."
+        ) from error
+    with client, warnings.catch_warnings():
+        # Pixels travel with their task: scattered, they would die with a worker.
+        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+        if not client.ncores():
+            log.warning("%s: no worker yet; waiting for the first", address)
+        client.wait_for_workers(1)
+        n_threads = sum(client.ncores().values())
+        log.info("Dask workers with %d cores in all at %s", n_threads, address)
+        own, theirs = version(DISTRIBUTION), set(client.run(version, DISTRIBUTION).values())
+        if theirs != {own}:
+            raise RuntimeError(
+                f"{DISTRIBUTION} is {own} here, but on Dask workers {', '.join(sorted(theirs))}; "
+                "start them from the same environment."
+            )
+        try:
+            yield Workers(client.get_executor(pure=False, retries=RETRIES), n_threads)
+        except distributed.scheduler.KilledWorker as error:
+            raise RuntimeError(
+                f"Several Dask workers died at the same task ({error}); give each more memory, "
+                "or start fewer threads in each."
+            ) from error
+        except CancelledError as error:
+            raise RuntimeError(
+                f"The Dask scheduler has died ({error}); start it and its workers again."
+            ) from error

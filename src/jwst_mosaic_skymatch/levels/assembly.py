@@ -12,7 +12,7 @@ from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.tiles.blocks import mean_shares
+from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
 __all__ = ["assemble"]
 
@@ -75,7 +75,7 @@ def _noise_of_exposures(
 
     NaN if some exposures quote errors and others do not: their factors have different units.
     """
-    if len({stack.summary.quoted for stack in stacks}) > 1:
+    if len({np.isfinite(stack.summary.variance) for stack in stacks}) > 1:
         return np.full(n, np.nan)
     known = {k: factor for matched in inside for k, factor in matched.factors.items()}
     for stack, factor in zip(stacks, of_stacks.tolist(), strict=True):
@@ -92,7 +92,7 @@ def _stack_shares(
     for row, pair in enumerate(pairs):
         ends = [stacks[k] for k in (pair.first, pair.second) if k < len(stacks)]
         for sign, own, other in zip((1.0, -1.0), ends, ends[::-1], strict=False):
-            shares = sign * mean_shares(own.coverage, other.coverage)
+            shares = sign * mean_shares(own.coverage, other.summary.coverage)
             entries += [(row, *entry) for entry in zip(own.members, shares, strict=True)]
         if pair.second == len(stacks):
             entries.append((row, n, -1.0))

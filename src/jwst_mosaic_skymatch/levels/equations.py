@@ -20,7 +20,7 @@ from scipy import sparse
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.tiles.regions import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
 __all__ = [
     "EFFECTS",

@@ -23,8 +23,7 @@ from jwst_mosaic_skymatch.levels.results import (
 )
 from jwst_mosaic_skymatch.levels.solve import Fit, solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
-from jwst_mosaic_skymatch.tiles.frame import PixelPlane
-from jwst_mosaic_skymatch.tiles.regions import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import REGIONS, PixelPlane
 from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = ["estimate_levels"]

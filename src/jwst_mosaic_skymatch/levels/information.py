@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
-from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
+from jwst_mosaic_skymatch.tiles.tile import TileSummary
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows, overlapping_pairs
 
 __all__ = ["information_ratios", "noise_factors", "weigh_pairs"]
 
@@ -37,7 +37,8 @@ def weigh_pairs(
         See `noise_factors`.
     """
     factors = noise_factors(pairs, summaries)
-    ratios = information_ratios(pairs, [summary.information for summary in summaries], factors)
+    variances = factors * np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
+    ratios = information_ratios(pairs, [summary.coverage for summary in summaries], variances)
     both = np.array([summaries[p.first].n_cells + summaries[p.second].n_cells for p in pairs])
     overlap = np.array([pair.quality.n_cells for pair in pairs])
     return ratios, np.clip(1.0 - 2.0 * overlap / np.maximum(both, 1), 0.0, 1.0), factors
@@ -69,8 +70,9 @@ def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSumm
         return factors
     ends = np.array([(pair.first, pair.second) for pair in pairs])
     ratios = np.array([max(pair.quality.noise_ratio, 1e-20) for pair in pairs])
-    quoted = np.array([summary.pixel_variance for summary in summaries])
-    both = np.array([summary.quoted for summary in summaries])[ends].all(axis=1, keepdims=True)
+    variances = np.array([summary.variance for summary in summaries])
+    quoted = np.nan_to_num(variances, nan=1.0)
+    both = np.isfinite(variances)[ends].all(axis=1, keepdims=True)
     # A pair with a tile without errors is measured in unit errors of both.
     parts = quoted[ends] / np.where(both, quoted[ends].sum(axis=1, keepdims=True), 2.0)
     own = [np.flatnonzero(np.any(ends == k, axis=1)) for k in range(len(summaries))]
@@ -82,7 +84,7 @@ def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSumm
 
 
 def information_ratios(
-    pairs: Sequence[PairMeasurement], information: Sequence[BlockMap], factors: np.ndarray
+    pairs: Sequence[PairMeasurement], coverage: Sequence[BlockMap], variances: np.ndarray
 ) -> np.ndarray:
     r"""Compute the part of the information of each pair that no other pair shares.
 
@@ -90,10 +92,10 @@ def information_ratios(
     ----------
     pairs : sequence of PairMeasurement
         Pairs of the tiles.
-    information : sequence of BlockMap
-        Inverse variance of each of the n tiles, in small blocks of cells of one grid.
-    factors : ndarray, shape (n,)
-        Factor on the variance of each tile.
+    coverage : sequence of BlockMap
+        Number of pixels of each of the n tiles, in small blocks of cells of one grid.
+    variances : ndarray, shape (n,)
+        Actual variance of a pixel of each.
 
     Returns
     -------
@@ -110,9 +112,9 @@ def information_ratios(
     if not pairs:
         return np.ones(0)
     # Only their ratios matter; tiles without noise would leave the range of single precision.
-    relative = np.clip(np.median(factors) / factors, 1e-9, 1e9).astype(np.float32)
+    relative = np.clip(np.median(variances) / variances, 1e-9, 1e9).astype(np.float32)
     scales = relative.tolist()
-    neighbours = np.array(overlapping_pairs(information), dtype=int).reshape(-1, 2)
+    neighbours = np.array(overlapping_pairs(coverage), dtype=int).reshape(-1, 2)
     by_first: defaultdict[int, list[int]] = defaultdict(list)
     for number, pair in enumerate(pairs):
         by_first[pair.first].append(number)
@@ -120,16 +122,16 @@ def information_ratios(
     ratios = np.ones(len(pairs))
     # One total at a time: maps of all tiles fill the memory.
     for i, numbers in by_first.items():
-        own = information[i]
+        own = coverage[i]
         weight = own.weight * scales[i]
         total = weight.copy()
         for j in neighbours[np.any(neighbours == i, axis=1)].sum(axis=1) - i:
-            mine, theirs = overlap_windows(own, information[j])
-            total[mine] += information[j].weight[theirs] * scales[j]
+            mine, theirs = overlap_windows(own, coverage[j])
+            total[mine] += coverage[j].weight[theirs] * scales[j]
         for number in numbers:
             j = pairs[number].second
-            mine, theirs = overlap_windows(own, information[j])
-            other = information[j].weight[theirs] * scales[j]
+            mine, theirs = overlap_windows(own, coverage[j])
+            other = coverage[j].weight[theirs] * scales[j]
             product = weight[mine] * other
             alone = product / np.maximum(weight[mine] + other, least)
             joint = product / np.maximum(total[mine], least)

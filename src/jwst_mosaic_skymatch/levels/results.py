@@ -7,9 +7,9 @@ from typing import cast
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap, TileSummary
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, PixelPlane
-from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
+from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, TileSummary
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = [
     "ALL_EXCLUDED",

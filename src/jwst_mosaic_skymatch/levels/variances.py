@@ -8,7 +8,7 @@ from scipy import sparse
 from jwst_mosaic_skymatch.levels.equations import EFFECTS, PEDESTAL, Equations
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.solve import MISFIT, Fit, solve
-from jwst_mosaic_skymatch.tiles.regions import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
 __all__ = ["estimate_variances"]
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.gradient import gradient
+from jwst_mosaic_skymatch.tiles.scatter import gradient
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import Shape, overlap_windows
 

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
-from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, growth_with_gradient, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import (
+    CUTOFF,
+    GRADIENT_NOISE,
+    growth_with_gradient,
+    scale_of,
+)
 
 __all__ = ["Regression", "robust_regression"]
 

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import sparse
 
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap
-from jwst_mosaic_skymatch.tiles.windows import bounding_window
 
 __all__ = ["find_stacks"]
 
@@ -15,13 +12,13 @@ __all__ = ["find_stacks"]
 SHARED = 0.5
 
 
-def find_stacks(footprints: Sequence[BlockMap]) -> np.ndarray:
+def find_stacks(footprints: Sequence[np.ndarray]) -> np.ndarray:
     """Find exposures that lie upon each other, directly or through others.
 
     Parameters
     ----------
-    footprints : sequence of BlockMap
-        Position of each exposure, in blocks of one grid.
+    footprints : sequence of ndarray, shape (n_corners, 2)
+        Corners (x, y) of each exposure on a plane, one after the other.
 
     Returns
     -------
@@ -32,18 +29,19 @@ def find_stacks(footprints: Sequence[BlockMap]) -> np.ndarray:
     -----
     Levels within a stack are the best determined of all, and the mean of the stack keeps all its
     information. Exposures that share a strip only are better tied by the overlaps of both with
-    others, which a mean of the two would hide.
+    others, which a mean of the two would hide. Exposures are rectangles along the sides of the
+    first one: those of a visit have one orientation.
     """
-    x0, y0, (_, width) = bounding_window(footprints)
-    places = []
-    for footprint in footprints:
-        y, x = np.nonzero(footprint.weight)
-        places.append((y + footprint.y0 - y0) * width + x + footprint.x0 - x0)
-    n = len(footprints)
-    row = np.repeat(np.arange(n), [own.size for own in places])
-    blocks, column = np.unique(np.concatenate(places), return_inverse=True)
-    membership = sparse.csr_array((np.ones(row.size), (row, column)), shape=(n, blocks.size))
-    shared = (membership @ membership.T).tocoo()
-    sizes = shared.diagonal()
-    close = shared.data >= SHARED * np.minimum(sizes[shared.row], sizes[shared.col])
-    return connected_parts(n, shared.row[close], shared.col[close])
+    x, y = footprints[0][1] - footprints[0][0]
+    turned = [corners @ [[x, -y], [y, x]] for corners in footprints]
+    low = np.array([corners.min(axis=0) for corners in turned])
+    high = np.array([corners.max(axis=0) for corners in turned])
+    areas = np.prod(high - low, axis=1)
+    links: list[tuple[int, int]] = []
+    for k, area in enumerate(areas):
+        sides = np.minimum(high[k], high) - np.maximum(low[k], low)
+        shared = np.prod(np.maximum(sides, 0.0), axis=1)
+        links += [
+            (k, j) for j in np.flatnonzero(shared >= SHARED * np.minimum(area, areas)).tolist()
+        ]
+    return connected_parts(len(areas), *np.transpose(links))

@@ -7,8 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
-from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.regions import REGIONS, region_shares
+from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS, DetectorFrame, region_shares
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends"]
@@ -37,7 +36,7 @@ class Region:
     detector : str
         The detector.
     name : str
-        The region, one of `~jwst_mosaic_skymatch.tiles.regions.REGIONS`.
+        The region, one of `~jwst_mosaic_skymatch.tiles.frame.REGIONS`.
     side : int or None
         0 and 1 for the region in the first and in the second tile; None for the difference.
     """
@@ -127,7 +126,7 @@ def first_trends(
     for side, own in enumerate(frames):
         # The mean of exposures with and without the Lyot field is the image of neither.
         k = REGIONS.index(LYOT)
-        fields = [replace(frame, regions=(None,) * k + frame.regions[k:]) for frame in own]
+        fields = [replace(frame, regions=(NOWHERE,) * k + frame.regions[k:]) for frame in own]
         lyot = region_shares(fields, *overlap.block_corners())[k]
         pure &= np.all(lyot == 0, axis=0) | np.all(lyot == 1, axis=0)
         for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):

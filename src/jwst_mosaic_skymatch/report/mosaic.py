@@ -10,10 +10,9 @@ from scipy.ndimage import affine_transform
 
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
-from jwst_mosaic_skymatch.tiles.blocks import COVERAGE_BLOCK, BlockMap, block_sums
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import StoredTile
-from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.tile import COVERAGE_BLOCK, StoredTile
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, block_sums, bounding_window, window_in
 
 __all__ = ["MosaicPicture", "condense_mosaic"]
 
@@ -63,10 +62,10 @@ def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPictu
     """
     if not match.stacks:
         return None
-    _, _, shape = bounding_window([stack.mean for stack in match.stacks])
+    _, _, shape = bounding_window([stack.mean.bounds for stack in match.stacks])
     block = -(-max(shape) // LARGEST_SIDE)
     parts = [_condense(stack, np.nan_to_num(levels), block) for stack in match.stacks]
-    x0, y0, shape = bounding_window([weight for weight, _ in parts])
+    x0, y0, shape = bounding_window([weight.bounds for weight, _ in parts])
     total, before, after = np.zeros((3, *shape), dtype=np.float32)
     for weight, (light, light_after) in parts:
         window = window_in(weight, x0, y0)
@@ -101,7 +100,7 @@ def _condense(
 
 def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) -> np.ndarray:
     """Average the levels of the members that cover each block of a part of the canvas."""
-    x0, y0, shape = bounding_window(stack.coverage)
+    x0, y0, shape = bounding_window([member.bounds for member in stack.coverage])
     # Without a member at a place, the mean of all is there.
     number, mean = np.full(shape, TINY), np.full(shape, TINY * levels.mean())
     for member, level in zip(stack.coverage, levels.tolist(), strict=True):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -17,9 +16,6 @@ __all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
 
 #: Options for the field of MIRI's Lyot coronagraph.
 MIRI_LYOT = ("keep", "mask")
-
-# Rows tested at a time.
-BAND_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -45,16 +41,16 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, regions: Sequence[Bounds | None], wcs: WCS, shape: Shape
-) -> ExcludedPixels | None:
+    exclusion: Exclusion, regions: Sequence[Bounds], wcs: WCS, shape: Shape
+) -> ExcludedPixels:
     """Mark the pixels of an exposure that are left out.
 
     Parameters
     ----------
     exclusion : Exclusion
         The parts to leave out, beside pixels outside of the bounding box of the WCS.
-    regions : sequence of tuple of int or None
-        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
+    regions : sequence of tuple of int
+        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
     shape : tuple of int
@@ -62,20 +58,17 @@ def excluded_pixels(
 
     Returns
     -------
-    ExcludedPixels or None
-        The pixels; None if there are none.
+    ExcludedPixels
+        The pixels.
     """
     box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
-    limits = box.bounding_box(order="F") if box else ((0, shape[1] - 1), (0, shape[0] - 1))
-    columns, rows = (
-        slice(max(ceil(low), 0) + trim, max(min(floor(high) + 1, n) - trim, 0))
-        for (low, high), n in zip(limits, shape[::-1], strict=True)
-    )
-    excluded = np.ones(shape, dtype=bool)
-    excluded[rows, columns] = False
-    lyot = regions[-1] if exclusion.miri_lyot == "mask" else None
-    if lyot is not None:
-        x_min, x_max, y_min, y_max = lyot
+    limits = box.bounding_box(order="F") if box else ((-np.inf, np.inf),) * 2
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    excluded = np.zeros(shape, dtype=bool)
+    for axis, (low, high) in zip((columns, rows), limits, strict=True):
+        excluded |= (axis < max(low, 0) + trim) | (axis > min(high, axis.size - 1) - trim)
+    if exclusion.miri_lyot == "mask":
+        x_min, x_max, y_min, y_max = regions[-1]
         excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.area is not None:
         inside = pixels_in_area(exclusion.area, wcs, shape)
@@ -83,7 +76,7 @@ def excluded_pixels(
         excluded |= inside
     if exclusion.kept is not None:
         excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
-    return ExcludedPixels(excluded, in_area) if excluded.any() else None
+    return ExcludedPixels(excluded, in_area)
 
 
 def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
@@ -115,8 +108,7 @@ def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
     pixel_map = map_pixels(project, shape)
     if not np.isfinite(pixel_map.cells).all():
         return inside
-    columns = np.arange(nx)
-    for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
-        x, y = np.moveaxis(pixel_map.coordinates(rows) + pixel_map.bounds[::2], -1, 0)
-        inside[rows] = plane.contains(x, y, *np.meshgrid(columns, rows))
+    for rows, places in pixel_map.bands():
+        x, y = np.moveaxis(places, -1, 0)
+        inside[rows] = plane.contains(x, y, *np.meshgrid(np.arange(nx), rows))
     return inside

@@ -1,13 +1,43 @@
-"""Detector of an exposure on the grid: places relative to it, and planes in its pixels."""
+"""Detector of an exposure on the grid: its pixels, planes in them, and its regions.
 
+Regions may differ from the rest of a detector by a constant, the same in all exposures.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
+from scipy.ndimage import center_of_mass
 
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
-__all__ = ["DetectorFrame", "PixelPlane", "detector_frame"]
+__all__ = [
+    "NOWHERE",
+    "REGIONS",
+    "DetectorFrame",
+    "PixelPlane",
+    "detector_frame",
+    "detector_regions",
+    "region_shares",
+]
+
+#: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
+REGIONS = ("left", "right", "bottom", "top", "lyot")
+
+# Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
+STRIP = 40
+# Rows of full frames.
+FULL_ROWS = {"MIRI": 1024, "NIRCAM": 2048, "NIRISS": 2048}
+# One-past-last column and first row of the Lyot coronagraph's field on MIRI's full frame, 0-based.
+# The field itself is smaller (columns 10 to 280, rows 745 to 1019). These are the subarray MASKLYOT
+# of JWST's aperture file (SIAF), 320 columns and 304 rows from (1, 719), 1-based, or from row 717
+# up to PRDOPSSOC-045, and all rows above. No other subarray has both the field and the imager.
+LYOT_COLUMNS, LYOT_ROW = 320, 716
+#: Bounds of a region that a detector does not have.
+NOWHERE = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -40,9 +70,11 @@ class PixelPlane:
         ndarray of float32, shape (ny, nx)
             The plane, MJy/sr.
         """
-        rows, columns = np.ogrid[: shape[0], : shape[1]]
-        plane = self.slope_x * (columns - self.x) + self.slope_y * (rows - self.y)
-        return plane.astype(np.float32)
+        return np.fromfunction(
+            lambda y, x: self.slope_x * (x - self.x) + self.slope_y * (y - self.y),
+            shape,
+            dtype=np.float32,
+        )
 
 
 @dataclass(frozen=True)
@@ -64,10 +96,9 @@ class DetectorFrame:
         Shape (ny, nx) of the array.
     detector : str
         Name of the detector; empty if unknown.
-    regions : tuple of tuple of int or None
-        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of
-        `~jwst_mosaic_skymatch.tiles.regions.REGIONS`. None for a region that the array does
-        not have; empty if it has none.
+    regions : tuple of tuple of int
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`. A region
+        that the array does not have is `NOWHERE`. Empty if it has none.
     """
 
     pixel: np.ndarray
@@ -75,27 +106,12 @@ class DetectorFrame:
     derivative: np.ndarray
     shape: Shape
     detector: str = ""
-    regions: tuple[Bounds | None, ...] = ()
+    regions: tuple[Bounds, ...] = ()
 
     @property
     def angle(self) -> float:
         """Direction of the detector's rows on the grid, radians."""
         return float(np.arctan2(*self.derivative[::-1, 0]))
-
-    def places(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Compute the distance from the mean good pixel.
-
-        Parameters
-        ----------
-        x, y : ndarray
-            Places on the grid, cells, of shapes that can be broadcast.
-
-        Returns
-        -------
-        ndarray, shape (2, ...)
-            Distances along x and y, cells.
-        """
-        return np.stack(np.broadcast_arrays(x - self.centre[0], y - self.centre[1]))
 
     def pixels(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Compute the pixel at places on the grid.
@@ -103,15 +119,15 @@ class DetectorFrame:
         Parameters
         ----------
         x, y : ndarray
-            Places on the grid, cells, of shapes that can be broadcast.
+            Places on the grid, cells, of one shape.
 
         Returns
         -------
         ndarray, shape (2, ...)
             Pixel coordinates (column, row), without distortion.
         """
-        offsets = np.tensordot(np.linalg.inv(self.derivative), self.places(x, y), axes=1)
-        return (offsets.T + self.pixel).T
+        offsets = np.stack([x - self.centre[0], y - self.centre[1]])
+        return (np.tensordot(np.linalg.inv(self.derivative), offsets, 1).T + self.pixel).T
 
     def plane(self, gradient: np.ndarray) -> PixelPlane:
         """Convert a gradient on the grid to a plane in pixels.
@@ -119,22 +135,21 @@ class DetectorFrame:
         Parameters
         ----------
         gradient : ndarray, shape (2,)
-            Gradient in `places`, MJy/sr per cell.
+            Gradient along x and y of the grid, MJy/sr per cell.
 
         Returns
         -------
         PixelPlane
             The plane.
         """
-        slopes = self.derivative.T @ gradient
-        return PixelPlane(*self.pixel.tolist(), *slopes.tolist())
+        return PixelPlane(*np.append(self.pixel, self.derivative.T @ gradient).tolist())
 
 
 def detector_frame(
     pixel_map: PixelMap,
     good: np.ndarray,
     detector: str = "",
-    regions: tuple[Bounds | None, ...] = (),
+    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS),
 ) -> DetectorFrame:
     """Compute the frame of an exposure.
 
@@ -146,7 +161,7 @@ def detector_frame(
         Its good pixels, at least one.
     detector : str, optional
         Name of its detector.
-    regions : tuple of tuple of int or None, optional
+    regions : tuple of tuple of int, optional
         Regions of its detector, see `DetectorFrame`.
 
     Returns
@@ -154,16 +169,73 @@ def detector_frame(
     DetectorFrame
         The frame.
     """
-    counts = (np.count_nonzero(good, axis=axis) for axis in (0, 1))
-    pixel = np.array([np.average(np.arange(c.size), weights=c) for c in counts])
-    x, y = np.meshgrid(pixel_map.x - pixel[0], pixel_map.y - pixel[1])
-    design = np.stack([np.ones_like(x), x, y], axis=-1).reshape(-1, 3)
-    centre, *columns = np.linalg.lstsq(design, pixel_map.cells.reshape(-1, 2), rcond=None)[0]
+    pixel = np.array(center_of_mass(good)[::-1])
+    # On a mesh, slopes along both axes are independent.
+    cells = pixel_map.cells
+    along_x, at_x = np.polyfit(pixel_map.x - pixel[0], cells.mean(axis=0), 1)
+    along_y, at_y = np.polyfit(pixel_map.y - pixel[1], cells.mean(axis=1), 1)
     return DetectorFrame(
         pixel=pixel,
-        centre=centre,
-        derivative=np.stack(columns, axis=1),
+        centre=at_x + at_y - cells.mean(axis=(0, 1)),
+        derivative=np.stack([along_x, along_y], axis=1),
         shape=pixel_map.shape,
         detector=detector,
         regions=regions,
     )
+
+
+def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
+    """Give the regions of the detector of an exposure.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Its metadata.
+    shape : tuple of int
+        Its shape (ny, nx).
+
+    Returns
+    -------
+    tuple of tuple of int
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`; a pixel
+        partly in the Lyot field belongs to it. `NOWHERE` for the Lyot field of other detectors,
+        and for all regions of subarrays.
+    """
+    full_rows = FULL_ROWS.get(exposure.instrument or "")
+    if not full_rows or exposure.subarray not in (None, "FULL"):
+        return (NOWHERE,) * len(REGIONS)
+    (ny, nx), scale = shape, shape[0] / full_rows  # simulated full frames may be binned
+    width = round(STRIP * scale)
+    lyot = (0, ceil(LYOT_COLUMNS * scale), floor(LYOT_ROW * scale), ny)
+    return (
+        (0, width, 0, ny),
+        (nx - width, nx, 0, ny),
+        (0, nx, 0, width),
+        (0, nx, ny - width, ny),
+        lyot if exposure.detector == "MIRIMAGE" else NOWHERE,
+    )
+
+
+def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Compute the share of exposures that see a place in each region of their detector.
+
+    Parameters
+    ----------
+    frames : sequence of DetectorFrame
+        Frames of the exposures.
+    x, y : ndarray
+        Places on the grid, cells, of one shape.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_regions, ...)
+        Share, 0 to 1, of the exposures with the place inside their array; 0 where there are
+        none.
+    """
+    counts = np.zeros((1 + len(REGIONS), *x.shape), dtype=np.float32)
+    for frame in frames:
+        column, row = frame.pixels(x, y) + 0.5  # pixels reach half beyond their centres
+        ny, nx = frame.shape
+        for k, (x_min, x_max, y_min, y_max) in enumerate(((0, nx, 0, ny), *frame.regions)):
+            counts[k] += (column >= x_min) & (column < x_max) & (row >= y_min) & (row < y_max)
+    return counts[1:] / np.maximum(counts[0], 1)

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.modeling import Model
 from astropy.modeling.models import Shift
 from gwcs import WCS
-from stcal.alignment.util import wcs_from_sregions
+from stcal.alignment.util import wcs_bbox_from_shape, wcs_from_sregions
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
@@ -22,10 +20,11 @@ from jwst_mosaic_skymatch.exposures.models import (
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
+from jwst_mosaic_skymatch.tiles.frame import NOWHERE, detector_regions
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.regions import detector_regions
-from jwst_mosaic_skymatch.tiles.windows import Placed, Shape
+from jwst_mosaic_skymatch.tiles.tile import Tile
+from jwst_mosaic_skymatch.tiles.windows import Shape
 
 __all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
 
@@ -49,48 +48,35 @@ class Grid:
     wcs: WCS
     shape: Shape
 
-    @cached_property
-    def from_sky(self) -> Model:
-        """Transform from right ascension and declination (degrees) to cells (x, y).
-
-        The WCS inverts its steps anew for every call: half of the time of a pixel map.
-        """
-        return self.wcs.backward_transform
-
     @property
     def sky_axes(self) -> np.ndarray:
         """Offset on the sky (east, north), arcsec, for one cell in x and in y.
 
         An array of shape (2, 2): multiply it with a shift in cells. Taken
-        at the centre of the grid.
+        where the grid touches the sky.
         """
-        y, x = np.divide(self.shape, 2.0) - 0.5
-        cells = [x, x + 1, x], [y, y, y + 1]
-        sky = SkyCoord(*self.wcs(*cells, with_bounding_box=False), unit="deg")
-        east, north = sky[0].spherical_offsets_to(sky[1:])
-        return np.array([east.arcsec, north.arcsec])
+        plane = self.wcs.forward_transform
+        return 3600.0 * plane.cdelt.value[:, None] * plane.pc.value
 
     @property
     def cell_scale(self) -> float:
-        """Side of a cell at the centre of the grid, arcsec."""
-        return abs(float(np.linalg.det(self.sky_axes))) ** 0.5
+        """Side of a cell where the grid touches the sky, arcsec."""
+        return 3600.0 * float(self.wcs.forward_transform.cdelt[0])
 
-    def locate(self, footprints: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Compute the places of footprints on the grid.
+    def from_sky(self, ra: np.ndarray, dec: np.ndarray) -> Sequence[np.ndarray]:
+        """Project the sky to the grid.
 
         Parameters
         ----------
-        footprints : sequence of ndarray, shape (n, 2)
-            RA and Dec of corners, degrees.
+        ra, dec : ndarray
+            ICRS degrees.
 
         Returns
         -------
-        list of ndarray, shape (n, 2)
-            Corners (x, y), cells; NaN for a point that the projection does not reach.
+        x, y : ndarray
+            Places, cells; NaN beyond the projection.
         """
-        # One call: for each it would cost half a millisecond.
-        cells = np.stack(self.from_sky(*np.concatenate(footprints).T), axis=1)
-        return np.split(cells, np.cumsum([len(corners) for corners in footprints])[:-1])
+        return self.wcs.invert(ra, dec, with_bounding_box=False)
 
     def map_pixels(self, wcs: WCS, shape: Shape) -> PixelMap:
         """Map the pixels of an exposure to the grid.
@@ -109,25 +95,22 @@ class Grid:
         """
         return map_pixels(lambda x, y: self.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
 
-    def cutout_wcs(self, part: Placed) -> WCS:
+    def cutout_wcs(self, tile: Tile) -> WCS:
         """Make the WCS of a part of the grid.
 
         Parameters
         ----------
-        part : Placed
-            The part.
+        tile : Tile
+            A tile of that part.
 
         Returns
         -------
         `~gwcs.wcs.WCS`
             From its cells to the sky.
         """
-        x_min, x_max, y_min, y_max = part.bounds
-        first, *rest = self.wcs.pipeline
-        corner = Shift(float(x_min)) & Shift(float(y_min))
-        wcs = WCS([(first.frame, corner | first.transform), *rest])
-        wcs.array_shape = (y_max - y_min, x_max - x_min)
-        wcs.bounding_box = tuple((-0.5, n - 0.5) for n in wcs.array_shape[::-1])
+        to_sky = Shift(tile.x0) & Shift(tile.y0) | self.wcs.forward_transform
+        wcs = WCS([(self.wcs.input_frame, to_sky), (self.wcs.output_frame, None)])
+        wcs.array_shape, wcs.bounding_box = tile.shape, wcs_bbox_from_shape(tile.shape)
         return wcs
 
 
@@ -202,35 +185,31 @@ def lay_grid(
         If no tangent plane can hold all exposures.
     """
     footprints = [_footprint(library, exposure) for exposure in exposures]
-    _check_distances(exposures, footprints)
-
-    def lay(_: Exposure, model: JwstDataModel) -> Grid:
-        return shared_grid(footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio)
-
-    (grid,) = each_model(library, exposures[:1], lay)
-    return grid, grid.locate(footprints)
+    corners = SkyCoord([footprint[0] for footprint in footprints], unit="deg")
+    angles = corners[0].separation(corners).deg
+    if angles.max() > LARGEST_ANGLE:
+        raise ValueError(
+            f"{exposures[int(angles.argmax())].name}: lies {angles.max():.0f} degrees from "
+            f"{exposures[0].name}, and no grid can hold both; make one association for each field."
+        )
+    (grid,) = each_model(
+        library,
+        exposures[:1],
+        lambda _, model: shared_grid(
+            footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio
+        ),
+    )
+    return grid, [np.stack(grid.from_sky(*corners.T), axis=1) for corners in footprints]
 
 
 def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
     """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
     corners = read_footprint(exposure.s_region)
     if not corners.size:
-        (corners,) = each_model(
+        return each_model(
             library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
-        )
+        )[0]
     return corners
-
-
-def _check_distances(exposures: Sequence[Exposure], footprints: Sequence[np.ndarray]) -> None:
-    """Refuse exposures that one tangent plane cannot hold."""
-    sky = SkyCoord([corners[0] for corners in footprints], unit="deg")
-    angles = sky[0].separation(sky).deg
-    farthest = int(np.argmax(angles))
-    if angles[farthest] > LARGEST_ANGLE:
-        raise ValueError(
-            f"{exposures[farthest].name}: lies {angles[farthest]:.0f} degrees from "
-            f"{exposures[0].name}, and no grid can hold both; make one association for each field."
-        )
 
 
 def observe(
@@ -259,28 +238,17 @@ def observe(
     -------
     Observation
         The exposure without its model.
-
-    Raises
-    ------
-    ValueError
-        If the WCS gives no sky position for some pixels.
     """
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
         pixel_map, regions = grid.map_pixels(wcs, shape), detector_regions(exposure, shape)
-        if not np.isfinite(pixel_map.cells).all():
-            raise ValueError(
-                f"{exposure.name}: the WCS gives no sky position for some pixels; run assign_wcs "
-                "(calwebb_image2) on it."
-            )
         return Observation(
             pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
             pixel_map=pixel_map,
             excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",
-            regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], None),
+            regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], NOWHERE),
         )
 
-    (observation,) = each_model(library, [exposure], take)
-    return observation
+    return each_model(library, [exposure], take)[0]

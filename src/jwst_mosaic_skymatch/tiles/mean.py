@@ -1,15 +1,15 @@
 """Means of the tiles of a stack."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, biweight, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, bounding_window, overlap_windows, window_in
 
-__all__ = ["mean_tile", "robust_mean"]
+__all__ = ["mean_shares", "mean_tile", "robust_mean"]
 
 # Cells of a tile that its scatter is measured from, at least.
 N_SAMPLE = 5000
@@ -17,15 +17,13 @@ N_SAMPLE = 5000
 N_REJECTIONS = 2
 
 
-def mean_tile(tiles: Sequence[Tile], weights: Iterable[np.ndarray] | None = None) -> Tile:
+def mean_tile(tiles: Sequence[Tile]) -> Tile:
     """Average tiles.
 
     Parameters
     ----------
     tiles : sequence of Tile
         Tiles of one grid.
-    weights : iterable of ndarray, optional
-        Weight of each tile's cells, in its own pixels; by default that of the tiles.
 
     Returns
     -------
@@ -34,10 +32,10 @@ def mean_tile(tiles: Sequence[Tile], weights: Iterable[np.ndarray] | None = None
         no tile has data. A pixel of a tile with another noise than the first counts by its
         inverse variance.
     """
-    x0, y0, shape = bounding_window(tiles)
+    x0, y0, shape = bounding_window([tile.bounds for tile in tiles])
     total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
-    for tile, own in zip(tiles, weights or (tile.weight for tile in tiles), strict=True):
-        window, pixels = window_in(tile, x0, y0), own * _relative_weight(tile, tiles[0])
+    for tile in tiles:
+        window, pixels = window_in(tile, x0, y0), tile.weight * _relative_weight(tile, tiles[0])
         # Rounding of single values averages out, that of sums would not.
         total[window] += np.where(pixels > 0, tile.data * pixels, 0)
         weight[window] += pixels
@@ -71,19 +69,16 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     """
     if len(tiles) == 1:
         return tiles[0]
-    for _ in range(N_REJECTIONS):
-        tiles = [
-            replace(tile, weight=np.where(deviation > CUTOFF, 0, tile.weight))
-            for tile, deviation in _deviations(tiles)
-        ]
-    return mean_tile(tiles, (tile.weight * biweight(own) for tile, own in _deviations(tiles)))
+    for weigh in (*[_not_bright] * N_REJECTIONS, biweight):
+        mean = mean_tile(tiles)
+        deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
+        pairs = zip(tiles, deviations, strict=True)
+        tiles = [replace(tile, weight=tile.weight * weigh(own)) for tile, own in pairs]
+    return mean_tile(tiles)
 
 
-def _deviations(tiles: Sequence[Tile]) -> Iterator[tuple[Tile, np.ndarray]]:
-    """Compare each tile with the mean of the others."""
-    mean = mean_tile(tiles)
-    for tile in tiles:
-        yield tile, _deviation(tile, mean, _relative_weight(tile, tiles[0]))
+def _not_bright(deviations: np.ndarray) -> np.ndarray:
+    return deviations <= CUTOFF
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
@@ -98,19 +93,41 @@ def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     # Single precision leaves a remainder where the others have no weight.
     shared = (own > 0) & (others > 0.01 * own)
     # The distance from the mean of the others is longer than that from the mean of all.
-    longer = 1 + own / np.where(shared, others, np.inf)
-    deviation = np.where(shared, tile.data - mean.data[window], 0) * np.sqrt(longer * own)
-    sample = deviation[shared]
-    sample = sample[:: sample.size // N_SAMPLE + 1]
-    if sample.size == 0:
-        return deviation
-    # Outliers may have lifted the centre.
-    centre = np.median(sample)
-    scale = scale_of(sample - centre) or np.inf
-    return np.where(shared, (deviation - centre) * np.sqrt(longer) / np.float32(scale), 0)
+    longer = 1 + own[shared] / others[shared]
+    distance = (tile.data - mean.data[window])[shared] * np.sqrt(longer * own[shared])
+    deviation = np.zeros_like(own)
+    if distance.size:
+        sample = distance[:: distance.size // N_SAMPLE + 1]
+        # Outliers may have lifted the centre.
+        centre = np.median(sample)
+        scale = scale_of(sample - centre) or np.inf
+        deviation[shared] = (distance - centre) * np.sqrt(longer) / np.float32(scale)
+    return deviation
 
 
 def _relative_weight(tile: Tile, first: Tile) -> float:
     """Divide the variance of a pixel of the first tile by that of a tile; 1 if not quoted."""
     ratio = first.variance / tile.variance
     return ratio if np.isfinite(ratio) else 1.0
+
+
+def mean_shares(members: Sequence[BlockMap], other: BlockMap) -> np.ndarray:
+    """Compute the share of each member of a stack in its overlap with another stack.
+
+    Parameters
+    ----------
+    members : sequence of BlockMap
+        Coverage of the members of the stack.
+    other : BlockMap
+        Coverage of the mean of the other stack.
+
+    Returns
+    -------
+    ndarray, shape (n_members,)
+        Share of each member in the stack's mean. The sum is one, or zero without overlap.
+    """
+    weights = []
+    for member in members:
+        inside, outside = overlap_windows(member, other)
+        weights.append(member.weight[inside].sum(where=other.weight[outside] > 0, dtype=float))
+    return np.array(weights) / max(sum(weights), 1e-30)

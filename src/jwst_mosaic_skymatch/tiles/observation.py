@@ -18,9 +18,6 @@ from jwst_mosaic_skymatch.tiles.windows import Bounds
 
 __all__ = ["Observation", "TileSettings", "TiledExposure", "make_tile"]
 
-# Of so many rows and columns one gives the quoted variance: 16,000 pixels of MIRI.
-SAMPLED = 8
-
 
 @dataclass(frozen=True)
 class Observation:
@@ -32,19 +29,19 @@ class Observation:
         The pixels, or their file.
     pixel_map : PixelMap
         Places of the pixels on the grid.
-    excluded : ExcludedPixels or None
-        Pixels that are left out of the tile, good or not; None for none.
+    excluded : ExcludedPixels
+        Pixels that are left out of the tile, good or not.
     detector : str
         Name of the detector; empty if unknown.
-    regions : tuple of tuple of int or None
-        Regions of the detector, see `~jwst_mosaic_skymatch.tiles.regions.detector_regions`.
+    regions : tuple of tuple of int
+        Regions of the detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
     """
 
     pixels: Pixels | FilePixels
     pixel_map: PixelMap
-    excluded: ExcludedPixels | None = None
+    excluded: ExcludedPixels
     detector: str = ""
-    regions: tuple[Bounds | None, ...] = ()
+    regions: tuple[Bounds, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,8 +121,7 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
     if not good.any():
         return TiledExposure(None, sky, has_good_pixel=False)
     frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
-    if observation.excluded is not None:
-        good &= ~observation.excluded.pixels
+    good &= ~observation.excluded.pixels
     tile = drizzle_tile(pixels.data, good, pixel_map, min_coverage=settings.min_coverage)
     if tile is not None:
         tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))
@@ -141,7 +137,5 @@ def _quoted_variance(error: np.ndarray | None, good: np.ndarray) -> float:
     """
     if error is None:
         return np.nan
-    sample = np.s_[::SAMPLED, ::SAMPLED]
-    variance = error[sample][good[sample]].astype(float) ** 2
-    usable = variance[(variance > 0.0) & (variance < np.inf)]
-    return float(np.median(usable)) if usable.size else np.nan
+    usable = error[good & (error > 0.0) & (error < np.inf)]
+    return float(np.median(usable)) ** 2 if usable.size else np.nan

