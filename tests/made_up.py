@@ -34,7 +34,6 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
             "status": ["COMPLETE"] * n,
             "remark": [""] * n,
         },
-        meta={"chi2": 12.0, "dof": 10.0},
     )
     inside = [(i, j) for i in range(n) for j in range(i + 1, n) if groups[i] == groups[j]]
     between = [(g, g + step) for g in range(groups.max() + 1) for step in (1, side)]

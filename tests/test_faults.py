@@ -238,7 +238,7 @@ ALONE = Matched(skipped="no overlap with others", who=slice(None))
 DISAGREES = Matched(
     warned=(("{name}: its pixels scatter", "exclude the exposure"),), meaningless=True
 )
-TOUCHING = Matched(skipped="too few cells in common with others", who=slice(None))
+TOUCHING = Matched(skipped="no overlap with others, or too few cells", who=slice(None))
 
 ON_DISK = {"in_memory": False}
 

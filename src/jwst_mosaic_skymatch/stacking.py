@@ -337,9 +337,9 @@ def _flattening(
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
     model = select_model(measurements, unknowns, effects=("exposure gradient", LYOT))
-    fit = solve(model.equations, model.variances)
+    equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
-    gradients = fit.unknowns[model.equations.columns["exposure gradient"]].reshape(2, n).T
+    gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
     far = np.hypot(*common.T) > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
     shifts[far] = common[far]
     for part in _connected(n, pairs):

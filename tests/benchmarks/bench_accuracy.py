@@ -20,8 +20,6 @@ COLUMNS = {
     "/bound": "rms over the information bound",
     "/median": "rms over that with offset_stat=median",
     "/stock": "rms over SkyMatchStep's",
-    "chi2/dof": "closure of the pairs",
-    "dof": "its degrees of freedom",
     "pull": "mean of error over level_error",
     "+-": "standard deviation of that",
     "shift": "rms error of the shifts, native pixels",
@@ -37,8 +35,6 @@ def measure(scene, *, stock):
         "error": project @ (table["level"].value - true_levels(scene)),
         "sigma": table["level_error"].value,
         "bound": bound,
-        "chi2": table.meta["chi2"],
-        "dof": table.meta["dof"],
         "shift": shift_errors(scene, table),
     }
     median = run(scene, models, offset_stat="median")[0]
@@ -69,7 +65,7 @@ def summarize(results):
     """Give the figures over all seeds."""
     parts = {key: [r[key] for r in results] for key in results[-1]}
     stock = [r for r in results if "stock" in r]
-    size, chi2, dof = rms(parts["error"]), sum(parts["chi2"]), sum(parts["dof"])
+    size = rms(parts["error"])
     pull = np.concatenate([r["error"] / r["sigma"] for r in results])
     return {
         "rms": size,
@@ -79,8 +75,6 @@ def summarize(results):
         "/stock": rms([r["error"] for r in stock]) / rms([r["stock"] for r in stock])
         if stock
         else np.nan,
-        "chi2/dof": chi2 / dof if dof else np.nan,
-        "dof": dof,
         "pull": pull.mean(),
         "+-": pull.std(),
         "shift": rms(parts["shift"]),

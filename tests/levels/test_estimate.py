@@ -15,7 +15,7 @@ from levels.synthetic import (
     unknowns_of,
 )
 from numpy.random import default_rng
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
 from jwst_mosaic_skymatch.levels.results import NO_OVERLAP, MatchedStack
@@ -101,32 +101,16 @@ def test_estimates_have_their_errors(name):
         assert 0.85 < np.mean(sigmas) / TRUTH[name] < 1.15
 
 
-def test_closure_of_clean_pairs():
-    """Chi2 is its degrees of freedom; without redundancy there are none."""
-    closures = []
-    for seed in SEEDS:
-        rng = default_rng(seed)
-        sky = grid(5, rng)
-        closures.append(match(sky, measure_all(sky, rng)).levels.closure)
-    chi2, dof = np.sum(closures, axis=0)
-    assert dof == pytest.approx(len(SEEDS) * (72 - 24), rel=0.03)
-    assert 0.8 < chi2 / dof < 1.2
-    chain = measure_all(sky, rng, [(k, k + 1) for k in range(24)])
-    assert match(sky, chain).levels.closure == pytest.approx((0.0, 0.0), abs=1e-3)
-
-
-def test_closure_of_pairs_that_share_noise():
+def test_pairs_that_share_noise():
     """Four exposures of one field: half of the information of each pair is its own."""
-    closures, errors, quoted, sky = [], [], [], grid(2, default_rng(0))
+    errors, quoted, sky = [], [], grid(2, default_rng(0))
     for seed in range(40):
         rng = default_rng(seed)
         noisy = replace(sky, levels=sky.levels + rng.normal(0.0, sky.noise, 4), noise=1e-9)
         pairs = [change_offset(p, variance=2.0 * sky.noise**2) for p in measure_all(noisy, rng)]
         levels = match(sky, pairs, measured={"ratios": np.full(6, 0.5)}).levels
-        closures.append(levels.closure)
         errors.append(levels.values - sky.levels)
         quoted.append(levels.errors)
-    assert np.mean(closures, axis=0) == pytest.approx((0.0, 0.0), abs=1e-3)
     assert 0.8 < pull(errors, quoted) < 1.25
 
 
@@ -202,8 +186,7 @@ def test_held_levels_are_exact_and_anchor_their_component():
     assert_array_equal(levels.anchored, [True, False])
     assert np.all(abs(levels.values - 7.0 - sky.levels)[:6] <= 3.0 * levels.errors[:6] + 1e-12)
     assert levels.values[6:].sum() == pytest.approx(0.0, abs=1e-9)
-    for part in (np.s_[:6], np.s_[6:9]):
-        assert_allclose(levels.shifts[part], about_mean(shifts[part]))
+    assert_array_equal(levels.shifts, shifts[:9])
 
 
 @pytest.mark.parametrize("held", [5.0, np.nan])

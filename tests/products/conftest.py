@@ -72,7 +72,6 @@ def match():
         shifts=np.array([[0.2, 0.0], [-0.01, 0.0], [0.0, 0.3], [nan, nan]]),
         shift_errors=np.array([[0.01, 0.0], [1e-3, 1e-3], [0.3, 0.3], [nan, nan]]),
         reasons=("", "", "", "no overlap with others"),
-        closure=(400.0, 1.0),
     )
     shift = Shift(np.zeros(2), np.array([0.4, 0.0]), np.diag([0.01, 1e-4, 1e-4]), np.eye(3))
     return Match(

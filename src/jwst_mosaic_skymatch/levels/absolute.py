@@ -22,11 +22,10 @@ def local_levels(skies: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     ndarray, shape (n,)
         Levels, MJy/sr; NaN where the exposure's own sky is.
     """
-    lowest: dict[str, float] = {}
-    for label, sky in zip(labels, skies, strict=True):
-        lowest[label] = np.fmin(lowest.get(label, np.nan), sky)
-    levels = np.array([lowest[label] for label in labels], dtype=float)
-    return np.where(np.isfinite(skies), levels, np.nan)
+    numbers = np.unique(labels, return_inverse=True)[1]
+    lowest = np.full(len(skies), np.nan)
+    np.fmin.at(lowest, numbers, skies)
+    return np.where(np.isfinite(skies), lowest[numbers], np.nan)
 
 
 def global_levels(skies: np.ndarray) -> np.ndarray:

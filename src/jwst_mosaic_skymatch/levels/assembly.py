@@ -53,10 +53,11 @@ def assemble(
     of_image = np.ones(len(between) - len(of_stacks))
     ratios, outside, factors = weigh_pairs(of_stacks, [stack.summary for stack in stacks])
     across = _stack_shares(n, stacks, between)
-    restored, added = _restored(n, stacks, between, across)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
-    added = np.concatenate([np.zeros((len(within), 2)), added])
-    pairs, shifts, shift_variances = align_pairs([*within, *restored], shares, added)
+    corrections = across @ _corrections(n, stacks)
+    restored = [_restored(p, own[:3]) for p, own in zip(between, corrections, strict=True)]
+    moved = np.concatenate([np.zeros((len(within), 2)), corrections[:, 3:]])
+    pairs, shifts, shift_variances = align_pairs([*within, *restored], shares, moved)
     return Measurements(
         pairs=pairs,
         shares=shares,
@@ -75,13 +76,14 @@ def _noise_of_exposures(
 
     NaN if some exposures quote errors and others do not: their factors have different units.
     """
-    if len({np.isfinite(stack.summary.variance) for stack in stacks}) > 1:
-        return np.full(n, np.nan)
-    known = {k: factor for matched in inside for k, factor in matched.factors.items()}
-    for stack, factor in zip(stacks, of_stacks.tolist(), strict=True):
-        if len(stack.members) == 1:
-            known[stack.members[0]] = factor
-    return np.array([known.get(k, np.nan) for k in range(n)])
+    factors = np.full(n, np.nan)
+    if len({np.isfinite(stack.summary.variance) for stack in stacks}) == 1:
+        for matched in inside:
+            factors[list(matched.factors)] = list(matched.factors.values())
+        for stack, factor in zip(stacks, of_stacks, strict=True):
+            if len(stack.members) == 1:
+                factors[stack.members[0]] = factor
+    return factors
 
 
 def _stack_shares(
@@ -99,21 +101,20 @@ def _stack_shares(
     return sparse_matrix((len(pairs), n + 1), *np.array(entries).reshape(-1, 3).T)
 
 
-def _restored(
-    n: int, stacks: Sequence[Stack], pairs: Sequence[PairMeasurement], shares: sparse.csr_array
-) -> tuple[list[PairMeasurement], np.ndarray]:
-    """Add the corrections of members to the measurements of their means."""
-    # Level at the origin of the grid, gradient, and shift of each exposure.
+def _corrections(n: int, stacks: Sequence[Stack]) -> np.ndarray:
+    """Collect level at the origin of the grid, gradient, and shift of each exposure and image."""
     corrections = np.zeros((n + 1, 5))
     for stack in stacks:
         levels, gradients, shifts = vars(stack.flattening).values()
         centres = np.array([frame.centre for frame in stack.frames])
         at_origin = levels - np.sum(gradients * centres, axis=1)
         corrections[list(stack.members)] = np.column_stack([at_origin, gradients, shifts])
-    restored, added = [], shares @ corrections
-    for pair, (level, *gradient) in zip(pairs, added[:, :3].tolist(), strict=True):
-        estimate = pair.estimate.copy()
-        estimate[0] += level + np.dot(gradient, pair.centre[:2])
-        estimate[1:3] += gradient
-        restored.append(replace(pair, estimate=estimate))
-    return restored, added[:, 3:]
+    return corrections
+
+
+def _restored(pair: PairMeasurement, correction: np.ndarray) -> PairMeasurement:
+    """Add level and gradient of members to the measurement of their means."""
+    estimate = pair.estimate.copy()
+    estimate[:3] += correction
+    estimate[0] += correction[1:] @ pair.centre[:2]
+    return replace(pair, estimate=estimate)

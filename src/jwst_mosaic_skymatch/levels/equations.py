@@ -2,8 +2,9 @@ r"""The linear mixed model of all pairs: its design matrix and its values.
 
 .. math:: y = X b + U u + e, \quad u \sim N(0, \Theta), \quad e \sim N(0, R)
 
-Rows are the measurements of pairs, divided by their errors. One row for the prior of each unknown
-follows: a measurement of zero with the standard deviation in :math:`\Theta`.
+Rows are the measurements of pairs, divided by their errors: all offsets, then the trends of each
+pair. One row for the prior of each unknown follows: a measurement of zero with the standard
+deviation in :math:`\Theta`.
 
 The centre of a pair has the shares f, the position P, the brightness S and the region shares
 :math:`\phi`. The offset of the pair is
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
-from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
@@ -28,8 +29,8 @@ __all__ = [
     "Equations",
     "Unknowns",
     "build_equations",
+    "connected_images",
     "detectors_of",
-    "incidence",
     "number_unknowns",
 ]
 
@@ -104,9 +105,7 @@ def number_unknowns(
         number = np.arange(n) if names is None else np.unique(list(names), return_inverse=True)[1]
         return np.append(number, number.max() + 1)
 
-    places = np.zeros((n + 1, 2))
-    for position, centre in centres.items():
-        places[position] = centre
+    places = np.array([centres.get(k, (0.0, 0.0)) for k in range(n + 1)])
     return Unknowns(
         level_of=numbers(levels),
         family_of=numbers(families),
@@ -123,11 +122,10 @@ class Equations:
     Attributes
     ----------
     design : sparse array, shape (n_measured + n_columns, n_columns)
-        Levels first, then the random effects. Rows of the priors have unit variance.
+        Levels first, then the random effects. The first rows are the offsets of the n_pairs pairs;
+        rows of the priors, the last ones, have unit variance.
     values : ndarray, shape (n_measured + n_columns,)
         The measurements minus what fixed levels contribute to them, and the same of the priors.
-    offset_rows : ndarray of int, shape (n_pairs,)
-        Rows of the offsets; other measured rows are trends.
     sigmas : ndarray, shape (n_pairs,)
         Errors that the offsets were divided by, MJy/sr.
     columns : mapping of str to slice
@@ -135,19 +133,18 @@ class Equations:
     fixed : ndarray, shape (n_columns,)
         Levels that are no unknowns, MJy/sr: those held, and zero for one in each component
         without any; NaN for all others.
-    parts : ndarray of int, shape (n,)
-        Component of each image, by pairs and ties.
+    components : ndarray of int, shape (n,)
+        Component of each image, see `connected_images`.
     tie_rank : int
         Number of independent differences of levels within exposures.
     """
 
     design: sparse.csc_array
     values: np.ndarray
-    offset_rows: np.ndarray
     sigmas: np.ndarray
     columns: Mapping[str, slice]
     fixed: np.ndarray
-    parts: np.ndarray
+    components: np.ndarray
     tie_rank: int
 
     @property
@@ -155,25 +152,10 @@ class Equations:
         """Number of measured rows."""
         return self.design.shape[0] - self.design.shape[1]
 
-    def measured(self, name: str) -> sparse.csc_array:
-        """Give the measured rows of some columns.
-
-        Parameters
-        ----------
-        name : str
-            The effect, or `PEDESTAL` for the levels.
-
-        Returns
-        -------
-        sparse array, shape (n_measured, k)
-            The rows.
-        """
-        return self.design[: self.n_measured, self.columns[name]]
-
     @property
     def offsets(self) -> sparse.csr_array:
         """Rows of the offsets in units of the measurements, (n_pairs, n_columns)."""
-        return sparse.diags_array(self.sigmas) @ self.design.tocsr()[self.offset_rows]
+        return sparse.diags_array(self.sigmas) @ self.design.tocsr()[: len(self.sigmas)]
 
 
 def build_equations(
@@ -205,39 +187,34 @@ def build_equations(
     Equations
         The equations.
     """
-    starts = np.cumsum([0, *(pair.estimate.size for pair in pairs)])
     centres = np.array([pair.centre[:3] for pair in pairs]).reshape(-1, 3)
     if levels is not None:
         centres[:, 2] -= 0.5 * (abs(shares) @ levels)
-    blocks = {
-        **_image_columns(shares, starts, centres, unknowns),
-        **_region_columns(pairs, shares, starts),
-    }
-    ends = np.cumsum([0, *(block.shape[1] for block in blocks.values())]).tolist()
-    columns = dict(zip(blocks, map(slice, ends[:-1], ends[1:]), strict=True))
     whitening, sigmas = _whitening(pairs, variances)
+    effects, sizes = _design(pairs, shares, centres, unknowns)
+    ends = np.cumsum([0, *sizes]).tolist()
+    columns = dict(zip((PEDESTAL, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
     ties = _ties(unknowns)
     prior = sparse.block_diag([ties, sparse.eye_array(ends[-1] - ends[1])])
-    design = sparse.vstack(
-        [whitening @ sparse.hstack(list(blocks.values()), format="csr"), prior], format="csc"
-    )
-    parts, fixed = _fixed_levels(shares, unknowns, ends[-1])
-    measured = np.concatenate([pair.estimate for pair in pairs] or [np.zeros(0)])
+    design = sparse.vstack([whitening @ effects, prior], format="csc")
+    components = connected_images(shares, unknowns)
+    fixed = np.append(_fixed_levels(components, unknowns), np.full(ends[-1] - ends[1], np.nan))
+    trends = [pair.estimate[1:] for pair in pairs]
+    measured = np.concatenate([[pair.offset for pair in pairs], *trends])
     values = np.append(whitening @ measured, np.zeros(ends[-1]))
     return Equations(
         design=design,
         values=values - design @ np.nan_to_num(fixed),
-        offset_rows=starts[:-1],
         sigmas=sigmas,
         columns=columns,
         fixed=fixed,
-        parts=parts,
+        components=components,
         tie_rank=round(ties.trace()),
     )
 
 
-def incidence(shares: sparse.csr_array, unknowns: Unknowns) -> sparse.coo_array:
-    """Build the matrix whose rows connect images: by a pair, an exposure, or a common level.
+def connected_images(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:
+    """Number the components of images that pairs, exposures and common levels connect.
 
     Parameters
     ----------
@@ -248,63 +225,66 @@ def incidence(shares: sparse.csr_array, unknowns: Unknowns) -> sparse.coo_array:
 
     Returns
     -------
-    sparse array, shape (n_rows, n)
-        Nonzero for images that are connected.
+    ndarray of int, shape (n,)
+        Component of each image; -1 for one without a pair or a held level in its component.
     """
-    ties, levels = _membership(unknowns.exposure_of), _membership(unknowns.level_of)
-    return sparse.vstack([abs(shares), ties, levels], format="coo")
+    links = [shares, _membership(unknowns.exposure_of), _membership(unknowns.level_of)]
+    graph = sparse.vstack(links)
+    both = sparse.block_array([[None, graph.T], [graph, None]])
+    parts = connected_components(both, directed=False)[1][: shares.shape[1]]
+    measured = np.isfinite(unknowns.held)
+    measured[shares.indices] = True
+    numbers = np.unique(parts[measured])
+    return np.where(np.isin(parts, numbers), np.searchsorted(numbers, parts), -1)
 
 
 def _membership(numbers: np.ndarray) -> sparse.csr_array:
+    """Build the matrix that adds up the images of each number."""
     n = len(numbers)
     return sparse_matrix((int(numbers.max()) + 1, n), numbers, np.arange(n))
 
 
-def _fixed_levels(
-    shares: sparse.csr_array, unknowns: Unknowns, n_columns: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Number the components of images, and fix the levels that are held, or one of each other."""
-    edges, n = incidence(shares, unknowns), shares.shape[1]
-    parts = connected_parts(n + edges.shape[0], edges.row + n, edges.col)[:n]
+def _fixed_levels(components: np.ndarray, unknowns: Unknowns) -> np.ndarray:
+    """Give the levels that are held, and zero for one of each component without any."""
+    fixed = np.full(int(unknowns.level_of.max()) + 1, np.nan)
+    fixed[unknowns.level_of[components < 0]] = 0.0
+    held_first = np.argsort(np.isnan(unknowns.held), kind="stable")
+    first = held_first[np.unique(components[held_first], return_index=True)[1]]
+    fixed[unknowns.level_of[first]] = 0.0
     held = np.isfinite(unknowns.held)
-    first = np.unique(parts, return_index=True)[1]
-    fixed = np.full(n_columns, np.nan)
-    fixed[unknowns.level_of[first[~np.isin(parts[first], parts[held])]]] = 0.0
     fixed[unknowns.level_of[held]] = unknowns.held[held]
-    return parts, fixed
+    return fixed
 
 
-def _image_columns(
-    shares: sparse.csr_array, starts: np.ndarray, centres: np.ndarray, unknowns: Unknowns
-) -> dict[str, sparse.csr_array]:
-    """Build the columns of levels, gradients and gains, in the units of the measurements."""
-    entries = shares.tocoo()
-    image, share, row = entries.col, entries.data, starts[entries.row]
-    place = centres[entries.row]
-    levers = np.append(place[:, :2] - unknowns.centres[image], place[:, 2:], axis=1)
-    n_rows = int(starts[-1])
-
-    def trend(number: np.ndarray, axes: Sequence[int]) -> sparse.csr_array:
-        """Build the columns of one trend of an image: its part in offsets, and in the trend."""
-        size = int(number.max()) + 1
-        blocks = [
-            sparse_matrix(
-                (n_rows, size),
-                [row, row + 1 + axis],
-                number[image],
-                [share * levers[:, axis], share],
-            )
-            for axis in axes
-        ]
-        return sparse.hstack(blocks, format="csr")
-
-    n_levels, images = int(unknowns.level_of.max()) + 1, np.arange(len(unknowns.level_of))
-    return {
-        PEDESTAL: sparse_matrix((n_rows, n_levels), row, unknowns.level_of[image], share),
-        "visit gradient": trend(unknowns.family_of, (0, 1)),
-        "exposure gradient": trend(images, (0, 1)),
-        "gain": trend(images, (2,)),
-    }
+def _design(
+    pairs: Sequence[PairMeasurement],
+    shares: sparse.csr_array,
+    centres: np.ndarray,
+    unknowns: Unknowns,
+) -> tuple[sparse.csr_array, list[int]]:
+    """Build the matrix of all measurements, and count the columns of levels and of each effect."""
+    levels, families = (_membership(k).T for k in (unknowns.level_of, unknowns.family_of))
+    x, y, light = (sparse.diags_array(values) @ shares for values in centres.T)
+    x -= shares @ sparse.diags_array(unknowns.centres[:, 0])
+    y -= shares @ sparse.diags_array(unknowns.centres[:, 1])
+    of_families, contrasts = shares @ families, _region_columns(pairs, shares)
+    owners = np.repeat(np.arange(len(pairs)), [len(pair.regions) for pair in pairs])
+    phi = np.concatenate([np.zeros(0), *(pair.centre[3:] for pair in pairs)])
+    of_regions = sparse_matrix((len(pairs), len(phi)), owners, np.arange(len(phi)), phi)
+    # Rows are offsets, gradients along x and along y, gains, contrasts.
+    blocks = [
+        [shares @ levels, x @ families, y @ families, x, y, light, of_regions @ contrasts],
+        [None, of_families, None, shares, None, None, None],
+        [None, None, of_families, None, shares, None, None],
+        [None, None, None, None, None, shares, None],
+        [None, None, None, None, None, None, contrasts],
+    ]
+    sizes = [levels.shape[1], 2 * families.shape[1], 2 * shares.shape[1], shares.shape[1]]
+    sizes += [contrasts.shape[1] // len(REGIONS)] * len(REGIONS)
+    # All offsets precede the trends, which are in the order of the pairs.
+    order = np.argsort([*np.tile(np.arange(len(pairs)), 3), *owners], kind="stable")
+    rows = np.append(np.arange(len(pairs)), len(pairs) + order)
+    return sparse.block_array(blocks, format="csr")[rows], sizes
 
 
 def detectors_of(pairs: Sequence[PairMeasurement]) -> list[str]:
@@ -323,44 +303,36 @@ def detectors_of(pairs: Sequence[PairMeasurement]) -> list[str]:
     return sorted({region.detector for pair in pairs for region in pair.regions})
 
 
-def _region_columns(
-    pairs: Sequence[PairMeasurement], shares: sparse.csr_array, starts: np.ndarray
-) -> dict[str, sparse.csr_array]:
-    """Build the columns of each region: its contrasts in detectors, then in exposures."""
+def _region_columns(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> sparse.csr_array:
+    """Build the columns of each region: its contrasts in detectors, then in exposures.
+
+    Rows are the contrasts of all pairs.
+    """
+    regions = [(k, region) for k, pair in enumerate(pairs) for region in pair.regions]
     detectors = detectors_of(pairs)
-    entries: dict[str, list[tuple[float, ...]]] = {name: [] for name in REGIONS}
-    for number, (pair, start) in enumerate(zip(pairs, starts, strict=False)):
-        members = slice(*shares.indptr[number : number + 2])
-        images, parts = shares.indices[members], shares.data[members]
-        for k, region in enumerate(pair.regions):
-            columns = [(detectors.index(region.detector), 1.0)]
-            if region.side is not None:
-                of_side = parts < 0 if region.side else parts > 0
-                columns += zip(images[of_side] + len(detectors), abs(parts[of_side]), strict=True)
-            for column, part in columns:
-                entries[region.name] += [
-                    (start, column, part * pair.centre[3 + k]),
-                    (start + 4 + k, column, part),
-                ]
-    shape = (int(starts[-1]), len(detectors) + shares.shape[1])
-    return {
-        name: sparse_matrix(shape, *np.array(own, dtype=float).reshape(-1, 3).T)
-        for name, own in entries.items()
-    }
+    of_detector = [detectors.index(region.detector) for _, region in regions]
+    rows = np.arange(len(regions))
+    common = sparse_matrix((len(regions), len(detectors)), rows, of_detector)
+    # Shares of the exposures on the first side, on the second side, and on none.
+    sides = [shares.maximum(0.0), (-shares).maximum(0.0), sparse.csr_array(shares.shape)]
+    of_side = [k + len(pairs) * (2 if r.side is None else r.side) for k, r in regions]
+    own = sparse.vstack(sides, format="csr")[np.array(of_side, dtype=int)]
+    both = sparse.hstack([common, own], format="csr")
+    of_name = [[k for k in rows.tolist() if regions[k][1].name == name] for name in REGIONS]
+    return sparse.hstack([sparse_matrix((len(rows),) * 2, k, k) @ both for k in of_name])
 
 
 def _whitening(
     pairs: Sequence[PairMeasurement], variances: np.ndarray
 ) -> tuple[sparse.csr_array, np.ndarray]:
-    """Build the block diagonal matrix that divides measurements by their errors."""
-    if not pairs:
-        return sparse.csr_array((0, 0)), np.zeros(0)
-    largest = max(abs(pair.offset) for pair in pairs) or 1.0
+    """Build the block diagonal matrix that divides offsets, then trends, by their errors."""
+    largest = max((abs(pair.offset) for pair in pairs), default=0.0) or 1.0
     sigmas = np.sqrt(variances[:, 0] + (ROUNDING * largest) ** 2)
-    blocks = []
-    for pair, sigma, factor in zip(pairs, sigmas, variances[:, 1], strict=True):
-        blocks += [np.array([[1.0 / sigma]]), _inverse_root(factor * pair.covariance[1:, 1:])]
-    matrix = sparse.block_diag(blocks, format="csr")
+    roots = [
+        _inverse_root(factor * pair.covariance[1:, 1:])
+        for pair, factor in zip(pairs, variances[:, 1], strict=True)
+    ]
+    matrix = sparse.block_diag([sparse.diags_array(1.0 / sigmas), *roots], format="csr")
     matrix.eliminate_zeros()
     return matrix, sigmas
 

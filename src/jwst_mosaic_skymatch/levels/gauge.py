@@ -73,8 +73,8 @@ def constants_of_exposures(
     ndarray, shape (n_components,)
         Constants, MJy/sr; NaN for a component that has none of these exposures.
     """
-    chosen = np.isin(np.arange(len(levels)), positions)
+    own = np.array([k for k in positions if components[k] >= 0], dtype=int)
     constants = np.full(components.max(initial=-1) + 1, np.nan)
-    for component in np.unique(components[chosen & (components >= 0)]):
-        constants[component] = -levels[chosen & (components == component)].mean()
+    for component in components[own]:
+        constants[component] = -levels[own[components[own] == component]].mean()
     return constants

@@ -1,6 +1,5 @@
 """Noise that pairs share, and the noise of each tile."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,9 +38,11 @@ def weigh_pairs(
     factors = noise_factors(pairs, summaries)
     variances = factors * np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
     ratios = information_ratios(pairs, [summary.coverage for summary in summaries], variances)
-    both = np.array([summaries[p.first].n_cells + summaries[p.second].n_cells for p in pairs])
-    overlap = np.array([pair.quality.n_cells for pair in pairs])
-    return ratios, np.clip(1.0 - 2.0 * overlap / np.maximum(both, 1), 0.0, 1.0), factors
+    inside = [
+        2.0 * p.quality.n_cells / (summaries[p.first].n_cells + summaries[p.second].n_cells)
+        for p in pairs
+    ]
+    return ratios, np.maximum(1.0 - np.array(inside), 0.0), factors
 
 
 def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
@@ -113,25 +114,19 @@ def information_ratios(
         return np.ones(0)
     # Only their ratios matter; tiles without noise would leave the range of single precision.
     relative = np.clip(np.median(variances) / variances, 1e-9, 1e9).astype(np.float32)
-    scales = relative.tolist()
     neighbours = np.array(overlapping_pairs(coverage), dtype=int).reshape(-1, 2)
-    by_first: defaultdict[int, list[int]] = defaultdict(list)
-    for number, pair in enumerate(pairs):
-        by_first[pair.first].append(number)
-    least = np.finfo(np.float32).tiny
-    ratios = np.ones(len(pairs))
+    ends = np.array([(pair.first, pair.second) for pair in pairs])
+    least, ratios = np.finfo(np.float32).tiny, np.ones(len(pairs))
     # One total at a time: maps of all tiles fill the memory.
-    for i, numbers in by_first.items():
-        own = coverage[i]
-        weight = own.weight * scales[i]
+    for i in np.unique(ends[:, 0]):
+        weight, others = coverage[i].weight * relative[i], {}
         total = weight.copy()
         for j in neighbours[np.any(neighbours == i, axis=1)].sum(axis=1) - i:
-            mine, theirs = overlap_windows(own, coverage[j])
-            total[mine] += coverage[j].weight[theirs] * scales[j]
-        for number in numbers:
-            j = pairs[number].second
-            mine, theirs = overlap_windows(own, coverage[j])
-            other = coverage[j].weight[theirs] * scales[j]
+            mine, theirs = overlap_windows(coverage[i], coverage[j])
+            others[j] = mine, coverage[j].weight[theirs] * relative[j]
+            total[mine] += others[j][1]
+        for number in np.flatnonzero(ends[:, 0] == i):
+            mine, other = others[ends[number, 1]]
             product = weight[mine] * other
             alone = product / np.maximum(weight[mine] + other, least)
             joint = product / np.maximum(total[mine], least)

@@ -50,10 +50,7 @@ class Factorization:
     """
 
     def __init__(self, matrix: sparse.csr_array) -> None:
-        # Rows of a symmetric matrix are its columns.
-        by_columns = sparse.csc_array(
-            (matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape
-        )
+        by_columns = matrix.T  # without a copy, as it is symmetric
         try:
             self._lu = _factorize(by_columns)
         except RuntimeError:  # a weak prior alone constrains an unknown: singular to rounding

@@ -54,20 +54,14 @@ def hits_of(
     biases : ndarray, shape (n,)
         Bias of its offsets, MJy/sr: lower median over the same pairs, but not below zero.
     """
-    n = shares.shape[1]
-    measured = np.array(
-        [(np.subtract(*p.quality.excess), BIAS_OF_HITS * _asymmetry(p)) for p in pairs]
-    ).reshape(-1, 2)
-    result = np.zeros((n, 2))
-    columns = shares.tocsc()
-    for k in range(n):
-        own = slice(*columns.indptr[k : k + 2])
-        rows, share = columns.indices[own], columns.data[own]
-        alone = np.abs(share) > LEAST_PART
-        rows, sign = rows[alone], np.sign(share[alone])
-        if rows.size:
-            values = sign[:, None] * measured[rows]
-            result[k] = np.quantile(values, 0.5, axis=0, method="lower")
+    measured = [(np.subtract(*p.quality.excess), BIAS_OF_HITS * _asymmetry(p)) for p in pairs]
+    entries = shares.tocoo()
+    alone = np.abs(entries.data) > LEAST_PART
+    images, signs = entries.col[alone], np.sign(entries.data[alone, None])
+    values = signs * np.array(measured).reshape(-1, 2)[entries.row[alone]]
+    result = np.zeros((shares.shape[1], 2))
+    for k in np.unique(images):
+        result[k] = np.quantile(values[images == k], 0.5, axis=0, method="lower")
     return tuple(np.maximum(result, 0.0).T)
 
 

@@ -13,7 +13,6 @@ from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = [
     "ALL_EXCLUDED",
-    "FEW_CELLS",
     "NO_OVERLAP",
     "NO_PIXEL",
     "SCATTERED",
@@ -31,8 +30,7 @@ __all__ = [
 NO_PIXEL = "no good pixel"
 ALL_EXCLUDED = "all good pixels are excluded"
 SCATTERED = "good pixels too scattered to cover any cell of the grid"
-FEW_CELLS = "too few cells in common with others"
-NO_OVERLAP = "no overlap with others"
+NO_OVERLAP = "no overlap with others, or too few cells"
 
 
 @dataclass(frozen=True)
@@ -168,8 +166,6 @@ class Levels:
         Shift (x, y) of each exposure from the mean, cells, and its error; NaN when not fitted.
     reasons : tuple of str
         Why exposures have no level; empty for others.
-    closure : tuple of float
-        Chi2 and degrees of freedom of the offsets of all pairs.
     """
 
     values: np.ndarray
@@ -179,7 +175,6 @@ class Levels:
     shifts: np.ndarray
     shift_errors: np.ndarray
     reasons: tuple[str, ...]
-    closure: tuple[float, float] = (0.0, 0.0)
 
     @property
     def n_components(self) -> int:

@@ -85,21 +85,6 @@ class Fit:
         """
         return self.factor.variances(rows.tocsc()[:, self.free])
 
-    def combine(self, rows: sparse.sparray) -> tuple[np.ndarray, np.ndarray]:
-        """Compute linear combinations of the unknowns, and their errors.
-
-        Parameters
-        ----------
-        rows : sparse array, shape (k, n_columns)
-            The combinations, see `variances`.
-
-        Returns
-        -------
-        values, errors : ndarray, shape (k,)
-            The combinations with their 1-sigma errors.
-        """
-        return rows @ self.unknowns, np.sqrt(np.maximum(self.variances(rows), 0.0))
-
 
 def solve(
     equations: Equations,
@@ -130,9 +115,9 @@ def solve(
     sigmas = np.sqrt(equations.sigmas**2 + variances.get(MISFIT, 0.0) + widening)
     roots, deviance = _prior(equations, variances)
     deviance += 2.0 * float(np.sum(np.log(sigmas / equations.sigmas)))
-    scale = np.append(np.ones(n_measured), roots)
-    scale[equations.offset_rows] = equations.sigmas / sigmas
-    free = np.flatnonzero(_is_active(equations, roots))
+    scale = np.append(np.ones(n_measured), np.nan_to_num(roots))
+    scale[: len(sigmas)] = equations.sigmas / sigmas
+    free = np.flatnonzero(np.isfinite(roots) & np.isnan(equations.fixed))
     columns = equations.design[:, free]
     columns.data *= scale[columns.indices]
     design, values = columns.tocsr(), scale * equations.values
@@ -171,8 +156,9 @@ def _robust_weights(size: np.ndarray, *, absolute: bool) -> np.ndarray:
 
 
 def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.ndarray, float]:
-    """Give the root of the prior precision of each column, and ln |Theta|."""
-    roots, volume = np.zeros(len(equations.fixed)), 0.0
+    """Give the root of the prior precision of each column, NaN for no unknown, and ln |Theta|."""
+    roots, volume = np.full(len(equations.fixed), np.nan), 0.0
+    roots[equations.columns[PEDESTAL]] = 0.0
     for name, variance in variances.items():
         if name != MISFIT:
             own = equations.columns[name]
@@ -180,10 +166,3 @@ def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.nda
             roots[own] = 1.0 / np.sqrt(variance)
             volume += rank * float(np.log(variance))
     return roots, volume
-
-
-def _is_active(equations: Equations, roots: np.ndarray) -> np.ndarray:
-    """Mark the unknowns: levels that are not fixed, and effects with a variance."""
-    active = roots > 0.0
-    active[equations.columns[PEDESTAL]] = True
-    return active & np.isnan(equations.fixed)

@@ -137,13 +137,12 @@ def summarize_match(match: Match, exposures: Exposures, grid: Grid, grouping: st
     list of str
         The lines.
     """
-    (chi2, dof), backgrounds = match.levels.closure, match.backgrounds
+    backgrounds = match.backgrounds
     lines = [
         f"{count(len(match.stacks), 'stack')} by {grouping}; "
         f"{count(len(match.exposure_pairs), 'pair')} inside stacks, "
         f"{len(match.stack_pairs)} between them; "
         f"{count(match.levels.n_components, 'connected component')}",
-        f"Closure of the pairs: chi2 {chi2:.4g} for {dof:.4g} degrees of freedom",
     ]
     if backgrounds.n_ties:
         lines.append(

@@ -87,7 +87,7 @@ def levels_table(
     columns["n_pairs"] = [times[name] + times[group] for name, group in ends]
     columns["status"] = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
     columns["remark"] = [detail["remark"] for detail in details]
-    return _table(columns, match)
+    return _table(columns)
 
 
 def _sky_columns(
@@ -155,7 +155,7 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
     for name, values, scale in zip(NUMBERS, numbers.T, scales, strict=True):
         columns[name] = values * scale
     columns["used"] = np.array([pair.used for _, pair in pairs], dtype=bool)
-    return _table(columns, match)
+    return _table(columns)
 
 
 def _numbers_of(pair: PairResult) -> list[float]:
@@ -215,10 +215,9 @@ def sky_gradients(match: Match, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return backgrounds.gradients @ to_sky, np.sqrt(backgrounds.gradient_errors**2 @ to_sky**2)
 
 
-def _table(columns: dict[str, Any], match: Match) -> QTable:
+def _table(columns: dict[str, Any]) -> QTable:
     """Make a table that is printed with six digits; the file has all."""
-    chi2, dof = match.levels.closure
-    table = QTable(columns, meta={"chi2": chi2, "dof": dof})
+    table = QTable(columns)
     for column in table.itercols():
         if column.dtype.kind == "f":
             column.info.format = ".6g"

@@ -43,7 +43,7 @@ class Verdict:
     Attributes
     ----------
     headline : str
-        Numbers of exposures, components and ties; closure, and the worst seam before and after.
+        Numbers of exposures, components and ties, and the worst seam before and after.
     remarks : tuple of str
         Each problem with its remedy.
     seams : tuple of (str, str)
@@ -73,8 +73,7 @@ class MatchResult:
         Name of the mosaic, and ``skymethod``. With ``local``, ``global`` and ``user`` there are no
         pairs, and errors and shifts are NaN.
     levels, pairs : `~astropy.table.QTable`
-        One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`. In ``meta``
-        are ``chi2`` and ``dof``, the closure of all pairs.
+        One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`.
     findings : tuple of Finding
         Warnings.
     n_ties : int
@@ -114,11 +113,7 @@ class MatchResult:
         if n_matched < n:
             word = "Matched in part" if n_matched else "Not matched"
         n_components = int(np.max(self.levels["component"], initial=-1)) + 1
-        text = (
-            f"{word}: {share} in {count(n_components, 'component')}, "
-            f"{count(self.n_ties, 'tie')}; closure chi2 {self.levels.meta['chi2']:.4g} for "
-            f"{self.levels.meta['dof']:.4g} degrees of freedom"
-        )
+        text = f"{word}: {share} in {count(n_components, 'component')}, {count(self.n_ties, 'tie')}"
         used = self.pairs[np.asarray(self.pairs["used"], dtype=bool)]
         if not len(used):
             return Verdict(text, remarks)
