@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 
 # Each example matches some tiles.
 TILES = settings(derandomize=True, deadline=None, max_examples=10)

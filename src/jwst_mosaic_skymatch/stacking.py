@@ -27,10 +27,9 @@ from jwst_mosaic_skymatch.levels.results import (
 )
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
-from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.offsets.selection import find_stacks
 from jwst_mosaic_skymatch.offsets.trends import LYOT
 from jwst_mosaic_skymatch.tiles.blocks import BlockMap, footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
@@ -59,7 +58,7 @@ LEAST_SHIFT = 0.02
 
 
 def plan_stacks(
-    groups: Sequence[str], footprints: Sequence[np.ndarray], rigid: bool
+    groups: Sequence[str], footprints: Sequence[np.ndarray]
 ) -> Iterator[tuple[str, list[int]]]:
     """Divide groups into stacks of exposures that lie upon each other.
 
@@ -69,8 +68,6 @@ def plan_stacks(
         Group of each exposure.
     footprints : sequence of ndarray, shape (n_corners, 2)
         Corners (x, y) of each exposure on the grid, cells.
-    rigid : bool
-        Whether a whole group is one stack.
 
     Yields
     ------
@@ -84,9 +81,6 @@ def plan_stacks(
     for position, label in enumerate(groups):
         positions[label].append(position)
     for label, members in positions.items():
-        if rigid:
-            yield label, members
-            continue
         stack = find_stacks([blocks[k] for k in members])
         for number in range(stack.max() + 1):
             together = np.array(members)[stack == number]
@@ -99,7 +93,6 @@ def match_stacks(
     plan: Iterable[tuple[str, list[int]]],
     observe: Callable[[int], Observation],
     settings: tuple[TileSettings, PairSettings],
-    rigid: bool,
     workers: Workers,
     directory: Path,
 ) -> tuple[list[MatchedStack], tuple[Stack, ...]]:
@@ -113,8 +106,6 @@ def match_stacks(
         Takes the position of an exposure and returns its `Observation`.
     settings : tuple of TileSettings and PairSettings
         How exposures become tiles, and how two tiles are compared.
-    rigid : bool
-        Whether all members of a stack have one level, and are not compared.
     workers : Workers
         Executor of the tasks, one for each stack.
     directory : Path
@@ -133,7 +124,7 @@ def match_stacks(
         (make_tile, observe(k), settings[0]) for _, members in plan for k in members
     )
     jobs = (
-        (match_stack, label, members, list(islice(tiled, len(members))), settings[1], rigid)
+        (match_stack, label, members, list(islice(tiled, len(members))), settings[1])
         for label, members in plan
     )
     inside: list[MatchedStack] = []
@@ -156,7 +147,6 @@ def match_stack(
     members: Sequence[int],
     exposures: Sequence[TiledExposure],
     settings: PairSettings,
-    rigid: bool,
 ) -> MatchedStack:
     """Match exposures that lie upon each other, and average them.
 
@@ -170,8 +160,6 @@ def match_stack(
         The exposures.
     settings : PairSettings
         How two tiles are compared.
-    rigid : bool
-        Whether all have one level, and are not compared.
 
     Returns
     -------
@@ -182,7 +170,7 @@ def match_stack(
     tile_of = {k: one.tile for k, one in tiled.items() if one.tile}
     positions, tiles = list(tile_of), list(tile_of.values())
     summaries = [summarize(tile) for tile in tiles]
-    ends = [] if rigid else overlapping_pairs([summary.coverage for summary in summaries])
+    ends = overlapping_pairs([summary.coverage for summary in summaries])
     pairs = _between(ends, (measure_pair(tiles[i], tiles[j], settings) for i, j in ends))
     ratios, outside, factors = weigh_pairs(pairs, summaries)
     centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
@@ -192,12 +180,10 @@ def match_stack(
     # which also decides between two members.
     is_noisy = factors > LARGEST_FACTOR * usual
     close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
-    parts = [np.arange(len(tiles))] if rigid else _connected(len(tiles), close)
+    parts = _connected(len(tiles), close)
     coverage = [summary.coverage for summary in summaries]
     stacks = (
-        _averaged(label, part, positions, tiles, coverage, flattening, factors)
-        for part in parts
-        if part.size
+        _averaged(label, part, positions, tiles, coverage, flattening, factors) for part in parts
     )
     return MatchedStack(
         stacks=tuple(stacks),

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile
 

@@ -1,14 +1,19 @@
-"""Robust regression of the differences of two images on the gradient of their mean."""
+"""Robust regression of differences of two images on the gradient of their mean; their location."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from jwst_mosaic_skymatch.exposures.pixels import clipped_statistic
 from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
 from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, growth_with_gradient, scale_of
 
-__all__ = ["Regression", "robust_regression"]
+__all__ = ["OFFSET_STATS", "Regression", "Statistic", "robust_regression"]
 
+#: Options of ``offset_stat``.
+OFFSET_STATS = ("biweight", "median")
+# Variance of the median over that of the mean, for Gaussian noise.
+MEDIAN_VARIANCE = np.pi / 2
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
 # Largest factor on a step of reweighted least squares.
@@ -54,25 +59,18 @@ class Regression:
     asymmetry: float
 
 
-def robust_regression(
-    values: np.ndarray,
-    regressors: np.ndarray,
-    variance: np.ndarray,
-    gradient_squared: np.ndarray,
-) -> Regression:
+def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.ndarray) -> Regression:
     r"""Regress values that scatter about zero, with no weight for outliers.
 
     Parameters
     ----------
     values : ndarray of float32, shape (n,)
         Dependent variable; its median is within a standard deviation of zero.
-    regressors : ndarray of float32, shape (m, n)
-        Regressors beside a constant; m may be 0.
+    gradient : ndarray of float32, shape (m, n)
+        Regressors beside a constant: the gradient of the image. Variance that grows with its square
+        (misalignment in detail, undersampled stars) is measured and added.
     variance : ndarray of float32, shape (n,)
         Relative variance of the values.
-    gradient_squared : ndarray of float32, shape (n,)
-        Squared gradient of the image; variance that grows with it (misalignment in detail,
-        undersampled stars) is measured and added.
 
     Returns
     -------
@@ -91,18 +89,19 @@ def robust_regression(
     .. [1] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
     stride = max(values.size // N_SAMPLE, 1)
-    sample, *quoted = (v[::stride] for v in (values, variance, gradient_squared))
-    factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * gradient_squared
+    squared = np.sum(gradient**2, axis=0)
+    sample, *quoted = (v[::stride] for v in (values, variance, squared))
+    factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * squared
     precision = 1.0 / np.sqrt(variance * factors)
     scale = max(scale_of(sample * precision[::stride]), LEAST_SCALE)
-    design = np.concatenate([precision[None], regressors * precision])
+    design = np.concatenate([precision[None], gradient * precision])
     coefficients, residual, weight, psi_slope = _reweighted(values * precision, design, scale)
     psi = weight * residual
     inverse = np.linalg.pinv(_products(design, psi_slope))
     noise = GRADIENT_NOISE * scale**2 * (psi_slope / factors).sum()
     noise_matrix = noise * np.diag(np.arange(len(design)) > 0)
-    outside = residual * (weight == 0.0)
-    half, half_slope = _biweight(residual, 0.5 * CUTOFF * scale)
+    limit = CUTOFF * scale
+    half, half_slope = _biweight(residual, 0.5 * limit)
     step = np.sum(half * residual * precision) / np.sum(half_slope * precision**2)
     return Regression(
         coefficients=coefficients,
@@ -111,9 +110,59 @@ def robust_regression(
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,
-        excess=(float(np.mean(outside > 0.0)), float(np.mean(outside < 0.0))),
+        excess=(float(np.mean(residual > limit)), float(np.mean(residual < -limit))),
         asymmetry=-float(step),
     )
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """The statistic chosen by ``offset_stat`` and the parameters that go with it.
+
+    Parameters
+    ----------
+    name : str
+        The statistic, one of `OFFSET_STATS`. The median is jwst's own, after clipping.
+    nclip : int
+        Number of clipping iterations (not used by 'biweight', which gives
+        outliers no weight by itself).
+    lsigma, usigma : float
+        Lower and upper clipping limit in sigma (not used by 'biweight').
+    """
+
+    name: str = "biweight"
+    nclip: int = 5
+    lsigma: float = 4.0
+    usigma: float = 4.0
+
+    def locate(
+        self, values: np.ndarray, regressors: np.ndarray, fit: Regression
+    ) -> tuple[float, float]:
+        """Take the location of values that a robust regression has been fitted to.
+
+        Parameters
+        ----------
+        values : ndarray of float32, shape (n,)
+            The values.
+        regressors : ndarray of float32, shape (m, n)
+            The regressors.
+        fit : Regression
+            The regression; its intercept is the location by the biweight.
+
+        Returns
+        -------
+        value : float
+            The location; NaN where clipping leaves no value.
+        variance : float
+            Its variance for independent values.
+        """
+        if self.name == "biweight":
+            return fit.coefficients[0], fit.covariance[0, 0]
+        values = values - fit.coefficients[1:].astype(np.float32) @ regressors
+        value, n_used = clipped_statistic(
+            values, self.name, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma
+        )
+        return value, MEDIAN_VARIANCE * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
 
 
 def _reweighted(values: np.ndarray, design: np.ndarray, scale: float) -> tuple[np.ndarray, ...]:
