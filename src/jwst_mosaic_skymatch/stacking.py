@@ -3,10 +3,11 @@
 Nothing here imports jwst, so that worker processes start quickly.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.tiles.blocks import BlockMap, footprint_blocks, summarize
+from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks, summarize
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
     Observation,
@@ -84,8 +85,7 @@ def plan_stacks(
         stack = find_stacks([blocks[k] for k in members])
         for number in range(stack.max() + 1):
             together = np.array(members)[stack == number]
-            n_parts = -(-together.size // LARGEST_STACK)
-            for part in np.array_split(together, n_parts):
+            for part in np.array_split(together, -(-together.size // LARGEST_STACK)):
                 yield label, part.tolist()
 
 
@@ -134,12 +134,12 @@ def match_stacks(
             mean = store_tile(stack.mean, directory / f"{len(stacks)}.npy")
             stacks.append(replace(stack, mean=mean))
         inside.append(replace(matched, stacks=()))
-    total, so_far = Counter(stack.label for stack in stacks), Counter[str]()
-    for k, stack in enumerate(stacks):
-        so_far[stack.label] += 1
-        if total[stack.label] > 1:
-            stacks[k] = replace(stack, label=f"{stack.label}_{so_far[stack.label]}")
-    return inside, tuple(stacks)
+    named: list[Stack] = []
+    for label, of_label in groupby(stacks, key=attrgetter("label")):
+        parts = list(of_label)
+        labels = [f"{label}_{k + 1}" for k in range(len(parts))] if len(parts) > 1 else [label]
+        named += [replace(part, label=own) for part, own in zip(parts, labels, strict=True)]
+    return inside, tuple(named)
 
 
 def match_stack(
@@ -171,57 +171,41 @@ def match_stack(
     positions, tiles = list(tile_of), list(tile_of.values())
     summaries = [summarize(tile) for tile in tiles]
     ends = overlapping_pairs([summary.coverage for summary in summaries])
-    pairs = _between(ends, (measure_pair(tiles[i], tiles[j], settings) for i, j in ends))
+    measured = (measure_pair(tiles[i], tiles[j], settings, (i, j)) for i, j in ends)
+    pairs = [pair for pair in measured if pair]
     ratios, outside, factors = weigh_pairs(pairs, summaries)
-    centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
-    flattening = _flattening(pairs, ratios, outside, factors, centres)
+    flattening = _flattening(pairs, ratios, outside, factors, tiles)
     usual = min([*factors, 1.0]) if all(s.quoted for s in summaries) else factors.min()
     # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
     # which also decides between two members.
     is_noisy = factors > LARGEST_FACTOR * usual
     close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
-    parts = _connected(len(tiles), close)
-    coverage = [summary.coverage for summary in summaries]
-    stacks = (
-        _averaged(label, part, positions, tiles, coverage, flattening, factors) for part in parts
-    )
+    stacks = []
+    for part in _connected(len(tiles), close):
+        own = Flattening(*(values[part] for values in vars(flattening).values()))
+        corrections = zip(part, *vars(own).values(), strict=True)
+        mean = robust_mean([_flattened(tiles[k], *values) for k, *values in corrections])
+        stacks.append(
+            Stack(
+                label=label,
+                members=tuple(positions[k] for k in part),
+                flattening=own,
+                coverage=tuple(summaries[k].coverage for k in part),
+                frames=tuple(tiles[k].frames[0] for k in part),
+                summary=summarize(mean),
+                mean=mean,
+            )
+        )
     return MatchedStack(
         stacks=tuple(stacks),
-        pairs=tuple(_between([(positions[p.first], positions[p.second]) for p in pairs], pairs)),
+        pairs=tuple(
+            replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
+        ),
         ratios=ratios,
         outside=outside,
         skies={k: one.sky for k, one in tiled.items()},
         obstacles={k: _obstacle(one) for k, one in tiled.items() if not one.tile},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
-    )
-
-
-def _averaged(
-    label: str,
-    part: np.ndarray,
-    positions: Sequence[int],
-    tiles: Sequence[Tile],
-    coverage: Sequence[BlockMap],
-    flattening: Flattening,
-    factors: np.ndarray,
-) -> Stack:
-    """Average some members of a stack after their corrections; noisy ones by their actual noise."""
-    own = Flattening(*(values[part] for values in vars(flattening).values()))
-    relative = (factors[part] / factors[part].min()).astype(np.float32)
-    flat, covered = [], []
-    for k, factor, *corrections in zip(part, relative, *vars(own).values(), strict=True):
-        tile = _flattened(tiles[k], *corrections)
-        flat.append(replace(tile, weight=tile.weight / factor))
-        covered.append(replace(coverage[k], weight=coverage[k].weight / factor))
-    mean = robust_mean(flat)
-    return Stack(
-        label=label,
-        members=tuple(positions[k] for k in part),
-        flattening=own,
-        coverage=tuple(covered),
-        frames=tuple(tile.frames[0] for tile in flat),
-        summary=summarize(mean),
-        mean=mean,
     )
 
 
@@ -244,12 +228,12 @@ def compare_stacks(
     list of PairMeasurement
         The pairs, by position of the stacks.
     """
-    ends = overlapping_pairs([stack.summary.coverage for stack in stacks])
+    means = [stack.stored_mean for stack in stacks]
     jobs = (
-        (measure_pair, *crop_to_overlap(stacks[i].stored_mean, stacks[j].stored_mean), settings)
-        for i, j in ends
+        (measure_pair, *crop_to_overlap(means[i], means[j]), settings, (i, j))
+        for i, j in overlapping_pairs([stack.summary.coverage for stack in stacks])
     )
-    return _between(ends, workers.run(jobs))
+    return [pair for pair in workers.run(jobs) if pair]
 
 
 def compare_with_image(
@@ -275,27 +259,20 @@ def compare_with_image(
         The pairs; the position of the image is that after the last stack.
     """
 
-    def measured(stack: Stack) -> PairMeasurement | None:
-        tile = stack.stored_mean.read()
-        y, x = np.indices(tile.shape, dtype=float)
-        data = image((x + tile.x0).ravel(), (y + tile.y0).ravel()).reshape(tile.shape)
-        weight = np.isfinite(data).astype(np.float32)
-        reference = Tile(tile.x0, tile.y0, data.astype(np.float32), weight)
-        return measure_pair(tile, reference, settings)
-
-    ends = [(k, len(stacks)) for k in range(len(stacks))]
-    return _between(ends, map(measured, stacks))
+    tiles = (stack.stored_mean.read() for stack in stacks)
+    pairs = (
+        measure_pair(tile, _cut_out(image, tile), settings, (k, len(stacks)))
+        for k, tile in enumerate(tiles)
+    )
+    return [pair for pair in pairs if pair]
 
 
-def _between(
-    ends: Iterable[tuple[int, int]], pairs: Iterable[PairMeasurement | None]
-) -> list[PairMeasurement]:
-    """Write the positions of two tiles into each measurement that there is."""
-    return [
-        replace(pair, first=i, second=j)
-        for (i, j), pair in zip(ends, pairs, strict=True)
-        if pair is not None
-    ]
+def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) -> Tile:
+    """Evaluate a reference image in the cells of a tile."""
+    x_min, x_max, y_min, y_max = tile.bounds
+    y, x = np.mgrid[y_min:y_max, x_min:x_max].astype(float)
+    data = image(x.ravel(), y.ravel()).reshape(tile.shape).astype(np.float32)
+    return Tile(tile.x0, tile.y0, data, np.isfinite(data).astype(np.float32))
 
 
 def _obstacle(exposure: TiledExposure) -> str:
@@ -309,16 +286,17 @@ def _flattening(
     ratios: np.ndarray,
     outside: np.ndarray,
     factors: np.ndarray,
-    centres: np.ndarray,
+    tiles: Sequence[Tile],
 ) -> Flattening:
     """Solve for the members' levels, gradients and shifts, each zero in the mean."""
-    n = len(centres)
+    n = len(tiles)
     levels, gradients, shifts = np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2))
     if not pairs:
         return Flattening(levels, gradients, shifts)
     shares, numbers = pair_shares(n, pairs), np.arange(n)
     pairs, common, errors = align_pairs(pairs, shares, np.zeros((len(pairs), 2)))
     measurements = Measurements(pairs, shares, ratios, outside, common, errors, factors)
+    centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
@@ -344,10 +322,7 @@ def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
     if shift.any():
         tile = shift_tile(tile, *shift)
-    data = tile.data - np.float32(level)
-    if gradient.any():
-        (ny, nx), centre = tile.shape, tile.frames[0].centre
-        rows = gradient[1] * (np.arange(ny) + tile.y0 - centre[1])
-        columns = gradient[0] * (np.arange(nx) + tile.x0 - centre[0])
-        data -= np.add.outer(rows, columns).astype(np.float32)
-    return replace(tile, data=data)
+    x_min, x_max, y_min, y_max = tile.bounds
+    y, x = np.ogrid[y_min:y_max, x_min:x_max]
+    plane = level + np.tensordot(gradient, tile.frames[0].places(x, y), axes=1)
+    return replace(tile, data=tile.data - plane.astype(np.float32))

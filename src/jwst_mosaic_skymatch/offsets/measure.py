@@ -7,7 +7,7 @@ from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
-from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
+from jwst_mosaic_skymatch.offsets.regression import Statistic, robust_regression
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
 from jwst_mosaic_skymatch.offsets.trends import first_trends, refined_trends
@@ -15,11 +15,11 @@ from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
 
+# Least number of common cells of a pair.
+LEAST_CELLS = 25
 # Shift in cells, beside four errors, from which on a line along the gradient does not describe a
 # star.
 LARGEST_LINEAR_SHIFT = 0.03
-# Below this response of the coefficients to a shift, a sky does not constrain it.
-LEAST_RESPONSE = 0.1
 # Times that an image is moved: the gradient of a star is too steep for the first shift.
 N_MOVES = 2
 
@@ -32,18 +32,17 @@ class PairSettings:
     ----------
     statistic : Statistic
         Location of the differences that the trends leave.
-    min_cells : int
-        Least number of common cells of a pair.
     keep_picture : bool
         Keep a small picture of the differences.
     """
 
     statistic: Statistic
-    min_cells: int = 25
     keep_picture: bool = False
 
 
-def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasurement | None:
+def measure_pair(
+    first: Tile, second: Tile, settings: PairSettings, positions: tuple[int, int] = (0, 1)
+) -> PairMeasurement | None:
     r"""Measure the offset of one tile from another, and its trends.
 
     Parameters
@@ -52,11 +51,13 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         Two tiles of one grid.
     settings : PairSettings
         Settings of the comparison.
+    positions : tuple of int, optional
+        Positions of the two in the caller's sequence.
 
     Returns
     -------
     PairMeasurement or None
-        The measurement, between positions 0 and 1; None for too few cells.
+        The measurement; None for too few cells.
 
     Notes
     -----
@@ -69,7 +70,7 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     """
     overlap = Overlap.of(first, second)
     n_cells = overlap.difference.size
-    if n_cells < settings.min_cells:
+    if n_cells < LEAST_CELLS:
         return None
     frames, moved, aligned = (first.frames, second.frames), np.zeros(2), second
     trends, used = first_trends(overlap, frames)
@@ -78,10 +79,11 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         rest = overlap.difference - trends.in_cells(overlap)
         fit = robust_regression(rest, overlap.slopes, overlap.variance)
         trends = refined_trends(overlap, trends, fit)
-        shift, variance = fit.coefficients[1:], np.trace(fit.covariance[1:, 1:])
-        if n_moves == N_MOVES or shift @ shift <= max(LARGEST_LINEAR_SHIFT**2, 16.0 * variance):
+        least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
+        # An unknown shift is NaN.
+        if n_moves == N_MOVES or not np.hypot(*fit.shift) > least:
             break
-        moved = moved - shift
+        moved = moved + fit.shift
         aligned = shift_tile(second, *(-moved))
         overlap = Overlap.of(first, aligned).select(used)
     value, variance = settings.statistic.locate(rest, overlap.slopes, fit)
@@ -89,17 +91,19 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         return None
     offset = trends.constant + value - fit.coefficients[0]
     variance *= overlap.correlation
+    of_shift = overlap.correlation * fit.covariance
+    of_shift[0, 0] = variance
     # All cells again, rather than with those of the regression: their memory is not taken twice.
     keep = settings.keep_picture
     picture = draw_differences(Overlap.of(first, aligned), offset) if keep else None
     return PairMeasurement(
-        first=0,
-        second=1,
+        first=positions[0],
+        second=positions[1],
         estimate=np.append(offset, trends.slopes),
         covariance=block_diag(variance, variance * trends.weights.sum() * trends.inverse),
         centre=trends.centre,
         regions=trends.regions,
-        shift=_shift(moved, fit, variance, overlap.correlation),
+        shift=Shift(moved + fit.shift, of_shift),
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
@@ -109,14 +113,3 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
             picture=picture,
         ),
     )
-
-
-def _shift(moved: np.ndarray, fit: Regression, variance: float, correlation: float) -> Shift:
-    """Convert coefficients of gradients: an image shifted by +s is too faint by s times them."""
-    response = fit.response[1:, 1:]
-    is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
-    inverse = np.linalg.inv(response) if is_known else np.full((2, 2), np.nan)
-    to_shift = block_diag(1.0, -inverse)
-    covariance = correlation * to_shift @ fit.covariance @ to_shift.T
-    covariance[0, 0] = variance
-    return Shift(moved - inverse @ fit.coefficients[1:], covariance)

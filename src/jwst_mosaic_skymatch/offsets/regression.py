@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.exposures.pixels import clipped_statistic
 from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
@@ -14,6 +15,8 @@ __all__ = ["OFFSET_STATS", "Regression", "Statistic", "robust_regression"]
 OFFSET_STATS = ("biweight", "median")
 # Variance of the median over that of the mean, for Gaussian noise.
 MEDIAN_VARIANCE = np.pi / 2
+# Below this response of the coefficients to a shift, a sky does not constrain it.
+LEAST_RESPONSE = 0.1
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
 # Largest factor on a step of reweighted least squares.
@@ -32,10 +35,11 @@ class Regression:
     ----------
     coefficients : ndarray, shape (m,)
         Intercept first.
+    shift : ndarray, shape (m - 1,)
+        Shift of the image, cells: minus the other coefficients, without their attenuation by noise;
+        NaN where the gradient does not constrain it.
     covariance : ndarray, shape (m, m)
-        Their covariance by the scatter of the values, which count as independent.
-    response : ndarray, shape (m, m)
-        Mean coefficients for unit true ones: noise of the regressors attenuates them.
+        Covariance of intercept and shift by the scatter of the values, which count as independent.
     score, curvature : ndarray of float32, shape (n,)
         :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r. Their sums over
         a part of the values are a step of Newton's method for a constant of that part.
@@ -50,8 +54,8 @@ class Regression:
     """
 
     coefficients: np.ndarray
+    shift: np.ndarray
     covariance: np.ndarray
-    response: np.ndarray
     score: np.ndarray
     curvature: np.ndarray
     scale: float
@@ -75,14 +79,15 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     Returns
     -------
     Regression
-        Coefficients, that of the constant first, and their covariance.
+        Coefficients, that of the constant first, the shift, and their covariance.
 
     Notes
     -----
     An M-estimate with the biweight, at a scale and a variance factor that are measured about
     zero. Its covariance is :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with the Hessian
     :math:`H = \sum \psi' x x^T / v`. The gradients have noise of their own, which adds N to the
-    diagonal of H. The response is :math:`R = H^{-1} (H - N)` [1]_.
+    diagonal of H. Coefficients of the gradients have the response :math:`R = H^{-1} (H - N)` to a
+    shift [1]_.
 
     References
     ----------
@@ -98,15 +103,19 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     coefficients, residual, weight, psi_slope = _reweighted(values * precision, design, scale)
     psi = weight * residual
     inverse = np.linalg.pinv(_products(design, psi_slope))
+    # Noise of the gradients, part of the Hessian, makes their coefficients too small.
     noise = GRADIENT_NOISE * scale**2 * (psi_slope / factors).sum()
-    noise_matrix = noise * np.diag(np.arange(len(design)) > 0)
+    response = np.eye(len(gradient)) - noise * inverse[1:, 1:]
+    is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
+    to_shift = -np.linalg.inv(response) if is_known else np.full_like(response, np.nan)
+    inverse = block_diag(1.0, to_shift) @ inverse
     limit = CUTOFF * scale
     half, half_slope = _biweight(residual, 0.5 * limit)
     step = np.sum(half * residual * precision) / np.sum(half_slope * precision**2)
     return Regression(
         coefficients=coefficients,
-        covariance=inverse @ _products(design, psi**2) @ inverse,
-        response=np.eye(len(design)) - inverse @ noise_matrix,
+        shift=to_shift @ coefficients[1:],
+        covariance=inverse @ _products(design, psi**2) @ inverse.T,
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,

@@ -22,10 +22,8 @@ N_HUBER = 9
 BLOCK_CUTOFF = 5.0
 # No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
 LARGEST_GAIN = 0.5
-# Prior precision of each trend beside that of the data, for columns without any variation:
-# (MJy/sr per cell)^-2 twice, then gain, then contrasts in (MJy/sr)^-2, for a pair of unit weight.
-PRIOR = (1e-6, 1e-6, 1e-12)
-PRIOR_OF_CONTRAST = 1e-9
+# Prior precision of each trend in units of the weight of a pair, for columns without any variation.
+PRIOR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -195,8 +193,7 @@ def _fit(
     constant = values @ weights / total
     centred = columns - centre[:, None]
     weighted = centred * weights
-    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
-    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
+    inverse = np.linalg.inv(weighted @ centred.T + total * PRIOR * np.eye(len(columns)))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
     return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
