@@ -175,21 +175,22 @@ def match_stack(
     pairs = [pair for pair in measured if pair]
     ratios, outside, factors = weigh_pairs(pairs, summaries)
     flattening = _flattening(pairs, ratios, outside, factors, tiles)
+    flat = list(map(_flattened, tiles, *vars(flattening).values()))
     usual = min([*factors, 1.0]) if all(s.quoted for s in summaries) else factors.min()
     # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
     # which also decides between two members.
     is_noisy = factors > LARGEST_FACTOR * usual
-    close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
+    close = [(p.first, p.second) for p in pairs if not is_noisy[[p.first, p.second]].any()]
+    parts = connected_parts(len(tiles), *np.array(close, dtype=int).reshape(-1, 2).T)
     stacks = []
-    for part in _connected(len(tiles), close):
-        own = Flattening(*(values[part] for values in vars(flattening).values()))
-        corrections = zip(part, *vars(own).values(), strict=True)
-        mean = robust_mean([_flattened(tiles[k], *values) for k, *values in corrections])
+    for number in range(parts.max(initial=-1) + 1):
+        part = np.flatnonzero(parts == number)
+        mean = robust_mean([flat[k] for k in part])
         stacks.append(
             Stack(
                 label=label,
                 members=tuple(positions[k] for k in part),
-                flattening=own,
+                flattening=Flattening(*(values[part] for values in vars(flattening).values())),
                 coverage=tuple(summaries[k].coverage for k in part),
                 frames=tuple(tiles[k].frames[0] for k in part),
                 summary=summarize(mean),
@@ -290,9 +291,9 @@ def _flattening(
 ) -> Flattening:
     """Solve for the members' levels, gradients and shifts, each zero in the mean."""
     n = len(tiles)
-    levels, gradients, shifts = np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2))
+    shifts = np.zeros((n, 2))
     if not pairs:
-        return Flattening(levels, gradients, shifts)
+        return Flattening(np.zeros(n), np.zeros((n, 2)), shifts)
     shares, numbers = pair_shares(n, pairs), np.arange(n)
     pairs, common, errors = align_pairs(pairs, shares, np.zeros((len(pairs), 2)))
     measurements = Measurements(pairs, shares, ratios, outside, common, errors, factors)
@@ -306,16 +307,9 @@ def _flattening(
     gradients = fit.unknowns[model.equations.columns["exposure gradient"]].reshape(2, n).T
     far = np.hypot(*common.T) > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
     shifts[far] = common[far]
-    for part in _connected(n, pairs):
-        levels[part] -= levels[part].mean()
-    return Flattening(levels, gradients, shifts)
-
-
-def _connected(n: int, pairs: Sequence[PairMeasurement]) -> list[np.ndarray]:
-    """Give the positions of the tiles of each connected part."""
-    ends = np.array([(pair.first, pair.second) for pair in pairs], dtype=int).reshape(-1, 2)
-    parts = connected_parts(n, *ends.T)
-    return [np.flatnonzero(parts == number) for number in range(parts.max(initial=-1) + 1)]
+    parts = model.equations.parts
+    means = np.bincount(parts, levels) / np.bincount(parts)
+    return Flattening(levels - means[parts], gradients, shifts)
 
 
 def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray) -> Tile:

@@ -7,7 +7,7 @@ from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.exposures.pixels import clipped_statistic
 from jwst_mosaic_skymatch.tiles.gradient import GRADIENT_NOISE
-from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, growth_with_gradient, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, biweight, growth_with_gradient, scale_of
 
 __all__ = ["OFFSET_STATS", "Regression", "Statistic", "robust_regression"]
 
@@ -24,7 +24,7 @@ LONGEST = 2.0
 # Values from which scale and variance factor are measured: 1 % on the scale.
 N_SAMPLE = 10000
 # Least scale in units of the quoted errors: data without noise have none.
-LEAST_SCALE = 1e-12
+LEAST_SCALE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Regression:
     covariance : ndarray, shape (m, m)
         Covariance of intercept and shift by the scatter of the values, which count as independent.
     score, curvature : ndarray of float32, shape (n,)
-        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r. Their sums over
-        a part of the values are a step of Newton's method for a constant of that part.
+        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r and variance v.
+        Their sums over a part of the values are a step of Newton's method for its constant.
     scale : float
         Standard deviation of the residuals in units of the errors of the values.
     excess : tuple of float
@@ -99,19 +99,19 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * squared
     precision = 1.0 / np.sqrt(variance * factors)
     scale = max(scale_of(sample * precision[::stride]), LEAST_SCALE)
+    precision /= np.float32(scale)
     design = np.concatenate([precision[None], gradient * precision])
-    coefficients, residual, weight, psi_slope = _reweighted(values * precision, design, scale)
-    psi = weight * residual
+    coefficients, residual, weight = _reweighted(values * precision, design)
+    psi, psi_slope = weight * residual, _psi_slope(weight)
     inverse = np.linalg.pinv(_products(design, psi_slope))
     # Noise of the gradients, part of the Hessian, makes their coefficients too small.
-    noise = GRADIENT_NOISE * scale**2 * (psi_slope / factors).sum()
+    noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
     response = np.eye(len(gradient)) - noise * inverse[1:, 1:]
     is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
     to_shift = -np.linalg.inv(response) if is_known else np.full_like(response, np.nan)
     inverse = block_diag(1.0, to_shift) @ inverse
-    limit = CUTOFF * scale
-    half, half_slope = _biweight(residual, 0.5 * limit)
-    step = np.sum(half * residual * precision) / np.sum(half_slope * precision**2)
+    half = biweight(2.0 * residual)
+    step = np.sum(half * residual * precision) / np.sum(_psi_slope(half) * precision**2)
     return Regression(
         coefficients=coefficients,
         shift=to_shift @ coefficients[1:],
@@ -119,7 +119,7 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,
-        excess=(float(np.mean(residual > limit)), float(np.mean(residual < -limit))),
+        excess=(float(np.mean(residual > CUTOFF)), float(np.mean(residual < -CUTOFF))),
         asymmetry=-float(step),
     )
 
@@ -174,31 +174,29 @@ class Statistic:
         return value, MEDIAN_VARIANCE * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
 
 
-def _reweighted(values: np.ndarray, design: np.ndarray, scale: float) -> tuple[np.ndarray, ...]:
-    """Solve by reweighted least squares: coefficients, residuals, weights, and psi'.
+def _reweighted(values: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Solve by reweighted least squares: coefficients, residuals of unit variance, weights.
 
     Holland & Welsch 1977, Communications in Statistics A6, 813, doi:10.1080/03610927708827533.
     """
     coefficients = np.zeros(len(design))
     for _ in range(30):
         residual = values - coefficients.astype(np.float32) @ design
-        weight, psi_slope = _biweight(residual, CUTOFF * scale)
+        weight = biweight(residual)
         normal = _products(design, weight)
         # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
         step = np.linalg.pinv(normal) @ (design @ (weight * residual))
         # Longer by the ratio of the two normal matrices, as in Newton's method: half the steps.
-        step *= min(weight.sum() / max(psi_slope.sum(), 1e-9), LONGEST)
+        step *= min(weight.sum() / max(_psi_slope(weight).sum(), 1e-9), LONGEST)
         coefficients = coefficients + step
-        if step @ normal @ step <= (TOLERANCE * scale) ** 2:
+        if step @ normal @ step <= TOLERANCE**2:
             break
-    return coefficients, residual, weight, psi_slope
+    return coefficients, residual, weight
 
 
-def _biweight(residual: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate the weights and the derivative of psi, which is weight times residual."""
-    # With u = residual / cutoff, the weight is (1 - u^2)^2 and psi' is (1 - u^2) (1 - 5 u^2).
-    inside = np.maximum(1.0 - np.square(residual / np.float32(cutoff)), 0.0)
-    return np.square(inside), inside * (5.0 * inside - 4.0)
+def _psi_slope(weight: np.ndarray) -> np.ndarray:
+    """Differentiate psi, which is weight (1 - u^2)^2 times u: (1 - u^2) (1 - 5 u^2)."""
+    return 5.0 * weight - 4.0 * np.sqrt(weight)
 
 
 def _products(design: np.ndarray, weight: np.ndarray) -> np.ndarray:
