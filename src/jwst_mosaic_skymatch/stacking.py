@@ -167,8 +167,8 @@ def match_stack(
         Pairs inside the stack, and its mean.
     """
     tiled = dict(zip(members, exposures, strict=True))
-    tile_of = {k: one.tile for k, one in tiled.items() if one.tile}
-    positions, tiles = list(tile_of), list(tile_of.values())
+    positions = [k for k, one in tiled.items() if one.tile]
+    tiles = [one.tile for one in exposures if one.tile]
     summaries = [summarize(tile) for tile in tiles]
     ends = overlapping_pairs([summary.coverage for summary in summaries])
     measured = (measure_pair(tiles[i], tiles[j], settings, (i, j)) for i, j in ends)

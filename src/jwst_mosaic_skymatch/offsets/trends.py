@@ -118,7 +118,8 @@ def first_trends(
         These blocks.
     """
     shares, pure = _region_shares(overlap, frames)
-    places = overlap.block_sums(overlap.columns[:2]) / overlap.sizes
+    # With mean places, ragged edges of narrow overlaps would be gradients.
+    places = overlap.corners + 0.5 * (BLOCK_CELLS - 1)
     # Medians: with means, hits would look like gains.
     brightness, values = map(overlap.block_medians, (overlap.columns[2], overlap.difference))
     columns = np.array([*places, brightness, *shares.values()])
@@ -141,12 +142,12 @@ def _region_shares(
     overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
 ) -> tuple[dict[Region, np.ndarray], np.ndarray]:
     """Compute the share of each region in each block, and mark the blocks with one image."""
-    steps = BLOCK_CELLS * np.array([[0.25, 0.75, 0.25, 0.75], [0.25, 0.25, 0.75, 0.75]]) - 0.5
-    corners = overlap.corners[:, None] + steps[:, :, None]
+    steps = BLOCK_CELLS * (0.25 + 0.5 * np.indices((2, 2)).reshape(2, 4, 1)) - 0.5
+    places = overlap.corners[:, None] + steps
     result: dict[Region, np.ndarray] = {}
     pure = np.ones(overlap.sizes.size, dtype=bool)
     for side, own in enumerate(frames):
-        shares = region_shares(own, *corners).mean(axis=1)
+        shares = region_shares(own, *places).mean(axis=1)
         # The mean of exposures with and without the Lyot field is the image of neither.
         pure &= np.isin(shares[REGIONS.index(LYOT)], (0.0, 1.0))
         detector = own[0].detector if own else ""
