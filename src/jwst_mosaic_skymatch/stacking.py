@@ -32,7 +32,12 @@ from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.tiles.blocks import footprint_blocks, summarize
+from jwst_mosaic_skymatch.tiles.blocks import (
+    COVERAGE_BLOCK,
+    block_sums,
+    footprint_blocks,
+    summarize,
+)
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
     Observation,
@@ -185,14 +190,19 @@ def match_stack(
     stacks = []
     for number in range(parts.max(initial=-1) + 1):
         part = np.flatnonzero(parts == number)
-        mean = robust_mean([flat[k] for k in part])
+        # Hits that are too faint to be rejected add to the noise of their exposure.
+        shares = (factors[part].min() / factors[part]).astype(np.float32)
+        weighed = [
+            replace(flat[k], weight=flat[k].weight * w) for k, w in zip(part, shares, strict=True)
+        ]
+        mean = robust_mean(weighed)
         stacks.append(
             Stack(
                 label=label,
                 members=tuple(positions[k] for k in part),
                 flattening=Flattening(*(values[part] for values in vars(flattening).values())),
-                coverage=tuple(summaries[k].coverage for k in part),
-                frames=tuple(tiles[k].frames[0] for k in part),
+                coverage=tuple(block_sums(t, t.weight, COVERAGE_BLOCK) for t in weighed),
+                frames=tuple(tile.frames[0] for tile in weighed),
                 summary=summarize(mean),
                 mean=mean,
             )
