@@ -142,16 +142,18 @@ def _region_shares(
     overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
 ) -> tuple[dict[Region, np.ndarray], np.ndarray]:
     """Compute the share of each region in each block, and mark the blocks with one image."""
-    steps = BLOCK_CELLS * (0.25 + 0.5 * np.indices((2, 2)).reshape(2, 4, 1)) - 0.5
-    places = overlap.corners[:, None] + steps
+    # Four points for the purity of a block, and its centre.
+    steps = np.array([[0.25, 0.75, 0.25, 0.75, 0.5], [0.25, 0.25, 0.75, 0.75, 0.5]])[:, :, None]
+    last = overlap.columns[:2].max(axis=1)
+    places = np.minimum(overlap.corners[:, None] + steps * BLOCK_CELLS - 0.5, last[:, None, None])
     result: dict[Region, np.ndarray] = {}
     pure = np.ones(overlap.sizes.size, dtype=bool)
     for side, own in enumerate(frames):
-        shares = region_shares(own, *places).mean(axis=1)
+        shares = region_shares(own, *places)
         # The mean of exposures with and without the Lyot field is the image of neither.
-        pure &= np.isin(shares[REGIONS.index(LYOT)], (0.0, 1.0))
+        pure &= np.isin(shares[REGIONS.index(LYOT)].mean(axis=0), (0.0, 1.0))
         detector = own[0].detector if own else ""
-        for name, share in zip(REGIONS, shares, strict=True):
+        for name, share in zip(REGIONS, shares[:, -1], strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
             region = Region(detector, name, None if name == LYOT else side)
             result[region] = result.get(region, 0.0) + (1 - 2 * side) * share
