@@ -110,10 +110,10 @@ def spoil_one(models, number, change):
 
 
 def run_without(scene, models, number, **parameters):
-    """Match a mosaic without one exposure, and give the errors."""
+    """Match a mosaic without one exposure."""
     others = scene.pointings[:number] + scene.pointings[number + 1 :]
     models = models[:number] + models[number + 1 :]
-    return run(replace(scene, pointings=others), models, **parameters)[0]["error"]
+    return run(replace(scene, pointings=others), models, **parameters)[0]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,8 @@ def test_bad_exposure_harms_only_itself(spoil, offset_stat, words, caplog):
     table = run(scene, spoil_one(models, BAD, spoil), offset_stat=offset_stat)[0]
     others = np.arange(len(table)) != BAD
     error = table["error"][others] - np.mean(table["error"][others])
-    assert rms([error]) < 1.5 * rms([good])
+    # The actual errors of one seed are too few for a comparison.
+    assert rms([error]) < rms([good["level_error"].value])
     assert np.std(error / table["level_error"].value[others]) < 1.6
     assert np.flatnonzero(table["remark"] != "").tolist() == [BAD]
     name = f"{scene.pointings[BAD].rootname}_cal.fits"

@@ -5,7 +5,7 @@ import pytest
 from helpers import make_tile, match_tiles
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 
 # Two visits of three dithers each, side by side.
 CORNERS = [(0, 0), (6, 4), (3, 8), (60, 0), (66, 6), (62, 3)]

@@ -7,7 +7,7 @@ import pytest
 from helpers import make_tile, match_tiles, structured_sky
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 
 # Whole blocks of cells, as sizes of tiles are: of these a turned grid has the same blocks.
 FIELD, BLOCK = 96, 8

@@ -6,7 +6,7 @@ from helpers import as_exposure, make_tile, shifted_sky, structured_sky
 from numpy.testing import assert_allclose
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 from jwst_mosaic_skymatch.stacking import match_stack
 
 SHAPE, NOISE = (96, 96), 0.01
@@ -25,7 +25,7 @@ def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4):
         )
     ]
     exposures = [as_exposure(tile) for tile in tiles]
-    return match_stack("a", range(4), exposures, PairSettings(Statistic()), False).stacks
+    return match_stack("a", range(4), exposures, PairSettings(Statistic())).stacks
 
 
 def test_levels_have_zero_mean():

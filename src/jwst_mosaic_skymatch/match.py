@@ -126,8 +126,8 @@ def match_exposures(
         behind them.
     """
     of_tiles = settings.tiles, settings.pairs
-    plan = plan_stacks(names.groups, footprints, settings.rigid)
-    inside, stacks = match_stacks(plan, observe, of_tiles, settings.rigid, workers, Path(directory))
+    plan = plan_stacks(names.groups, footprints)
+    inside, stacks = match_stacks(plan, observe, of_tiles, workers, Path(directory))
     between = compare_stacks(stacks, settings.pairs, workers)
     if image is not None:
         between += compare_with_image(stacks, image, settings.pairs)

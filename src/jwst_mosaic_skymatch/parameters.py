@@ -13,7 +13,7 @@ from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
 from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
 from jwst_mosaic_skymatch.tiles.observation import TileSettings
 

@@ -3,10 +3,11 @@
 Nothing here imports jwst, so that worker processes start quickly.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,9 @@ from jwst_mosaic_skymatch.levels.results import (
 )
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
-from jwst_mosaic_skymatch.offsets.graph import connected_parts
+from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.offsets.selection import find_stacks
 from jwst_mosaic_skymatch.offsets.trends import LYOT
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
@@ -40,7 +40,7 @@ from jwst_mosaic_skymatch.tiles.observation import (
     make_tile,
 )
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile, store_tile, summarize
-from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlapping_pairs
+from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = [
     "compare_stacks",
@@ -58,7 +58,7 @@ LEAST_SHIFT = 0.02
 
 
 def plan_stacks(
-    groups: Sequence[str], footprints: Sequence[np.ndarray], rigid: bool
+    groups: Sequence[str], footprints: Sequence[np.ndarray]
 ) -> Iterator[tuple[str, list[int]]]:
     """Divide groups into stacks of exposures that lie upon each other.
 
@@ -68,8 +68,6 @@ def plan_stacks(
         Group of each exposure.
     footprints : sequence of ndarray, shape (n_corners, 2)
         Corners (x, y) of each exposure on the grid, cells.
-    rigid : bool
-        Whether a whole group is one stack.
 
     Yields
     ------
@@ -82,14 +80,10 @@ def plan_stacks(
     for position, label in enumerate(groups):
         positions[label].append(position)
     for label, members in positions.items():
-        if rigid:
-            yield label, members
-            continue
         stack = find_stacks([footprints[k] for k in members])
         for number in range(stack.max() + 1):
             together = np.array(members)[stack == number]
-            n_parts = -(-together.size // LARGEST_STACK)
-            for part in np.array_split(together, n_parts):
+            for part in np.array_split(together, -(-together.size // LARGEST_STACK)):
                 yield label, part.tolist()
 
 
@@ -97,7 +91,6 @@ def match_stacks(
     plan: Iterable[tuple[str, list[int]]],
     observe: Callable[[int], Observation],
     settings: tuple[TileSettings, PairSettings],
-    rigid: bool,
     workers: Workers,
     directory: Path,
 ) -> tuple[list[MatchedStack], tuple[Stack, ...]]:
@@ -111,8 +104,6 @@ def match_stacks(
         Takes the position of an exposure and returns its `Observation`.
     settings : tuple of TileSettings and PairSettings
         How exposures become tiles, and how two tiles are compared.
-    rigid : bool
-        Whether all members of a stack have one level, and are not compared.
     workers : Workers
         Executor of the tasks, one for each stack.
     directory : Path
@@ -131,7 +122,7 @@ def match_stacks(
         (make_tile, observe(k), settings[0]) for _, members in plan for k in members
     )
     jobs = (
-        (match_stack, label, members, list(islice(tiled, len(members))), settings[1], rigid)
+        (match_stack, label, members, list(islice(tiled, len(members))), settings[1])
         for label, members in plan
     )
     inside: list[MatchedStack] = []
@@ -141,12 +132,12 @@ def match_stacks(
             mean = store_tile(stack.mean, directory / f"{len(stacks)}.tile")
             stacks.append(replace(stack, mean=mean))
         inside.append(replace(matched, stacks=()))
-    total, so_far = Counter(stack.label for stack in stacks), Counter[str]()
-    for k, stack in enumerate(stacks):
-        so_far[stack.label] += 1
-        if total[stack.label] > 1:
-            stacks[k] = replace(stack, label=f"{stack.label}_{so_far[stack.label]}")
-    return inside, tuple(stacks)
+    named: list[Stack] = []
+    for label, of_label in groupby(stacks, key=attrgetter("label")):
+        parts = list(of_label)
+        labels = [f"{label}_{k + 1}" for k in range(len(parts))] if len(parts) > 1 else [label]
+        named += [replace(part, label=own) for part, own in zip(parts, labels, strict=True)]
+    return inside, tuple(named)
 
 
 def match_stack(
@@ -154,7 +145,6 @@ def match_stack(
     members: Sequence[int],
     exposures: Sequence[TiledExposure],
     settings: PairSettings,
-    rigid: bool,
 ) -> MatchedStack:
     """Match exposures that lie upon each other, and average them.
 
@@ -168,8 +158,6 @@ def match_stack(
         The exposures.
     settings : PairSettings
         How two tiles are compared.
-    rigid : bool
-        Whether all have one level, and are not compared.
 
     Returns
     -------
@@ -177,65 +165,52 @@ def match_stack(
         Pairs inside the stack, and its mean.
     """
     tiled = dict(zip(members, exposures, strict=True))
-    tile_of = {k: one.tile for k, one in tiled.items() if one.tile}
-    positions, tiles = list(tile_of), list(tile_of.values())
+    positions = [k for k, one in tiled.items() if one.tile]
+    tiles = [one.tile for one in exposures if one.tile]
     summaries = [summarize(tile) for tile in tiles]
-    ends = [] if rigid else overlapping_pairs([summary.coverage for summary in summaries])
-    pairs = _between(ends, (measure_pair(tiles[i], tiles[j], settings) for i, j in ends))
+    ends = overlapping_pairs([summary.coverage for summary in summaries])
+    measured = (measure_pair(tiles[i], tiles[j], settings, (i, j)) for i, j in ends)
+    pairs = [pair for pair in measured if pair]
     ratios, outside, factors = weigh_pairs(pairs, summaries)
-    centres = np.array([tile.frames[0].centre for tile in tiles]).reshape(-1, 2)
-    flattening = _flattening(pairs, ratios, outside, factors, centres)
-    usual = (
-        min([*factors, 1.0]) if all(np.isfinite(s.variance) for s in summaries) else factors.min()
-    )
+    flattening = _flattening(pairs, ratios, outside, factors, tiles)
+    flat = list(map(_flattened, tiles, *vars(flattening).values()))
+    quoted = np.isfinite([summary.variance for summary in summaries]).all()
+    usual = min([*factors, 1.0]) if quoted else factors.min()
     # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
     # which also decides between two members.
     is_noisy = factors > LARGEST_FACTOR * usual
-    close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
-    parts = [np.arange(len(tiles))] if rigid else _connected(len(tiles), close)
-    coverage = [summary.coverage for summary in summaries]
-    stacks = (
-        _averaged(label, part, positions, tiles, coverage, flattening, factors)
-        for part in parts
-        if part.size
-    )
+    close = [(p.first, p.second) for p in pairs if not is_noisy[[p.first, p.second]].any()]
+    parts = connected_parts(len(tiles), *np.array(close, dtype=int).reshape(-1, 2).T)
+    stacks = []
+    for number in range(parts.max(initial=-1) + 1):
+        part = np.flatnonzero(parts == number)
+        # Hits that are too faint to be rejected add to the noise of their exposure.
+        shares = (factors[part].min() / factors[part]).astype(np.float32)
+        weighed = [
+            replace(flat[k], weight=flat[k].weight * w) for k, w in zip(part, shares, strict=True)
+        ]
+        mean = robust_mean(weighed)
+        stacks.append(
+            Stack(
+                label=label,
+                members=tuple(positions[k] for k in part),
+                flattening=Flattening(*(values[part] for values in vars(flattening).values())),
+                coverage=tuple(summarize(tile).coverage for tile in weighed),
+                frames=tuple(tile.frames[0] for tile in weighed),
+                summary=summarize(mean),
+                mean=mean,
+            )
+        )
     return MatchedStack(
         stacks=tuple(stacks),
-        pairs=tuple(_between([(positions[p.first], positions[p.second]) for p in pairs], pairs)),
+        pairs=tuple(
+            replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
+        ),
         ratios=ratios,
         outside=outside,
         skies={k: one.sky for k, one in tiled.items()},
         obstacles={k: _obstacle(one) for k, one in tiled.items() if not one.tile},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
-    )
-
-
-def _averaged(
-    label: str,
-    part: np.ndarray,
-    positions: Sequence[int],
-    tiles: Sequence[Tile],
-    coverage: Sequence[BlockMap],
-    flattening: Flattening,
-    factors: np.ndarray,
-) -> Stack:
-    """Average some members of a stack after their corrections; noisy ones by their actual noise."""
-    own = Flattening(*(values[part] for values in vars(flattening).values()))
-    relative = (factors[part] / factors[part].min()).astype(np.float32)
-    flat, covered = [], []
-    for k, factor, *corrections in zip(part, relative, *vars(own).values(), strict=True):
-        tile = _flattened(tiles[k], *corrections)
-        flat.append(replace(tile, weight=tile.weight / factor))
-        covered.append(replace(coverage[k], weight=coverage[k].weight / factor))
-    mean = robust_mean(flat)
-    return Stack(
-        label=label,
-        members=tuple(positions[k] for k in part),
-        flattening=own,
-        coverage=tuple(covered),
-        frames=tuple(tile.frames[0] for tile in flat),
-        summary=summarize(mean),
-        mean=mean,
     )
 
 
@@ -258,12 +233,12 @@ def compare_stacks(
     list of PairMeasurement
         The pairs, by position of the stacks.
     """
-    ends = overlapping_pairs([stack.summary.coverage for stack in stacks])
+    means = [stack.stored_mean for stack in stacks]
     jobs = (
-        (measure_pair, stacks[i].stored_mean.read(), stacks[j].stored_mean.read(), settings)
-        for i, j in ends
+        (measure_pair, means[i].read(), means[j].read(), settings, (i, j))
+        for i, j in overlapping_pairs([stack.summary.coverage for stack in stacks])
     )
-    return _between(ends, workers.run(jobs))
+    return [pair for pair in workers.run(jobs) if pair]
 
 
 def compare_with_image(
@@ -289,27 +264,20 @@ def compare_with_image(
         The pairs; the position of the image is that after the last stack.
     """
 
-    def measured(stack: Stack) -> PairMeasurement | None:
-        tile = stack.stored_mean.read()
-        y, x = np.indices(tile.shape, dtype=float)
-        data = image((x + tile.x0).ravel(), (y + tile.y0).ravel()).reshape(tile.shape)
-        weight = np.isfinite(data).astype(np.float32)
-        reference = Tile(tile.x0, tile.y0, weight, data.astype(np.float32))
-        return measure_pair(tile, reference, settings)
-
-    ends = [(k, len(stacks)) for k in range(len(stacks))]
-    return _between(ends, map(measured, stacks))
+    tiles = (stack.stored_mean.read() for stack in stacks)
+    pairs = (
+        measure_pair(tile, _cut_out(image, tile), settings, (k, len(stacks)))
+        for k, tile in enumerate(tiles)
+    )
+    return [pair for pair in pairs if pair]
 
 
-def _between(
-    ends: Iterable[tuple[int, int]], pairs: Iterable[PairMeasurement | None]
-) -> list[PairMeasurement]:
-    """Write the positions of two tiles into each measurement that there is."""
-    return [
-        replace(pair, first=i, second=j)
-        for (i, j), pair in zip(ends, pairs, strict=True)
-        if pair is not None
-    ]
+def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) -> Tile:
+    """Evaluate a reference image in the cells of a tile."""
+    x_min, x_max, y_min, y_max = tile.bounds
+    y, x = np.mgrid[y_min:y_max, x_min:x_max].astype(float)
+    data = image(x.ravel(), y.ravel()).reshape(tile.shape).astype(np.float32)
+    return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data)
 
 
 def _obstacle(exposure: TiledExposure) -> str:
@@ -323,16 +291,17 @@ def _flattening(
     ratios: np.ndarray,
     outside: np.ndarray,
     factors: np.ndarray,
-    centres: np.ndarray,
+    tiles: Sequence[Tile],
 ) -> Flattening:
     """Solve for the members' levels, gradients and shifts, each zero in the mean."""
-    n = len(centres)
-    levels, gradients, shifts = np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2))
+    n = len(tiles)
+    shifts = np.zeros((n, 2))
     if not pairs:
-        return Flattening(levels, gradients, shifts)
+        return Flattening(np.zeros(n), np.zeros((n, 2)), shifts)
     shares, numbers = pair_shares(n, pairs), np.arange(n)
     pairs, common, errors = align_pairs(pairs, shares, np.zeros((len(pairs), 2)))
     measurements = Measurements(pairs, shares, ratios, outside, common, errors, factors)
+    centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
@@ -342,26 +311,17 @@ def _flattening(
     gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
     far = np.hypot(*common.T) > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
     shifts[far] = common[far]
-    for part in _connected(n, pairs):
-        levels[part] -= levels[part].mean()
-    return Flattening(levels, gradients, shifts)
-
-
-def _connected(n: int, pairs: Sequence[PairMeasurement]) -> list[np.ndarray]:
-    """Give the positions of the tiles of each connected part."""
-    ends = np.array([(pair.first, pair.second) for pair in pairs], dtype=int).reshape(-1, 2)
-    parts = connected_parts(n, *ends.T)
-    return [np.flatnonzero(parts == number) for number in range(parts.max(initial=-1) + 1)]
+    parts = equations.components + 1
+    means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
+    return Flattening(levels - means[parts], gradients, shifts)
 
 
 def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
     if shift.any():
         tile = shift_tile(tile, *shift)
-    data = tile.data - np.float32(level)
-    if gradient.any():
-        (ny, nx), centre = tile.shape, tile.frames[0].centre
-        rows = gradient[1] * (np.arange(ny) + tile.y0 - centre[1])
-        columns = gradient[0] * (np.arange(nx) + tile.x0 - centre[0])
-        data -= np.add.outer(rows, columns).astype(np.float32)
-    return replace(tile, data=data)
+    x_min, x_max, y_min, y_max = tile.bounds
+    y, x = np.ogrid[y_min:y_max, x_min:x_max]
+    centre = tile.frames[0].centre
+    plane = level + gradient[0] * (x - centre[0]) + gradient[1] * (y - centre[1])
+    return replace(tile, data=tile.data - plane.astype(np.float32))

@@ -78,7 +78,7 @@ def measure(
     estimate = np.array(truth) + sigmas * rng.standard_normal(len(sigmas))
     i, j = positions or (first[0], second[0])
     covariance, centre = np.diag(np.square(sigmas)), np.array(centre)
-    unknown = Shift(np.zeros(2), np.zeros(2), np.eye(3), np.zeros((3, 3)))
+    unknown = Shift(np.full(2, np.nan), covariance[:3, :3])
     return PairMeasurement(i, j, estimate, covariance, centre, regions, unknown, quality(sky.noise))
 
 

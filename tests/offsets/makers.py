@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
+from jwst_mosaic_skymatch.offsets.regression import Statistic
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
@@ -32,9 +32,9 @@ def make_pair(seed=0, *, noise=0.02, sky=_stars, shift=(0.0, 0.0), added=0.0):
     return [make_tile(image, noise, (seed, side)) for side, image in enumerate(images)]
 
 
-def measure(first, second, name="biweight", **settings):
+def measure(first, second, name="biweight", keep_picture=False, **clipping):
     """Measure a pair with default settings but some."""
-    return measure_pair(first, second, PairSettings(Statistic(name), **settings))
+    return measure_pair(first, second, PairSettings(Statistic(name, **clipping), keep_picture))
 
 
 def make_frame(regions=(), corner=CORNER, angle=0.0):

@@ -7,14 +7,13 @@ import pytest
 from numpy.random import default_rng
 from offsets.makers import make_frame, make_pair, make_tile, measure
 from scipy.optimize import brentq
+from scipy.stats import norm
 
-from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
-from jwst_mosaic_skymatch.offsets.regression import robust_regression
+from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, robust_regression
 from jwst_mosaic_skymatch.offsets.results import Shift
-from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS, Statistic
 from jwst_mosaic_skymatch.offsets.trends import Region
 from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS
-from jwst_mosaic_skymatch.tiles.scatter import gradient
+from jwst_mosaic_skymatch.tiles.scatter import biweight, gradient
 
 OFFSET = 0.3
 # Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
@@ -46,31 +45,12 @@ def assert_estimate(pair, place, truth, largest_error):
     assert error < largest_error
 
 
-def test_gradient_along_each_axis():
-    pair = measure(*make_pair(added=OFFSET + 0.002 * (X - 100) - 0.001 * (Y - 40)))
-    assert_estimate(pair, 1, 0.002, 5e-5)
-    assert_estimate(pair, 2, -0.001, 5e-5)
-    x, y = pair.centre[:2] - (100, 40)
-    assert_estimate(pair, 0, OFFSET + 0.002 * x - 0.001 * y, 1.1 * ERROR)
-
-
-def test_gain_of_the_first():
-    first, second = make_pair()
-    light = second.data
-    pair = measure(add(first, 0.02 * light), second)
-    assert_estimate(pair, 3, 0.02 / 1.01, 0.002)
-    assert pair.centre[2] == pytest.approx(light.mean(), rel=0.1)
-
-
 @pytest.mark.parametrize("shift", [(0.015, -0.01), (0.2, 0.1), (-0.4, 0.9)])
 def test_shift_of_the_first(shift):
     pair = measure(*make_pair(shift=shift, added=OFFSET))
     assert_near(pair.shift.value, shift, pair.shift.errors)
     assert np.all(pair.shift.errors < 0.004)
     assert_near(pair.offset, OFFSET, ERROR)
-    # An image is moved from 0.03 cells on, and then rests within that.
-    moved = np.hypot(*shift) > 0.03
-    assert np.hypot(*(pair.shift.moved - moved * np.array(shift))) < 0.03
 
 
 def test_noise_does_not_attenuate_shifts():
@@ -87,27 +67,32 @@ def test_noise_does_not_attenuate_shifts():
 
 def test_shift_known_from_other_pairs():
     covariance = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
-    response = np.array([[1.0, 0.6, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]])
-    shift = Shift(np.array([1.0, 2.0]), np.array([0.3, 0.2]), covariance, response)
-    assert shift.value == pytest.approx((0.4, 1.6))
-    assert shift.errors == pytest.approx((8.0**0.5, 2.0))
-    # The shift adds 0.6 * 0.4 to the offset. The first coefficient, expected at 0.2, is 0.1 too
-    # large. With the variance of the shift, it has a variance of 2 + 0.5^2 * 2 and a covariance of
-    # 1 + 0.6 * 0.5 * 2 with the offset, whose variance is 4 + 0.6^2 * 2.
-    expected = -0.24 - 0.1 * 1.6 / 2.5, 4.72 - 1.6**2 / 2.5
-    assert shift.at(np.array([0.6, 0.0]), 2.0) == pytest.approx(expected)
+    shift = Shift(np.array([0.4, 1.6]), covariance)
+    assert shift.errors == pytest.approx((2.0**0.5, 1.0))
+    # The first component is 0.2 too small, with a variance of 2 + 3 and a covariance of 1 with the
+    # offset.
+    expected = 0.2 * 1.0 / 5.0, 4.0 - 1.0**2 / 5.0
+    assert shift.at(np.array([0.6, 0.0]), 3.0) == pytest.approx(expected)
+    unknown = replace(shift, value=np.full(2, np.nan))
+    assert unknown.at(np.zeros(2), 0.0) == (0.0, 4.0)
 
 
-def test_errors_are_those_of_repeated_measurements():
+def test_trends_of_repeated_measurements():
     """Pulls of all estimates over 120 seeds, which give each to 7 %."""
     frame = make_frame([NOWHERE, (32, 64, 0, 64)])
+    slopes = np.array([0.002, -0.001, 0.02, 0.1])
+    plane = OFFSET + slopes[0] * (X - 100) + slopes[1] * (Y - 40)
     pulls = []
     for seed in range(120):
-        first, second = make_pair(seed, added=OFFSET + 0.1 * (X >= 132))
-        pair = measure(replace(first, frames=(frame,)), second)
-        truth = [OFFSET + 0.1 * pair.centre[3], 0.0, 0.0, 0.0, 0.1]
+        first, second = make_pair(seed, added=plane + slopes[3] * (X >= 132))
+        first = add(replace(first, frames=(frame,)), slopes[2] * second.data)
+        pair = measure(first, second)
+        offset = OFFSET + slopes @ (pair.centre - (100, 40, 0, 0))
+        # The brightness is that of the mean image.
+        truth = np.append(offset, slopes) / (1.0 + 0.5 * slopes[2])
         errors = np.sqrt(np.diag(pair.covariance))
         pulls.append([*((pair.estimate - truth) / errors), *(pair.shift.value / pair.shift.errors)])
+        assert np.all(errors < (1.1 * ERROR, 7e-5, 4e-5, 0.002, 0.003))
     rms = np.sqrt(np.mean(np.square(pulls), axis=0))
     assert np.all((rms > 0.8) & (rms < 1.25)), rms
 
@@ -145,28 +130,27 @@ def test_asymmetry_is_the_change_of_the_offset_with_half_the_cutoff():
     n, noise = 400_000, 0.1
     values = rng.normal(0.0, noise, n) + rng.uniform(0.0, 2.0, n) * (rng.random(n) < 0.05)
     flat = np.zeros(n, dtype=np.float32)
-    fit = robust_regression(np.float32(values), flat[None][:0], flat + noise**2, flat)
+    fit = robust_regression(np.float32(values), np.stack([flat, flat]), flat + noise**2)
 
-    def location(cutoff):
-        def psi(centre):
-            u = (values - centre) / cutoff
-            return np.sum(u * np.maximum(1.0 - u**2, 0.0) ** 2)
+    def score(centre, share):
+        deviations = values - centre
+        return np.sum(deviations * biweight(deviations / (share * noise * fit.scale)))
 
-        return brentq(psi, -noise, noise)
-
-    full, half = (location(share * 4.685 * noise * fit.scale) for share in (1.0, 0.5))
+    full, half = (brentq(score, -noise, noise, args=(share,)) for share in (1.0, 0.5))
     assert full - half > 0.0005
     assert (fit.coefficients[0], fit.asymmetry) == pytest.approx((full, full - half), rel=0.05)
 
 
 def test_few_common_cells():
-    first = make_tile(OFFSET + 0.1 * (X - 158), 0.02, 1)
-    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(158, 99))
-    pair = measure(first, second, min_cells=30)
-    assert pair.quality.n_cells == 30
-    assert pair.centre[:2] == pytest.approx((160.5, 101.0), abs=1.0)
-    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[0] - 158), 2.0 * ERROR * 64 / np.sqrt(30))
-    assert measure(first, second, min_cells=31) is None
+    first = make_tile(OFFSET + 0.1 * (X - 159), 0.02, 1)
+    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(159, 99))
+    pair = measure(first, second)
+    assert pair.quality.n_cells == 25
+    assert pair.centre[:2] == pytest.approx((161.0, 101.0), abs=1.0)
+    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[0] - 159), 2.0 * ERROR * 64 / np.sqrt(25))
+    data = second.data.copy()
+    data[0, 0] = np.nan
+    assert measure(first, replace(second, data=data)) is None
 
 
 def test_quoted_errors():
@@ -218,12 +202,17 @@ def test_every_statistic(name):
     assert (equal.offset, equal.variance) == pytest.approx((OFFSET, 0.0))
 
 
-def test_clipping():
-    hits = (X % 16 == 0) & (Y % 8 == 0)
-    tiles = [add(tile, hits[:, :: (-1) ** k]) for k, tile in enumerate(make_pair())]
-    for limits, mean in (((4.0, 1e3), 1.0 / 128), ((1e3, 4.0), -1.0 / 128), ((4.0, 4.0), 0.0)):
-        pair = measure_pair(*tiles, PairSettings(Statistic("mean", 5, *limits)))
-        assert_near(pair.offset, mean, ERROR)
-    # Without the two sets of 32 hits.
-    assert pair.variance == pytest.approx(ERROR**2 / (1 - 64 / 4096), rel=0.06)
-    assert measure_pair(*tiles, PairSettings(Statistic("mean", 1, 1e-6, 1e-6))) is None
+@pytest.mark.parametrize(("side", "limit"), [(0, "usigma"), (1, "lsigma")])
+def test_clipping(side, limit):
+    """A twelfth of the cells is hit in one tile, and lifts the median by 0.1 sigma."""
+    hits = (X % 4 == 0) & (Y % 3 == 0)
+    tiles = make_pair()
+    tiles[side] = add(tiles[side], hits)
+    limits = {"lsigma": 1e3, "usigma": 1e3}
+    plain = measure(*tiles, "median", **limits)
+    clipped = measure(*tiles, "median", **limits | {limit: 3.0})
+    lifted = 0.02 * np.sqrt(2.0) * norm.ppf(0.5 / (1.0 - hits.mean()))
+    assert_near((-1) ** side * plain.offset, lifted, 1.25 * ERROR)
+    assert_near(clipped.offset, 0.0, 1.25 * ERROR)
+    assert clipped.variance == pytest.approx(plain.variance / (1.0 - hits.mean()), rel=0.01)
+    assert measure(*tiles, "median", lsigma=1e-6, usigma=1e-6, nclip=1) is None

@@ -34,7 +34,7 @@ def exposures():
     ]
 
 
-UNKNOWN = Shift(np.zeros(2), np.zeros(2), np.eye(3), np.zeros((3, 3)))
+UNKNOWN = Shift(np.full(2, np.nan), np.full((3, 3), np.nan))
 
 
 def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=UNKNOWN):
@@ -73,7 +73,7 @@ def match():
         shift_errors=np.array([[0.01, 0.0], [1e-3, 1e-3], [0.3, 0.3], [nan, nan]]),
         reasons=("", "", "", "no overlap with others"),
     )
-    shift = Shift(np.zeros(2), np.array([0.4, 0.0]), np.diag([0.01, 1e-4, 1e-4]), np.eye(3))
+    shift = Shift(np.array([-0.4, 0.0]), np.diag([0.01, 1e-4, 1e-4]))
     return Match(
         levels,
         Backgrounds(gradients=np.zeros((4, 2))),

@@ -219,7 +219,8 @@ def _contrasts(
     fit: Fit, equations: Equations, effects: Container[str], pairs: Sequence[PairMeasurement]
 ) -> dict[str, tuple[float, float]]:
     """Give the contrast of each region of a detector in the model, and its error."""
-    detectors, contrasts = detectors_of(pairs), {}
+    detectors = detectors_of(pairs)
+    contrasts: dict[str, tuple[float, float]] = {}
     for name in REGIONS:
         if name in effects:
             own = equations.columns[name].start + np.arange(len(detectors))

@@ -1,31 +1,29 @@
 """One regression for a pair of tiles: offset, shift, gradient, gain, and contrasts of regions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
-from jwst_mosaic_skymatch.offsets.picture import DifferencePicture, draw_differences
-from jwst_mosaic_skymatch.offsets.regression import Regression, robust_regression
+from jwst_mosaic_skymatch.offsets.picture import draw_differences
+from jwst_mosaic_skymatch.offsets.regression import Statistic, robust_regression
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
-from jwst_mosaic_skymatch.offsets.statistic import Statistic
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
-from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
-from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.offsets.trends import first_trends, refined_trends
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
 
+# Least number of common cells of a pair.
+LEAST_CELLS = 25
 # Shift in cells, beside four errors, from which on a line along the gradient does not describe a
 # star.
 LARGEST_LINEAR_SHIFT = 0.03
 # Times that an image is moved: the gradient of a star is too steep for the first shift.
 N_MOVES = 2
-
-# Comparisons in which trends are refined, and their rms change in errors of a cell that ends them:
-# a region with a contrast of many errors takes two.
+# Regressions that refine the trends, and the rms change of the trends, in errors of a cell, that
+# ends them. The first trends contain a part of the shift.
 N_ROUNDS, LARGEST_CHANGE = 3, 0.1
 
 
@@ -37,18 +35,17 @@ class PairSettings:
     ----------
     statistic : Statistic
         Location of the differences that the trends leave.
-    min_cells : int
-        Least number of common cells of a pair.
     keep_picture : bool
         Keep a small picture of the differences.
     """
 
     statistic: Statistic
-    min_cells: int = 25
     keep_picture: bool = False
 
 
-def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasurement | None:
+def measure_pair(
+    first: Tile, second: Tile, settings: PairSettings, positions: tuple[int, int] = (0, 1)
+) -> PairMeasurement | None:
     r"""Measure the offset of one tile from another, and its trends.
 
     Parameters
@@ -57,11 +54,13 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
         Two tiles of one grid.
     settings : PairSettings
         Settings of the comparison.
+    positions : tuple of int, optional
+        Positions of the two in the caller's sequence.
 
     Returns
     -------
     PairMeasurement or None
-        The measurement, between positions 0 and 1; None for too few cells.
+        The measurement; None for too few cells.
 
     Notes
     -----
@@ -72,69 +71,54 @@ def measure_pair(first: Tile, second: Tile, settings: PairSettings) -> PairMeasu
     with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
     region r. Trends start from medians of blocks; shifted tiles are moved and compared again.
     """
-    overlap = Overlap.of(first, second)
-    if overlap.places.size < settings.min_cells:
-        return None
-    frames, moved = (first.frames, second.frames), np.zeros(2)
-    kept, trends, fit, aligned = _compare(overlap, frames, settings)
-    for _ in range(N_MOVES):
-        shift, variance = fit.coefficients[1:], np.trace(fit.covariance[1:, 1:])
-        if shift @ shift <= max(LARGEST_LINEAR_SHIFT**2, 16.0 * variance):
+    frames, moved, aligned = (first.frames, second.frames), np.zeros(2), second
+    for n_moves in range(N_MOVES + 1):
+        overlap = Overlap.of(first, aligned)
+        n_cells = overlap.difference.size
+        if n_cells < LEAST_CELLS:
+            return None
+        # Blocks are chosen again: those with stars, which constrain the shift, are outliers at
+        # first.
+        trends, used = first_trends(overlap, frames)
+        overlap = overlap.select(used)
+        for _ in range(N_ROUNDS):
+            before = trends.in_cells(overlap)
+            rest = overlap.difference - before
+            fit = robust_regression(rest, overlap.slopes, overlap.variance)
+            trends = refined_trends(overlap, trends, fit)
+            change = np.mean((trends.in_cells(overlap) - before) ** 2 / overlap.variance)
+            if change < (LARGEST_CHANGE * fit.scale) ** 2:
+                break
+        least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
+        # An unknown shift is NaN.
+        if n_moves == N_MOVES or not np.hypot(*fit.shift) > least:
             break
-        moved = moved - shift
-        overlap = Overlap.of(first, shift_tile(second, *(-moved)))
-        kept, trends, fit, aligned = _compare(overlap, frames, settings)
-    value, variance = settings.statistic.locate(aligned, fit)
+        moved = moved + fit.shift
+        aligned = shift_tile(second, *(-moved))
+    value, variance = settings.statistic.locate(rest, overlap.slopes, fit)
     if not np.isfinite(value):
         return None
     offset = trends.constant + value - fit.coefficients[0]
-    variance *= kept.correlation
-    of_shift = kept.correlation * fit.covariance
+    variance *= overlap.correlation
+    of_shift = overlap.correlation * fit.covariance
     of_shift[0, 0] = variance
+    # All cells again, rather than with those of the regression: their memory is not taken twice.
+    keep = settings.keep_picture
+    picture = draw_differences(Overlap.of(first, aligned), offset) if keep else None
     return PairMeasurement(
-        first=0,
-        second=1,
+        first=positions[0],
+        second=positions[1],
         estimate=np.append(offset, trends.slopes),
         covariance=block_diag(variance, variance * trends.weights.sum() * trends.inverse),
         centre=trends.centre,
         regions=trends.regions,
-        shift=Shift(moved, fit.coefficients[1:], of_shift, fit.response),
+        shift=Shift(moved + fit.shift, of_shift),
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
             excess=fit.excess,
             strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
-            n_cells=overlap.places.size,
-            picture=_picture(overlap, offset) if settings.keep_picture else None,
+            n_cells=n_cells,
+            picture=picture,
         ),
     )
-
-
-def _compare(
-    overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]], settings: PairSettings
-) -> tuple[Overlap, Trends, Regression, np.ndarray]:
-    """Compare two tiles.
-
-    The results are the overlap without outlying blocks, trends of its differences, the regression
-    of the rest, and the differences without trends and shift.
-    """
-    trends, used = first_trends(overlap, frames)
-    chosen = overlap.select(used[overlap.blocks[0]])
-    if chosen.places.size >= settings.min_cells:
-        overlap = chosen
-    squared = (overlap.slopes**2).sum(axis=0)
-    for _ in range(N_ROUNDS):
-        removed = trends.in_cells(overlap)
-        rest = overlap.difference - removed
-        fit = robust_regression(rest, overlap.slopes, overlap.variance, squared)
-        trends, change = refined_trends(overlap, trends, removed, fit)
-        if change < LARGEST_CHANGE * fit.scale:
-            break
-    shifted = fit.coefficients[1:].astype(np.float32) @ overlap.slopes
-    return overlap, trends, fit, rest - shifted
-
-
-def _picture(overlap: Overlap, offset: float) -> DifferencePicture:
-    image = np.full(overlap.shape, np.nan, dtype=np.float32)
-    image.ravel()[overlap.places] = overlap.difference - np.float32(offset)
-    return draw_differences(image, overlap.corner)

@@ -4,15 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.overlap import block_numbers
+from jwst_mosaic_skymatch.offsets.overlap import BLOCK_CELLS, Overlap
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["DifferencePicture", "draw_differences"]
 
-# Pixels to a side that a picture has at most, and cells to a side of these at least: those of an
-# overlap of two whole MIRI exposures have 8.
-LARGEST_SIDE = 64
-LEAST_BLOCK = 4
 # Bins of a histogram, and its half width in robust standard deviations.
 N_BINS = 60
 HALF_WIDTH = 5.0
@@ -20,7 +16,7 @@ HALF_WIDTH = 5.0
 
 @dataclass(frozen=True)
 class DifferencePicture:
-    """Differences of two tiles minus their offset: means over blocks of cells, and a histogram.
+    """Differences of two tiles minus their offset: means over blocks, and a histogram.
 
     Attributes
     ----------
@@ -44,29 +40,28 @@ class DifferencePicture:
     counts: np.ndarray
 
 
-def draw_differences(difference: np.ndarray, corner: tuple[int, int]) -> DifferencePicture:
+def draw_differences(overlap: Overlap, offset: float) -> DifferencePicture:
     """Condense the differences of two tiles.
 
     Parameters
     ----------
-    difference : ndarray of float32, shape (ny, nx)
-        Differences minus their offset, MJy/sr; NaN where there is none, but not all of them.
-    corner : tuple of int
-        Cell (x, y) of the grid that is cell (0, 0) of these.
+    overlap : Overlap
+        Their common cells.
+    offset : float
+        The offset that is subtracted, MJy/sr.
 
     Returns
     -------
     DifferencePicture
         Picture and histogram.
     """
-    places = np.flatnonzero(np.isfinite(difference))
-    values = difference.ravel()[places]
-    size = max(-(-max(difference.shape) // LARGEST_SIDE), LEAST_BLOCK)
-    number, grid = block_numbers(places, difference.shape, size)
-    sums, n_cells = (np.bincount(number, v, np.prod(grid)) for v in (values, None))
-    image = sums / np.where(n_cells > 0, n_cells, np.nan)
+    x0, y0 = overlap.corners.min(axis=1).astype(int).tolist()
+    places = (overlap.corners - [[x0], [y0]]).astype(int) // BLOCK_CELLS
+    image = np.full(places.max(axis=1)[::-1] + 1, np.nan, dtype=np.float32)
+    image[*places[::-1]] = overlap.block_sums(overlap.difference) / overlap.sizes - offset
+    values = overlap.difference - np.float32(offset)
     # The floor is for images that agree exactly.
     half_width = max(HALF_WIDTH * scale_of(values), 1e-30)
     inside = np.clip(values, -half_width, half_width)
     counts, edges = np.histogram(inside, N_BINS, (-half_width, half_width))
-    return DifferencePicture(*corner, size, image.reshape(grid).astype(np.float32), edges, counts)
+    return DifferencePicture(x0, y0, BLOCK_CELLS, image, edges, counts)

@@ -1,18 +1,27 @@
-"""Robust regression of the differences of two images on the gradient of their mean."""
+"""Robust regression of differences of two images on the gradient of their mean; their location."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 
+from jwst_mosaic_skymatch.exposures.pixels import clipped_statistic
 from jwst_mosaic_skymatch.tiles.scatter import (
     CUTOFF,
     GRADIENT_NOISE,
+    biweight,
     growth_with_gradient,
     scale_of,
 )
 
-__all__ = ["Regression", "robust_regression"]
+__all__ = ["OFFSET_STATS", "Regression", "Statistic", "robust_regression"]
 
+#: Options of ``offset_stat``.
+OFFSET_STATS = ("biweight", "median")
+# Variance of the median over that of the mean, for Gaussian noise.
+MEDIAN_VARIANCE = np.pi / 2
+# Below this response of the coefficients to a shift, a sky does not constrain it.
+LEAST_RESPONSE = 0.1
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
 # Largest factor on a step of reweighted least squares.
@@ -20,7 +29,7 @@ LONGEST = 2.0
 # Values from which scale and variance factor are measured: 1 % on the scale.
 N_SAMPLE = 10000
 # Least scale in units of the quoted errors: data without noise have none.
-LEAST_SCALE = 1e-12
+LEAST_SCALE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,14 @@ class Regression:
     ----------
     coefficients : ndarray, shape (m,)
         Intercept first.
+    shift : ndarray, shape (m - 1,)
+        Shift of the image, cells: minus the other coefficients, without their attenuation by noise;
+        NaN where the gradient does not constrain it.
     covariance : ndarray, shape (m, m)
-        Their covariance by the scatter of the values, which count as independent.
-    response : ndarray, shape (m, m)
-        Mean coefficients for unit true ones: noise of the regressors attenuates them.
+        Covariance of intercept and shift by the scatter of the values, which count as independent.
     score, curvature : ndarray of float32, shape (n,)
-        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r. Their sums over
-        a part of the values are a step of Newton's method for a constant of that part.
+        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r and variance v.
+        Their sums over a part of the values are a step of Newton's method for its constant.
     scale : float
         Standard deviation of the residuals in units of the errors of the values.
     excess : tuple of float
@@ -49,8 +59,8 @@ class Regression:
     """
 
     coefficients: np.ndarray
+    shift: np.ndarray
     covariance: np.ndarray
-    response: np.ndarray
     score: np.ndarray
     curvature: np.ndarray
     scale: float
@@ -58,93 +68,140 @@ class Regression:
     asymmetry: float
 
 
-def robust_regression(
-    values: np.ndarray,
-    regressors: np.ndarray,
-    variance: np.ndarray,
-    gradient_squared: np.ndarray,
-) -> Regression:
+def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.ndarray) -> Regression:
     r"""Regress values that scatter about zero, with no weight for outliers.
 
     Parameters
     ----------
     values : ndarray of float32, shape (n,)
         Dependent variable; its median is within a standard deviation of zero.
-    regressors : ndarray of float32, shape (m, n)
-        Regressors beside a constant; m may be 0.
+    gradient : ndarray of float32, shape (m, n)
+        Regressors beside a constant: the gradient of the image. Variance that grows with its square
+        (misalignment in detail, undersampled stars) is measured and added.
     variance : ndarray of float32, shape (n,)
         Relative variance of the values.
-    gradient_squared : ndarray of float32, shape (n,)
-        Squared gradient of the image; variance that grows with it (misalignment in detail,
-        undersampled stars) is measured and added.
 
     Returns
     -------
     Regression
-        Coefficients, that of the constant first, and their covariance.
+        Coefficients, that of the constant first, the shift, and their covariance.
 
     Notes
     -----
     An M-estimate with the biweight, at a scale and a variance factor that are measured about
     zero. Its covariance is :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with the Hessian
     :math:`H = \sum \psi' x x^T / v`. The gradients have noise of their own, which adds N to the
-    diagonal of H. The response is :math:`R = H^{-1} (H - N)` [1]_.
+    diagonal of H. Coefficients of the gradients have the response :math:`R = H^{-1} (H - N)` to a
+    shift [1]_.
 
     References
     ----------
     .. [1] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
     stride = max(values.size // N_SAMPLE, 1)
-    sample, *quoted = (v[::stride] for v in (values, variance, gradient_squared))
-    factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * gradient_squared
+    squared = np.sum(gradient**2, axis=0)
+    sample, *quoted = (v[::stride] for v in (values, variance, squared))
+    factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * squared
     precision = 1.0 / np.sqrt(variance * factors)
     scale = max(scale_of(sample * precision[::stride]), LEAST_SCALE)
-    design = np.concatenate([precision[None], regressors * precision])
-    coefficients, residual, weight, psi_slope = _reweighted(values * precision, design, scale)
-    psi = weight * residual
+    precision /= np.float32(scale)
+    design = np.concatenate([precision[None], gradient * precision])
+    coefficients, residual, weight = _reweighted(values * precision, design)
+    psi, psi_slope = weight * residual, _psi_slope(weight)
     inverse = np.linalg.pinv(_products(design, psi_slope))
-    noise = GRADIENT_NOISE * scale**2 * (psi_slope / factors).sum()
-    noise_matrix = noise * np.diag(np.arange(len(design)) > 0)
-    outside = residual * (weight == 0.0)
-    half, half_slope = _biweight(residual, 0.5 * CUTOFF * scale)
-    step = np.sum(half * residual * precision) / np.sum(half_slope * precision**2)
+    # Noise of the gradients, part of the Hessian, makes their coefficients too small.
+    noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
+    response = np.eye(len(gradient)) - noise * inverse[1:, 1:]
+    is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
+    to_shift = -np.linalg.inv(response) if is_known else np.full_like(response, np.nan)
+    inverse = block_diag(1.0, to_shift) @ inverse
+    half = biweight(2.0 * residual)
+    step = np.sum(half * residual * precision) / np.sum(_psi_slope(half) * precision**2)
     return Regression(
         coefficients=coefficients,
-        covariance=inverse @ _products(design, psi**2) @ inverse,
-        response=np.eye(len(design)) - inverse @ noise_matrix,
+        shift=to_shift @ coefficients[1:],
+        covariance=inverse @ _products(design, psi**2) @ inverse.T,
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,
-        excess=(float(np.mean(outside > 0.0)), float(np.mean(outside < 0.0))),
+        excess=(float(np.mean(residual > CUTOFF)), float(np.mean(residual < -CUTOFF))),
         asymmetry=-float(step),
     )
 
 
-def _reweighted(values: np.ndarray, design: np.ndarray, scale: float) -> tuple[np.ndarray, ...]:
-    """Solve by reweighted least squares: coefficients, residuals, weights, and psi'.
+@dataclass(frozen=True)
+class Statistic:
+    """The statistic chosen by ``offset_stat`` and the parameters that go with it.
+
+    Parameters
+    ----------
+    name : str
+        The statistic, one of `OFFSET_STATS`. The median is jwst's own, after clipping.
+    nclip : int
+        Number of clipping iterations (not used by 'biweight', which gives
+        outliers no weight by itself).
+    lsigma, usigma : float
+        Lower and upper clipping limit in sigma (not used by 'biweight').
+    """
+
+    name: str = "biweight"
+    nclip: int = 5
+    lsigma: float = 4.0
+    usigma: float = 4.0
+
+    def locate(
+        self, values: np.ndarray, regressors: np.ndarray, fit: Regression
+    ) -> tuple[float, float]:
+        """Take the location of values that a robust regression has been fitted to.
+
+        Parameters
+        ----------
+        values : ndarray of float32, shape (n,)
+            The values.
+        regressors : ndarray of float32, shape (m, n)
+            The regressors.
+        fit : Regression
+            The regression; its intercept is the location by the biweight.
+
+        Returns
+        -------
+        value : float
+            The location; NaN where clipping leaves no value.
+        variance : float
+            Its variance for independent values.
+        """
+        if self.name == "biweight":
+            return fit.coefficients[0], fit.covariance[0, 0]
+        values = values - fit.coefficients[1:].astype(np.float32) @ regressors
+        value, n_used = clipped_statistic(
+            values, self.name, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma
+        )
+        return value, MEDIAN_VARIANCE * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
+
+
+def _reweighted(values: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Solve by reweighted least squares: coefficients, residuals of unit variance, weights.
 
     Holland & Welsch 1977, Communications in Statistics A6, 813, doi:10.1080/03610927708827533.
     """
     coefficients = np.zeros(len(design))
     for _ in range(30):
         residual = values - coefficients.astype(np.float32) @ design
-        weight, psi_slope = _biweight(residual, CUTOFF * scale)
+        weight = biweight(residual)
         normal = _products(design, weight)
         # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
         step = np.linalg.pinv(normal) @ (design @ (weight * residual))
         # Longer by the ratio of the two normal matrices, as in Newton's method: half the steps.
-        step *= min(weight.sum() / max(psi_slope.sum(), 1e-9), LONGEST)
+        step *= min(weight.sum() / max(_psi_slope(weight).sum(), 1e-9), LONGEST)
         coefficients = coefficients + step
-        if step @ normal @ step <= (TOLERANCE * scale) ** 2:
+        if step @ normal @ step <= TOLERANCE**2:
             break
-    return coefficients, residual, weight, psi_slope
+    return coefficients, residual, weight
 
 
-def _biweight(residual: np.ndarray, cutoff: float) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate the weights and the derivative of psi, which is weight times residual."""
-    # With u = residual / cutoff, the weight is (1 - u^2)^2 and psi' is (1 - u^2) (1 - 5 u^2).
-    inside = np.maximum(1.0 - np.square(residual / np.float32(cutoff)), 0.0)
-    return np.square(inside), inside * (5.0 * inside - 4.0)
+def _psi_slope(weight: np.ndarray) -> np.ndarray:
+    """Differentiate psi, which is weight (1 - u^2)^2 times u: (1 - u^2) (1 - 5 u^2)."""
+    return 5.0 * weight - 4.0 * np.sqrt(weight)
 
 
 def _products(design: np.ndarray, weight: np.ndarray) -> np.ndarray:

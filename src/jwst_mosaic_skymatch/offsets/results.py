@@ -10,55 +10,35 @@ from jwst_mosaic_skymatch.offsets.trends import Region
 
 __all__ = ["PairMeasurement", "PairQuality", "Shift"]
 
-# Below this response a sky does not constrain a shift.
-LEAST_RESPONSE = 0.1
-
 
 @dataclass(frozen=True)
 class Shift:
-    r"""Misalignment of a pair, and its part in the offset.
-
-    With the true offset d and shift s, the regression has the mean :math:`H (d, m - s)`. An image
-    shifted by +s is too faint by s times its gradient.
+    """Misalignment of a pair, and its part in the offset.
 
     Attributes
     ----------
-    moved : ndarray, shape (2,)
-        Shift m (x, y) that was taken back before the regression, cells.
-    coefficients : ndarray, shape (2,)
-        Coefficients of the gradients.
+    value : ndarray, shape (2,)
+        Shift (x, y) of the first tile relative to the second, cells; NaN where the sky does not
+        constrain it.
     covariance : ndarray, shape (3, 3)
-        Covariance of offset and coefficients.
-    response : ndarray, shape (3, 3)
-        H; noise of the gradients attenuates coefficients.
+        Covariance of the offset and of the shift; NaN for an unknown shift but for the offset.
     """
 
-    moved: np.ndarray
-    coefficients: np.ndarray
+    value: np.ndarray
     covariance: np.ndarray
-    response: np.ndarray
 
     @property
     def is_known(self) -> bool:
         """Whether the sky constrains the shift."""
-        return bool(np.linalg.norm(self.response[1:, 1:], ord=-2) > LEAST_RESPONSE)
-
-    @property
-    def value(self) -> np.ndarray:
-        """Shift (x, y) of the first tile relative to the second, cells; NaN if it is not known."""
-        return self.moved - self._inverse @ self.coefficients
+        return bool(np.isfinite(self.value).all())
 
     @property
     def errors(self) -> np.ndarray:
         """1-sigma errors of ``value``, cells, shape (2,); NaN if it is not known."""
-        return np.sqrt(np.diag(self._inverse @ self.covariance[1:, 1:] @ self._inverse.T))
-
-    @property
-    def _inverse(self) -> np.ndarray:
-        return np.linalg.inv(self.response[1:, 1:]) if self.is_known else np.full((2, 2), np.nan)
+        return np.sqrt(np.diag(self.covariance)[1:])
 
     def at(self, shift: np.ndarray, variance: float) -> tuple[float, float]:
-        r"""Compute the offset for a shift that is known from other pairs as well.
+        """Compute the offset for a shift that is known from other pairs as well.
 
         Parameters
         ----------
@@ -70,19 +50,18 @@ class Shift:
         Returns
         -------
         change : float
-            Change of the offset, MJy/sr: minus the regression of its error on that of the
-            coefficients.
+            Change of the offset, MJy/sr: minus the regression of its error on that of the shift;
+            zero where the sky does not constrain the shift.
         variance : float
             Variance of the changed offset, (MJy/sr)^2.
         """
-        by_shift = self.response[:, 1:]
-        expected = by_shift @ (self.moved - shift)
-        covariance = self.covariance + variance * by_shift @ by_shift.T
-        # So little more on the diagonal keeps it regular where the sky has no gradient.
-        of_coefficients = covariance[1:, 1:] + 1e-12 * np.eye(2)
-        regression = np.linalg.solve(of_coefficients, covariance[1:, 0])
-        change = -expected[0] - regression @ (self.coefficients - expected[1:])
-        return change, max(covariance[0, 0] - regression @ covariance[1:, 0], 0.0)
+        if not self.is_known:
+            return 0.0, self.covariance[0, 0]
+        with_offset = self.covariance[1:, 0]
+        of_difference = self.covariance[1:, 1:] + variance * np.eye(2)
+        regression = np.linalg.solve(of_difference, with_offset)
+        change = -regression @ (self.value - shift)
+        return change, max(self.covariance[0, 0] - regression @ with_offset, 0.0)
 
 
 @dataclass(frozen=True)

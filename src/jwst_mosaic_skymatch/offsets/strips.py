@@ -35,21 +35,6 @@ class StripScatter:
         """Variance of the offset by narrow strips without the trends, (MJy/sr)^2."""
         return self.detrended[0, 0]
 
-    def scatter(self, detrended: bool) -> np.ndarray:
-        """Give variance and number of narrow strips, and of wide ones.
-
-        Parameters
-        ----------
-        detrended : bool
-            Whether without the trends.
-
-        Returns
-        -------
-        ndarray, shape (2, 2)
-            The two variances, each with the number of strips.
-        """
-        return self.detrended if detrended else self.raw
-
 
 def strip_scatter(trends: Trends, angles: Sequence[float]) -> tuple[StripScatter, StripScatter]:
     r"""Measure the scatter of the residuals of blocks by strips.

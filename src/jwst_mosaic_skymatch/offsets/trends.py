@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.overlap import Overlap
+from jwst_mosaic_skymatch.offsets.overlap import BLOCK_CELLS, Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
-from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS, DetectorFrame, region_shares
+from jwst_mosaic_skymatch.tiles.frame import REGIONS, DetectorFrame, region_shares
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 
 __all__ = ["LYOT", "Region", "Trends", "first_trends", "refined_trends"]
@@ -21,10 +21,8 @@ N_HUBER = 9
 BLOCK_CUTOFF = 5.0
 # No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
 LARGEST_GAIN = 0.5
-# Prior precision of each trend beside that of the data, for columns without any variation:
-# (MJy/sr per cell)^-2 twice, then gain, then contrasts in (MJy/sr)^-2, for a pair of unit weight.
-PRIOR = (1e-6, 1e-6, 1e-12)
-PRIOR_OF_CONTRAST = 1e-9
+# Prior precision of each trend in units of the weight of a pair, for columns without any variation.
+PRIOR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ class Trends:
     Attributes
     ----------
     columns : ndarray, shape (m, n_blocks)
-        Columns of the design matrix: position x and y (cells), brightness (MJy/sr; 0 for an empty
-        block), and shares of regions. Shares are negative in the second tile.
+        Columns of the design matrix: position x and y (cells), brightness (MJy/sr), and shares of
+        regions. Shares are negative in the second tile.
     regions : tuple of Region
         Region of each column after the third; none where both tiles have the same share.
     constant : float
@@ -86,19 +84,17 @@ class Trends:
         Parameters
         ----------
         overlap : Overlap
-            The cells.
+            The cells of the blocks.
 
         Returns
         -------
         ndarray of float32, shape (n,)
             The expected difference, MJy/sr; the share of a region is constant over a block.
         """
-        y, x = map(np.arange, overlap.shape)
-        corner = self.constant - self.slopes @ self.centre + self.slopes[:2] @ overlap.corner
-        plane = np.add.outer(self.slopes[1] * y, corner + self.slopes[0] * x)
-        values = plane.ravel().take(overlap.places) + self.slopes[2] * overlap.brightness
-        values += (self.slopes[3:] @ self.columns[3:]).take(overlap.blocks[0])
-        return values.astype(np.float32)
+        constant = self.constant - self.slopes @ self.centre
+        of_blocks = constant + self.slopes[3:] @ self.columns[3:]
+        values = self.slopes[:3].astype(np.float32) @ overlap.columns
+        return values + np.repeat(of_blocks.astype(np.float32), overlap.sizes)
 
 
 def first_trends(
@@ -116,54 +112,54 @@ def first_trends(
     Returns
     -------
     trends : Trends
-        The fit, with Huber's weights.
+        The fit, with Huber's weights, in the blocks that are no outliers.
     used : ndarray of bool, shape (n_blocks,)
-        Blocks that are no outliers.
+        These blocks.
     """
-    x, y = overlap.block_centres()
-    shares: dict[Region, np.ndarray] = {}
-    pure = np.ones(x.size, dtype=bool)
-    for side, own in enumerate(frames):
-        # The mean of exposures with and without the Lyot field is the image of neither.
-        k = REGIONS.index(LYOT)
-        fields = [replace(frame, regions=(NOWHERE,) * k + frame.regions[k:]) for frame in own]
-        lyot = region_shares(fields, *overlap.block_corners())[k]
-        pure &= np.all(lyot == 0, axis=0) | np.all(lyot == 1, axis=0)
-        for name, share in zip(REGIONS, region_shares(own, x, y), strict=True):
-            # Glow at the edges differs between exposures; one Lyot field is like another.
-            detector = own[0].detector if own else ""
-            region = Region(detector, name, None if name == LYOT else side)
-            shares[region] = shares.get(region, 0.0) + (1 - 2 * side) * share
-    shares = {region: share for region, share in shares.items() if np.any(share)}
+    shares, pure = _region_shares(overlap, frames)
+    # With mean places, ragged edges of narrow overlaps would be gradients.
+    places = overlap.corners + 0.5 * (BLOCK_CELLS - 1)
     # Medians: with means, hits would look like gains.
-    values, brightness = map(overlap.block_medians, (overlap.difference, overlap.brightness))
-    columns = np.array([x, y, brightness, *shares.values()])
+    brightness, values = map(overlap.block_medians, (overlap.columns[2], overlap.difference))
+    columns = np.array([*places, brightness, *shares.values()])
     weights = overlap.block_sums(1.0 / overlap.variance)
-    # Empty blocks are pure as well.
-    weights = weights * pure if np.any(weights[pure]) else weights
-    trends, used = _robust_fit(values, columns, tuple(shares), weights)
-    if abs(trends.slopes[2]) > LARGEST_GAIN:
-        columns[2] = 0.0
-        trends, used = _robust_fit(values, columns, tuple(shares), weights)
-    return trends, used
-
-
-def _robust_fit(
-    values: np.ndarray, columns: np.ndarray, regions: tuple[Region, ...], weights: np.ndarray
-) -> tuple[Trends, np.ndarray]:
-    """Fit with Huber's weights, and find the blocks that are no outliers."""
+    if np.any(pure):
+        weights *= pure
     robust = np.ones_like(weights)
     for _ in range(N_HUBER):
-        trends = _fit(values, columns, regions, weights * robust)
+        trends = _fit(values, columns, tuple(shares), weights * robust)
+        if abs(trends.slopes[2]) > LARGEST_GAIN:
+            columns[2] = 0.0
         deviation = np.abs(trends.residuals) * np.sqrt(weights)
         scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
-    return trends, (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
+    used = (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
+    return replace(trends, columns=columns[:, used]), used
 
 
-def refined_trends(
-    overlap: Overlap, start: Trends, removed: np.ndarray, fit: Regression
-) -> tuple[Trends, float]:
+def _region_shares(
+    overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
+) -> tuple[dict[Region, np.ndarray], np.ndarray]:
+    """Compute the share of each region in each block, and mark the blocks with one image."""
+    # Four points for the purity of a block, and its centre.
+    steps = np.array([[0.25, 0.75, 0.25, 0.75, 0.5], [0.25, 0.25, 0.75, 0.75, 0.5]])[:, :, None]
+    last = overlap.columns[:2].max(axis=1)
+    places = np.minimum(overlap.corners[:, None] + steps * BLOCK_CELLS - 0.5, last[:, None, None])
+    result: dict[Region, np.ndarray] = {}
+    pure = np.ones(overlap.sizes.size, dtype=bool)
+    for side, own in enumerate(frames):
+        shares = region_shares(own, *places)
+        # The mean of exposures with and without the Lyot field is the image of neither.
+        pure &= np.isin(shares[REGIONS.index(LYOT)].mean(axis=0), (0.0, 1.0))
+        detector = own[0].detector if own else ""
+        for name, share in zip(REGIONS, shares[:, -1], strict=True):
+            # Glow at the edges differs between exposures; one Lyot field is like another.
+            region = Region(detector, name, None if name == LYOT else side)
+            result[region] = result.get(region, 0.0) + (1 - 2 * side) * share
+    return {region: share for region, share in result.items() if np.any(share)}, pure
+
+
+def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
     """Improve trends by one step of Newton's method from a regression of the cells.
 
     Parameters
@@ -172,30 +168,22 @@ def refined_trends(
         The overlap, whose cells are those of the regression.
     start : Trends
         Trends that have been subtracted from the cells.
-    removed : ndarray, shape (n,)
-        Their values in the cells, MJy/sr.
     fit : Regression
         The regression of the rest.
 
     Returns
     -------
-    trends : Trends
+    Trends
         The trends, with the constant of the regression at the new centre.
-    change : float
-        Rms change of the expected difference, in quoted errors of the cells.
     """
     weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
-    columns = start.columns.copy()
-    if columns[2].any():
-        columns[2] = overlap.block_sums(fit.curvature * overlap.brightness) / divisor
+    means = overlap.block_sums(fit.curvature * overlap.columns) / divisor
+    means[2] *= np.any(start.columns[2])
+    columns = np.concatenate([means, start.columns[3:]])
     step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
-    # From the cells: in a narrow overlap their mean place differs from that of the blocks.
-    curvature = fit.curvature.astype(float)
-    constant = curvature @ removed / curvature.sum() + fit.coefficients[0]
-    trends = replace(step, constant=constant, slopes=start.slopes + step.slopes)
-    change_squared = step.slopes @ np.linalg.solve(step.inverse, step.slopes)
-    return trends, float(np.sqrt(change_squared / overlap.places.size))
+    constant = start.constant + start.slopes @ (step.centre - start.centre) + fit.coefficients[0]
+    return replace(step, constant=constant, slopes=start.slopes + step.slopes)
 
 
 def _fit(
@@ -207,8 +195,7 @@ def _fit(
     constant = values @ weights / total
     centred = columns - centre[:, None]
     weighted = centred * weights
-    prior = PRIOR + (PRIOR_OF_CONTRAST,) * len(regions)
-    inverse = np.linalg.inv(weighted @ centred.T + total * np.diag(prior))
+    inverse = np.linalg.inv(weighted @ centred.T + total * PRIOR * np.eye(len(columns)))
     slopes = inverse @ (weighted @ (values - constant))
     residuals = values - constant - slopes @ centred
     return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)

@@ -1,10 +1,9 @@
-"""Exposures that lie upon each other."""
+"""Parts that pairs connect, and exposures that lie upon each other."""
 
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.offsets.graph import connected_parts
-from jwst_mosaic_skymatch.offsets.selection import find_stacks
+from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 
 
 def stacks_of(*rectangles, turn=1.0):
