@@ -68,12 +68,12 @@ def main():
     parser.add_argument("--picture", type=Path, help="mosaic before and after, as PNG")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
     pattern = {"orion": "2mass-atlas-*.fits", "nircam": "*i2d_stamp.fits"}[options.kind]
     paths = sorted(options.directory.glob(pattern))
     if not paths:
         sys.exit(f"{options.directory} has no {pattern}; docs/real_exposures.rst names the source.")
+    logging.disable(logging.WARNING)
+    os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
     table = Table(COLUMNS, options.json)
     with tempfile.TemporaryDirectory() as name:
         if options.kind == "orion":
