@@ -6,7 +6,13 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations, Unknowns, detectors_of
+from jwst_mosaic_skymatch.levels.equations import (
+    EFFECTS,
+    PEDESTAL,
+    Equations,
+    Unknowns,
+    detectors_of,
+)
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.model import Model, select_model
@@ -21,7 +27,7 @@ from jwst_mosaic_skymatch.levels.results import (
     PairResult,
     Stack,
 )
-from jwst_mosaic_skymatch.levels.solve import Fit, solve
+from jwst_mosaic_skymatch.levels.solve import MISFIT, Fit, solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
 from jwst_mosaic_skymatch.tiles.regions import REGIONS
@@ -31,6 +37,9 @@ __all__ = ["estimate_levels"]
 
 # Effects whose trends in an overlap are no structure if they are part of the model.
 GRADIENTS = ("visit gradient", "exposure gradient")
+# Effects for levels where no gradient is subtracted. Steps between 100 images of 2MASS are then
+# 0.08 DN instead of 0.20 (median); on simulated gradients errors of levels are the same to 8 %.
+CONSTANTS = (*(name for name in EFFECTS if name not in GRADIENTS), MISFIT)
 TRENDS = {*GRADIENTS, "gain", "lyot"}
 # Number of pairs that stand for all in chi2.
 CLOSURE_SAMPLE = 2000
@@ -76,6 +85,10 @@ def estimate_levels(
     along = _gradient_rows(model.equations, fit, unknowns, plane_per)
     tilts = list(zip(unknowns.centres[:-1].T, along, strict=True)) if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
+    if plane_per is None and not model.variances.keys().isdisjoint(GRADIENTS):
+        _, constant = _fit_model(measurements, unknowns, biases, CONSTANTS)
+        values, own = _about_means(constant, unknowns, components, anchored, list(remarks), tilts)
+        errors = np.maximum(errors, own)
     pairs = _pair_results(measurements, model.equations, fit, plane_per)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     backgrounds = _backgrounds(model, fit, along, stacks if plane_per else None)
@@ -104,13 +117,18 @@ def estimate_levels(
 
 
 def _fit_model(
-    measurements: Measurements, unknowns: Unknowns, biases: np.ndarray
+    measurements: Measurements,
+    unknowns: Unknowns,
+    biases: np.ndarray,
+    effects: tuple[str, ...] = (*EFFECTS, MISFIT),
 ) -> tuple[Model, Fit]:
     """Select the model, and solve it with the variance that rejected pairs put on others."""
-    model = select_model(measurements, unknowns, biases=biases)
+    model = select_model(measurements, unknowns, biases=biases, effects=effects)
     # Without gradients in the model, slopes of 1/f noise are structure.
     if model.has_structure and not TRENDS & set(model.variances):
-        model = select_model(measurements, unknowns, biases=biases, detrended=False)
+        model = select_model(
+            measurements, unknowns, biases=biases, effects=effects, detrended=False
+        )
     fit = solve(model.equations, model.variances)
     widening = _widening(model.equations, fit)
     if widening.any():
