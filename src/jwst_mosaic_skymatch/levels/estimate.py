@@ -85,11 +85,12 @@ def estimate_levels(
     along = _gradient_rows(model.equations, fit, unknowns, plane_per)
     tilts = list(zip(unknowns.centres[:-1].T, along, strict=True)) if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
+    seams = model.equations, fit
     if plane_per is None and not model.variances.keys().isdisjoint(GRADIENTS):
-        _, constant = _fit_model(measurements, unknowns, biases, CONSTANTS)
-        values, own = _about_means(constant, unknowns, components, anchored, list(remarks), tilts)
-        errors = np.maximum(errors, own)
-    pairs = _pair_results(measurements, model.equations, fit, plane_per)
+        constants, best = _fit_model(measurements, unknowns, biases, CONSTANTS)
+        values, own = _about_means(best, unknowns, components, anchored, list(remarks), tilts)
+        errors, seams = np.maximum(errors, own), (constants.equations, best)
+    pairs = _pair_results(measurements, *seams, plane_per)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     backgrounds = _backgrounds(model, fit, along, stacks if plane_per else None)
     n_inside = sum(len(matched.pairs) for matched in inside)
