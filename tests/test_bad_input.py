@@ -30,7 +30,6 @@ def run(inputs, out, **parameters):
     [
         ("skymethod", "best"),
         ("skystat", "average"),
-        ("grouping", "night"),
         ("pixel_scale_ratio", 0.0),
         ("edge_trim", -1),
         ("miri_lyot", "drop"),

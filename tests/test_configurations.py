@@ -1,5 +1,6 @@
 """The ways in which people configure step and pipeline, and what they give to them."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +174,51 @@ def test_parameters_of_a_pipeline(small, skylist):
     steps["skymatch"] |= {"save_results": True, "maximum_cores": 1}
     PixelSkyMatchImage3Pipeline.call(small.association, configure_log=False, steps=steps)
     assert len(list(Path("out").glob("*_skymatch.fits"))) == len(small.files)
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """Hold a file of the stock step's parameters in CRDS; return the types that are asked for."""
+    monkeypatch.delenv("STPIPE_DISABLE_CRDS_STEPPARS")
+    monkeypatch.setenv("CRDS_PATH", str(tmp_path))
+    SkyMatchStep(subtract=True, nclip=3, save_results=True).export_config("pars.asdf")
+    asked = []
+
+    def find(parameters, reference_type, observatory):
+        asked.append(reference_type)
+        return str(tmp_path / "pars.asdf") if reference_type == "pars-skymatchstep" else "N/A"
+
+    monkeypatch.setattr("stpipe.crds_client.get_reference_file", find)
+    return asked
+
+
+def test_parameters_in_crds(small, asked, caplog):
+    """They come after defaults and before the user's; those of every step are not taken."""
+    caplog.set_level("INFO")
+    for inputs in (small.association, small.files, ModelLibrary(str(small.association))):
+        config, _ = PixelSkyMatchStep.build_config(inputs, subtract=False)
+        assert (config["subtract"], config["nclip"], "save_results" in config) == (False, 3, False)
+    assert asked == ["pars-skymatchstep"] * 3
+    assert f"PARS-SKYMATCHSTEP parameters found: {Path('pars.asdf').absolute()}" in caplog.text
+    config = PixelSkyMatchImage3Pipeline.get_config_from_reference(str(small.association))
+    assert config["steps"]["skymatch"]["nclip"] == 3
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("STPIPE_DISABLE_CRDS_STEPPARS", "true"), ("CRDS_PATH", "none")]
+)
+def test_without_crds_nothing_is_asked(small, asked, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert not PixelSkyMatchStep.get_config_from_reference(str(small.association))
+    assert not asked
+
+
+@pytest.mark.usefixtures("asked")
+def test_crds_that_cannot_be_reached(small, monkeypatch, caplog):
+    """CRDS ends the process then."""
+    monkeypatch.setattr("stpipe.crds_client.get_reference_file", lambda *_: sys.exit(-1))
+    assert not PixelSkyMatchStep.build_config(str(small.association))[0]
+    assert "CRDS cannot be reached" in caplog.text
 
 
 # --- The pipeline ---------------------------------------------------------

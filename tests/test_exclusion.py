@@ -77,6 +77,17 @@ def test_patch_on_the_sky(mosaic_scene, models, centre, tmp_path, monkeypatch):
     assert rms([moved - moved.mean()]) < 0.5 * rms([table["level_error"].value])
 
 
+def test_included_area_is_the_complement(mosaic_scene, models, centre, tmp_path):
+    out = region_file(tmp_path / "a.reg", centre)
+    circle = out.read_text().splitlines()[1]
+    rest = tmp_path / "b.reg"
+    rest.write_text(f"fk5\n{circle.replace(f'{RADIUS + 2.0}', '3000')}\n-{circle}\n")
+    first, second = (
+        run(mosaic_scene, models, **p)[0] for p in ({"exclude": out}, {"include": rest})
+    )
+    np.testing.assert_array_equal(first["level"], second["level"])
+
+
 def glow(models, columns):
     """Let the last illuminated columns glow, brighter in some exposures than in others."""
     for k, model in enumerate(models):

@@ -488,6 +488,7 @@ ASSOCIATIONS = {
     "no exptype": (with_members(lambda members: members[1].pop("exptype") and None), NOT_VALID),
     "expname a number": (member(expname=7), NOT_VALID),
     "expname empty": (member(expname=""), NO_FILE),
+    "expname a URI": (member(expname="s3://bucket/a_cal.fits"), NO_FILE),
     "one member": (list_only(1), ALONE),
     "two members": (list_only(2), RIGHT),
     "thousands that do not exist": (
@@ -703,7 +704,7 @@ PARAMETERS = {
     ),
     "empty area": (
         lambda work: (work.directory / "cwd" / "empty.reg").touch(),
-        refused(ValueError, "empty.reg: has no region to leave out"),
+        refused(ValueError, "empty.reg: has no region"),
         {"exclude": "empty.reg"},
     ),
     "no skylist": (nothing, refused(ValueError, "set skylist"), {"skymethod": "user"}),
@@ -821,7 +822,7 @@ def test_command_line_ends_with_one_message(work):
         text=True,
         check=False,
     )
-    said = "no such file, but ../in/asn.json lists it"
+    said = "no such file here, but ../in/asn.json lists it"
     assert done.returncode != 0
     assert said in done.stderr.splitlines()[-1]
     assert done.stderr.count(said) == 1

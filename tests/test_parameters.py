@@ -24,6 +24,7 @@ def test_grouping_of_the_prototype():
         ({"background": "plane"}, "subtract=True"),
         ({"background": "plane", "subtract": True, "reference": "t.ecsv"}, "give one of them"),
         ({"background": "plane_per_exposure"}, "subtract=True"),
+        ({"grouping": "night"}, "neither of visit, exposure, none nor an attribute"),
     ],
 )
 def test_contradictions(parameters, message):

@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.table import QTable
 from astropy.wcs import WCS
 from helpers import read_levels, rms, rootname
+from jwst.associations.asn_from_list import asn_from_list
 from jwst.datamodels import ModelContainer, ModelLibrary
 from matplotlib.figure import Figure
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
@@ -173,6 +174,7 @@ def absolute(mosaic):
 KINDS = {
     "association": lambda mosaic: mosaic.association,
     "reversed mapping": absolute,
+    "object": lambda mosaic: asn_from_list(mosaic.files, product_name="small"),
     "library": lambda mosaic: ModelLibrary(mosaic.association),
     "library on disk": lambda mosaic: ModelLibrary(mosaic.association, on_disk=True),
     "container": lambda mosaic: ModelContainer(str(mosaic.association)),
@@ -203,6 +205,13 @@ def test_inputs(small, small_levels, tmp_path, monkeypatch, kind, in_memory):
         assert {model.meta.background.level for model in models} == {None}
     del library, inputs
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
+
+
+@pytest.mark.parametrize("inputs", [str, lambda path: ModelLibrary(str(path))])
+def test_groups_by_an_attribute(small, small_levels, inputs):
+    step = PixelSkyMatchStep(grouping="meta.observation.observation_number")
+    assert read_levels(step.run(inputs(small.association))) == small_levels
+    assert set(step.result.levels["group"]) == {f"observation_number_00{k}" for k in (1, 2)}
 
 
 def settings():

@@ -1,6 +1,8 @@
 """Parameters of the step: combinations that are refused, and settings of the match."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jwst.skymatch import SkyMatchStep
@@ -21,9 +23,11 @@ __all__ = [
     "Parameters",
     "check_combination",
     "exclusion",
+    "has_crds",
     "is_table",
     "match_settings",
     "sky_statistic",
+    "stock_parameters",
     "take_hooked_parameters",
     "workers_of",
 ]
@@ -31,6 +35,7 @@ __all__ = [
 #: Values of all parameters of the step, by name.
 Parameters = Mapping[str, Any]
 
+GROUPINGS = ("visit", "exposure", "none")
 CLIPPING = ("nclip", "lsigma", "usigma")
 # Planes of each visit and detector, or of each exposure.
 PLANES = {"constant": None, "plane": "group", "plane_per_exposure": "exposure"}
@@ -75,8 +80,36 @@ def take_hooked_parameters(hook: Step) -> None:
             "it (skip=True) and make pixel_skymatch its post-hook, or run pixel_skymatch instead."
         )
     values = hooked.get_pars()
-    names = set(SkyMatchStep.load_spec_file()) - set(Step.load_spec_file()) | OF_OUTPUT
-    hook.update_pars({name: values[name] for name in names})
+    hook.update_pars(stock_parameters(values) | {name: values[name] for name in OF_OUTPUT})
+
+
+def stock_parameters(values: Parameters) -> dict[str, Any]:
+    """Select the parameters that ``SkyMatchStep`` has beyond those of every step.
+
+    Parameters
+    ----------
+    values : mapping
+        Values by name.
+
+    Returns
+    -------
+    dict
+        The values of these.
+    """
+    names = set(SkyMatchStep.load_spec_file()) - set(Step.load_spec_file())
+    return {name: value for name, value in values.items() if name in names}
+
+
+def has_crds() -> bool:
+    """Decide whether there is a CRDS to ask: a server, or a cache here or at STScI.
+
+    Returns
+    -------
+    bool
+        Whether there is one; it need not answer.
+    """
+    cache = Path(os.environ.get("CRDS_PATH", "/grp/crds/cache"))
+    return "CRDS_SERVER_URL" in os.environ or cache.is_dir()
 
 
 def check_combination(parameters: Parameters) -> list[str]:
@@ -100,6 +133,12 @@ def check_combination(parameters: Parameters) -> list[str]:
     for name, (unchanged, remedy) in REPLACED.items():
         if parameters.get(name) not in (None, unchanged):
             raise ValueError(f"{name} is no parameter since version 0.1: {remedy}.")
+    grouping = parameters["grouping"]
+    if grouping not in GROUPINGS and not grouping.startswith("meta."):
+        raise ValueError(
+            f"grouping={grouping!r} is neither of {', '.join(GROUPINGS)} nor an attribute of the "
+            "models, such as meta.observation.visit_group."
+        )
     lower, upper, skymethod = (parameters[name] for name in ("lower", "upper", "skymethod"))
     if None not in (lower, upper) and lower >= upper:
         raise ValueError(f"lower={lower} is not below upper={upper}.")
@@ -249,9 +288,8 @@ def exclusion(parameters: Parameters) -> Exclusion:
     ValueError
         If it names no area.
     """
-    exclude = parameters["exclude"]
-    return Exclusion(
-        edge_trim=parameters["edge_trim"],
-        miri_lyot=parameters["miri_lyot"],
-        area=None if exclude is None else read_area(expand(exclude)),
+    area, kept = (
+        None if parameters[name] is None else read_area(expand(parameters[name]))
+        for name in ("exclude", "include")
     )
+    return Exclusion(parameters["edge_trim"], parameters["miri_lyot"], area, kept)

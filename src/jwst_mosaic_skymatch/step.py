@@ -23,6 +23,8 @@ from jwst_mosaic_skymatch.parameters import (
     REPLACED,
     REPLACED_SPEC,
     check_combination,
+    has_crds,
+    stock_parameters,
     take_hooked_parameters,
     workers_of,
 )
@@ -52,10 +54,11 @@ class PixelSkyMatchStep(SkyMatchStep):
         offset_stat = option({", ".join(map(repr, OFFSET_STATS))}, default='biweight') # statistic of the per-pixel differences of two groups
         stepsize = integer(default=None) # accepted as in SkyMatchStep; has no effect on matching
         skylist = pass(default=None) # Filename pointing to list of (imagename skyval) pairs
-        grouping = option('visit', 'exposure', 'none', default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), or nothing
+        grouping = string(default='visit') # what is drizzled together: a visit, an exposure (all detectors share one level), none, or exposures with one value of an attribute, such as meta.observation.visit_group
         background = option('constant', 'plane', 'plane_per_exposure', default='constant') # what to match: a level of each exposure, or a level and a gradient of each visit and detector, or of each exposure; planes need subtract=True
         edge_trim = integer(min=0, default=0) # rows and columns next to the edge of the illuminated array that are left out of the matching
         exclude = pass(default=None) # DS9 region file, or FITS mask with a celestial WCS, of what is left out of the matching
+        include = pass(default=None) # file as for exclude, of what alone is matched
         miri_lyot = option('keep', 'mask', default='keep') # field of MIRI's Lyot coronagraph: match with the imager, with its offset in the model, or leave out
         reference = pass(default=None) # member or visit whose mean level is zero, FITS image that exposures minus their levels are equal to, or table of levels (ECSV) of an earlier run, which its exposures keep
         pixel_scale_ratio = float(min=0.1, default=2.2) # cell size of the shared grid in native pixels; whole numbers are less accurate
@@ -108,10 +111,10 @@ class PixelSkyMatchStep(SkyMatchStep):
         log.info("jwst-mosaic-skymatch %s. Sky method %s", __version__, self.skymethod)
         # This refuses values that the spec does not allow.
         parameters = self.get_pars()
+        parameters["grouping"] = self.grouping or "none"  # None in scripts for the prototype
         self._say(check_combination(parameters))
         for name in REPLACED:
             del parameters[name]
-        parameters["grouping"] = self.grouping or "none"  # None in scripts for the prototype
         # Worker processes start while the library is opened.
         with (
             light_loading(),
@@ -119,7 +122,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             clock = [("", time.monotonic())]
-            step_input = self._open(input_models)
+            step_input = self._open(input_models, parameters["grouping"])
             anchor = run.open_anchor(step_input, parameters, self._stem)
             self._say(findings=messages.findings_of_input(step_input.exposures))
             clock.append(("opening, metadata", time.monotonic()))
@@ -140,14 +143,33 @@ class PixelSkyMatchStep(SkyMatchStep):
         return step_input.library
 
     @classmethod
+    def get_config_reftype(cls) -> str:
+        """Name the stock step's parameters in CRDS, with which this step runs, too.
+
+        Returns
+        -------
+        str
+            The type of the reference file.
+        """
+        return "pars-skymatchstep"
+
+    @classmethod
     def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
-        """Return no parameters: CRDS holds none, and the step is to run without it."""
-        return config_parser.ConfigObj()
+        """Return the stock step's parameters; none without CRDS, as the step runs without it."""
+        parameters = {}
+        try:
+            if has_crds():
+                parameters = stock_parameters(super().get_config_from_reference(*args, **kwargs))
+        except SystemExit:  # CRDS ends the process if it has neither its server nor a cache.
+            log.warning("CRDS cannot be reached, so that no parameters are taken from it")
+        return config_parser.ConfigObj(parameters)
 
     @classmethod
     def build_config(cls, input: Any, **kwargs: Any) -> Any:
-        """Keep stpipe from opening the input, which it does to choose parameters in CRDS."""
-        return super().build_config(None, **kwargs)
+        """Choose parameters in CRDS by the first exposure, as older jwst opens all of a list."""
+        if isinstance(input, (list, tuple)):
+            input = next(iter(input), None)
+        return super().build_config(input if has_crds() else None, **kwargs)
 
     def save_model(self, model: Any, suffix: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Save exposures all or none, under their own names, and an association of them.
@@ -177,12 +199,15 @@ class PixelSkyMatchStep(SkyMatchStep):
             self._product_path,
         )
 
-    def _open(self, input_models: Any) -> StepInput:
+    def _open(self, input_models: Any, grouping: str) -> StepInput:
         """Open the input and refuse exposures that cannot be compared or saved."""
         if self.output_dir or self.save_results:
             files.require_writable(expand(self.search_attr("output_dir", ".")))
         step_input = open_input(
-            input_models, on_disk=not self.in_memory, own_models=self.prepare_output
+            input_models,
+            on_disk=not self.in_memory,
+            own_models=self.prepare_output,
+            grouping=grouping,
         )
         check_exposures(step_input.exposures)
         check_rerun(step_input.exposures, subtract=self.subtract)

@@ -115,11 +115,11 @@ def no_projection(path):
 
 FILES = {
     "directory": (lambda path: path.mkdir(), FileNotFoundError, "no such file"),
-    "empty": (lambda path: path.touch(), ValueError, "no region to leave out"),
+    "empty": (lambda path: path.touch(), ValueError, "has no region, but"),
     "only minus": (
         lambda path: write_regions(path, "icrs", '-circle(1,2,3")'),
         ValueError,
-        "no region to leave out",
+        "has no region, but",
     ),
     "bad region": (
         lambda path: write_regions(path, "image", "circle(1,2)"),

@@ -93,6 +93,16 @@ def test_association_that_is_refused(mosaic, absolute):
             opened(broken)
 
 
+def test_uri(absolute):
+    """Members that are only passed on may be anywhere."""
+    background = {"expname": "s3://bucket/a_cal.fits", "exptype": "background"}
+    absolute["products"][0]["members"].append(background)
+    assert opened(absolute).others == (background,)
+    for inputs in ("https://host/asn.json", ["s3://bucket/a_cal.fits"]):
+        with pytest.raises(ValueError, match="is no local file; download it"):
+            opened(inputs)
+
+
 def test_file_that_cannot_be_read(tmp_path):
     (tmp_path / "a_cal.fits").write_text("this is not FITS")
     with pytest.raises(OSError, match=r"a_cal.fits: cannot be read .*fetch or make the file anew"):

@@ -24,6 +24,7 @@ def exposures():
             filename=f"{k}_cal.fits",
             visit_id=f"0273200100{k // 2}",
             group_id=f"group {k}",
+            group=f"a/{k % 2}",
             instrument="MIRI",
             filter="F770W",
             unit="MJy/sr",
@@ -42,6 +43,7 @@ def test_reading():
     exposure = read_exposure(4, "b_cal.fits", values.get)
     assert exposure == Exposure(4, "a_cal.fits", expname="b_cal.fits", level=1.5)
     assert exposure.name == "a_cal.fits"
+    assert read_exposure(4, "b_cal.fits", values.get, "meta.background.level").group == 1.5
     assert read_exposure(0, "/here/b_cal.fits", {}.get).filename == "b_cal.fits"
 
 
@@ -110,13 +112,19 @@ def test_groups(exposures):
     assert group_labels(exposures, "exposure") == ["group 0", "group 1", "group 2"]
     first, second = "jw02732001000", "jw02732001001"
     assert group_labels(exposures, "visit") == [first, first, second]
+    labels = ["visit_group_a_0", "visit_group_a_1", "visit_group_a_0"]
+    assert group_labels(exposures, "meta.observation.visit_group") == labels
 
 
 @pytest.mark.parametrize(
     ("grouping", "missing"),
-    [("visit", "meta.observation.visit_id"), ("exposure", "meta.group_id")],
+    [
+        ("visit", "meta.observation.visit_id"),
+        ("exposure", "meta.group_id"),
+        ("meta.observation.visit_group", "meta.observation.visit_group"),
+    ],
 )
 def test_groups_without_names(exposures, grouping, missing):
-    nameless = with_one(exposures, visit_id=None, group_id=None)
+    nameless = with_one(exposures, visit_id=None, group_id=None, group=None)
     with pytest.raises(ValueError, match=f"1_cal.fits: {missing} is missing.*grouping='none'"):
         group_labels(nameless, grouping)

@@ -39,6 +39,11 @@ def test_area_is_right_to_a_pixel(model, tmp_path):
     path.write_text(f'icrs\ncircle({centre.ra.deg},{centre.dec.deg},20")\n')
     inside = pixels_in_area(read_area(path), model.meta.wcs, model.data.shape)
     assert_array_equal(inside, centre.separation(sky).arcsec < 20.0)
+    kept = excluded_pixels(
+        Exclusion(kept=read_area(path)), NO_REGION, model.meta.wcs, model.data.shape
+    )
+    box = excluded_pixels(Exclusion(), NO_REGION, model.meta.wcs, model.data.shape)
+    assert_array_equal(kept.unpack(), ~inside | box.unpack())
 
 
 BOX = ((3.5, 35.5), (-0.5, 19.5))

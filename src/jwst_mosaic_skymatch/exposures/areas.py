@@ -23,7 +23,9 @@ FITS_BEGINNINGS = (b"SIMPLE", b"\x1f\x8b", b"BZh")
 PLANE = np.diag([-3e-6, 3e-6])
 # A tangent plane ends at 90 degrees, and no exposure reaches as far.
 LARGEST_ANGLE = 45.0 * u.deg
-REMEDY = "give a FITS image in which excluded pixels are not zero, or a DS9 region file, as exclude"
+REMEDY = (
+    "give a FITS image that is not zero in the area, or a DS9 region file, as exclude or include"
+)
 
 
 def tangent_plane(ra: float, dec: float, cd: np.ndarray, pixel: ArrayLike = (1.0, 1.0)) -> WCS:
@@ -73,7 +75,7 @@ def read_area(path: Path) -> "Area":
         If it names no area.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file, but exclude names it; {REMEDY}.")
+        raise FileNotFoundError(f"{path}: no such file; {REMEDY}.")
     try:
         with path.open("rb") as file:
             beginning = file.read(8)
@@ -267,8 +269,8 @@ def _read_regions(path: Path) -> RegionArea:
         from regions import RegionMeta, Regions
     except ImportError as error:
         raise ImportError(
-            f"{path}: is no FITS file, and to read a DS9 region file exclude needs regions: pip "
-            "install regions"
+            f"{path}: is no FITS file, and to read a DS9 region file exclude and include need "
+            "regions: pip install regions"
         ) from error
     # Its parser raises whatever the text causes in it.
     try:
@@ -276,7 +278,7 @@ def _read_regions(path: Path) -> RegionArea:
     except Exception as error:
         raise ValueError(
             f"{path}: neither a DS9 region file nor FITS ({type(error).__name__}: {error}), but "
-            "exclude names it; save regions from DS9 anew."
+            "exclude or include names it; save regions from DS9 anew."
         ) from None
     area: dict[bool, list[Any]] = {True: [], False: []}
     for region in regions:
@@ -286,7 +288,7 @@ def _read_regions(path: Path) -> RegionArea:
             area[bool(region.meta.get("include", True))].append(plain)
     if not area[True]:
         raise ValueError(
-            f"{path}: has no region to leave out, but exclude names it; draw circles, ellipses, "
+            f"{path}: has no region, but exclude or include names it; draw circles, ellipses, "
             "boxes or polygons in DS9, those with '-' in front only inside of others."
         )
     return RegionArea(included=tuple(area[True]), excluded=tuple(area[False]))

@@ -56,7 +56,9 @@ class StepInput:
     unchanged: frozenset[str] = frozenset()
 
 
-def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) -> StepInput:
+def open_input(
+    inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any], grouping: str = "visit"
+) -> StepInput:
     """Open the input of the step.
 
     Parameters
@@ -68,6 +70,8 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
     own_models : callable
         Takes a list of models or a container and returns models that may be changed: copies of
         those that belong to somebody else.
+    grouping : str, optional
+        Property of groups, see `~jwst_mosaic_skymatch.exposures.metadata.group_labels`.
 
     Returns
     -------
@@ -85,10 +89,10 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
         If there is no valid association or no science exposure in it.
     """
     if isinstance(inputs, ModelLibrary):
-        return _describe_library(inputs)
+        return _describe_library(inputs, grouping)
     inputs = as_association(inputs)
     if isinstance(inputs, (str, Mapping)):
-        return _open_association(_load_association(inputs), on_disk)
+        return _open_association(_load_association(inputs), on_disk, grouping)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
     if not isinstance(inputs, Iterable):
@@ -96,7 +100,7 @@ def open_input(inputs: Any, *, on_disk: bool, own_models: Callable[[Any], Any]) 
             f"cannot match {type(inputs).__name__}: give an association, a list of files or "
             "models, or a ModelLibrary."
         )
-    return _describe_library(ModelLibrary(own_models(inputs), asn_exptypes=["science"]))
+    return _describe_library(ModelLibrary(own_models(inputs), asn_exptypes=["science"]), grouping)
 
 
 def as_association(inputs: Any) -> Any:
@@ -164,7 +168,14 @@ def expand(path: str | PathLike[str]) -> Path:
     -------
     Path
         The expanded path.
+
+    Raises
+    ------
+    ValueError
+        If it is a URI.
     """
+    if "://" in fspath(path):
+        raise ValueError(f"{path}: is no local file; download it, and give its path.")
     return Path(expandvars(expanduser(fspath(path))))
 
 
@@ -194,7 +205,7 @@ def light_loading() -> Iterator[None]:
 # --- Libraries -----------------------------------------------------------
 
 
-def _describe_library(library: ModelLibrary) -> StepInput:
+def _describe_library(library: ModelLibrary, grouping: str) -> StepInput:
     """Describe a library by the metadata of its models as they are now."""
     # Of models without files there is no directory, and none of these paths exist.
     members = library.asn["products"][0]["members"]
@@ -204,7 +215,8 @@ def _describe_library(library: ModelLibrary) -> StepInput:
     for index in library.indices_for_exptype("science"):
         name = members[index]["expname"]
         try:
-            exposures.append(read_exposure(index, name, library.read_metadata(index).get))
+            metadata = library.read_metadata(index)
+            exposures.append(read_exposure(index, name, metadata.get, grouping))
         except Exception as error:
             raise unreadable(name, error) from None
     return StepInput(
@@ -217,7 +229,7 @@ def _describe_library(library: ModelLibrary) -> StepInput:
     )
 
 
-def _open_association(association: dict[str, Any], on_disk: bool) -> StepInput:
+def _open_association(association: dict[str, Any], on_disk: bool, grouping: str) -> StepInput:
     """Open an association, whose files are read once for all metadata."""
     science = _science(association)
     metadata = [_read_file(member["expname"]) for member in science]
@@ -235,7 +247,9 @@ def _open_association(association: dict[str, Any], on_disk: bool) -> StepInput:
     return StepInput(
         library=library,
         exposures=name_apart(
-            read_exposure(index, m["expname"], {**own, "meta.group_id": m["group_id"]}.get)
+            read_exposure(
+                index, m["expname"], {**own, "meta.group_id": m["group_id"]}.get, grouping
+            )
             for index, (m, own) in enumerate(zip(listed, metadata, strict=True))
         ),
         files=frozenset(Path(m["expname"]).resolve() for m in members),
@@ -283,7 +297,7 @@ def _load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
         members = [
             {
                 **member,
-                "expname": str(Path(directory, member["expname"]).absolute()),
+                "expname": _absolute(directory, fspath(member["expname"])),
                 "exptype": member["exptype"].lower(),
             }
             for member in product["members"]
@@ -296,6 +310,11 @@ def _load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
         ) from None
     _check_members(_science(association), name)
     return association
+
+
+def _absolute(directory: Path, expname: str) -> str:
+    """Make the path of a member absolute; stpipe takes a URI as it is."""
+    return expname if "://" in expname else str(Path(directory, expname).absolute())
 
 
 def _science(association: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -330,8 +349,8 @@ def _check_members(science: Sequence[Mapping[str, Any]], name: str) -> None:
         path = Path(expname)
         if not path.is_file():
             raise FileNotFoundError(
-                f"{expname}: no such file, but {name} lists it; correct its name or remove it "
-                "from the association."
+                f"{expname}: no such file here, but {name} lists it; correct its name, download "
+                "it, or remove it from the association."
             )
         if expname.endswith(".gz"):
             raise ValueError(f"{expname}: is compressed; unpack it with gunzip.")

@@ -64,6 +64,8 @@ class Exposure:
         Whether that was subtracted.
     subarray : str or None
         Name of its subarray.
+    group : object
+        Value of the attribute that ``grouping`` names.
     """
 
     index: int
@@ -81,6 +83,7 @@ class Exposure:
     level: float | None = None
     subtracted: bool | None = None
     subarray: str | None = None
+    group: Any = None
 
     @property
     def name(self) -> str:
@@ -91,7 +94,9 @@ class Exposure:
 Exposures = Sequence[Exposure]
 
 
-def read_exposure(index: int, expname: str, get: Callable[[str], Any]) -> Exposure:
+def read_exposure(
+    index: int, expname: str, get: Callable[[str], Any], grouping: str = "visit"
+) -> Exposure:
     """Describe an exposure by its metadata.
 
     Parameters
@@ -103,6 +108,8 @@ def read_exposure(index: int, expname: str, get: Callable[[str], Any]) -> Exposu
     get : callable
         Takes a dotted name, such as ``meta.observation.visit_id``, and returns its value or
         None.
+    grouping : str, optional
+        See `group_labels`.
 
     Returns
     -------
@@ -111,7 +118,7 @@ def read_exposure(index: int, expname: str, get: Callable[[str], Any]) -> Exposu
     """
     filename = Path(get("meta.filename") or expname).name
     metadata = {name: get(f"meta.{path}") for name, path in PATHS.items()}
-    return Exposure(index, filename, expname, **metadata)
+    return Exposure(index, filename, expname, group=get(grouping), **metadata)
 
 
 def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
@@ -254,9 +261,9 @@ def group_labels(exposures: Exposures, grouping: str) -> list[str]:
     ----------
     exposures : sequence of Exposure
         The exposures.
-    grouping : {'visit', 'exposure', 'none'}
-        The property that members of a group share: the visit, the exposure (jwst's
-        group_id), or none.
+    grouping : str
+        The property that members of a group share: 'visit', 'exposure' (jwst's group_id), 'none',
+        or the dotted name of an attribute, such as ``meta.observation.visit_group``.
 
     Returns
     -------
@@ -276,15 +283,21 @@ def group_labels(exposures: Exposures, grouping: str) -> list[str]:
             stem if counts[stem] == 1 else f"{stem}_{exposure.index + 1}"
             for stem, exposure in zip(stems, exposures, strict=True)
         ]
-    attribute, prefix = {"visit": ("visit_id", "jw"), "exposure": ("group_id", "")}[grouping]
+    named = {
+        "visit": ("visit_id", "meta.observation.visit_id", "jw"),
+        "exposure": ("group_id", "meta.group_id", ""),
+    }
+    # Labels are names of files, too.
+    other = ("group", grouping, f"{grouping.rpartition('.')[2]}_")
+    attribute, place, prefix = named.get(grouping, other)
     values = [getattr(exposure, attribute) for exposure in exposures]
     for exposure, value in zip(exposures, values, strict=True):
-        if not value:
+        if value in (None, ""):
             raise ValueError(
-                f"{exposure.name}: meta.{PATHS[attribute]} is missing, so that the exposure cannot "
-                f"be grouped by {grouping}; set it, or use grouping='none'."
+                f"{exposure.name}: {place} is missing, so that the exposure cannot be grouped by "
+                f"{grouping}; set it, or use grouping='none'."
             )
-    return [f"{prefix}{value}" for value in values]
+    return [f"{prefix}{value}".replace("/", "_") for value in values]
 
 
 def family_names(exposures: Exposures) -> list[str]:

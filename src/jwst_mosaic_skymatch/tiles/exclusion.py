@@ -33,11 +33,14 @@ class Exclusion:
         'mask' for the field of MIRI's Lyot coronagraph, too.
     area : Area or None
         An area on the sky or on the detector, too.
+    kept : Area or None
+        An area outside of which all is left out, too.
     """
 
     edge_trim: int = 0
     miri_lyot: str = "keep"
     area: Area | None = None
+    kept: Area | None = None
 
 
 def excluded_pixels(
@@ -77,6 +80,8 @@ def excluded_pixels(
         inside = pixels_in_area(exclusion.area, wcs, shape)
         in_area = bool(inside.any())
         excluded |= inside
+    if exclusion.kept is not None:
+        excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
     return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
 
 

@@ -1,11 +1,11 @@
 """Means of the tiles of a stack."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.scatter import biweight, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, biweight, scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import bounding_window, window_in
 
@@ -13,6 +13,8 @@ __all__ = ["mean_tile", "robust_mean"]
 
 # Cells of a tile that its scatter is measured from, at least.
 N_SAMPLE = 5000
+# Rejections of bright cells: the second is for cells that two exposures have hits in.
+N_REJECTIONS = 2
 
 
 def mean_tile(tiles: Sequence[Tile], weights: Iterable[np.ndarray] | None = None) -> Tile:
@@ -46,7 +48,7 @@ def mean_tile(tiles: Sequence[Tile], weights: Iterable[np.ndarray] | None = None
 
 
 def robust_mean(tiles: Sequence[Tile]) -> Tile:
-    """Average tiles with small weight for cells that differ from the other tiles.
+    """Average tiles without hits, and with small weight for cells that differ from the others.
 
     Parameters
     ----------
@@ -61,16 +63,27 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     Notes
     -----
     A twentieth of all cells have faint ends of cosmic rays. In a mean they are too faint for
-    outliers in the comparison with other stacks, and they bias it. Here the biweight of the
-    distance from the mean of the other tiles multiplies the weight of a tile's cell. With 5 % of
-    the pixels hit, the plain mean has errors of levels 1.8 to 4 times as large.
+    outliers in the comparison with other stacks, and they bias it by its depth. Cells that are
+    brighter than the mean of the other tiles by more than the cutoff are rejected first. Then
+    the biweight of the distance from that mean multiplies the weight of a tile's cell. With 5 %
+    of the pixels hit, levels between visits have errors of 1.5 times the information bound, and of
+    2.4 times without the rejection.
     """
     if len(tiles) == 1:
         return tiles[0]
+    for _ in range(N_REJECTIONS):
+        tiles = [
+            replace(tile, weight=np.where(deviation > CUTOFF, 0, tile.weight))
+            for tile, deviation in _deviations(tiles)
+        ]
+    return mean_tile(tiles, (tile.weight * biweight(own) for tile, own in _deviations(tiles)))
+
+
+def _deviations(tiles: Sequence[Tile]) -> Iterator[tuple[Tile, np.ndarray]]:
+    """Compare each tile with the mean of the others."""
     mean = mean_tile(tiles)
-    deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
-    pairs = zip(tiles, deviations, strict=True)
-    return mean_tile(tiles, (tile.weight * biweight(own) for tile, own in pairs))
+    for tile in tiles:
+        yield tile, _deviation(tile, mean, _relative_weight(tile, tiles[0]))
 
 
 def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
