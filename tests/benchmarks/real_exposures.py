@@ -170,7 +170,7 @@ def describe_own(association, truth, table, picture, directory):
     if picture:
         import matplotlib.pyplot as plt
 
-        figure, panels = plt.subplots(1, 2, figsize=(9, 6))
+        figure, panels = plt.subplots(1, 2, figsize=(10, 6), layout="constrained")
         for panel, which in zip(panels, ("before", "after"), strict=True):
             step.result.plot_mosaic(panel, which=which).set_title(which)
         figure.savefig(picture, dpi=70, bbox_inches="tight")
