@@ -233,7 +233,9 @@ def write_orion(images, directory, tools):
     paths = [directory / "cal" / f"{name}_cal.fits" for name in images]
     for k, (name, (data, wcs)) in enumerate(images.items()):
         noisy = data + NOISE * np.random.default_rng(k).standard_normal(data.shape)
-        make_exposure(noisy, wcs, name, scans.index(name[:10]) + 1, k).save(paths[k])
+        model = make_exposure(noisy, wcs, name, scans.index(name[:10]) + 1, k)
+        model.meta.bunit_data = "DN"
+        model.save(paths[k])
     association = asn_from_list([path.name for path in paths], product_name="orion")
     result = directory / "cal/orion_asn.json"
     result.write_text(association.dump()[1])
