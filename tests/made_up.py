@@ -8,7 +8,7 @@ from astropy.wcs import WCS
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.messages import Finding
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
-from jwst_mosaic_skymatch.report.result import Closure, MatchResult, Provenance
+from jwst_mosaic_skymatch.report.result import MatchResult
 
 UNIT = u.MJy / u.sr
 # Exposures of a group, and seconds of arc from one group to the next.
@@ -75,26 +75,23 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
         method="match",
         levels=levels,
         pairs=pairs,
-        closure=Closure(12.0, 10.0),
         findings=(
             Finding(
-                f"{names[1]}: lies beside the others; run tweakreg again.",
-                f"{names[1]} is displaced",
+                "1 exposure lies beside the others",
                 "run tweakreg again",
                 (names[1],),
+                (f"{names[1]}: displaced",),
                 "displaced",
             ),
         ),
         footprints=tuple(centre + corners + (150.0, 2.0) for centre in centres),
         mosaic=_picture_of_mosaic(rng) if mosaic else None,
         pictures={(a, b): _picture(rng) for a, b, _ in ends} if pictures else {},
-        provenance=Provenance(
-            date="2030-01-01 00:00:00 UTC",
-            versions={"jwst": "3.0.0"},
-            parameters={"skymethod": "match"},
-            grid={"cells": "600 x 600"},
-            seconds={"drizzling": 1.5},
-        ),
+        provenance={
+            "run": {"date": "2030-01-01 00:00:00 UTC"},
+            "versions": {"jwst": "3.0.0"},
+            "parameters": {"skymethod": "match"},
+        },
     )
 
 

@@ -143,7 +143,7 @@ def test_number_of_cores_is_a_number_or_text(small, cores):
     assert PixelSkyMatchImage3Pipeline(steps=steps).skymatch.maximum_cores == cores
     step = PixelSkyMatchStep(maximum_cores=cores)
     step.run(small.files[:2])
-    assert step.result.provenance.parameters["maximum_cores"] == "1"
+    assert step.result.provenance["parameters"]["maximum_cores"] == "1"
 
 
 @pytest.fixture

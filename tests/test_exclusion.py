@@ -137,6 +137,6 @@ def test_exposure_without_a_pixel_to_match(mosaic_scene, models, tmp_path, caplo
     path = tmp_path / "a.reg"
     path.write_text(f"icrs\npolygon({','.join(map(str, corners.ravel()))})\n")
     table = run(mosaic_scene, models, exclude=path, skymethod="global+match")[0]
-    assert f"{models[0].meta.filename} (all good pixels are excluded)" in caplog.text
+    assert f"{models[0].meta.filename}: all good pixels are excluded" in caplog.text
     assert np.isfinite(table["level"].value).all()
     assert {"", "all good pixels are excluded"} <= set(table["remark"])

@@ -225,11 +225,7 @@ LYOT = ("MIRI's Lyot field alone ties", "miri_lyot='mask'")
 TIED_BY_LYOT = Matched(warned=(LYOT,))
 NO_PIXEL = Matched(skipped="no good pixel", warned=(LYOT,))
 SCATTERED = Matched(skipped="good pixels too scattered", warned=(LYOT,))
-ALONE = Matched(
-    skipped="no overlap with others",
-    who=slice(None),
-    warned=(("a single exposure has nothing to be matched with", "give all exposures"),),
-)
+ALONE = Matched(skipped="no overlap with others", who=slice(None))
 # The broken exposure is all of its visit.
 DISAGREES = Matched(
     warned=(("{name}: its pixels scatter", "exclude the exposure"),), meaningless=True
@@ -509,7 +505,7 @@ ASSOCIATIONS = {
     "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
     "filter and pixel area": (
         on_middle(in_model(other_filter)),
-        Matched(warned=(("{name}: filter is F560W", "not comparable"), ("{name}: pixel area",))),
+        Matched(warned=(("{name}: filter is F560W", "not comparable"),)),
     ),
     "subarray": (take_subarray, TIED_BY_LYOT),
 }
@@ -682,7 +678,7 @@ METADATA = {
     "no group": (on_middle(in_model(forget_group)), RIGHT, {"grouping": "exposure"}),
     "half a background": (
         on_middle(assign("meta.background.level", 1.0)),
-        refused(ValueError, "meta.background.subtracted is not", "start again"),
+        refused(ValueError, "meta.background.subtracted one is set", "start again"),
     ),
     "no unit": (on_each(NO_UNIT, NO_UNIT, NO_UNIT), RIGHT),
 }

@@ -275,10 +275,9 @@ def test_saved_tables_are_those_of_the_result(mosaic, saved):
     np.testing.assert_array_equal(levels["level"], result.levels["level"])
     np.testing.assert_array_equal(pairs["residual"], result.pairs["residual"])
     assert result.verdict.headline.startswith("Matched: 8 of 8 exposures in 1 component")
-    assert result.closure.dof == levels.meta["dof"] > 0
+    assert result.levels.meta["dof"] == levels.meta["dof"] > 0
     assert [corners.shape for corners in result.footprints] == [(4, 2)] * 8
-    assert result.provenance.versions["jwst"]
-    assert sum(result.provenance.seconds.values()) > 0
+    assert result.provenance["versions"]["jwst"]
 
 
 def test_saved_tiles_have_the_sky_of_the_exposures(mosaic, saved):
@@ -338,7 +337,7 @@ def test_result_where_nothing_is_matched(small, tmp_path, skymethod, caplog):
     caplog.set_level("INFO", "stpipe")
     step.run(str(small.association))
     result, levels = step.result, step.result.levels
-    assert (step.levels_table, len(result.pairs), result.closure.dof) == (None, 0, 0)
+    assert (step.levels_table, len(result.pairs), levels.meta["dof"]) == (None, 0, 0)
     assert np.isfinite(levels["level"]).all()
     assert np.isnan(levels["level_error"]).all()
     verdict = f"Not matched (skymethod={skymethod}): 4 of 4 exposures have a level."

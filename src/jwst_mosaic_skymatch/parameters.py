@@ -8,9 +8,9 @@ from typing import Any
 from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Step
 
-from jwst_mosaic_skymatch.exposures.areas import read_area
 from jwst_mosaic_skymatch.exposures.library import expand
 from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
+from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.statistic import Statistic
@@ -26,6 +26,7 @@ __all__ = [
     "has_crds",
     "is_table",
     "match_settings",
+    "reference_of",
     "sky_statistic",
     "stock_parameters",
     "take_hooked_parameters",
@@ -143,13 +144,13 @@ def check_combination(parameters: Parameters) -> list[str]:
     if None not in (lower, upper) and lower >= upper:
         raise ValueError(f"lower={lower} is not below upper={upper}.")
     background, reference = parameters["background"], parameters["reference"]
-    is_match, table = "match" in skymethod, is_table(reference)
-    if is_match and background != "constant":
-        _check_planes(parameters)
     lines = []
-    if background != "constant" and not is_match:
-        lines.append(f"background={background} has no effect on skymethod={skymethod}")
-    if reference and not (is_match if table else skymethod == "match"):
+    if background != "constant":
+        if "match" in skymethod:
+            _check_planes(parameters)
+        else:
+            lines.append(f"background={background} has no effect on skymethod={skymethod}")
+    if reference and not reference_of(parameters):
         lines.append(f"reference={reference} has no effect on skymethod={skymethod}")
     if skymethod == "match" and parameters["skystat"] != SkyStatistic.skystat:
         lines.append(
@@ -188,6 +189,24 @@ def is_table(reference: Any) -> bool:
         Whether it is a table.
     """
     return str(reference).lower().endswith(".ecsv")
+
+
+def reference_of(parameters: Parameters) -> str | None:
+    """Return the reference of the zero point if it has an effect.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values of all parameters of the step, by name.
+
+    Returns
+    -------
+    str or None
+        The reference; None without one, and with other methods than matching.
+    """
+    reference, skymethod = parameters["reference"], parameters["skymethod"]
+    has_effect = "match" in skymethod if is_table(reference) else skymethod == "match"
+    return str(reference) if reference and has_effect else None
 
 
 def workers_of(parameters: Parameters) -> tuple[str, str | None]:

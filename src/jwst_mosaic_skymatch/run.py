@@ -2,26 +2,20 @@
 
 import logging
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from astropy.utils.console import ProgressBar
 
-from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.library import StepInput, expand
-from jwst_mosaic_skymatch.exposures.metadata import family_names, group_labels
-from jwst_mosaic_skymatch.exposures.models import read_skies
-from jwst_mosaic_skymatch.exposures.reference import (
-    Stem,
-    check_unit,
-    named_exposures,
-    open_image,
-    unknown_reference,
+from jwst_mosaic_skymatch.exposures.library import StepInput, expand, named_exposures
+from jwst_mosaic_skymatch.exposures.metadata import (
+    family_names,
+    group_labels,
 )
+from jwst_mosaic_skymatch.exposures.models import each_model
+from jwst_mosaic_skymatch.exposures.sky_files import open_image
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
 from jwst_mosaic_skymatch.levels.gauge import (
     apply_constants,
@@ -35,19 +29,17 @@ from jwst_mosaic_skymatch.parameters import (
     exclusion,
     is_table,
     match_settings,
+    reference_of,
     sky_statistic,
 )
 from jwst_mosaic_skymatch.products.messages import (
     Finding,
-    describe_levels,
     empty_area,
     findings_of_match,
-    findings_of_unmatched,
     findings_of_zero_point,
     summarize_match,
 )
-from jwst_mosaic_skymatch.products.record import levels_before, record_levels
-from jwst_mosaic_skymatch.products.tables import details_of_levels, read_levels, read_skylist
+from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation
 
@@ -55,19 +47,15 @@ __all__ = [
     "Anchor",
     "Matched",
     "absolute_levels",
-    "describe",
     "fix_zero_point",
     "match_library",
     "open_anchor",
-    "record",
 ]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
 #: Takes two coordinates of places and returns the brightness there, MJy/sr.
 Image = Callable[[np.ndarray, np.ndarray], np.ndarray]
-# Shorter work has no progress in the log; later lines come this often. Seconds.
-PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +64,8 @@ class Anchor:
 
     Attributes
     ----------
+    reference : str
+        Its name; empty for none.
     positions : tuple of int
         Exposures whose mean level is zero.
     held : ndarray, shape (n,), or None
@@ -84,14 +74,10 @@ class Anchor:
         Takes RA and Dec, degrees, and returns the brightness of a reference image, MJy/sr.
     """
 
+    reference: str = ""
     positions: tuple[int, ...] = ()
     held: np.ndarray | None = None
     image: Image | None = None
-
-    @property
-    def is_set(self) -> bool:
-        """Whether there is a reference."""
-        return bool(self.positions) or self.held is not None or self.image is not None
 
 
 @dataclass(frozen=True)
@@ -104,19 +90,19 @@ class Matched:
         The match.
     grid : Grid or None
         The grid of its tiles; None for levels that do not come from a match.
-    groups : sequence of str
-        Group of each exposure.
-    is_area_empty : bool
-        Whether no exposure has a pixel in an area that is to be excluded.
+    lines : sequence of str
+        Its description for the log.
+    findings : sequence of Finding
+        Its warnings.
     """
 
     match: Match
     grid: Grid | None = None
-    groups: Sequence[str] = field(default=())
-    is_area_empty: bool = False
+    lines: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
 
 
-def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> Anchor:
+def open_anchor(step_input: StepInput, parameters: Parameters) -> Anchor:
     """Decide whether the reference is a table, an exposure, a visit, or an image, and open it.
 
     Parameters
@@ -125,8 +111,6 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
         The exposures.
     parameters : mapping
         Parameters of the step, by name.
-    stem : callable
-        Reduces a file name to the part that is compared.
 
     Returns
     -------
@@ -141,32 +125,25 @@ def open_anchor(step_input: StepInput, parameters: Parameters, stem: Stem) -> An
         If there is neither a member or visit nor a file of that name. If the file is no table of
         levels of these exposures and no image of the sky.
     """
-    exposures, reference = step_input.exposures, parameters["reference"]
-    if is_table(reference) and "match" in parameters["skymethod"]:
-        levels = read_levels(expand(reference), exposures, stem)
-        return Anchor(held=levels - levels_before(exposures, subtract=parameters["subtract"]))
-    if not reference or parameters["skymethod"] != "match":
+    exposures, reference = step_input.exposures, reference_of(parameters)
+    if reference is None:
         return Anchor()
     path = expand(reference)
-    is_image = path.is_file() and path.resolve() not in step_input.files
-    if not is_image or path.name in {exposure.filename for exposure in exposures}:
-        labels = group_labels(exposures, parameters["grouping"])
-        positions = named_exposures(str(reference), exposures, labels, stem)
-        if positions:
-            return Anchor(positions)
-    if not path.is_file():
-        raise unknown_reference(str(reference), exposures)
-    image = open_image(path)
-    check_unit(image, exposures[0].unit)
-    return Anchor(image=image.sample)
+    if is_table(reference):
+        levels = read_levels(path, exposures)
+        return Anchor(reference, held=levels - [e.subtracted_level for e in exposures])
+    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
+        return Anchor(reference, image=open_image(path, unit=exposures[0].unit).sample)
+    labels = group_labels(exposures, parameters["grouping"])
+    return Anchor(reference, named_exposures(reference, exposures, labels))
 
 
-def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -> Matched:
+def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
     """Read levels from a list, or measure each exposure's own pixels.
 
     Parameters
     ----------
-    step_input, parameters, stem
+    step_input, parameters
         See `open_anchor`; ``skymethod`` is 'user', 'local' or 'global'.
 
     Returns
@@ -185,9 +162,12 @@ def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -
     if skymethod == "user":
         if parameters["skylist"] is None:
             raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
-        levels = read_skylist(expand(parameters["skylist"]), exposures, stem)
+        levels = read_skylist(expand(parameters["skylist"]), exposures)
     else:
-        levels = read_skies(step_input.library, exposures, sky_statistic(parameters))
+        statistic = sky_statistic(parameters)
+        levels = np.array(
+            each_model(step_input.library, exposures, lambda _, m: statistic(m.data, m.dq))
+        )
         if skymethod == "global":
             levels = global_levels(levels)
         else:
@@ -198,20 +178,14 @@ def absolute_levels(step_input: StepInput, parameters: Parameters, stem: Stem) -
 
 
 def match_library(
-    step_input: StepInput,
-    parameters: Parameters,
-    anchor: Anchor,
-    workers: Workers,
-    directory: str,
+    step_input: StepInput, parameters: Parameters, anchor: Anchor, workers: Workers, directory: str
 ) -> Matched:
     """Match all exposures of a library.
 
     Parameters
     ----------
-    step_input, parameters
+    step_input, parameters, anchor
         See `open_anchor`.
-    anchor : Anchor
-        Levels that are known before.
     workers, directory
         See `match_exposures`; pictures and tiles are made of the means in the directory.
 
@@ -228,23 +202,23 @@ def match_library(
         If exposures cannot be grouped, or lie on no common grid.
     """
     library, exposures = step_input.library, step_input.exposures
-    excluded = exclusion(parameters)
-    groups = group_labels(exposures, parameters["grouping"])
+    excluded, grouping = exclusion(parameters), parameters["grouping"]
+    groups = group_labels(exposures, grouping)
     names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
-    from_files = workers.remote and len(step_input.unchanged) == len(exposures)
-    is_area_empty = excluded.area is not None
+    from_files = workers.remote and step_input.in_files
+    image, in_area = anchor.image, False
 
     def observe_one(k: int) -> Observation:
-        nonlocal is_area_empty
-        advance()
+        nonlocal in_area
+        bar.update()
         path = exposures[k].expname if from_files else None
         observation = observe(library, exposures[k], grid, path, excluded)
-        is_area_empty &= not (observation.excluded and observation.excluded.in_area)
+        in_area |= observation.excluded is not None and observation.excluded.in_area
         return observation
 
-    with _progress(len(exposures)) as advance:
+    with ProgressBar(len(exposures), file=sys.stderr) as bar:
         match = match_exposures(
             names,
             footprints,
@@ -253,38 +227,18 @@ def match_library(
             workers,
             directory=directory,
             held=anchor.held,
-            image=_on_grid(anchor.image, grid),
+            image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    return Matched(match, grid, groups, is_area_empty)
-
-
-def _on_grid(image: Image | None, grid: Grid) -> Image | None:
-    """Convert an image of the sky to one of places on the grid."""
-    return image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False)))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], object]]:
-    """Report progress by a bar on a terminal, else now and then by a line in the log."""
-    if sys.stderr.isatty() and total > 1:
-        with ProgressBar(total, file=sys.stderr) as bar:
-            yield bar.update
-        return
-    done, last = 0, time.monotonic()
-
-    def advance() -> None:
-        nonlocal done, last
-        done += 1
-        if time.monotonic() - last > PATIENCE and done < total:
-            log.info("Drizzling exposures: %d of %d", done, total)
-            last = time.monotonic()
-
-    yield advance
+    findings = findings_of_match(match, exposures, grid)
+    if excluded.area is not None and not in_area:
+        findings.append(empty_area(parameters["exclude"]))
+    lines = summarize_match(match, exposures, grid, grouping)
+    return Matched(match, grid, lines, findings)
 
 
 def fix_zero_point(
-    matched: Matched, anchor: Anchor, parameters: Parameters
-) -> tuple[np.ndarray, list[int]]:
+    matched: Matched, anchor: Anchor, step_input: StepInput, parameters: Parameters
+) -> tuple[np.ndarray, list[Finding]]:
     """Fix the constant of each component.
 
     Parameters
@@ -293,15 +247,15 @@ def fix_zero_point(
         The match; levels of others remain as they are.
     anchor : Anchor
         The reference of the zero point.
-    parameters : mapping
-        Parameters of the step, by name.
+    step_input, parameters
+        See `open_anchor`.
 
     Returns
     -------
     values : ndarray, shape (n,)
         Levels, MJy/sr; NaN for none.
-    unreached : list of int
-        Components without a reference, if there is one.
+    findings : list of Finding
+        A warning if there are components that the reference does not reach.
     """
     levels = matched.match.levels
     if matched.grid is None:
@@ -312,85 +266,17 @@ def fix_zero_point(
         members = levels.components == component
         centred[members] -= centred[members].mean()
     usual = apply_gauge(centred, match_down=parameters["match_down"])
-    if not anchor.is_set:
-        is_global = parameters["skymethod"] == "global+match"
-        return (add_global_level(usual, matched.match.skies) if is_global else usual), []
+    if parameters["skymethod"] == "global+match":
+        usual = add_global_level(usual, matched.match.skies)
+    if not anchor.reference:
+        return usual, []
     constants = np.where(levels.anchored, 0.0, np.nan)
     if anchor.positions:
         constants = constants_of_exposures(levels.values, levels.components, anchor.positions)
     values = apply_constants(levels.values, levels.components, constants, usual)
     if anchor.held is not None:
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
-    return values, np.flatnonzero(np.isnan(constants)).tolist()
-
-
-def describe(
-    matched: Matched,
-    anchor: Anchor,
-    unreached: Sequence[int],
-    step_input: StepInput,
-    parameters: Parameters,
-) -> tuple[list[str], list[Finding]]:
-    """Describe a match in the log.
-
-    Parameters
-    ----------
-    matched, anchor, unreached, parameters
-        See `fix_zero_point`.
-    step_input : StepInput
-        The exposures.
-
-    Returns
-    -------
-    lines : list of str
-        The match in some lines; empty for levels that do not come from a match.
-    findings : list of Finding
-        Its warnings.
-    """
-    match, grid, exposures = matched.match, matched.grid, step_input.exposures
-    if grid is None:
-        return [], []
-    findings = findings_of_match(match, exposures, grid)
-    if matched.is_area_empty:
-        findings.append(empty_area(parameters["exclude"]))
-    findings += findings_of_zero_point(
-        match.levels, parameters["reference"], anchor.positions, unreached, exposures
+    unreached = np.flatnonzero(np.isnan(constants)).tolist()
+    return values, findings_of_zero_point(
+        levels, anchor.reference, anchor.positions, unreached, step_input.exposures
     )
-    return summarize_match(match, matched.groups, exposures, grid, parameters["grouping"]), findings
-
-
-def record(
-    match: Match, levels: np.ndarray, step_input: StepInput, parameters: Parameters
-) -> tuple[list[str], list[Finding]]:
-    """Write levels into the models.
-
-    Parameters
-    ----------
-    match : Match
-        The match.
-    levels : ndarray, shape (n,)
-        Levels, MJy/sr; NaN for none.
-    step_input, parameters
-        See `open_anchor`.
-
-    Returns
-    -------
-    lines : list of str
-        The levels as they are recorded.
-    findings : list of Finding
-        Warnings of exposures without a match.
-    """
-    exposures, subtract = step_input.exposures, parameters["subtract"]
-    record_levels(
-        step_input.library,
-        exposures,
-        levels,
-        method=parameters["skymethod"],
-        subtract=subtract,
-        version=__version__,
-        details=details_of_levels(match) if "match" in parameters["skymethod"] else None,
-        planes=match.backgrounds.planes,
-    )
-    totals = levels + levels_before(exposures, subtract=subtract)
-    findings = findings_of_unmatched(exposures, levels, match.levels.reasons)
-    return describe_levels(exposures, totals), findings

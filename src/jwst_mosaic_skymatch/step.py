@@ -1,10 +1,7 @@
 """The step: glue between jwst's data models and the numerics."""
 
 import logging
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,6 +19,7 @@ from jwst_mosaic_skymatch.offsets.statistic import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
     REPLACED,
     REPLACED_SPEC,
+    Parameters,
     check_combination,
     has_crds,
     stock_parameters,
@@ -29,7 +27,8 @@ from jwst_mosaic_skymatch.parameters import (
     workers_of,
 )
 from jwst_mosaic_skymatch.products import files, messages
-from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_levels, save_result
+from jwst_mosaic_skymatch.products.record import record_levels
+from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -121,25 +120,28 @@ class PixelSkyMatchStep(SkyMatchStep):
             open_workers(*workers_of(parameters)) as workers,
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
-            clock = [("", time.monotonic())]
             step_input = self._open(input_models, parameters["grouping"])
-            anchor = run.open_anchor(step_input, parameters, self._stem)
-            self._say(findings=messages.findings_of_input(step_input.exposures))
-            clock.append(("opening, metadata", time.monotonic()))
+            anchor = run.open_anchor(step_input, parameters)
+            exposures = step_input.exposures
+            self._say(findings=messages.findings_of_input(exposures))
             if "match" in self.skymethod:
                 matched = run.match_library(step_input, parameters, anchor, workers, directory)
             else:
-                matched = run.absolute_levels(step_input, parameters, self._stem)
-            clock.append(("drizzling, comparing, solving", time.monotonic()))
-            levels, unreached = run.fix_zero_point(matched, anchor, parameters)
-            self._say(*run.describe(matched, anchor, unreached, step_input, parameters))
-            self._say(*run.record(matched.match, levels, step_input, parameters))
-            clock.append(("recording levels", time.monotonic()))
-            seconds = {stage: end - start for (_, start), (stage, end) in pairwise(clock)}
-            self.result = self._report(
-                step_input, matched, levels, parameters=parameters, seconds=seconds
+                matched = run.absolute_levels(step_input, parameters)
+            levels, findings = run.fix_zero_point(matched, anchor, step_input, parameters)
+            reasons = matched.match.levels.reasons
+            findings += messages.findings_of_unmatched(exposures, levels, reasons)
+            self._say(matched.lines, [*matched.findings, *findings])
+            record_levels(
+                step_input.library,
+                exposures,
+                matched.match,
+                levels,
+                method=self.skymethod,
+                subtract=self.subtract,
             )
-        self._say(self.result.summary())
+            self.result = self._report(step_input, matched, levels, parameters)
+        self._say([*messages.describe_levels(self.result.levels), str(self.result.verdict)])
         return step_input.library
 
     @classmethod
@@ -219,21 +221,20 @@ class PixelSkyMatchStep(SkyMatchStep):
         return step_input
 
     def _report(
-        self, step_input: StepInput, matched: run.Matched, levels: np.ndarray, **origin: Any
+        self,
+        step_input: StepInput,
+        matched: run.Matched,
+        levels: np.ndarray,
+        parameters: Parameters,
     ) -> MatchResult:
         """Make the result and, with ``save_diagnostics``, save its files."""
         exposures, match, grid = step_input.exposures, matched.match, matched.grid
         filenames = [exposure.filename for exposure in exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
-        path = self._product_path if self.save_diagnostics else None
-        if grid and path:
-            skylist = save_levels(name, exposures, match, grid, levels, path, self._stem)
-            self._say(findings=skylist)
-        result = make_result(
-            name, exposures, match, grid, levels, findings=self._findings, **origin
-        )
-        if grid and path:
-            save_result(result, path)
+        how = exposures, match, grid, levels
+        result = make_result(name, *how, parameters, self._findings)
+        if grid and self.save_diagnostics:
+            self._say(save_result(result, exposures, match, grid, levels, self._product_path))
         return result
 
     def _say(self, lines: Iterable[str] = (), findings: Iterable[messages.Finding] = ()) -> None:
@@ -243,10 +244,6 @@ class PixelSkyMatchStep(SkyMatchStep):
         for finding in findings:
             log.warning("%s", finding)
             self._findings += (finding,)
-
-    def _stem(self, filename: str) -> str:
-        """Remove extension and suffix of a pipeline product from a file name."""
-        return str(self.remove_suffix(Path(filename).stem)[0])
 
     def _product_path(self, name: str, suffix: str, extension: str) -> str:
         return self.make_output_path(basepath=f"{name}.{extension}", ext=extension, suffix=suffix)

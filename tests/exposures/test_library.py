@@ -6,7 +6,8 @@ import pytest
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwst_mosaic_skymatch.exposures.library import open_input
+from jwst_mosaic_skymatch.exposures.library import named_exposures, open_input
+from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import borrowed
 
 
@@ -66,7 +67,7 @@ def test_levels_of_an_earlier_run(matched_file, tmp_path, suffix):
     (exposure,) = step_input.exposures
     assert (exposure.level, exposure.subtracted) == (1.25, False)
     assert exposure.filename == f"again_cal.{suffix}"
-    assert bool(step_input.unchanged) == (suffix == "fits")  # pixels of others cannot be read
+    assert step_input.in_files == (suffix == "fits")  # pixels of others cannot be read
 
 
 @pytest.mark.parametrize("on_disk", [True, False])
@@ -85,33 +86,48 @@ def test_library_tells_what_its_models_say_now(mosaic, on_disk, tmp_path, monkey
     assert changed.index == 2
 
 
-def test_association_that_is_refused(mosaic, absolute):
-    """Whatever else can be wrong is in the table of faults."""
-    absolute["products"][0]["members"][0]["exptype"] = None
-    for broken in ({}, absolute):
-        with pytest.raises(ValueError, match="not an association"):
-            opened(broken)
-
-
-def test_uri(absolute):
-    """Members that are only passed on may be anywhere."""
-    background = {"expname": "s3://bucket/a_cal.fits", "exptype": "background"}
-    absolute["products"][0]["members"].append(background)
-    assert opened(absolute).others == (background,)
-    for inputs in ("https://host/asn.json", ["s3://bucket/a_cal.fits"]):
-        with pytest.raises(ValueError, match="is no local file; download it"):
-            opened(inputs)
-
-
-def test_file_that_cannot_be_read(tmp_path):
-    (tmp_path / "a_cal.fits").write_text("this is not FITS")
-    with pytest.raises(OSError, match=r"a_cal.fits: cannot be read .*fetch or make the file anew"):
-        opened([tmp_path / "a_cal.fits"])
-
-
 def test_exposure_without_a_group_gets_one(matched_file):
     with open_model(matched_file) as model:
         model.meta.observation.exposure_number = None
         model.save(matched_file)
     (exposure,) = opened([matched_file]).exposures
     assert exposure.group_id == "exposure0001"
+
+
+# --- Exposures by their names -------------------------------------------------
+
+EXPOSURES = (
+    Exposure(0, "a_cal.fits", expname="/data/a_cal.fits", visit_id="001"),
+    Exposure(1, "a_crf.fits", expname="/data/a_crf.fits", visit_id="001"),
+    Exposure(
+        2, "b_cal.fits", expname="/1/b_cal.fits", alias="b_cal.fits (number 3)", visit_id="002"
+    ),
+    Exposure(
+        3, "b_cal.fits", expname="/2/b_cal.fits", alias="b_cal.fits (number 4)", visit_id="002"
+    ),
+    Exposure(4, "001_cal.fits", expname="/data/001_cal.fits"),
+)
+LABELS = ("jw001_a", "jw001_b", "jw002", "jw002", "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "positions"),
+    [
+        ("/data/a_cal.fits", (0,)),
+        ("elsewhere/a_cal.fits", (0,)),
+        ("a", (0, 1)),  # both
+        ("/2/b_cal.fits", (3,)),
+        ("b_cal.fits", (2, 3)),
+        ("002", (2, 3)),
+        ("jw001", (0, 1)),
+        ("jw001_b", (1,)),
+        ("001", (4,)),  # a member before a visit
+    ],
+)
+def test_names(name, positions):
+    assert named_exposures(name, EXPOSURES, LABELS) == positions
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match=r"'c_cal.fits': no member .* such as a_cal.fits, a visit"):
+        named_exposures("c_cal.fits", EXPOSURES, LABELS)

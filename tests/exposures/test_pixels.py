@@ -8,7 +8,6 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.models import pixels_of
 from jwst_mosaic_skymatch.exposures.pixels import (
-    ExcludedPixels,
     FilePixels,
     SkyStatistic,
     good_bits,
@@ -50,23 +49,11 @@ def test_flags_as_jwst_writes_them(dqbits, good):
     np.testing.assert_array_equal(actual, [good])
 
 
-def test_unknown_flag():
-    with pytest.raises(ValueError, match=r"dqbits='~FOO': jwst has no flag 'FOO'."):
-        good_bits("~FOO")
-
-
 def test_limits_and_values_that_are_none():
     data = np.array([[np.nan, np.inf, -1.0, 0.0, 5.0, 6.0]])
     np.testing.assert_array_equal(good_pixels(data, None), [[0, 0, 1, 1, 1, 1]])
     actual = good_pixels(data, None, good_bits=0, lower=0.0, upper=5.0)
     np.testing.assert_array_equal(actual, [[0, 0, 0, 1, 1, 0]])
-
-
-def test_excluded_pixels_can_be_packed():
-    excluded = np.random.default_rng(3).random((5, 7)) < 0.5
-    packed = ExcludedPixels.pack(excluded)
-    assert packed.bits.nbytes == 5
-    np.testing.assert_array_equal(packed.unpack(), excluded)
 
 
 # --- Levels of good pixels ---------------------------------------------------

@@ -32,7 +32,8 @@ def test_outputs_replace_neither_inputs_nor_each_other(tmp_path):
 
 def test_files_appear_together(tmp_path, caplog):
     (tmp_path / "a").write_text("old")
-    with caplog.at_level("INFO", logger="stpipe.pixel_skymatch"), files.whole_files() as draft:
+    at_info = caplog.at_level("INFO", logger="stpipe.pixel_skymatch")
+    with at_info, files.whole_files(tmp_path) as draft:
         for name in "ab":
             draft(tmp_path / name).write_text("new")
         assert (tmp_path / "a").read_text() == "old"
@@ -45,7 +46,7 @@ def test_files_appear_together(tmp_path, caplog):
 
 def test_none_appears_after_an_error(tmp_path):
     def fail():
-        with files.whole_files() as draft:
+        with files.whole_files(tmp_path) as draft:
             draft(tmp_path / "a").write_text("new")
             raise KeyError
 
@@ -57,7 +58,8 @@ def test_none_appears_after_an_error(tmp_path):
 
 def test_files_have_the_rights_that_others_have(tmp_path):
     (tmp_path / "other").touch()
-    files.save_table(tmp_path / "table.ecsv", QTable({"a": [1.0]}))
+    with files.whole_files(tmp_path) as draft:
+        QTable({"a": [1.0]}).write(draft(tmp_path / "table.ecsv"))
     rights = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert len(rights) == 1
 

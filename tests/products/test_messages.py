@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.table import QTable
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import Backgrounds
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
@@ -14,7 +15,6 @@ from jwst_mosaic_skymatch.products.messages import (
     findings_of_match,
     findings_of_unmatched,
     findings_of_zero_point,
-    name_components,
     summarize_match,
 )
 
@@ -43,9 +43,8 @@ def moved(match, shifts):
 
 
 def test_summary(match, exposures, grid):
-    labels = ["jw001", "jw001", "jw002", "jw003"]
-    assert summarize_match(match, labels, exposures, grid, "visit") == [
-        "3 groups by visit, 2 stacks; 1 pair inside stacks, 1 between them; 1 connected component",
+    assert summarize_match(match, exposures, grid, "visit") == [
+        "2 stacks by visit; 1 pair inside stacks, 1 between them; 1 connected component",
         "Closure of the pairs: chi2 400 for 1 degrees of freedom",
     ]
 
@@ -61,25 +60,24 @@ def test_summary(match, exposures, grid):
             {"contrasts": {"MIRIMAGE Lyot": (0.25, 0.012), "MIRIMAGE left": (0.05, 0.012)}},
             "The MIRIMAGE Lyot region lies 0.25 above the rest of the detector, error 0.012;",
         ),
-        ({"planes": (None,) * 4}, "No gradient of a background is significant"),
+        ({"planes": (None,) * 4}, "Gradients of 0 of 4 exposures are subtracted: up to 0 per"),
         (
             {"planes": (None,) * 4, "gradients": np.outer([0, 3, 1, 0], [3e-4, 4e-4])},
-            "Gradients of 2 of 4 exposures are subtracted: 0.13 per arcmin (rms), 0.18 in 1_cal",
+            "Gradients of 2 of 4 exposures are subtracted: up to 0.18 per arcmin",
         ),
     ],
 )
 def test_summary_of_backgrounds(match, exposures, grid, backgrounds, start):
     changed = with_backgrounds(match, **backgrounds)
-    _, _, line = summarize_match(changed, ["a"] * 4, exposures, grid, "visit")
+    _, _, line = summarize_match(changed, exposures, grid, "visit")
     assert line.startswith(start)
 
 
 def test_warnings(match, exposures, grid):
     """The second exposure is too near, the shift of the third is not significant."""
     overlap, displaced = findings_of_match(match, exposures, grid)
-    assert overlap.sentence.startswith("The overlap of jw001 and jw002 disagrees with all others")
-    assert overlap.details == ("jw001 and jw002: 10 sigma",)
-    assert overlap.brief == "the overlap of jw001 and jw002 is spoiled"
+    case = "the overlap of jw001 and jw002 disagrees with all others by 10 sigma: left out"
+    assert overlap.details == (case,)
     assert (overlap.exposures, overlap.kind) == (("jw001", "jw002"), "spoiled overlap")
     start = "1 of 4 exposures are displaced by more than 0.1 pixels"
     assert displaced.sentence.startswith(start)
@@ -87,12 +85,13 @@ def test_warnings(match, exposures, grid):
     assert displaced.details == (detail,)
     assert displaced.kind == "displaced"
     for finding in (overlap, displaced):
-        assert finding.remedy in finding.sentence
-    assert str(overlap).endswith("object in it. jw001 and jw002: 10 sigma")
+        assert finding.brief == finding.details[0]
+        cases, remedy = f": {finding.brief}", f". What to do: {finding.remedy}."
+        assert str(finding) == finding.sentence + cases + remedy
 
 
-def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
-    """The worst pair is named, others are counted; a rough pair has 20 times its noise.
+def test_one_warning_for_all_overlaps(match, exposures, grid):
+    """The worst pair is the first, others are counted; a rough pair has 20 times its noise.
 
     An error that other pairs have caused does not make a pair rough.
     """
@@ -103,33 +102,37 @@ def test_one_warning_for_each_kind_of_overlap(match, exposures, grid):
     rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
     pairs = (rough, good, smooth, rough)
     spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)
-    rejected, uneven, _ = findings_of_match(spoiled, exposures, grid)
-    assert "jw001 and jw002, and 2 more pairs disagrees" in rejected.sentence
-    assert rejected.details[0] == "jw001 and jw002: 20 sigma"
-    assert "0_cal.fits and 1_cal.fits, and 1 more pairs is uneven" in uneven.sentence
-    assert uneven.details == ("0_cal.fits and 1_cal.fits: 25 sigma",) * 2
-    remarked, *_ = findings_of_match(replace(spoiled, remarks={1: "noisy"}), exposures, grid)
-    assert str(remarked) == "1 of 4 exposures disagree with all others: 1_cal.fits: noisy"
+    finding, _ = findings_of_match(spoiled, exposures, grid)
+    assert finding.sentence.startswith("5 overlaps")
+    uneven = "the overlap of 0_cal.fits and 1_cal.fits is uneven by 25 sigma"
+    assert finding.details[:2] == (uneven,) * 2
+    assert [detail.split()[-4] for detail in finding.details[2:]] == ["20", "10", "10"]
+    assert finding.brief == f"{uneven}, and 4 more"
+    remarked, rejected, _ = findings_of_match(
+        replace(spoiled, remarks={1: "noisy"}), exposures, grid
+    )
+    start = "1 of 4 exposures disagree with all others: 1_cal.fits: noisy. What to do: check"
+    assert str(remarked).startswith(start)
+    assert not any("uneven" in detail for detail in rejected.details)
 
 
 def test_nothing_is_matched(no_match, exposures, grid):
     assert lines_of(no_match, exposures, grid) == []
-    assert name_components(np.full(4, -1), exposures) == []
-    (sentence,) = lines_of(no_match, exposures[:1], grid)
-    assert sentence.startswith("0_cal.fits: a single exposure has nothing to be matched with")
 
 
 @pytest.mark.parametrize(
     ("components", "names"),
-    [([0, 0, 1, 2], ["001", "002", "3_cal.fits"]), ([0, 1, 1, -1], ["001 A", "001 B, 002"])],
+    [
+        ([0, 0, 1, 2], ["001 A, 001 B", "002 A", "3_cal.fits"]),
+        ([0, 1, 1, -1], ["001 A", "001 B, 002 A"]),
+    ],
 )
 def test_components_by_their_visits(match, exposures, grid, components, names):
     own = [replace(e, detector=d) for e, d in zip(exposures, "ABAA", strict=True)]
     components = np.array(components)
-    assert name_components(components, own) == names
     (line,) = lines_of(with_levels(match, components=components), own, grid)
-    assert f"{len(names)} components that do not overlap each other" in line
-    assert line.endswith(f"Visits by component: {'; '.join(names)}")
+    assert line.startswith(f"{len(names)} components do not overlap")
+    assert f"within each: {'; '.join(names)}. What to do: add exposures in between" in line
 
 
 def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
@@ -140,16 +143,8 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
     names = [line.partition(":")[0] for line in finding.details]
     assert names == [f"{k}_cal.fits" for k in reversed(range(30))]
     assert str(finding).startswith("30 of 61")
-    assert str(finding).endswith(" and 27 more")
+    assert "; and 27 more. What to do: run tweakreg again." in str(finding)
     assert str(finding).count(": displaced by") == 3
-
-
-def test_one_warning_for_all_spoiled_exposures(match, exposures, grid):
-    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(30)]
-    spoiled = replace(match, stack_pairs=(), remarks=dict.fromkeys(range(5), "half is raised"))
-    (line,) = lines_of(spoiled, many, grid)
-    named = "; ".join(f"{k}_cal.fits: half is raised" for k in range(3))
-    assert line == f"5 of 30 exposures disagree with all others: {named} and 2 more"
 
 
 def test_backgrounds(match, exposures, grid):
@@ -158,86 +153,66 @@ def test_backgrounds(match, exposures, grid):
     slopes, gains = lines_of(with_backgrounds(match, sigmas=sigmas), exposures, grid)
     assert slopes.startswith(
         "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin "
-        "(rms, of single exposures)."
+        "(rms, of exposures)."
     )
     assert "uncertain by 0.1 (level_error)" in slopes
-    assert "background='plane' with subtract=True" in slopes
+    assert "subtract=True with background='plane'" in slopes
     assert "plane_per_exposure" in slopes
-    assert "gains of exposures differ by 0.50% (rms)" in gains
+    assert "Gains of exposures differ by 0.50% (rms); levels are uncertain by 0.1" in gains
 
 
-def test_visits_with_a_gradient_are_named(match, exposures, grid):
-    """Gradients below half of the steepest are not named."""
+def test_visit_with_the_largest_gradient_is_named(match, exposures, grid):
     gradients = np.array([(1e-6, 0.0), (1e-4, 0.0), (3e-4, 4e-4), (0.0, 0.0)])
     uneven = with_backgrounds(match, sigmas={"visit gradient": 1e-4}, gradients=gradients)
     seen = [replace(e, detector="MIRI") for e in exposures]
     finding, _ = findings_of_match(uneven, seen, grid)
-    assert finding.brief == "002 MIRI has a gradient of 0.06 per arcmin"
+    assert finding.brief == "002 MIRI has the largest gradient, 0.06 per arcmin"
     assert finding.exposures == ("2_cal.fits",)
-    assert finding.details == (finding.brief,)
 
 
 def test_open_loops(match, exposures, grid):
     backgrounds = Backgrounds(sigmas={"misfit": 0.02})
     open_loops = replace(match, stack_pairs=(), backgrounds=backgrounds)
     (line,) = lines_of(open_loops, exposures, grid)
-    assert line.startswith("Differences do not close: chi2 is 400 for 1 degrees of freedom.")
-    assert "uncertain by 0.02 beside their noise" in line
+    assert line.startswith("Differences do not close: beside their noise, offsets are uncertain")
+    assert "uncertain by 0.02; levels are uncertain by 0.1" in line
 
 
-VISITS = [
-    Exposure(k, f"{k}_cal.fits", visit_id=visit)
-    for k, visit in enumerate(["1", "1", "2", "2", "3", None])
-]
+def test_few_levels_are_listed_and_many_summed_up():
+    def lines_of_levels(levels):
+        status = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
+        names = np.array([f"{k}_cal.fits" for k in range(len(levels))], dtype=str)
+        columns = {"filename": names, "level": levels * u.Unit("MJy/sr"), "status": status}
+        return describe_levels(QTable(columns))
 
-
-@pytest.mark.parametrize(
-    ("positions", "text"),
-    [
-        ([0, 1], "visit 1 is"),
-        ([0, 1, 3, 2], "visits 1, 2 are"),
-        ([0], "0_cal.fits is"),
-        ([4, 5], "4_cal.fits, 5_cal.fits are"),
-        ([0, 1, 2], "visit 1 and 2_cal.fits are"),
-        ([0, 2, 4, 5], "0_cal.fits, 2_cal.fits, 4_cal.fits and 1 more are"),
-    ],
-)
-def test_displaced_visits_have_their_name(match, grid, positions, text):
-    shifts = np.zeros((19, 2))
-    shifts[positions] = 0.5
-    others = [Exposure(k, f"{k}_cal.fits", visit_id=f"{k}") for k in range(6, 19)]
-    (finding,) = findings_of_match(moved(match, shifts), VISITS + others, grid)
-    assert finding.brief.startswith(f"{text} displaced by 1.41 pixels")
-
-
-def test_few_levels_are_listed_and_many_summed_up(exposures):
-    assert describe_levels(exposures, np.array([0.75, 1.0, np.nan, np.nan])) == [
+    assert lines_of_levels(np.array([0.75, 1.0, np.nan, np.nan])) == [
         "0_cal.fits: sky level 0.75",
         "1_cal.fits: sky level 1",
     ]
-    many = [replace(exposures[0], filename=f"{k}_cal.fits") for k in range(2000)]
-    (line,) = describe_levels(many, np.arange(2000.0) + 0.5)
+    (line,) = lines_of_levels(np.arange(2000.0) + 0.5)
     assert "2000 exposures, from 0.5 to 1999.5;" in line
-    assert describe_levels([], np.array([])) == []
+    assert lines_of_levels(np.array([])) == []
 
 
 def test_unmatched_exposures_are_named_with_their_reasons(exposures):
     levels, reasons = np.array([0.25, 1.0, np.nan]), ["", "too few cells", "no good pixel"]
     skipped, alone = map(str, findings_of_unmatched(exposures[:3], levels, reasons))
-    assert skipped.endswith("1 of 3 exposures; SKIPPED: 2_cal.fits (no good pixel)")
+    assert "for 1 of 3 exposures; SKIPPED: 2_cal.fits: no good pixel. What to do: " in skipped
     assert alone.startswith("1 of 3 exposures could not be matched")
-    assert alone.endswith("alone: 1_cal.fits (too few cells)")
+    assert "level: 1_cal.fits: too few cells." in alone
     assert findings_of_unmatched(exposures[:2], levels[:2], ["", ""]) == []
 
 
 def test_one_warning_for_all_components_without_an_anchor(match, exposures):
     levels = replace(match.levels, components=np.array([0, 1, 2, -1]))
     (finding,) = findings_of_zero_point(levels, "i.fits", (), [1, 2], exposures)
-    assert str(finding).startswith("Visits 001; 002 do not overlap the reference i.fits: ")
+    start = "The reference i.fits does not overlap 2 components, whose levels are as usual"
+    assert str(finding).startswith(start)
+    assert [detail.split()[3] for detail in finding.details] == ["001", "002"]
     assert finding.exposures == ("1_cal.fits", "2_cal.fits")
     assert findings_of_zero_point(levels, "i.fits", (), [], exposures) == []
     (lone,) = findings_of_zero_point(match.levels, "3_cal.fits", (3,), [0], exposures)
-    assert "3_cal.fits has no level (no overlap with others)" in str(lone)
+    assert "3_cal.fits has no level (no overlap with others), whose" in str(lone)
 
 
 def test_exposures_of_several_runs_or_filters(exposures):

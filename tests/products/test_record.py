@@ -8,17 +8,21 @@ from astropy.io import fits
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.products.record import levels_before, record_levels
+from jwst_mosaic_skymatch.levels.results import unmatched
+from jwst_mosaic_skymatch.products.record import record_levels
 
+REASONS = ("", "", "no good pixel")
 LEVELS = np.array([0.25, 1.0, np.nan])
 
 
 @pytest.fixture
 def exposures():
     """Three exposures, of which the first has been through a run."""
-    return [Exposure(k, f"{k}_cal.fits", level=0.5 if k == 0 else None) for k in range(3)]
+    first = Exposure(0, "0_cal.fits", level=0.5, subtracted=True)
+    return [first, *(Exposure(k, f"{k}_cal.fits") for k in (1, 2))]
 
 
 @pytest.fixture
@@ -36,13 +40,18 @@ def library(mosaic, exposures):
     [(True, [0.75, 1.0, None], [9.75, 9.0, 10.0]), (False, [0.25, 1.0, None], [10.0] * 3)],
 )
 def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels, data, tmp_path):
-    details = [{"level_error": 0.1 * k} for k in range(3)]
-    how = {"method": "match", "subtract": subtract, "version": "1.2"}
-    record_levels(library, exposures, LEVELS, details=details, **how)
+    if not subtract:
+        exposures[0] = replace(exposures[0], subtracted=False)
+    match = unmatched(LEVELS, REASONS)
+    match = replace(match, levels=replace(match.levels, errors=np.array([0.1, 0.2, np.nan])))
+    record_levels(library, exposures, match, LEVELS, method="match", subtract=subtract)
 
     def read(exposure, model):
         background = model.meta.background
-        assert model.meta.pixel_skymatch.instance == {"version": "1.2"} | details[exposure.index]
+        details = model.meta.pixel_skymatch.instance
+        assert (details["version"], details["remark"]) == (__version__, REASONS[exposure.index])
+        expected = match.levels.errors[exposure.index]
+        assert details["level_error"] == pytest.approx(expected, nan_ok=True)
         if background.level is not None:
             assert (background.subtracted, background.method) == (subtract, "match")
         model.save(tmp_path / exposure.filename)
@@ -52,7 +61,7 @@ def test_levels_that_are_subtracted_add_up(library, exposures, subtract, levels,
     statuses = ["COMPLETE", "COMPLETE", "SKIPPED"]
     assert actual == list(zip(levels, statuses, data, strict=True))
     header = repr(fits.getheader(tmp_path / "0_cal.fits"))
-    assert "HISTORY Sky level (match) by jwst-mosaic-skymatch 1.2" in header
+    assert f"HISTORY Sky level (match) by jwst-mosaic-skymatch {__version__}" in header
 
 
 PLANE = {"degree": [1, 1], "refpoint": [3.0, 4.0], "coefficients": [0.5, 0.1, 0.2, 0.0]}
@@ -82,10 +91,6 @@ def test_record_of_an_earlier_run(library, exposures, k, subtracted, expected):
         return background.level, background.subtracted, planes, background.method
 
     each_model(library, exposures[k : k + 1], set_record)
-    record_levels(library, exposures, LEVELS, method="match", subtract=True, version="1.2")
+    match = unmatched(LEVELS, REASONS)
+    record_levels(library, exposures, match, LEVELS, method="match", subtract=True)
     assert each_model(library, exposures[k : k + 1], read) == [expected]
-
-
-def test_levels_that_are_gone_from_the_data(exposures):
-    assert levels_before(exposures, subtract=True).tolist() == [0.5, 0.0, 0.0]
-    assert levels_before(exposures, subtract=False).tolist() == [0.0] * 3

@@ -34,7 +34,7 @@ def test_has_all_parts(text):
     titles = re.findall("<h2[^>]*>([^<]+)</h2>", text)
     assert titles[:3] == ["The mosaic", "On the sky", "Levels by visit"]
     assert titles[3:] == ["Pairs", "What to do", "Tables", "Provenance"]
-    for part in ("3.0.0", "skymethod", "600 x 600", "1.5", "2030-01-01", "The median pair"):
+    for part in ("3.0.0", "skymethod", "2030-01-01", "The median pair"):
         assert part in text
     pictures = re.findall('<img src="data:image/png;base64,([^"]+)" alt="([^"]+)">', text)
     assert len({png for png, _ in pictures}) == len({name for _, name in pictures}) == 9
@@ -46,8 +46,8 @@ def test_names_are_harmless():
     result = replace(
         result,
         product=SCRIPT,
-        findings=(Finding(SCRIPT, SCRIPT, SCRIPT, (SCRIPT,), SCRIPT, (SCRIPT,)),),
-        provenance=replace(result.provenance, parameters={SCRIPT: SCRIPT}),
+        findings=(Finding(SCRIPT, SCRIPT, (SCRIPT,), (SCRIPT,), SCRIPT),),
+        provenance={"parameters": {SCRIPT: SCRIPT}},
     )
     result.levels["visit_id"] = [SCRIPT] * 8
     result.levels["remark"] = [SCRIPT] * 8

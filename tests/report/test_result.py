@@ -61,7 +61,7 @@ def test_names_of_visits_do_not_overlap(sizes, least):
     ax.figure.canvas.draw()
     labels = sorted(ax.get_xticklabels(), key=lambda label: label.get_position()[0])
     assert len(labels) >= least
-    assert names[np.argmax(sizes)] in [label.get_text() for label in labels]
+    assert {label.get_text() for label in labels} <= {*names, ""}
     at = [ax.transData.transform(label.get_position())[0] for label in labels]
     # Distance of the lines of text, which are turned, and their height.
     distance = np.diff(at) * np.sin(np.deg2rad(labels[0].get_rotation()))
@@ -102,7 +102,7 @@ def test_pairs_are_identified_by_row_name_or_stack(result):
     ("call", "error", "message"),
     [
         (lambda r: r.plot_pair(0, 99), IndexError, "99"),
-        (lambda r: r.plot_pair("a", "b"), ValueError, "a and b were not compared"),
+        (lambda r: r.plot_pair("a", "b"), ValueError, "a and b: they were not compared"),
         (lambda r: r.plot_pair(0, 1, what="colour"), ValueError, "not 'image' or 'histogram'"),
         (lambda r: r.plot_mosaic(which="during"), ValueError, "not 'after', 'before' or"),
         (lambda r: replace(r, mosaic=None).plot_mosaic(), ValueError, "save_diagnostics=True"),
@@ -124,17 +124,17 @@ def test_says_what_to_install_without_matplotlib(result, monkeypatch):
         result.plot_levels()
 
 
-def test_notebooks_show_verdict_and_groups(result):
+def test_notebooks_show_verdict_and_levels(result):
     html = result._repr_html_()
     assert result.verdict.headline in html
-    assert html.count("<tr>") == 3
+    assert html.count("<tr>") == 2 + 8
     assert result.product in repr(result)
     assert make_result(1000, pictures=False, mosaic=False)._repr_html_().count("<tr>") < 50
 
 
 def test_names_are_harmless(ax):
     result = replace(make_result(8), product=SCRIPT)
-    result.levels["group"] = [SCRIPT] * 8
+    result.levels["filename"] = [SCRIPT] * 8
     assert SCRIPT not in result._repr_html_()
     result.levels["visit_id"] = ["$\\frac{$"] * 8  # no mathematics
     result.plot_levels(ax)

@@ -28,7 +28,7 @@ def pixels():
 def tiled(pixels, excluded=None, **changes):
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
     settings = replace(TileSettings(good_bits=~BAD_FLAG, min_coverage=0.7), **changes)
-    packed = None if excluded is None else ExcludedPixels.pack(excluded)
+    packed = None if excluded is None else ExcludedPixels(excluded)
     return make_tile(Observation(pixels, pixel_map, packed), settings)
 
 

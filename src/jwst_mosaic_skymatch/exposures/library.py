@@ -4,7 +4,7 @@ import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from os.path import expanduser, expandvars
 from pathlib import Path
@@ -14,13 +14,23 @@ import asdf
 from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelContainer, ModelLibrary
 from jwst.datamodels.utils import attrs_to_group_id
+from jwst.lib.suffix import remove_suffix
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure, name_apart, read_exposure
+from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures, name_apart, read_exposure
 from jwst_mosaic_skymatch.exposures.models import unwritable
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
-__all__ = ["StepInput", "as_association", "check_files", "expand", "light_loading", "open_input"]
+__all__ = [
+    "StepInput",
+    "as_association",
+    "check_files",
+    "expand",
+    "light_loading",
+    "named_exposures",
+    "open_input",
+    "stem",
+]
 
 # Name in messages of an association without a file.
 LISTED = "the list of exposures"
@@ -44,16 +54,16 @@ class StepInput:
         Files of all members; empty for models.
     others : tuple of dict
         Association members that are not science exposures, with the path of their files.
-    unchanged : frozenset of str
-        Paths of the science exposures whose pixels are those in their files; these paths are their
-        names in the association, too.
+    in_files : bool
+        Whether the pixels of all exposures are those in FITS files, of which the paths are the
+        names in the association.
     """
 
     library: ModelLibrary
     exposures: tuple[Exposure, ...]
     files: frozenset[Path] = frozenset()
     others: tuple[dict[str, Any], ...] = ()
-    unchanged: frozenset[str] = frozenset()
+    in_files: bool = False
 
 
 def open_input(
@@ -179,6 +189,67 @@ def expand(path: str | PathLike[str]) -> Path:
     return Path(expandvars(expanduser(fspath(path))))
 
 
+def stem(filename: str) -> str:
+    """Reduce a file name to the part by which exposures are compared.
+
+    Parameters
+    ----------
+    filename : str
+        The name.
+
+    Returns
+    -------
+    str
+        The name without directory, extension, and suffix of a pipeline product.
+    """
+    return str(remove_suffix(Path(filename).stem)[0])
+
+
+def named_exposures(name: str, exposures: Exposures, labels: Sequence[str]) -> tuple[int, ...]:
+    """Select the exposures that a name means.
+
+    Parameters
+    ----------
+    name : str
+        A member, with or without directory, suffix and extension; or a visit: its
+        ``visit_id``, with or without ``jw``, or the label of a group.
+    exposures : sequence of Exposure
+        The exposures.
+    labels : sequence of str
+        Group of each.
+
+    Returns
+    -------
+    tuple of int
+        Their positions. An exact name counts before one without suffix, and a member before a
+        visit.
+
+    Raises
+    ------
+    ValueError
+        If the name means none.
+    """
+    filename = Path(name).name
+    own = [
+        (
+            (e.name, e.expname),
+            (e.filename,),
+            (stem(e.filename),),
+            (label, e.visit_id, f"jw{e.visit_id}"),
+        )
+        for e, label in zip(exposures, labels, strict=True)
+    ]
+    for way, wanted in enumerate((name, filename, stem(filename), name)):
+        positions = tuple(k for k, names in enumerate(own) if wanted in names[way])
+        if positions:
+            return positions
+    raise ValueError(
+        f"reference={name!r}: no member or visit of the input has this name, and no file is there; "
+        f"give a member, such as {exposures[0].name}, a visit, such as {exposures[0].visit_id}, or "
+        "the path of a FITS image."
+    )
+
+
 @contextmanager
 def light_loading() -> Iterator[None]:
     """Load exposures with fewer checks and collections of garbage: a fifth of the time of a run.
@@ -205,18 +276,21 @@ def light_loading() -> Iterator[None]:
 # --- Libraries -----------------------------------------------------------
 
 
-def _describe_library(library: ModelLibrary, grouping: str) -> StepInput:
-    """Describe a library by the metadata of its models as they are now."""
+def _describe_library(
+    library: ModelLibrary, grouping: str, metadata: Sequence[dict[str, Any]] | None = None
+) -> StepInput:
+    """Describe a library by the metadata of its models as they are now, or as they were read."""
     # Of models without files there is no directory, and none of these paths exist.
     members = library.asn["products"][0]["members"]
     paths = [Path(library.asn_dir, member["expname"]) for member in members]
     existing = [(path, m) for path, m in zip(paths, members, strict=True) if path.is_file()]
     exposures = []
     for index in library.indices_for_exptype("science"):
-        name = members[index]["expname"]
+        name, group_id = members[index]["expname"], members[index]["group_id"]
         try:
-            metadata = library.read_metadata(index)
-            exposures.append(read_exposure(index, name, metadata.get, grouping))
+            own = metadata[index] if metadata else library.read_metadata(index)
+            own["meta.group_id"] = group_id
+            exposures.append(read_exposure(index, name, own.get, grouping))
         except Exception as error:
             raise unreadable(name, error) from None
     return StepInput(
@@ -242,21 +316,12 @@ def _open_association(association: dict[str, Any], on_disk: bool, grouping: str)
         library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
         raise unwritable(error) from None
-    listed = library.asn["products"][0]["members"]
     members = association["products"][0]["members"]
-    return StepInput(
-        library=library,
-        exposures=name_apart(
-            read_exposure(
-                index, m["expname"], {**own, "meta.group_id": m["group_id"]}.get, grouping
-            )
-            for index, (m, own) in enumerate(zip(listed, metadata, strict=True))
-        ),
+    return replace(
+        _describe_library(library, grouping, metadata),
         files=frozenset(Path(m["expname"]).resolve() for m in members),
         others=tuple(m for m in members if m["exptype"] != "science"),
-        unchanged=frozenset(
-            m["expname"] for m in science if m["expname"].lower().endswith(".fits")
-        ),
+        in_files=all(m["expname"].lower().endswith(".fits") for m in science),
     )
 
 

@@ -11,7 +11,7 @@ __all__ = [
     "Exposures",
     "check_exposures",
     "check_rerun",
-    "describe_differences",
+    "differences_in",
     "family_names",
     "group_labels",
     "name_apart",
@@ -49,7 +49,7 @@ class Exposure:
     expname : str
         Its name in the association.
     alias : str or None
-        Its path or its place in the input, if another exposure has the same file name.
+        File name and place in the input, if another exposure has the same file name.
     visit_id, group_id : str or None
         Its visit, and jwst's group; see ``PATHS`` for the place of these and the next.
     instrument, detector, filter, unit : str or None
@@ -89,6 +89,11 @@ class Exposure:
     def name(self) -> str:
         """Its name in messages and tables."""
         return self.alias or self.filename
+
+    @property
+    def subtracted_level(self) -> float:
+        """Level that earlier runs have subtracted: absent from the data, but recorded, MJy/sr."""
+        return (self.level or 0.0) if self.subtracted else 0.0
 
 
 Exposures = Sequence[Exposure]
@@ -135,18 +140,11 @@ def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:
         In the order of file names, which the order of the input does not change.
     """
     exposures = sorted(exposures, key=lambda e: (e.filename, e.expname, e.index))
-    filenames = Counter(exposure.filename for exposure in exposures)
-    expnames = Counter(exposure.expname for exposure in exposures)
-
-    def alias(exposure: Exposure) -> str | None:
-        if filenames[exposure.filename] == 1:
-            return None
-        is_unique = expnames[exposure.expname] == 1
-        return (
-            exposure.expname if is_unique else f"{exposure.filename} (number {exposure.index + 1})"
-        )
-
-    return tuple(replace(exposure, alias=alias(exposure)) for exposure in exposures)
+    times = Counter(exposure.filename for exposure in exposures)
+    return tuple(
+        replace(e, alias=f"{e.filename} (number {e.index + 1})") if times[e.filename] > 1 else e
+        for e in exposures
+    )
 
 
 def check_exposures(exposures: Exposures) -> None:
@@ -168,14 +166,14 @@ def check_exposures(exposures: Exposures) -> None:
             "The input has no science exposure: list at least one member with "
             'exptype "science" in the association.'
         )
-    for difference in (
-        *_differences(exposures, "instrument", "instrument"),
-        *_differences(exposures, "unit", "unit (BUNIT)"),
-    ):
-        raise ValueError(f"{difference} the other exposures; make one association for each.")
-    if not (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr"):
-        for difference in _area_differences(exposures):
-            raise ValueError(difference)
+    differences = differences_in(exposures, "instrument") + differences_in(exposures, "unit")
+    is_per_area = (exposures[0].unit or "").lower().replace(" ", "").endswith("/sr")
+    areas = {e.name: e.pixel_area for e in exposures if e.pixel_area and not is_per_area}
+    if areas and max(areas.values()) > (1 + AREA_TOLERANCE) * min(areas.values()):
+        largest = max(areas, key=areas.__getitem__)
+        differences.append(f"{largest}: pixel area is larger than in other exposures")
+    if differences:
+        raise ValueError(f"{differences[0]}; make one association for each.")
 
 
 def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
@@ -195,12 +193,11 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
     """
     remedy = "start again from the file as calwebb_image2 wrote it."
     for exposure in exposures:
-        has_level, is_known = exposure.level is not None, exposure.subtracted is not None
-        if has_level != is_known:
-            names = ("level", "subtracted") if has_level else ("subtracted", "level")
+        is_known = exposure.subtracted is not None
+        if is_known != (exposure.level is not None):
             raise ValueError(
-                f"{exposure.name}: meta.background.{names[0]} is set but "
-                f"meta.background.{names[1]} is not; {remedy}"
+                f"{exposure.name}: of meta.background.level and meta.background.subtracted one is "
+                f"set and the other is not; {remedy}"
             )
         if is_known and exposure.subtracted != subtract:
             raise ValueError(
@@ -210,48 +207,28 @@ def check_rerun(exposures: Exposures, *, subtract: bool) -> None:
             )
 
 
-def describe_differences(exposures: Exposures) -> list[str]:
-    """Describe differences of filters and pixel areas.
+def differences_in(exposures: Exposures, attribute: str) -> list[str]:
+    """Name the first exposure that differs from most, if one does.
 
     Parameters
     ----------
     exposures : sequence of Exposure
         The exposures.
+    attribute : str
+        Attribute of an exposure.
 
     Returns
     -------
     list of str
-        A sentence for each kind.
+        At most one clause.
     """
-    filters = [
-        f"{difference} other exposures; levels of different filters are not comparable where the "
-        "sky has structure."
-        for difference in _differences(exposures, "filter", "filter")
-    ]
-    return filters + _area_differences(exposures)
-
-
-def _differences(exposures: Exposures, attribute: str, what: str) -> list[str]:
-    """Name the first exposure that differs from most, in half a sentence."""
     values = [getattr(exposure, attribute) for exposure in exposures]
-    counts = Counter(values)
-    usual = max(counts, key=lambda value: (counts[value], str(value)))
+    (usual, _), *_ = Counter(values).most_common()
     return [
-        f"{exposure.name}: {what} is {value}, but {usual} in"
+        f"{exposure.name}: {attribute} is {value}, but {usual} in other exposures"
         for exposure, value in zip(exposures, values, strict=True)
         if value != usual
     ][:1]
-
-
-def _area_differences(exposures: Exposures) -> list[str]:
-    areas = {exposure.name: exposure.pixel_area for exposure in exposures if exposure.pixel_area}
-    if not areas or max(areas.values()) <= (1 + AREA_TOLERANCE) * min(areas.values()):
-        return []
-    largest = max(areas, key=areas.__getitem__)
-    return [
-        f"{largest}: pixel area is {areas[largest]:.3g} sr, but {min(areas.values()):.3g} sr in "
-        "other exposures; do the members come from different channels?"
-    ]
 
 
 def group_labels(exposures: Exposures, grouping: str) -> list[str]:
@@ -276,12 +253,10 @@ def group_labels(exposures: Exposures, grouping: str) -> list[str]:
         If the metadata needed for the grouping are missing in an exposure.
     """
     if grouping == "none":
-        stems = [Path(exposure.filename).stem for exposure in exposures]
-        counts = Counter(stems)
         # Of exposures with one file name none may fall into the group of another.
         return [
-            stem if counts[stem] == 1 else f"{stem}_{exposure.index + 1}"
-            for stem, exposure in zip(stems, exposures, strict=True)
+            Path(exposure.filename).stem + (f"_{exposure.index + 1}" if exposure.alias else "")
+            for exposure in exposures
         ]
     named = {
         "visit": ("visit_id", "meta.observation.visit_id", "jw"),

@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from gwcs import WCS
@@ -14,12 +14,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary, LibraryError
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
-from jwst_mosaic_skymatch.exposures.pixels import (
-    Pixels,
-    SkyStatistic,
-    check_shapes,
-    unreadable,
-)
+from jwst_mosaic_skymatch.exposures.pixels import Pixels, checked_pixels, unreadable
 
 __all__ = [
     "borrowed",
@@ -27,7 +22,6 @@ __all__ = [
     "each_model",
     "pixels_of",
     "read_footprint",
-    "read_skies",
     "unwritable",
     "wcs_footprint",
 ]
@@ -161,41 +155,13 @@ def check_model(model: JwstDataModel, filename: str) -> None:
             f"{filename}: the data are {len(shape)}-D, but only 2-D images can be matched; "
             "give the _cal.fits files of calwebb_image2."
         )
-    wcs = getattr(model.meta, "wcs", None)
-    remedy = "run assign_wcs (calwebb_image2) on it."
-    if not isinstance(wcs, WCS):
-        raise ValueError(f"{filename}: no WCS; {remedy}")
-    if not isinstance(wcs.output_frame, CelestialFrame):
+    wcs: Any = getattr(model.meta, "wcs", None)
+    is_on_sky = isinstance(getattr(wcs, "output_frame", None), CelestialFrame)
+    if not is_on_sky or not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
         raise ValueError(
-            f"{filename}: the WCS ends in the frame {getattr(wcs.output_frame, 'name', None)!r}, "
-            f"not on the sky; {remedy}"
+            f"{filename}: no WCS that leads from the centre to the sky; run assign_wcs "
+            "(calwebb_image2) on it."
         )
-    if not np.all(np.isfinite(wcs((shape[1] - 1) / 2, (shape[0] - 1) / 2))):
-        raise ValueError(f"{filename}: the WCS gives no sky position at the centre; {remedy}")
-
-
-def read_skies(
-    library: AbstractModelLibrary, exposures: Exposures, statistic: SkyStatistic
-) -> np.ndarray:
-    """Measure the level of each exposure's own good pixels.
-
-    Parameters
-    ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        The models.
-    exposures : sequence of Exposure
-        The exposures.
-    statistic : SkyStatistic
-        The statistic of the pixels.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Levels, MJy/sr; NaN where there is no good pixel.
-    """
-    return np.array(
-        each_model(library, exposures, lambda _, model: statistic(model.data, model.dq))
-    )
 
 
 def pixels_of(model: JwstDataModel, name: str) -> Pixels:
@@ -218,16 +184,12 @@ def pixels_of(model: JwstDataModel, name: str) -> Pixels:
     ValueError
         If their shapes differ.
     """
-    data = np.asarray(model.data)
-    dq, err = (
-        None if image is None else np.asarray(image)
-        for image in (getattr(model, what, None) for what in ("dq", "err"))
-    )
-    check_shapes(data, {"DQ": dq, "ERR": err}, name)
-    return Pixels(data=data, dq=dq, err=err)
+    images = (getattr(model, what, None) for what in ("data", "dq", "err"))
+    arrays: Any = (None if image is None else np.asarray(image) for image in images)
+    return checked_pixels(name, *arrays)
 
 
-def read_footprint(s_region: str | None) -> np.ndarray | None:
+def read_footprint(s_region: str | None) -> np.ndarray:
     """Read the corners of an exposure from S_REGION.
 
     Parameters
@@ -237,13 +199,13 @@ def read_footprint(s_region: str | None) -> np.ndarray | None:
 
     Returns
     -------
-    ndarray, shape (n, 2), or None
-        RA and Dec, degrees; None if it cannot be read.
+    ndarray, shape (n, 2)
+        RA and Dec, degrees; empty if it cannot be read.
     """
     try:
-        return sregion_to_footprint(s_region)
+        return np.array(sregion_to_footprint(s_region))
     except (TypeError, ValueError):
-        return None
+        return np.zeros((0, 2))
 
 
 def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
@@ -261,6 +223,4 @@ def wcs_footprint(wcs: WCS, shape: tuple[int, int]) -> np.ndarray:
     ndarray, shape (4, 2)
         RA and Dec, degrees.
     """
-    x = np.array([0, shape[1] - 1, shape[1] - 1, 0], dtype=float)
-    y = np.array([0, 0, shape[0] - 1, shape[0] - 1], dtype=float)
-    return np.stack(wcs(x, y, with_bounding_box=False), axis=1)
+    return wcs.footprint(bounding_box=((0, shape[1] - 1), (0, shape[0] - 1)))

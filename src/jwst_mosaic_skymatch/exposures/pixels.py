@@ -1,9 +1,8 @@
 """Pixels of one exposure, in memory or in a file; the level of the good ones."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
@@ -13,7 +12,7 @@ __all__ = [
     "FilePixels",
     "Pixels",
     "SkyStatistic",
-    "check_shapes",
+    "checked_pixels",
     "clipped_statistic",
     "good_bits",
     "good_pixels",
@@ -22,8 +21,7 @@ __all__ = [
 
 # The square of a larger value overflows in single precision.
 LARGEST = 1e18
-# Rows worked on at a time.
-BAND_ROWS = 32
+EXTENSIONS = ("SCI", "DQ", "ERR")
 
 
 @dataclass(frozen=True)
@@ -76,62 +74,31 @@ class FilePixels:
         """
         try:
             with fits.open(self.path, memmap=False) as hdus:
-                data, dq, err = (_native(hdus, name) for name in ("SCI", "DQ", "ERR"))
+                images = [hdus[name].data if name in hdus else None for name in EXTENSIONS]
         except OSError as error:
             remedy = "every process needs to see the file under this path"
             raise unreadable(self.path, error, remedy) from None
-        assert data is not None  # its model was opened before
-        check_shapes(data, {"DQ": dq, "ERR": err}, self.path)
-        return Pixels(data=data, dq=dq, err=err)
+        native: Any = (
+            None if image is None else image.astype(image.dtype.newbyteorder("="), copy=False)
+            for image in images
+        )
+        return checked_pixels(self.path, *native)
 
 
 @dataclass(frozen=True)
 class ExcludedPixels:
-    """Pixels that are left out although they may be good, a bit for each.
+    """Pixels that are left out although they may be good.
 
     Attributes
     ----------
-    bits : ndarray of uint8
-        The bits, one for a pixel that is left out, row by row.
-    shape : tuple of int
-        Shape (ny, nx) of the exposure.
+    pixels : ndarray of bool, shape (ny, nx)
+        True for pixels that are left out.
     in_area : bool
         Whether any of them is in an area that the user has named.
     """
 
-    bits: np.ndarray
-    shape: tuple[int, int]
+    pixels: np.ndarray
     in_area: bool = False
-
-    @classmethod
-    def pack(cls, excluded: np.ndarray, *, in_area: bool = False) -> Self:
-        """Make them of an array of bool.
-
-        Parameters
-        ----------
-        excluded : ndarray of bool, shape (ny, nx)
-            True for pixels that are left out.
-        in_area : bool, optional
-            Whether any of them is in an area that the user has named.
-
-        Returns
-        -------
-        ExcludedPixels
-            The same in an eighth of the memory.
-        """
-        ny, nx = excluded.shape
-        return cls(bits=np.packbits(excluded), shape=(ny, nx), in_area=in_area)
-
-    def unpack(self) -> np.ndarray:
-        """Return the array that was packed.
-
-        Returns
-        -------
-        ndarray of bool, shape (ny, nx)
-            The array.
-        """
-        bits = np.unpackbits(self.bits, count=self.shape[0] * self.shape[1])
-        return bits.view(bool).reshape(self.shape)
 
 
 def unreadable(
@@ -159,36 +126,35 @@ def unreadable(
     return OSError(f"{path}: cannot be read ({type(error).__name__}: {reason}); {remedy}.")
 
 
-def _native(hdus: fits.HDUList, name: str) -> np.ndarray | None:
-    if name not in hdus or hdus[name].data is None:
-        return None
-    data = hdus[name].data
-    return data.astype(data.dtype.newbyteorder("="), copy=False)
-
-
-def check_shapes(data: np.ndarray, others: Mapping[str, np.ndarray | None], name: str) -> None:
+def checked_pixels(
+    name: str, data: np.ndarray, dq: np.ndarray | None, err: np.ndarray | None
+) -> Pixels:
     """Refuse flags or errors of another shape than the data.
 
     Parameters
     ----------
-    data : ndarray, shape (ny, nx)
-        The data.
-    others : mapping of str to ndarray or None
-        Flags and errors by their name.
     name : str
         Name of the exposure, for the message.
+    data, dq, err : ndarray, shape (ny, nx), or None
+        See `Pixels`.
+
+    Returns
+    -------
+    Pixels
+        The pixels.
 
     Raises
     ------
     ValueError
         If shapes differ.
     """
-    for what, image in others.items():
+    for what, image in (("DQ", dq), ("ERR", err)):
         if image is not None and image.shape != data.shape:
             raise ValueError(
                 f"{name}: the data have {' x '.join(map(str, data.shape))} pixels, {what} "
                 f"{' x '.join(map(str, image.shape))}; make the file anew with calwebb_image2."
             )
+    return Pixels(data, dq, err)
 
 
 def good_bits(dqbits: str | int | None) -> int | None:
@@ -249,17 +215,13 @@ def good_pixels(
         True for pixels within limits without a bad flag. Values that are not finite, or so large
         that their square is not, are bad.
     """
-    good = np.empty(data.shape, dtype=bool)
-    # Some rows at a time, which needs hardly any new memory: a quarter of the time.
-    for start in range(0, len(data), BAND_ROWS):
-        rows = slice(start, start + BAND_ROWS)
-        good[rows] = np.abs(data[rows]) < LARGEST
-        if lower is not None:
-            good[rows] &= data[rows] >= lower
-        if upper is not None:
-            good[rows] &= data[rows] <= upper
-        if dq is not None and good_bits is not None:
-            good[rows] &= dq[rows] & np.int64(~good_bits).astype(dq.dtype) == 0
+    good = np.abs(data) < LARGEST
+    if lower is not None:
+        good &= data >= lower
+    if upper is not None:
+        good &= data <= upper
+    if dq is not None and good_bits is not None:
+        good &= dq & np.int64(~good_bits).astype(dq.dtype) == 0
     return good
 
 
@@ -315,15 +277,7 @@ class SkyStatistic:
 
 
 def clipped_statistic(
-    values: np.ndarray,
-    name: str,
-    *,
-    nclip: int,
-    lsigma: float,
-    usigma: float,
-    binwidth: float = 0.1,
-    lower: float | None = None,
-    upper: float | None = None,
+    values: np.ndarray, name: str, *, lsigma: float, usigma: float, **options: float | None
 ) -> tuple[float, int]:
     """Measure one of the stock step's statistics, by its own code.
 
@@ -333,8 +287,10 @@ def clipped_statistic(
         The sample.
     name : str
         'mean', 'median', 'mode' or 'midpt'.
-    nclip, lsigma, usigma, binwidth, lower, upper
+    lsigma, usigma : float
         See `SkyStatistic`.
+    **options
+        ``nclip``, ``binwidth``, ``lower``, ``upper``; see `SkyStatistic`.
 
     Returns
     -------
@@ -347,15 +303,7 @@ def clipped_statistic(
     # the time that a worker process takes to start.
     from stcal.skymatch import SkyStats
 
-    measure = SkyStats(
-        skystat=name,
-        lower=lower,
-        upper=upper,
-        nclip=nclip,
-        lsig=lsigma,
-        usig=usigma,
-        binwidth=binwidth,
-    )
+    measure = SkyStats(skystat=name, lsig=lsigma, usig=usigma, **options)
     try:
         value, n_used = measure(values)
     except ValueError:  # no value is left

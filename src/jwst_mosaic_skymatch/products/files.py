@@ -5,11 +5,10 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from astropy.table import QTable
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
@@ -24,26 +23,16 @@ __all__ = [
     "product_name",
     "require_writable",
     "save_exposures",
-    "save_table",
-    "save_text",
     "save_tiles",
     "whole_files",
 ]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
-# Of the FITS header of a tile.
-WCS_KEYWORDS = (
-    "wcsaxes",
-    *(f"{name}{axis}" for name in ("ctype", "cunit", "crval", "crpix") for axis in "12"),
-    *(f"cd{i}_{j}" for i in "12" for j in "12"),
-)
-# Pixels that its WCS may differ from the exact one.
+# Pixels that the WCS of a tile in its header may differ from the exact one.
 WCS_TOLERANCE = 0.05
 #: Makes the path of a file of its name, suffix and extension.
 OutputPath = Callable[[str, str, str], str]
-# Identifiers of an association that its successor keeps.
-KEPT = ("asn_id", "asn_pool", "program", "target", "constraints", "version_id", "degraded_status")
 
 
 def require_writable(directory: str | Path) -> None:
@@ -103,33 +92,26 @@ def check_outputs(outputs: Iterable[tuple[str, str | Path]], inputs: Collection[
 
 
 @contextmanager
-def whole_files() -> Iterator[Callable[[str | Path], Path]]:
+def whole_files(directory: str | Path) -> Iterator[Callable[[str], Path]]:
     """Write files so that they are all there, each whole, or none is.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Directory of all of them.
 
     Yields
     ------
     callable
-        Takes the path where a file shall be in the end and returns where to write it:
-        same name, in a temporary directory beside it. An earlier file of that name stays
-        until all new ones are complete.
+        Takes the path where a file shall be in the end and returns where to write it: same name, in
+        a temporary directory. Earlier files stay until all new ones are complete.
     """
-    directories: dict[Path, Path] = {}
-    drafts: dict[Path, Path] = {}
-    with ExitStack() as stack:
-
-        def draft(path: str | Path) -> Path:
-            path = Path(path)
-            if path.parent not in directories:
-                directory = tempfile.TemporaryDirectory(dir=path.parent, prefix=".skymatch-")
-                directories[path.parent] = Path(stack.enter_context(directory))
-            drafts[path] = directories[path.parent] / path.name
-            return drafts[path]
-
-        yield draft
-        for path, written in drafts.items():
-            os.replace(written, path)
-    for path in drafts:
-        log.info("Saved %s", path)
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".skymatch-") as drafts:
+        yield lambda path: Path(drafts, Path(path).name)
+        for draft in sorted(Path(drafts).iterdir()):
+            path = Path(directory, draft.name)
+            os.replace(draft, path)
+            log.info("Saved %s", path)
 
 
 def save_exposures(
@@ -163,39 +145,45 @@ def save_exposures(
         If one cannot be written, or breaks a schema.
     """
     paths: list[str] = []
-    with whole_files() as draft, library:
+    with whole_files(Path(exposure_path("exposure.fits")).parent) as draft, library:
         for index in library.indices_for_exptype("science"):
             with borrowed(library, index) as model:
                 paths.append(exposure_path(model.meta.filename))
-                _save(model, paths[-1], draft(paths[-1]))
-    filenames = [Path(path).name for path in paths]
-    name = product_name(library.asn, filenames, output_file)
-    association = image3_association(library, name, filenames, others)
-    # A library gives mappings of its association that are no dicts.
-    text = json.dumps(association, indent=4, default=dict) + "\n"
-    save_text(product_path(name, "skymatch_asn", "json"), text)
+                _save(model, draft(paths[-1]))
+        filenames = [Path(path).name for path in paths]
+        name = product_name(library.asn, filenames, output_file)
+        association = image3_association(library, name, filenames, others)
+        # A library gives mappings of its association that are no dicts.
+        text = json.dumps(association, indent=4, default=dict) + "\n"
+        draft(product_path(name, "skymatch_asn", "json")).write_text(text)
     return paths
 
 
-def _save(model: JwstDataModel, path: str | Path, draft: Path) -> None:
-    """Save a model that shall be at a path in the end."""
+def _save(model: JwstDataModel, draft: Path) -> None:
     try:
         model.save(draft)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise OSError(
-            f"{path}: cannot be saved ({type(error).__name__}: {reason}); nothing was written. "
-            "Make room on the disk or, if the exposure breaks a schema, make its file anew."
+            f"{draft.name}: cannot be saved ({type(error).__name__}: {reason}); nothing was "
+            "written. Make room on the disk or, if the exposure breaks a schema, make its file "
+            "anew."
         ) from None
 
 
 def save_tiles(
-    output_path: OutputPath, stacks: Sequence[Stack], grid: Grid, unit: str | None
+    draft: Callable[[str], Path],
+    output_path: OutputPath,
+    stacks: Sequence[Stack],
+    grid: Grid,
+    unit: str | None,
 ) -> None:
     """Save the mean image of each stack, with weights, WCS and unit.
 
     Parameters
     ----------
+    draft : callable
+        See `whole_files`.
     output_path : callable
         Makes the path of a file of its name, suffix and extension.
     stacks : sequence of Stack
@@ -211,39 +199,8 @@ def save_tiles(
         model.wht, model.meta.wcs, model.meta.bunit_data = tile.weight, wcs, unit
         # The same for programs that know only FITS: a tangent plane at the tile's centre.
         header = wcs.to_fits_sip(degree=1, max_pix_error=WCS_TOLERANCE)
-        for name in WCS_KEYWORDS:
-            setattr(model.meta.wcsinfo, name, header[name.upper()])
-        path = output_path(stack.label, "skytile", "fits")
-        with whole_files() as draft:
-            _save(model, path, draft(path))
-
-
-def save_table(path: str | Path, table: QTable) -> None:
-    """Save a table as ECSV, whole or not at all.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    table : `~astropy.table.QTable`
-        The table.
-    """
-    with whole_files() as draft:
-        table.write(draft(path), format="ascii.ecsv")
-
-
-def save_text(path: str | Path, text: str) -> None:
-    """Save a text, whole or not at all.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    text : str
-        The text.
-    """
-    with whole_files() as draft:
-        draft(path).write_text(text, encoding="utf-8")
+        model.meta.wcsinfo = {name.lower(): value for name, value in header.items()}
+        _save(model, draft(output_path(stack.label, "skytile", "fits")))
 
 
 def product_name(
@@ -305,11 +262,12 @@ def image3_association(
         {**members[index], "expname": filename}
         for index, filename in zip(library.indices_for_exptype("science"), filenames, strict=True)
     ]
+    known = {key: value for key, value in association.items() if value is not None}
     return {
-        "asn_type": "image3",
-        "asn_rule": association.get("asn_rule", "DMS_Level3_Base"),
+        "asn_rule": "DMS_Level3_Base",
         "asn_id": "a3001",
         "asn_pool": "none",
-        **{key: association[key] for key in KEPT if association.get(key) is not None},
+        **known,
+        "asn_type": "image3",
         "products": [{"name": name, "members": [*science, *others]}],
     }

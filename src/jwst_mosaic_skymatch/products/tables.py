@@ -1,7 +1,6 @@
 """Levels and pairs as tables, and levels in files: tables of earlier runs, and skylists."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable
 
+from jwst_mosaic_skymatch.exposures.library import stem
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
-from jwst_mosaic_skymatch.exposures.reference import Stem
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
@@ -23,7 +22,6 @@ __all__ = [
     "read_levels",
     "read_skylist",
     "sky_gradients",
-    "values_of",
     "write_skylist",
 ]
 
@@ -33,8 +31,8 @@ NUMBERS = (
     *("shift_x", "shift_x_error", "shift_y", "shift_y_error"),
     *("slope_x", "slope_x_error", "slope_y", "slope_y_error"),
 )
-# The stock step reads no longer names, and takes the rest as a comment or another column.
-LONGEST_NAME = 128
+TABLE_REMEDY = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)"
+SKYLIST_REMEDY = "give a text file with a file name and a level in each line"
 
 
 def levels_table(
@@ -53,7 +51,8 @@ def levels_table(
     match : Match
         Their match, in the same order.
     levels : ndarray, shape (n,)
-        Levels as they are recorded in the exposures: with those that earlier runs have subtracted.
+        Level to subtract from each exposure, MJy/sr; NaN for none. Levels that earlier runs have
+        subtracted are added in the table.
     grid : Grid or None
         The grid, to express shifts on the sky; None where there are no shifts.
     unit : str or None
@@ -71,10 +70,10 @@ def levels_table(
     columns = {
         # Levels first: of a wide table astropy prints the ends.
         "filename": [exposure.name for exposure in exposures],
-        "level": levels * brightness,
+        "level": (levels + [e.subtracted_level for e in exposures]) * brightness,
         "level_error": match.levels.errors * brightness,
         "visit_id": [exposure.visit_id or "" for exposure in exposures],
-        "group": np.array([detail["group"] for detail in details], dtype=str),
+        "group": [detail["group"] for detail in details],
         "component": match.levels.components,
     }
     to_sky = grid.sky_axes.T if grid else np.full((2, 2), np.nan)
@@ -82,9 +81,12 @@ def levels_table(
     columns |= _sky_columns("shift", *shifts, u.arcsec)
     if match.backgrounds.planes and grid:
         columns |= _sky_columns("gradient", *sky_gradients(match, grid), brightness / u.arcmin)
-    columns["n_pairs"] = _count_pairs(match, exposures, columns["group"].tolist())
+    # Names of exposures and labels of stacks differ.
+    times = Counter(chain(*(ends for ends, _ in named_pairs(match, exposures))))
+    ends = zip(columns["filename"], columns["group"], strict=True)
+    columns["n_pairs"] = [times[name] + times[group] for name, group in ends]
     columns["status"] = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
-    columns["remark"] = np.array([detail["remark"] for detail in details], dtype=str)
+    columns["remark"] = [detail["remark"] for detail in details]
     return _table(columns, match)
 
 
@@ -96,14 +98,6 @@ def _sky_columns(
         for k, axis in enumerate(("ra", "dec"))
         for suffix, array in (("", values), ("_error", errors))
     }
-
-
-def _count_pairs(match: Match, exposures: Exposures, groups: Sequence[str]) -> list[int]:
-    """Count the pairs that each exposure takes part in, itself or in its stack."""
-    ends = [names for names, _ in named_pairs(match, exposures)]
-    n = len(match.exposure_pairs)
-    inside, between = Counter(chain(*ends[:n])), Counter(chain(*ends[n:]))
-    return [inside[e.name] + between[g] for e, g in zip(exposures, groups, strict=True)]
 
 
 def named_pairs(match: Match, exposures: Exposures) -> list[tuple[tuple[str, str], PairResult]]:
@@ -237,32 +231,10 @@ def _unit(name: str | None) -> u.UnitBase:
     return u.def_unit(name) if isinstance(unit, u.UnrecognizedUnit) else unit
 
 
-def values_of(column: Any) -> np.ndarray:
-    """Convert a column, or a cell, to numbers without unit.
-
-    Parameters
-    ----------
-    column : column, `~astropy.units.Quantity` or number
-        The column or cell.
-
-    Returns
-    -------
-    ndarray
-        The numbers; NaN where there is none.
-    """
-    column = _filled(column)
-    return np.asarray(getattr(column, "value", column), dtype=float)
+# --- Tables of earlier runs, and skylists -------------------------------------
 
 
-def _filled(column: Any) -> Any:
-    """Put NaN where a column of a table has no value."""
-    return column.filled(np.nan) if hasattr(column, "filled") else column
-
-
-# --- Tables of earlier runs --------------------------------------------------
-
-
-def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
+def read_levels(path: Path, exposures: Exposures) -> np.ndarray:
     """Read the levels of exposures from the table of an earlier run.
 
     Parameters
@@ -271,9 +243,6 @@ def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
         File of a `levels_table`.
     exposures : sequence of Exposure
         The exposures.
-    stem : callable
-        Reduces a file name to the part that is compared (without extension and without the suffix
-        of a pipeline product).
 
     Returns
     -------
@@ -289,59 +258,13 @@ def read_levels(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
         If it is no such table, has another unit, lists a file name twice that is wanted, or has no
         level of any exposure.
     """
-    levels = _select_levels(_read_table(path, exposures[0].unit), path, exposures, stem)
+    levels = _read(path, exposures, TABLE_REMEDY, format="ascii.ecsv")
     if not np.isfinite(levels).any():
-        raise ValueError(
-            f"{path}: has no level of any exposure of the input; give the table of an earlier run "
-            "with some of these exposures."
-        )
+        raise ValueError(f"{path}: has no level of any exposure of the input; {TABLE_REMEDY}.")
     return levels
 
 
-def _select_levels(
-    rows: Sequence[tuple[str, float]],
-    path: Path,
-    exposures: Exposures,
-    stem: Stem,
-) -> np.ndarray:
-    """Select the level of each exposure, NaN for none."""
-    wanted, listed = [stem(e.filename) for e in exposures], [stem(name) for name, _ in rows]
-    times = Counter(listed)
-    for name in wanted:
-        if times[name] > 1:
-            raise ValueError(f"{name}: listed more than once in {path}; keep one line.")
-    level_of = dict(zip(listed, (level for _, level in rows), strict=True))
-    return np.array([level_of.get(name, np.nan) for name in wanted])
-
-
-def _read_table(path: Path, unit: str | None) -> list[tuple[str, float]]:
-    remedy = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)."
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such table of levels; {remedy}")
-    try:
-        table = QTable.read(path, format="ascii.ecsv")
-    except Exception as error:  # whatever a broken table leads to
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path}: cannot be read as a table ({type(error).__name__}: {reason}); {remedy}"
-        ) from None
-    missing = [name for name in ("filename", "level") if name not in table.colnames]
-    if missing:
-        raise ValueError(f"{path}: no column {' and '.join(missing)}; {remedy}")
-    try:
-        levels = u.Quantity(_filled(table["level"]), dtype=float).to_value(_unit(unit))
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{path}: its levels are no numbers in the unit of the exposures, {unit} (the unit "
-            f"there is {table['level'].unit}); give the table of a run on such exposures."
-        ) from None
-    return list(zip(map(str, table["filename"]), levels.tolist(), strict=True))
-
-
-# --- Skylists ----------------------------------------------------------------
-
-
-def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
+def read_skylist(path: Path, exposures: Exposures) -> np.ndarray:
     """Read the level of each exposure from a list.
 
     Parameters
@@ -349,7 +272,7 @@ def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
     path : Path
         Text file with two columns separated by white space: file name (any suffix, any directory)
         and level in the units of the data. Empty lines and lines that start with ``#`` are ignored.
-    exposures, stem
+    exposures
         See `read_levels`.
 
     Returns
@@ -362,50 +285,41 @@ def read_skylist(path: Path, exposures: Exposures, stem: Stem) -> np.ndarray:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no text, or a line does not hold a name and a finite number. If an exposure has no
-        entry or several, or an entry has no exposure.
+        If it is no such text, or an exposure has no level there or several.
     """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path}: no such skylist; give the path of a two-column text file."
-        )
-    rows = list(_read_lines(path))
-    levels = _select_levels(rows, path, exposures, stem)
-    wanted = {stem(exposure.filename) for exposure in exposures}
-    for name in (name for name, _ in rows if stem(name) not in wanted):
-        raise ValueError(
-            f"{name}: listed in the skylist but not among the input exposures; remove the line."
-        )
-    for k in np.flatnonzero(np.isnan(levels)).tolist():
-        name = exposures[k].filename
-        raise ValueError(f"{name}: no entry in the skylist; add a line with its level.")
+    options = {"format": "ascii.no_header", "guess": False, "names": ["filename", "level"]}
+    levels = _read(path, exposures, SKYLIST_REMEDY, **options)
+    for k in np.flatnonzero(~np.isfinite(levels)).tolist():
+        raise ValueError(f"{exposures[k].filename}: no level in {path}; add a line with it.")
     return levels
 
 
-def _read_lines(path: Path) -> Iterator[tuple[str, float]]:
-    """Yield file names without directory, and levels."""
+def _read(path: Path, exposures: Exposures, remedy: str, **options: Any) -> np.ndarray:
+    """Read the level of each exposure, NaN for none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; {remedy}.")
     try:
-        text = path.read_text()
-    except UnicodeDecodeError as error:
+        table = QTable.read(path, **options)
+        listed = [stem(str(name)) for name in table["filename"]]
+        column, unit = table["level"], _unit(exposures[0].unit)
+        column = column.filled(np.nan) if hasattr(column, "filled") else column
+        # A column without a unit has that of the exposures.
+        values = u.Quantity(column, getattr(column, "unit", None) or unit, dtype=float)
+        level_of = dict(zip(listed, values.to_value(unit).tolist(), strict=True))
+    except Exception as error:  # whatever a broken table leads to
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path}: not a text file ({error}); give the path of a two-column text file."
+            f"{path}: has no levels in {exposures[0].unit} ({type(error).__name__}: {reason}); "
+            f"{remedy}."
         ) from None
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        try:
-            name, level = Path(words[0]).name, float(words[1])
-            if len(words) != 2 or not name or not np.isfinite(level):
-                raise ValueError
-        except (IndexError, ValueError):
-            raise ValueError(
-                f"{path}, line {number}: expected a file name and a level, not {line.strip()!r}."
-            ) from None
-        yield name, level
+    wanted = [stem(exposure.filename) for exposure in exposures]
+    for name in wanted:
+        if listed.count(name) > 1:
+            raise ValueError(f"{name}: listed more than once in {path}; keep one line.")
+    return np.array([level_of.get(name, np.nan) for name in wanted])
 
 
-def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: Stem) -> str:
+def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray) -> str:
     """Write levels as a list that both this and the stock step read.
 
     Parameters
@@ -416,8 +330,6 @@ def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: 
         Their match.
     levels : ndarray, shape (n,)
         Their levels, to all digits; NaN for none.
-    stem : callable
-        See `read_levels`.
 
     Returns
     -------
@@ -431,17 +343,13 @@ def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray, stem: 
         If planes are subtracted too, or names are equal, or contain comments or columns.
     """
     if any(match.backgrounds.planes):
-        raise ValueError("levels alone are not enough beside planes (background='constant').")
-    times = Counter(stem(exposure.filename) for exposure in exposures)
+        raise ValueError("levels alone are not enough beside planes (background='constant')")
+    names = [exposure.filename for exposure in exposures]
+    if len(set(map(stem, names))) < len(names) or any(set(name) & set(" #") for name in names):
+        raise ValueError("names of exposures are equal, or contain a blank or #")
     lines = ["# Sky level of each exposure, in the units of its data; for skymethod='user'"]
-    for exposure, level, reason in zip(exposures, levels, match.levels.reasons, strict=True):
-        name = exposure.filename
-        if times[stem(name)] > 1:
-            raise ValueError(f"{name}: several exposures have this name.")
-        if len(name.split()) != 1 or "#" in name or len(name) > LONGEST_NAME:
-            raise ValueError(f"{name}: no line of a skylist can hold this name.")
-        if np.isfinite(level):
-            lines.append(f"{name} {float(level)!r}")
-        else:
-            lines += [f"# No level: {reason or 'none measured'}", f"{name} 0.0"]
+    for name, level, reason in zip(names, levels.tolist(), match.levels.reasons, strict=True):
+        if np.isnan(level):
+            lines.append(f"# No level: {reason}")
+        lines.append(f"{name} {float(np.nan_to_num(level))!r}")
     return "\n".join(lines) + "\n"

@@ -4,13 +4,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from functools import partial
 from io import BytesIO
-from itertools import cycle
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from astropy.table import QTable
 from astropy.visualization import simple_norm
-from astropy.wcs import WCS
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -20,17 +19,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
-from jwst_mosaic_skymatch.exposures.areas import tangent_plane
+from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.products.tables import values_of
 from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = ["draw", "render_report"]
 
-# Okabe and Ito's colours, distinct for colour-blind eyes; marks differ too.
+# Okabe and Ito's colours, distinct for colour-blind eyes.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8a8a"
-VISIT_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9")
-VISIT_MARKS = "osD^vP"
 # Background of images, which no brightness has.
 NO_DATA = "#cbd5e1"
 # Without the ends of the map, which are invisible on white or on black.
@@ -39,16 +35,15 @@ RESIDUAL_COLOURS = ListedColormap(colormaps["plasma"](np.linspace(0.85, 0.2, 64)
 TINY = 1e-30
 # Residual, in sigma, at the end of the colours.
 LARGEST_SIGMA = 5.0
-# Points along the axis from one name to the next: names rotated by 40 degrees are 15 points wide.
-NAME_DISTANCE, NAME_ROTATION = 18.0, 40.0
+# Names of visits along an axis, and their angle: they do not overlap in a figure 3 inches wide.
+MOST_NAMES, NAME_ROTATION = 8, 40.0
 # Columns of the tables in a page, and pairs at most; files have all. A row takes 0.3 kB.
 LEVEL_COLUMNS = "filename level level_error visit_id group component"
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
 PAIR_COLUMNS = "first second stage offset offset_error offset_error_noise residual n_cells used"
 MOST_PAIRS = 2000
-# Width and height, inches; small, so that text is legible in a figure as wide as a phone.
-SMALL, WIDE = (4.6, 3.7), (6.4, 3.4)
-PAIR_FIGURES = ("image", "histogram")
+# Width and height at most, inches; small, so that text is legible in a figure as wide as a phone.
+IMAGE, CHART = (4.6, 6.4), (5.4, 3.2)
 # Dots per inch: two to a pixel of a phone; sizes of text are in points.
 RESOLUTION = 150
 STYLE = {"font.size": 9.0, "axes.labelsize": "small", "hatch.linewidth": 0.6}
@@ -89,7 +84,8 @@ def _sky_axes(ax: Any, result: MatchResult) -> Any:
     """Make WCSAxes in the place of other Axes, along the mosaic or, without one, north up."""
     if hasattr(ax, "wcs"):
         return ax
-    wcs = result.mosaic.wcs if result.mosaic else _footprint_wcs(result.footprints)
+    ra, dec = np.concatenate([*result.footprints, [(0.0, 0.0)]])[0]
+    wcs = result.mosaic.wcs if result.mosaic else tangent_plane(ra, dec, np.diag([-1, 1]) / 3600)
     sky = ax.figure.add_subplot(ax.get_subplotspec(), projection=wcs)
     ax.remove()
     for coordinate, name in zip(sky.coords, ("right ascension", "declination"), strict=True):
@@ -100,44 +96,25 @@ def _sky_axes(ax: Any, result: MatchResult) -> Any:
     return sky
 
 
-def _footprint_wcs(footprints: tuple[np.ndarray, ...]) -> WCS:
-    first = next((corners[0] for corners in footprints if len(corners)), (0.0, 0.0))
-    return tangent_plane(first[0], first[1], np.diag([-1, 1]) / 3600)
-
-
 def _draw_levels(ax: Axes, result: MatchResult) -> None:
-    """Draw levels with bars for their errors."""
-    table = result.levels
-    levels, errors = values_of(table["level"]), np.nan_to_num(values_of(table["level_error"]))
-    visits = np.array([str(visit) or "no visit" for visit in table["visit_id"]])
-    place = np.argsort(np.lexsort((np.asarray(table["filename"]), visits)))
-    names, counts = np.unique(visits, return_counts=True)
-    styles = zip(cycle(VISIT_MARKS), cycle(VISIT_COLOURS), strict=False)
-    for name, (mark, colour) in zip(names, styles, strict=False):
-        own = visits == name
-        ax.errorbar(place[own], levels[own], errors[own], fmt=mark, color=colour, markersize=4)
-    _name_visits(ax, names, counts)
+    """Draw levels with bars for their errors; lines separate visits."""
+    table = result.levels.copy()
+    table["visit_id"] = [str(visit) or "no visit" for visit in table["visit_id"]]
+    table.sort(["visit_id", "filename"])
+    visits, levels = table["visit_id"].tolist(), np.asarray(table["level"])
+    errors = np.nan_to_num(np.asarray(table["level_error"]))
+    ax.errorbar(np.arange(len(table)), levels, errors, fmt="o", color=BLUE, markersize=4)
+    for end, (visit, following) in enumerate(pairwise(visits)):
+        if visit != following:
+            ax.axvline(end + 0.5, color=GREY, linewidth=0.5, alpha=0.6)
+    # At some places the visit there is named; $ would begin mathematics.
+    labels: dict[float, str] = dict(enumerate(visit.replace("$", r"\$") for visit in visits))
+    ax.xaxis.set_major_locator(MaxNLocator(MOST_NAMES, integer=True))
+    ax.xaxis.set_major_formatter(lambda place, _: labels.get(place, ""))
+    ax.tick_params(axis="x", labelrotation=NAME_ROTATION)
     ax.margins(x=0.02)
     ax.grid(axis="y", alpha=0.3)
     ax.set(xlabel="visit, exposure by exposure", ylabel=f"level, {result.unit}".rstrip(", "))
-
-
-def _name_visits(ax: Axes, names: np.ndarray, counts: np.ndarray) -> None:
-    """Separate visits by lines, and name as many of them as have room, the longest first."""
-    ends = np.cumsum(counts)
-    for end in ends[:-1]:
-        ax.axvline(end - 0.5, color=GREY, linewidth=0.5, alpha=0.6)
-    centers = ends - 0.5 * (counts + 1)
-    points = 72.0 * ax.bbox.width / ax.figure.dpi
-    distance = NAME_DISTANCE * 1.1 * ends[-1] / points
-    named: list[int] = []
-    for visit in np.argsort(-counts, kind="stable").tolist():
-        if np.all(np.abs(centers[named] - centers[visit]) >= distance):
-            named.append(visit)
-    labels = [names[visit].replace("$", r"\$") for visit in named]  # no mathematics
-    ax.set_xticks(
-        centers[named], labels, rotation=NAME_ROTATION, rotation_mode="anchor", ha="right"
-    )
 
 
 def _draw_mosaic(ax: Any, result: Any, which: str) -> None:
@@ -160,34 +137,36 @@ def _draw_sky(ax: Any, result: MatchResult) -> None:
     """Draw footprints coloured by level, pairs by residual."""
     known = [row for row, sky in enumerate(result.footprints) if len(sky)]
     if not known:
-        ax.text(0.5, 0.5, "footprints are not known", ha="center", transform=ax.transAxes)
         return
     corners = [np.stack(ax.wcs.world_to_pixel_values(*result.footprints[k].T), 1) for k in known]
-    levels, bar = values_of(result.levels["level"])[known], f"level, {result.unit}"
+    levels, bar = np.asarray(result.levels["level"])[known], f"level, {result.unit}"
     drawn = PolyCollection(corners, array=levels, cmap="cividis", edgecolors="face", alpha=0.4)
     _add_bar(ax, ax.add_collection(drawn), bar, location="top")
     for polygon in (corners[k] for k in np.flatnonzero(np.isnan(levels))):
         ax.add_patch(Polygon(polygon, facecolor="none", edgecolor=ORANGE, hatch="////"))
     if len(result.pairs):
-        _draw_pairs(ax, result, dict(zip(known, np.mean(corners, axis=1), strict=True)))
+        centers = np.full((len(result.levels), 2), np.nan)
+        centers[known] = np.mean(corners, axis=1)
+        _draw_pairs(ax, result, centers)
     ax.set_aspect("equal")
     ax.autoscale_view()
 
 
-def _draw_pairs(ax: Any, result: MatchResult, centers: dict[int, np.ndarray]) -> None:
+def _draw_pairs(ax: Any, result: MatchResult, centers: np.ndarray) -> None:
     """Draw a line for each pair, the worst on top; dashed if the solution excludes the pair."""
-    places: dict[str, list[np.ndarray]] = {}
-    for row, center in centers.items():
-        for name in {str(result.levels[column][row]) for column in ("filename", "group")}:
-            places.setdefault(name, []).append(center)
-    pairs = result.pairs[result.pairs_by_residual[::-1]]
-    names = [(str(pair["first"]), str(pair["second"])) for pair in pairs]
-    drawn = [row for row, ends in enumerate(names) if places.keys() >= set(ends)]
-    pairs = pairs[drawn]
+    places = {
+        name: centers[result.levels[column] == name].mean(axis=0)
+        for column in ("group", "filename")
+        for name in np.unique(result.levels[column])
+    }
+    # A reference image has no place.
+    is_known = [pair["second"] in places for pair in result.pairs]
+    rows = [row for row in result.pairs_by_residual[::-1] if is_known[row]]
+    pairs = result.pairs[rows]
     lines = LineCollection(
-        [[np.mean(places[name], axis=0) for name in names[row]] for row in drawn],
+        [[places[name] for name in ends] for ends in pairs["first", "second"].iterrows()],
         array=np.abs(
-            values_of(pairs["residual"]) / np.maximum(values_of(pairs["offset_error"]), TINY)
+            np.asarray(pairs["residual"]) / np.maximum(np.asarray(pairs["offset_error"]), TINY)
         ),
         norm=Normalize(0.0, LARGEST_SIGMA),
         cmap=RESIDUAL_COLOURS,
@@ -266,9 +245,9 @@ def render_report(result: MatchResult) -> str:
         result=result,
         verdict=result.verdict,
         n_matched=np.count_nonzero(is_matched),
-        mosaic={name: _encode(partial(result.plot_mosaic, which=name), SMALL) for name in images},
-        sky=_encode(result.plot_pairs, WIDE) if footprints_known else None,
-        levels=_encode(result.plot_levels, WIDE),
+        mosaic={name: _encode(partial(result.plot_mosaic, which=name), IMAGE) for name in images},
+        sky=_encode(result.plot_pairs, IMAGE) if footprints_known else None,
+        levels=_encode(result.plot_levels, CHART),
         pairs=_draw_differences(result),
         rows={str(name): row for row, name in enumerate(result.levels["filename"])},
         level_table=_print_table(result.levels, LEVEL_COLUMNS, list(range(len(is_matched)))),
@@ -277,29 +256,29 @@ def render_report(result: MatchResult) -> str:
 
 
 def _encode(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
-    """Draw a figure, as high as its image needs, and encode it as PNG in base64."""
+    """Draw a figure, cut to what it shows, and encode it as PNG in base64."""
     file = BytesIO()
     with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        ax = plot(figure.add_subplot())
-        if ax.get_aspect() in (1, "equal"):
-            height = np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())
-            figure.set_figheight(np.clip(size[0] * (0.85 * height + 0.25), 2.2, 7.0))
-        # Of noise this makes smaller files than the default level, in half the time.
-        figure.savefig(file, format="png", dpi=RESOLUTION, pil_kwargs={"compress_level": 1})
+        figure = Figure(figsize=size, layout="compressed")
+        plot(figure.add_subplot())
+        figure.savefig(file, format="png", bbox_inches="tight", dpi=RESOLUTION)
     return b64encode(file.getvalue()).decode()
 
 
 def _draw_differences(result: MatchResult) -> list[dict[str, str]]:
     """Draw the worst and the median of the pairs that have pictures."""
-    names = [(str(pair["first"]), str(pair["second"])) for pair in result.pairs]
+    names = [tuple(map(str, ends)) for ends in result.pairs["first", "second"].iterrows()]
     drawn = [names[row] for row in result.pairs_by_residual if names[row] in result.pictures]
     sections = []
-    for kind, ends in {"worst": drawn[:1], "median": drawn[1:][len(drawn) // 2 - 1 :][:1]}.items():
-        for first, second in ends:
-            plot = partial(result.plot_pair, first, second)
-            section = {what: _encode(partial(plot, what=what), SMALL) for what in PAIR_FIGURES}
-            sections.append(section | {"title": f"The {kind} pair: {first} minus {second}"})
+    for kind, k in (("worst", 0), ("median", len(drawn) // 2))[: len(drawn)]:
+        plot = partial(result.plot_pair, *drawn[k])
+        sections.append(
+            {
+                "title": f"The {kind} pair: {' minus '.join(drawn[k])}",
+                "image": _encode(partial(plot, what="image"), IMAGE),
+                "histogram": _encode(partial(plot, what="histogram"), CHART),
+            }
+        )
     return sections
 
 
@@ -309,7 +288,7 @@ def _print_table(table: QTable, names: str, rows: list[int]) -> dict[str, Any]:
     for name in names.split():
         column = table[name][rows]
         is_float = column.dtype.kind == "f"
-        columns.append([f"{v:.4g}" for v in values_of(column)] if is_float else map(str, column))
+        columns.append([f"{v:.4g}" for v in np.asarray(column)] if is_float else map(str, column))
         unit = str(getattr(column, "unit", None) or "").replace(" ", "")
         heads.append((f"{name}, {unit}".rstrip(", "), column.dtype.kind in "fiu"))
     return {"heads": heads, "rows": list(zip(*columns, strict=True)), "n": len(table)}

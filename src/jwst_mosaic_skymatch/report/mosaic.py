@@ -8,7 +8,7 @@ import numpy as np
 from astropy.wcs import WCS
 from scipy.ndimage import affine_transform
 
-from jwst_mosaic_skymatch.exposures.areas import tangent_plane
+from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
 from jwst_mosaic_skymatch.tiles.blocks import COVERAGE_BLOCK, BlockMap, block_sums
 from jwst_mosaic_skymatch.tiles.grid import Grid
@@ -44,16 +44,6 @@ class MosaicPicture:
     wcs: WCS
 
 
-@dataclass(frozen=True)
-class _Canvas:
-    """Blocks of cells of the part of the grid that has data."""
-
-    x0: int  # first block
-    y0: int
-    shape: tuple[int, int]
-    block: int  # cells to a side
-
-
 def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPicture | None:
     """Condense a mosaic to a picture.
 
@@ -73,44 +63,40 @@ def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPictu
     """
     if not match.stacks:
         return None
-    canvas = _lay_canvas(match.stacks)
-    before, after = _average(canvas, match.stacks, np.nan_to_num(levels))
-    residual = _rms_residual(canvas, (*match.exposure_pairs, *match.stack_pairs))
-    return MosaicPicture(before, after, residual, _canvas_wcs(canvas, grid))
-
-
-def _lay_canvas(stacks: Sequence[Stack]) -> _Canvas:
-    x0, y0, (ny, nx) = bounding_window([stack.mean for stack in stacks])
-    block = -(-max(ny, nx) // LARGEST_SIDE)
-    shape = (-(-(y0 + ny) // block) - y0 // block, -(-(x0 + nx) // block) - x0 // block)
-    return _Canvas(x0 // block, y0 // block, shape, block)
-
-
-def _canvas_wcs(canvas: _Canvas, grid: Grid) -> WCS:
-    """Describe the canvas by a tangent plane that touches the sky at the centre of the grid."""
+    _, _, shape = bounding_window([stack.mean for stack in match.stacks])
+    block = -(-max(shape) // LARGEST_SIDE)
+    parts = [_condense(stack, np.nan_to_num(levels), block) for stack in match.stacks]
+    x0, y0, shape = bounding_window([weight for weight, _ in parts])
+    total, before, after = np.zeros((3, *shape), dtype=np.float32)
+    for weight, (light, light_after) in parts:
+        window = window_in(weight, x0, y0)
+        total[window] += weight.weight
+        before[window] += light
+        after[window] += light_after
+    canvas = BlockMap(x0, y0, total)
+    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN
+        before, after = before / total, after / total
+    residual = _rms_residual(canvas, block, (*match.exposure_pairs, *match.stack_pairs))
+    # A tangent plane that touches the sky at the centre of the grid.
     center = (np.array(grid.shape[::-1]) - 1) / 2
     ra, dec = grid.wcs(*center, with_bounding_box=False)
-    pixel = (center + 0.5) / canvas.block + 0.5 - (canvas.x0, canvas.y0)
-    return tangent_plane(ra, dec, grid.sky_axes * canvas.block / 3600, pixel)
+    pixel = (center + 0.5) / block + 0.5 - (x0, y0)
+    wcs = tangent_plane(ra, dec, grid.sky_axes * block / 3600, pixel)
+    return MosaicPicture(before, after, residual, wcs)
 
 
-def _average(
-    canvas: _Canvas, stacks: Sequence[Stack], levels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Average the means of stacks with the levels of their members, and without."""
-    total, before, after = (np.zeros(canvas.shape, dtype=np.float32) for _ in range(3))
-    for stack in stacks:
-        tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
-        part = block_sums(tile, tile.weight, canvas.block)
-        light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), canvas.block).weight
-        window = window_in(part, canvas.x0, canvas.y0)
-        inside = _mean_level(stack, stack.flattening.levels, part, canvas.block)
-        subtracted = _mean_level(stack, levels[list(stack.members)], part, canvas.block)
-        total[window] += part.weight
-        before[window] += light + part.weight * inside
-        after[window] += light + part.weight * (inside - subtracted)
-    with np.errstate(invalid="ignore"):
-        return before / total, after / total  # 0 / 0 is NaN
+def _condense(
+    stack: Stack, levels: np.ndarray, block: int
+) -> tuple[BlockMap, tuple[np.ndarray, np.ndarray]]:
+    """Sum weights, and light without and with subtraction of the levels of the members."""
+    tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
+    part = block_sums(tile, tile.weight, block)
+    light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), block).weight
+    # The mean is that of members minus these levels.
+    inside = _mean_level(stack, stack.flattening.levels, part, block)
+    subtracted = _mean_level(stack, levels[list(stack.members)], part, block)
+    before = light + part.weight * inside
+    return part, (before, before - part.weight * subtracted)
 
 
 def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) -> np.ndarray:
@@ -135,17 +121,17 @@ def _resample(
     return affine_transform(image, [step, step], offset, shape, order=0, **options)
 
 
-def _rms_residual(canvas: _Canvas, pairs: Sequence[PairResult]) -> np.ndarray:
+def _rms_residual(canvas: BlockMap, block: int, pairs: Sequence[PairResult]) -> np.ndarray:
     """Average the squared residuals of all pairs."""
-    number, squares = np.zeros(canvas.shape), np.zeros(canvas.shape)
+    number, squares = np.zeros((2, *canvas.weight.shape))
     for pair in pairs:
         picture = pair.measurement.quality.picture
         if picture is None:
             continue
-        step, corner = canvas.block / picture.block, np.array([picture.y0, picture.x0])
+        step, corner = block / picture.block, np.array([picture.y0, picture.x0])
         start = np.array([canvas.y0, canvas.x0]) * step - corner / picture.block
         options: Any = {"mode": "grid-constant", "cval": np.nan}
-        residual = _resample(picture.image, start, step, canvas.shape, **options) + pair.residual
+        residual = _resample(picture.image, start, step, number.shape, **options) + pair.residual
         number += np.isfinite(residual)
         squares += np.nan_to_num(residual) ** 2
     with np.errstate(invalid="ignore"):

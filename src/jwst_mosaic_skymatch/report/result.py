@@ -1,71 +1,39 @@
 """The result of a run: tables, verdict, and figures for a notebook."""
 
-import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from importlib.metadata import version
-from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import QTable, Table
+from astropy.table import QTable
 
 from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.exposures.models import read_footprint
-from jwst_mosaic_skymatch.exposures.reference import Stem
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products import files
 from jwst_mosaic_skymatch.products.messages import Finding, count
-from jwst_mosaic_skymatch.products.record import levels_before
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
     named_pairs,
     pairs_table,
-    values_of,
     write_skylist,
 )
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = [
-    "Closure",
-    "MatchResult",
-    "Provenance",
-    "Verdict",
-    "make_result",
-    "save_levels",
-    "save_result",
-]
-
-log = logging.getLogger("stpipe.pixel_skymatch")
+__all__ = ["MatchResult", "Verdict", "make_result", "save_result"]
 
 # Libraries that results depend on.
 LIBRARIES = ("jwst", "stpipe", "stcal", "drizzle", "gwcs", "numpy", "scipy", "astropy")
-# Findings that a verdict names, and groups in the log: with heads and verdict 40 lines.
-MOST_NAMED, MOST_GROUPS = 8, 35
-# Lines of the table of groups in a notebook.
-MOST_LINES = 43
-
-
-@dataclass(frozen=True)
-class Closure:
-    """Agreement of offsets with differences of levels.
-
-    Attributes
-    ----------
-    chi2, dof : float
-        Chi2 of all pairs, and its degrees of freedom.
-    """
-
-    chi2: float
-    dof: float
-
-    def __str__(self) -> str:
-        return f"chi2 {self.chi2:.4g} for {self.dof:.4g} degrees of freedom"
+# Columns and lines of the table of levels in a notebook.
+SHORT, MOST_LINES = ["filename", "level", "level_error", "status", "remark"], 43
+PLOTS = 'pip install "jwst-mosaic-skymatch[plots]"'
 
 
 @dataclass(frozen=True)
@@ -90,28 +58,6 @@ class Verdict:
         return f"{self.headline}{'; look at: ' * bool(self.remarks)}{'; '.join(self.remarks)}."
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """Origin of a result.
-
-    Attributes
-    ----------
-    date : str
-        End of the run, UTC.
-    versions, parameters, grid : mapping of str to str
-        Versions of this package and of the libraries that results depend on, parameters of the
-        step, and the shared grid.
-    seconds : mapping of str to float
-        Time of each stage.
-    """
-
-    date: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    grid: Mapping[str, str] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class MatchResult:
     """Result of a run, with its figures.
@@ -127,9 +73,8 @@ class MatchResult:
         Name of the mosaic, and ``skymethod``. With ``local``, ``global`` and ``user`` there are no
         pairs, and errors and shifts are NaN.
     levels, pairs : `~astropy.table.QTable`
-        One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`.
-    closure : Closure
-        Agreement of the pairs with the levels.
+        One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`. In ``meta``
+        are ``chi2`` and ``dof``, the closure of all pairs.
     findings : tuple of Finding
         Warnings.
     n_ties : int
@@ -140,105 +85,57 @@ class MatchResult:
         The mosaic before and after, with ``save_diagnostics``.
     pictures : mapping of tuple of str to DifferencePicture
         Differences by the two names of a pair, with ``save_diagnostics``.
-    provenance : Provenance
-        Origin of the result.
+    provenance : mapping of str to mapping of str to str
+        Origin of the result: ``run`` (its date), ``versions`` of this package and of the libraries
+        that results depend on, and ``parameters`` of the step.
     """
 
     product: str
     method: str
     levels: QTable
     pairs: QTable
-    closure: Closure
     findings: tuple[Finding, ...] = ()
     n_ties: int = 0
     footprints: tuple[np.ndarray, ...] = ()
     mosaic: MosaicPicture | None = None
     pictures: Mapping[tuple[str, str], DifferencePicture] = field(default_factory=dict)
-    provenance: Provenance = field(default_factory=Provenance)
+    provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
         """Whether the run worked, and problems with their remedies, in one sentence."""
         n, n_matched = len(self.levels), int(np.sum(self.levels["status"] == "COMPLETE"))
-        named = [finding for finding in self.findings if finding.brief]
-        used = self.pairs[np.asarray(self.pairs["used"], dtype=bool)]
+        remarks = tuple(f"{finding.brief} ({finding.remedy})" for finding in self.findings)
+        share = f"{n_matched} of {n} exposures"
         if "match" not in self.method:
-            text = (
-                f"Not matched (skymethod={self.method}): {n_matched} of {n} exposures have a level"
-            )
-            return Verdict(text, _remarks_of(named))
-        word = "Matched in part" if n_matched else "Not matched"
-        if n_matched == n:
-            word = "Matched, with doubts" if named else "Matched"
+            text = f"Not matched (skymethod={self.method}): {share} have a level"
+            return Verdict(text, remarks)
+        word = "Matched, with doubts" if remarks else "Matched"
+        if n_matched < n:
+            word = "Matched in part" if n_matched else "Not matched"
         n_components = int(np.max(self.levels["component"], initial=-1)) + 1
         text = (
-            f"{word}: {n_matched} of {n} exposures in {count(n_components, 'component')}, "
-            f"{count(self.n_ties, 'tie')}; closure {self.closure}"
+            f"{word}: {share} in {count(n_components, 'component')}, "
+            f"{count(self.n_ties, 'tie')}; closure chi2 {self.levels.meta['chi2']:.4g} for "
+            f"{self.levels.meta['dof']:.4g} degrees of freedom"
         )
+        used = self.pairs[np.asarray(self.pairs["used"], dtype=bool)]
         if not len(used):
-            return Verdict(text, _remarks_of(named))
+            return Verdict(text, remarks)
         before, after = (_worst_seam(used, name, self.unit) for name in ("offset", "residual"))
         text += f"; worst seam {before[0]} before, {after[0]} after"
-        return Verdict(text, _remarks_of(named), (before, after))
+        return Verdict(text, remarks, (before, after))
 
     @property
     def unit(self) -> str:
         """Unit of the data, without blanks."""
-        return str(getattr(self.levels["level"], "unit", None) or "").replace(" ", "")
+        return str(self.levels["level"].unit).replace(" ", "")
 
     @property
     def pairs_by_residual(self) -> list[int]:
         """Rows of ``pairs``, the largest residual first; those not used precede all others."""
-        residual = np.abs(values_of(self.pairs["residual"]))
+        residual = np.abs(np.asarray(self.pairs["residual"]))
         return np.lexsort((-residual, np.asarray(self.pairs["used"], dtype=bool))).tolist()
-
-    @property
-    def groups(self) -> Table:
-        """Groups (or visits) of the exposures.
-
-        Columns are the name, the number of exposures, mean level and median error, status as in the
-        headers, and remarks. Levels are in the unit of the data; NaN where there is none.
-        """
-        levels = self.levels
-        keys = zip(levels["group"], levels["visit_id"], levels["filename"], strict=True)
-        groups = np.array(
-            [group or (visit and f"jw{visit}") or name for group, visit, name in keys]
-        )
-        rows = []
-        for group in dict.fromkeys(groups.tolist()):
-            own = levels[groups == group]
-            known = own[np.isfinite(values_of(own["level"]))]
-            level, error, status = np.nan, np.nan, "SKIPPED"
-            if len(known):
-                level = values_of(known["level"]).mean()
-                error = np.median(values_of(known["level_error"]))
-                status = f"{len(known)} of {len(own)}" if len(known) < len(own) else "COMPLETE"
-            names = {group, *own["filename"]}
-            remarks = [f.kind for f in self.findings if names.intersection(f.exposures)]
-            remark = "; ".join(dict.fromkeys(filter(None, [*remarks, *own["remark"]])))
-            rows.append((group, len(own), level, error, status, remark))
-        table = Table(rows=rows, names=("group", "n", "level", "error", "status", "remark"))
-        table["level"].format, table["error"].format = ".5g", ".2g"
-        return table
-
-    def summary(self) -> list[str]:
-        """Print a short table of groups, and the verdict below it.
-
-        Returns
-        -------
-        list of str
-            At most 40 lines for any number of exposures. Groups that have a remark or lack levels
-            take precedence.
-        """
-        table = self.groups
-        is_good = (table["remark"] == "") & (table["status"] == "COMPLETE")
-        printed = table[np.sort(np.argsort(is_good, kind="stable")[:MOST_GROUPS])]
-        printed["group"].format = printed["remark"].format = "{:.40}"  # characters at most
-        lines = [f"Levels by group{f', {self.unit}' if self.unit else ''}:"]
-        lines += printed.pformat(max_lines=-1, max_width=-1, align=["<", ">", ">", ">", "<", "<"])
-        if len(printed) < len(table):
-            lines.append(f"... and {len(table) - len(printed)} more groups without remarks")
-        return [*(line.rstrip() for line in lines), str(self.verdict)]
 
     def plot_levels(self, ax: Any = None) -> Any:
         """Draw levels with their errors, visit by visit.
@@ -318,55 +215,41 @@ class MatchResult:
         Raises
         ------
         ValueError
-            If the two were not compared, or the run has kept no picture of the pair.
+            If the two were not compared, or the run has kept no pictures.
         """
         if what not in ("image", "histogram"):
             raise ValueError(f"what={what!r}: is not 'image' or 'histogram'.")
-        names = (self.levels["filename"][end] if isinstance(end, int) else end for end in (i, j))
-        row = self._row_of_pair(*map(str, names))
-        ends = str(self.pairs["first"][row]), str(self.pairs["second"][row])
-        if ends not in self.pictures:
-            remedy = "run with save_diagnostics=True."
-            raise ValueError(f"No picture of {' and '.join(ends)} was kept; {remedy}")
-        residual = float(values_of(self.pairs["residual"][row]))
-        return _draw(self, what, ax, picture=self.pictures[ends], residual=residual)
-
-    def _row_of_pair(self, *names: str) -> int:
-        """Return the row of two exposures or, if these were not compared, of their stacks."""
+        names = [str(self.levels["filename"][k]) if isinstance(k, int) else k for k in (i, j)]
         groups = dict(zip(self.levels["filename"], self.levels["group"], strict=True))
-        pairs = [{str(p["first"]), str(p["second"])} for p in self.pairs["first", "second"]]
-        for ends in (set(names), {str(groups.get(name, name)) for name in names}):
-            if ends in pairs:
-                return pairs.index(ends)
-        raise ValueError(f"{' and '.join(names)} were not compared; see the table pairs.")
+        stacks = [str(groups.get(name, name)) for name in names]
+        for first, second in (names, names[::-1], stacks, stacks[::-1]):
+            if (first, second) in self.pictures:
+                is_pair = (self.pairs["first"] == first) & (self.pairs["second"] == second)
+                (residual,) = np.asarray(self.pairs["residual"][is_pair])
+                picture = self.pictures[first, second]
+                return _draw(self, what, ax, picture=picture, residual=residual)
+        raise ValueError(
+            f"No picture of {' and '.join(names)}: they were not compared, or there was no "
+            "save_diagnostics=True."
+        )
 
     def __repr__(self) -> str:
         return f"<MatchResult {self.product}: {self.verdict}>"
 
     def _repr_html_(self) -> str:
-        """Represent the result in a notebook by verdict and groups."""
-        lines = self.groups.pformat(max_lines=MOST_LINES, max_width=-1, html=True)
+        """Represent the result in a notebook by verdict and levels."""
+        lines = self.levels[SHORT].pformat(max_lines=MOST_LINES, max_width=-1, html=True)
         head = f"<strong>{escape(self.product)}</strong>: {escape(str(self.verdict))}"
         return f"<p>{head}</p>{''.join(lines)}"
 
 
 def _worst_seam(used: QTable, column: str, unit: str) -> tuple[str, str]:
-    steps, noise = np.abs(values_of(used[column])), values_of(used["offset_error_noise"])
+    steps, noise = np.abs(np.asarray(used[column])), np.asarray(used["offset_error_noise"])
     k = int(np.argmax(steps))
-    sigmas = steps[k] / noise[k] if noise[k] > 0 else np.inf if steps[k] else 0.0
-    digits = f"{sigmas:.0f}" if sigmas >= 100.0 else f"{sigmas:.2g}"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigmas = np.nan_to_num(steps[k] / noise[k], posinf=np.inf)
     size = f"{steps[k]:.3g} {unit}".strip()
-    return f"{size} ({digits} sigma)", f"{used['first'][k]} and {used['second'][k]}"
-
-
-def _remarks_of(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """List findings in brief; a remedy that several in a row have in common stands once."""
-    remarks: list[str] = []
-    for remedy, alike in groupby(findings[:MOST_NAMED], key=lambda finding: finding.remedy):
-        remarks += [finding.brief for finding in alike]
-        remarks[-1] += f" ({remedy})" if remedy else ""
-    n_more = len(findings) - MOST_NAMED
-    return (*remarks, f"and {n_more} more") if n_more > 0 else tuple(remarks)
+    return f"{size} ({sigmas:.4g} sigma)", f"{used['first'][k]} and {used['second'][k]}"
 
 
 def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
@@ -374,8 +257,7 @@ def _draw(result: MatchResult, name: str, ax: Any, **options: Any) -> Any:
     try:
         from jwst_mosaic_skymatch.report import figures
     except ImportError as error:
-        remedy = 'pip install "jwst-mosaic-skymatch[plots]"'
-        raise ImportError(f"Figures need {error.name}: {remedy}", name=error.name) from error
+        raise ImportError(f"Figures need {error.name}: {PLOTS}", name=error.name) from error
     return figures.draw(result, name, ax, **options)
 
 
@@ -387,7 +269,6 @@ def make_result(
     levels: np.ndarray,
     parameters: Mapping[str, Any],
     findings: tuple[Finding, ...],
-    seconds: Mapping[str, float],
 ) -> MatchResult:
     """Make the result of a run while the means of its stacks are still in their files.
 
@@ -403,8 +284,8 @@ def make_result(
         Its grid; None for levels that do not come from a match.
     levels : ndarray, shape (n,)
         Level to subtract from each exposure, MJy/sr; NaN for none.
-    parameters, seconds : mapping
-        Values of all parameters of the step, and time of each stage, by name.
+    parameters : mapping
+        Values of all parameters of the step, by name.
     findings : tuple of Finding
         Warnings.
 
@@ -414,94 +295,67 @@ def make_result(
         The result.
     """
     unit, is_drawn = exposures[0].unit, parameters["save_diagnostics"]
-    totals = levels + levels_before(exposures, subtract=parameters["subtract"])
     pictures = ((n, p.measurement.quality.picture) for n, p in named_pairs(match, exposures))
-    corners = (read_footprint(exposure.s_region) for exposure in exposures)
     return MatchResult(
         product=product,
         method=parameters["skymethod"],
-        levels=levels_table(exposures, match, totals, grid, unit),
+        levels=levels_table(exposures, match, levels, grid, unit),
         pairs=pairs_table(exposures, match, grid, unit),
-        closure=Closure(*match.levels.closure),
         findings=findings,
         n_ties=match.backgrounds.n_ties,
-        footprints=tuple(np.zeros((0, 2)) if c is None else np.array(c) for c in corners),
+        footprints=tuple(read_footprint(exposure.s_region) for exposure in exposures),
         mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
         pictures={names: picture for names, picture in pictures if picture},
-        provenance=_trace_origin(parameters, grid, seconds),
+        provenance={
+            "run": {"date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())},
+            "versions": {"jwst-mosaic-skymatch": __version__}
+            | {name: version(name) for name in LIBRARIES},
+            # Hooks are classes and callables.
+            "parameters": {n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
+        },
     )
 
 
-def _trace_origin(
-    parameters: Mapping[str, Any], grid: Grid | None, seconds: Mapping[str, float]
-) -> Provenance:
-    """Describe the origin of a result that is made now."""
-    cells = grid and {
-        "cells": " x ".join(map(str, grid.shape[::-1])),
-        "side of a cell": f"{grid.cell_scale:.4f} arcsec",
-    }
-    return Provenance(
-        date=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-        versions={"jwst-mosaic-skymatch": __version__, **{n: version(n) for n in LIBRARIES}},
-        # Hooks are classes and callables.
-        parameters={n: str(v) for n, v in parameters.items() if not n.endswith("hooks")},
-        grid=cells or {},
-        seconds=dict(seconds),
-    )
-
-
-def save_levels(
-    product: str,
+def save_result(
+    result: MatchResult,
     exposures: Exposures,
     match: Match,
     grid: Grid,
     levels: np.ndarray,
     output_path: files.OutputPath,
-    stem: Stem,
-) -> list[Finding]:
-    """Save the mean image of each stack, and levels as a skylist.
-
-    Parameters
-    ----------
-    product, exposures, match, grid, levels
-        See `make_result`.
-    output_path : callable
-        Makes the path of a file of its name, suffix and extension.
-    stem : callable
-        See `~jwst_mosaic_skymatch.products.tables.write_skylist`.
-
-    Returns
-    -------
-    list of Finding
-        A warning if no skylist can hold the levels.
-    """
-    files.save_tiles(output_path, match.stacks, grid, exposures[0].unit)
-    try:
-        skylist = write_skylist(exposures, match, levels, stem)
-    except ValueError as error:
-        return [Finding(f"No skylist is saved: {error}")]
-    files.save_text(output_path(product, "skylist", "txt"), skylist)
-    return []
-
-
-def save_result(result: MatchResult, output_path: files.OutputPath) -> None:
-    """Save tables and report; without matplotlib or Jinja2 the log names the missing one.
+) -> list[str]:
+    """Save the mean image of each stack, levels as a skylist, tables, and the report.
 
     Parameters
     ----------
     result : MatchResult
         The result.
+    exposures, match, grid, levels
+        See `make_result`.
     output_path : callable
         Makes the path of a file of its name, suffix and extension.
-    """
-    files.save_table(output_path(result.product, "skymatch_levels", "ecsv"), result.levels)
-    files.save_table(output_path(result.product, "skymatch_pairs", "ecsv"), result.pairs)
-    try:
-        from jwst_mosaic_skymatch.report.figures import render_report
 
-        page = render_report(result)
-    except ImportError as error:
-        remedy = 'pip install "jwst-mosaic-skymatch[plots]", and run the step again.'
-        log.info("No report is saved, as %s is missing. %s", error.name, remedy)
-        return
-    files.save_text(output_path(result.product, "skymatch_report", "html"), page)
+    Returns
+    -------
+    list of str
+        A line for each file that is not saved: a skylist if none can hold the levels, the report
+        without matplotlib or Jinja2.
+    """
+    product, lines = result.product, []
+    with files.whole_files(Path(output_path(product, "skylist", "txt")).parent) as draft:
+        files.save_tiles(draft, output_path, match.stacks, grid, exposures[0].unit)
+        result.levels.write(draft(output_path(product, "skymatch_levels", "ecsv")))
+        result.pairs.write(draft(output_path(product, "skymatch_pairs", "ecsv")))
+        try:
+            text = write_skylist(exposures, match, levels)
+            draft(output_path(product, "skylist", "txt")).write_text(text, encoding="utf-8")
+        except ValueError as error:
+            lines.append(f"No skylist is saved: {error}")
+        try:
+            from jwst_mosaic_skymatch.report.figures import render_report
+
+            page = draft(output_path(product, "skymatch_report", "html"))
+            page.write_text(render_report(result), encoding="utf-8")
+        except ImportError as error:
+            lines.append(f"No report is saved, as {error.name} is missing: {PLOTS}, and run again")
+    return lines

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from gwcs import WCS
 
-from jwst_mosaic_skymatch.exposures.areas import Area
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
+from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
@@ -31,16 +32,16 @@ class Exclusion:
         Rows and columns next to the edge of the bounding box of the WCS.
     miri_lyot : str
         'mask' for the field of MIRI's Lyot coronagraph, too.
-    area : Area or None
+    area : callable or None
         An area on the sky or on the detector, too.
-    kept : Area or None
+    kept : callable or None
         An area outside of which all is left out, too.
     """
 
     edge_trim: int = 0
     miri_lyot: str = "keep"
-    area: Area | None = None
-    kept: Area | None = None
+    area: AreaAbout | None = None
+    kept: AreaAbout | None = None
 
 
 def excluded_pixels(
@@ -82,16 +83,16 @@ def excluded_pixels(
         excluded |= inside
     if exclusion.kept is not None:
         excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
-    return ExcludedPixels.pack(excluded, in_area=in_area) if excluded.any() else None
+    return ExcludedPixels(excluded, in_area) if excluded.any() else None
 
 
-def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
+def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
     """Mark the pixels whose centres lie in an area.
 
     Parameters
     ----------
-    area : Area
-        The area.
+    area : callable
+        The area; see `~jwst_mosaic_skymatch.exposures.sky_files.read_area`.
     wcs : `~gwcs.wcs.WCS`
         WCS of the exposure, whose sky is ICRS.
     shape : tuple of int
@@ -104,9 +105,14 @@ def pixels_in_area(area: Area, wcs: WCS, shape: Shape) -> np.ndarray:
         exposures that a mask's projection does not reach.
     """
     ny, nx = shape
-    plane = area.on_plane(*wcs((nx - 1) / 2, (ny - 1) / 2))
+    plane = area(*wcs((nx - 1) / 2, (ny - 1) / 2))
     inside = np.zeros(shape, dtype=bool)
-    pixel_map = map_pixels(lambda x, y: plane.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
+
+    def project(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
+        sky = SkyCoord(*wcs(x, y, with_bounding_box=False), unit="deg")
+        return plane.wcs.world_to_pixel(sky)
+
+    pixel_map = map_pixels(project, shape)
     if not np.isfinite(pixel_map.cells).all():
         return inside
     columns = np.arange(nx)

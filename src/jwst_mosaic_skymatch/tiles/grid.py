@@ -214,7 +214,7 @@ def lay_grid(
 def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
     """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
     corners = read_footprint(exposure.s_region)
-    if corners is None or not corners.size:
+    if not corners.size:
         (corners,) = each_model(
             library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
         )

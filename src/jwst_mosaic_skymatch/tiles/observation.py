@@ -125,7 +125,7 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         return TiledExposure(None, sky, has_good_pixel=False)
     frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
     if observation.excluded is not None:
-        good &= ~observation.excluded.unpack()
+        good &= ~observation.excluded.pixels
     tile = drizzle_tile(pixels.data, good, pixel_map, min_coverage=settings.min_coverage)
     if tile is not None:
         tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))

@@ -1,4 +1,4 @@
-"""Areas that a user names in a file: DS9 regions and FITS masks."""
+"""Images and areas that a user names in a file: references, DS9 regions, FITS masks."""
 
 import gzip
 import sys
@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from jwst_mosaic_skymatch.exposures.areas import read_area
+from jwst_mosaic_skymatch.exposures.sky_files import open_image, read_area, tangent_plane
 
 RA, DEC = 150.0, 60.0
 
@@ -22,8 +22,9 @@ def write_regions(path, *lines):
 
 def inside(area, ra, dec, column=0.0, row=0.0):
     """Look up points, by way of a plane about the middle of the field."""
-    plane = area.on_plane(RA, DEC)
-    x, y = plane.from_sky(*np.broadcast_arrays(np.atleast_1d(ra), np.atleast_1d(dec)))
+    plane = area(RA, DEC)
+    sky = SkyCoord(*np.broadcast_arrays(np.atleast_1d(ra), np.atleast_1d(dec)), unit="deg")
+    x, y = plane.wcs.world_to_pixel(sky)
     return plane.contains(x, y, np.full(x.shape, column), np.full(x.shape, row))
 
 
@@ -86,11 +87,7 @@ def test_points_in_regions(tmp_path, lines, separations, angles, expected):
 @pytest.fixture
 def wcs():
     """The WCS of 100 x 200 pixels of half an arcsec, about the middle of the field."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval, wcs.wcs.crpix = [RA, DEC], [50.5, 100.5]
-    wcs.wcs.cdelt = [-0.5 / 3600, 0.5 / 3600]
-    return wcs
+    return tangent_plane(RA, DEC, np.diag([-0.5, 0.5]) / 3600, (50.5, 100.5))
 
 
 def test_mask_in_fits(tmp_path, wcs, monkeypatch):
@@ -106,11 +103,6 @@ def test_mask_in_fits(tmp_path, wcs, monkeypatch):
     assert inside(area, ra, dec).tolist() == [True, False, False, False, False, False]
     # The antipode of the first.
     assert not inside(area, ra[0] + 180.0, -dec[0]).any()
-
-
-def no_projection(path):
-    header = fits.Header({"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"})
-    fits.writeto(path, np.ones((3, 4)), header)
 
 
 FILES = {
@@ -132,7 +124,6 @@ FILES = {
         "neither a DS9 region file nor FITS",
     ),
     "no WCS": (lambda path: fits.writeto(path, np.ones((3, 4))), ValueError, "no celestial WCS"),
-    "no projection": (no_projection, OSError, "cannot be read"),
     "no FITS": (lambda path: path.write_bytes(b"SIMPLE  = nothing"), OSError, "cannot be read"),
 }
 
@@ -154,3 +145,106 @@ def test_without_the_package_regions(tmp_path, monkeypatch):
     path = write_regions(tmp_path / "a.reg", "icrs", CIRCLE)
     with pytest.raises(ImportError, match=r"\.reg: is no FITS file.*pip install regions"):
         read_area(path)
+
+
+# --- Images -------------------------------------------------------------------
+
+
+@pytest.fixture
+def degrees():
+    """One pixel a degree, without distortion at the centre of a pixel."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---CAR", "DEC--CAR"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [0.0, 0.0], [3.0, 1.0], [1.0, 1.0]
+    return wcs
+
+
+def write(path, wcs, *, data=None, weight=None, unit=None):
+    data = np.arange(20.0).reshape(4, 5) if data is None else data
+    header = wcs.to_header()
+    if unit:
+        header["BUNIT"] = unit
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, header, name="SCI")]
+    if weight is not None:
+        hdus.append(fits.ImageHDU(weight, name="WHT"))
+    fits.HDUList(hdus).writeto(path)
+    return open_image(path)
+
+
+def at(image, x, y):
+    """Sample at pixels; the WCS has its first at right ascension -2, declination 0."""
+    return image.sample(np.array(x, dtype=float) - 2.0, np.array(y, dtype=float))
+
+
+def test_image_is_interpolated(tmp_path, degrees):
+    image = write(tmp_path / "i.fits", degrees)
+    x, y = np.array([0.0, 0.5, 2.25, 4.0]), np.array([0.0, 1.5, 2.0, 3.0])
+    np.testing.assert_allclose(at(image, x, y), 5 * y + x, atol=1e-9)
+    beyond = at(image, [-0.1, 4.1, 2.0, 2.0, 100.0], [1.0, 1.0, -0.1, 3.1, 50.0])
+    assert np.isnan(beyond).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "weight"), [(np.nan, 1.0), (np.inf, 1.0), (1.0, 0.0), (1.0, np.nan)]
+)
+def test_pixels_without_a_value(tmp_path, degrees, value, weight):
+    data, weights = np.ones((2, 4, 5), dtype=np.float32)
+    data[1, 1], weights[1, 1] = value, weight
+    image = write(tmp_path / "i.fits", degrees, data=data, weight=weights)
+    assert np.isnan(at(image, [1.0, 0.6, 1.4], [1.0, 0.6, 1.4])).all()
+    assert at(image, [2.5, 3.5], [2.5, 1.5]).tolist() == [1.0, 1.0]
+
+
+def test_first_image_of_a_file_without_sci(tmp_path, degrees):
+    """Weights of another shape are ignored."""
+    hdus = [fits.PrimaryHDU(np.full((2, 6), 3.0), degrees.to_header())]
+    hdus.append(fits.ImageHDU(np.zeros((2, 2)), name="WHT"))
+    fits.HDUList(hdus).writeto(tmp_path / "i.fits")
+    assert at(open_image(tmp_path / "i.fits"), [1.0], [0.5]).tolist() == [3.0]
+
+
+def test_image_in_other_coordinates(tmp_path):
+    galactic = WCS(naxis=2)
+    galactic.wcs.ctype = ["GLON-TAN", "GLAT-TAN"]
+    galactic.wcs.crval, galactic.wcs.crpix = [120.0, 45.0], [3.0, 2.0]
+    galactic.wcs.cdelt = [-0.01, 0.01]
+    image = write(tmp_path / "i.fits", galactic)
+    sky = galactic.pixel_to_world(1.25, 2.5).icrs
+    actual = image.sample(np.array([sky.ra.deg]), np.array([sky.dec.deg]))
+    np.testing.assert_allclose(actual, 5 * 2.5 + 1.25, atol=1e-6)
+
+
+@pytest.mark.parametrize("own", ["MJy/sr", "MJy / sr", None, "Jy/sr", "counts/s"])
+def test_unit_is_that_of_the_exposures(tmp_path, degrees, own):
+    """A missing one is no other unit."""
+    write(tmp_path / "i.fits", degrees, unit=own)
+    open_image(tmp_path / "i.fits")
+    if own in ("Jy/sr", "counts/s"):
+        with pytest.raises(ValueError, match=f"i.fits: .* is {own}, but MJy/sr in the exposures"):
+            open_image(tmp_path / "i.fits", unit="MJy/sr")
+    else:
+        open_image(tmp_path / "i.fits", unit="MJy/sr")
+
+
+def cut_off(path, wcs):
+    fits.writeto(path, np.zeros((200, 200)), wcs.to_header())
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def break_wcs(path, wcs):
+    fits.writeto(path, np.zeros((3, 4)), wcs.to_header())
+    path.write_bytes(path.read_bytes().replace(b"'DEC--CAR'", b"'GLAT-CAR'"))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (cut_off, OSError, "cannot be read"),
+        (lambda path, _: fits.writeto(path, np.zeros((2, 3, 4))), ValueError, "holds no 2-D"),
+        (break_wcs, (OSError, ValueError), ""),
+    ],
+)
+def test_files_without_an_image_of_the_sky(tmp_path, degrees, make, error, message):
+    make(tmp_path / "i.fits", degrees)
+    with pytest.raises(error, match=f"i.fits: {message}"):
+        open_image(tmp_path / "i.fits")
