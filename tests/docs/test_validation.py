@@ -8,7 +8,7 @@ import pytest
 from benchmarks.mosaics import Table
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/validation.rst").read_text()
+PAGES = "".join((ROOT / f"docs/{n}.rst").read_text() for n in ("validation", "real_exposures"))
 RECORDS = sorted((ROOT / "docs/validation").glob("*.json"))
 RECORD = {
     "command": "python tests/benchmarks/some.py",
@@ -40,7 +40,7 @@ def test_record_is_complete(path):
     record = json.loads(path.read_text())
     assert set(record) == set(RECORD)
     assert path.stat().st_size < 50_000
-    assert f".. measured:: {path.stem}\n" in PAGE
+    assert f".. measured:: {path.stem}\n" in PAGES
     script = record["command"].split()[1]
     assert (ROOT / script).exists()
     assert "/tmp" not in record["command"]
@@ -78,3 +78,12 @@ def test_benchmark_writes_a_record(tmp_path, monkeypatch, capsys):
     assert record["rows"] == [{"scene": "one", "bound": None, "ours": 0.12346}]
     assert record["versions"]["other"] == "1"
     assert capsys.readouterr().out.split()[-4:] == ["one", "...", "0.12346", "..."]
+
+
+def test_missing_images_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests/benchmarks"))
+    from real_exposures import main
+
+    monkeypatch.setattr(sys, "argv", ["real_exposures.py", "orion", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"has no 2mass-atlas-\*\.fits; docs/real_exposures\.rst"):
+        main()
