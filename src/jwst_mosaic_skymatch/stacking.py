@@ -39,7 +39,13 @@ from jwst_mosaic_skymatch.tiles.observation import (
     TileSettings,
     make_tile,
 )
-from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile, store_tile, summarize
+from jwst_mosaic_skymatch.tiles.tile import (
+    Tile,
+    TileSummary,
+    shift_tile,
+    store_tile,
+    summarize,
+)
 from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = [
@@ -174,33 +180,10 @@ def match_stack(
     ratios, outside, factors = weigh_pairs(pairs, summaries)
     flattening = _flattening(pairs, ratios, outside, factors, tiles)
     flat = list(map(_flattened, tiles, *vars(flattening).values()))
-    quoted = np.isfinite([summary.variance for summary in summaries]).all()
-    usual = min([*factors, 1.0]) if quoted else factors.min()
-    # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
-    # which also decides between two members.
-    is_noisy = factors > LARGEST_FACTOR * usual
-    close = [(p.first, p.second) for p in pairs if not is_noisy[[p.first, p.second]].any()]
-    parts = connected_parts(len(tiles), *np.array(close, dtype=int).reshape(-1, 2).T)
-    stacks = []
-    for number in range(parts.max(initial=-1) + 1):
-        part = np.flatnonzero(parts == number)
-        # Hits that are too faint to be rejected add to the noise of their exposure.
-        shares = (factors[part].min() / factors[part]).astype(np.float32)
-        weighed = [
-            replace(flat[k], weight=flat[k].weight * w) for k, w in zip(part, shares, strict=True)
-        ]
-        mean = robust_mean(weighed)
-        stacks.append(
-            Stack(
-                label=label,
-                members=tuple(positions[k] for k in part),
-                flattening=Flattening(*(values[part] for values in vars(flattening).values())),
-                coverage=tuple(summarize(tile).coverage for tile in weighed),
-                frames=tuple(tile.frames[0] for tile in weighed),
-                summary=summarize(mean),
-                mean=mean,
-            )
-        )
+    stacks = (
+        _average(label, part, positions, flat, flattening, factors[part])
+        for part in _parts(pairs, summaries, factors)
+    )
     return MatchedStack(
         stacks=tuple(stacks),
         pairs=tuple(
@@ -211,6 +194,49 @@ def match_stack(
         skies={k: one.sky for k, one in tiled.items()},
         obstacles={k: _obstacle(one) for k, one in tiled.items() if not one.tile},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
+    )
+
+
+def _parts(
+    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary], factors: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Divide members into those that are averaged together.
+
+    A noisy member is kept out of the mean. Alone in a stack it is compared with other visits, which
+    also decides between two members.
+    """
+    quoted = np.isfinite([summary.variance for summary in summaries]).all()
+    usual = min([*factors, 1.0]) if quoted else factors.min()
+    is_noisy = factors > LARGEST_FACTOR * usual
+    close = [(p.first, p.second) for p in pairs if not is_noisy[[p.first, p.second]].any()]
+    parts = connected_parts(len(factors), *np.array(close, dtype=int).reshape(-1, 2).T)
+    for number in range(parts.max(initial=-1) + 1):
+        yield np.flatnonzero(parts == number)
+
+
+def _average(
+    label: str,
+    part: np.ndarray,
+    positions: Sequence[int],
+    flat: Sequence[Tile],
+    flattening: Flattening,
+    factors: np.ndarray,
+) -> Stack:
+    """Average the corrected members of a part."""
+    # Hits that are too faint to be rejected add to the noise of their exposure.
+    weights = (factors.min() / factors).astype(np.float32)
+    tiles = [
+        replace(flat[k], weight=flat[k].weight * w) for k, w in zip(part, weights, strict=True)
+    ]
+    mean = robust_mean(tiles)
+    return Stack(
+        label=label,
+        members=tuple(positions[k] for k in part),
+        flattening=Flattening(*(values[part] for values in vars(flattening).values())),
+        coverage=tuple(summarize(tile).coverage for tile in tiles),
+        frames=tuple(tile.frames[0] for tile in tiles),
+        summary=summarize(mean),
+        mean=mean,
     )
 
 

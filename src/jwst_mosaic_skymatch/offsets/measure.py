@@ -1,5 +1,6 @@
 """One regression for a pair of tiles: offset, shift, gradient, gain, and contrasts of regions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,11 @@ from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
-from jwst_mosaic_skymatch.offsets.regression import Statistic, robust_regression
+from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
-from jwst_mosaic_skymatch.offsets.trends import first_trends, refined_trends
+from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
+from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
@@ -71,54 +73,62 @@ def measure_pair(
     with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
     region r. Trends start from medians of blocks; shifted tiles are moved and compared again.
     """
-    frames, moved, aligned = (first.frames, second.frames), np.zeros(2), second
+    frames, moved = (first.frames, second.frames), np.zeros(2)
     for n_moves in range(N_MOVES + 1):
-        overlap = Overlap.of(first, aligned)
-        n_cells = overlap.difference.size
-        if n_cells < LEAST_CELLS:
+        whole = Overlap.of(first, shift_tile(second, *(-moved)) if moved.any() else second)
+        if whole.difference.size < LEAST_CELLS:
             return None
-        # Blocks are chosen again: those with stars, which constrain the shift, are outliers at
-        # first.
-        trends, used = first_trends(overlap, frames)
-        overlap = overlap.select(used)
-        for _ in range(N_ROUNDS):
-            before = trends.in_cells(overlap)
-            rest = overlap.difference - before
-            fit = robust_regression(rest, overlap.slopes, overlap.variance)
-            trends = refined_trends(overlap, trends, fit)
-            change = np.mean((trends.in_cells(overlap) - before) ** 2 / overlap.variance)
-            if change < (LARGEST_CHANGE * fit.scale) ** 2:
-                break
-        least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
-        # An unknown shift is NaN.
-        if n_moves == N_MOVES or not np.hypot(*fit.shift) > least:
+        overlap, trends, rest, fit = _fit(whole, frames)
+        if n_moves == N_MOVES or not _is_displaced(fit):
             break
         moved = moved + fit.shift
-        aligned = shift_tile(second, *(-moved))
     value, variance = settings.statistic.locate(rest, overlap.slopes, fit)
     if not np.isfinite(value):
         return None
     offset = trends.constant + value - fit.coefficients[0]
-    variance *= overlap.correlation
-    of_shift = overlap.correlation * fit.covariance
-    of_shift[0, 0] = variance
-    # All cells again, rather than with those of the regression: their memory is not taken twice.
-    keep = settings.keep_picture
-    picture = draw_differences(Overlap.of(first, aligned), offset) if keep else None
+    covariance = overlap.correlation * fit.covariance
+    covariance[0, 0] = overlap.correlation * variance
+    of_trends = covariance[0, 0] * trends.weights.sum() * trends.inverse
     return PairMeasurement(
-        first=positions[0],
-        second=positions[1],
+        *positions,
         estimate=np.append(offset, trends.slopes),
-        covariance=block_diag(variance, variance * trends.weights.sum() * trends.inverse),
+        covariance=block_diag(covariance[0, 0], of_trends),
         centre=trends.centre,
         regions=trends.regions,
-        shift=Shift(moved + fit.shift, of_shift),
+        shift=Shift(moved + fit.shift, covariance),
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
             excess=fit.excess,
             strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
-            n_cells=n_cells,
-            picture=picture,
+            n_cells=whole.difference.size,
+            picture=draw_differences(whole, offset) if settings.keep_picture else None,
         ),
     )
+
+
+def _is_displaced(fit: Regression) -> bool:
+    """Decide whether a shift, NaN if it is not known, is worth a move of the image."""
+    least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
+    return bool(np.hypot(*fit.shift) > least)
+
+
+def _fit(
+    whole: Overlap, frames: Sequence[Sequence[DetectorFrame]]
+) -> tuple[Overlap, Trends, np.ndarray, Regression]:
+    """Fit trends and shift to an overlap without outlying blocks.
+
+    The results are that overlap, its trends, the differences without them, and their regression.
+    Blocks with stars, which constrain the shift, are outliers before an image is moved.
+    """
+    trends, used = first_trends(whole, frames)
+    overlap = whole.select(used)
+    for _ in range(N_ROUNDS):
+        removed = trends.in_cells(overlap)
+        rest = overlap.difference - removed
+        fit = robust_regression(rest, overlap.slopes, overlap.variance)
+        trends = refined_trends(overlap, trends, fit)
+        change = np.mean((trends.in_cells(overlap) - removed) ** 2 / overlap.variance)
+        if change < (LARGEST_CHANGE * fit.scale) ** 2:
+            break
+    return overlap, trends, rest, fit
