@@ -1,283 +1,176 @@
 """Levels of real exposures whose true differences are known.
 
-``python tests/benchmarks/real_exposures.py {orion,nircam} DIRECTORY [--tools NAME ...]
-[--picture FILE] [--json FILE]``
+``python tests/benchmarks/real_exposures.py {orion,nircam} DIRECTORY
+[--output DIRECTORY] [--json FILE]``
 
 The images are those of others and not part of this repository; ``docs/real_exposures.rst`` names
-their sources. DIRECTORY has the FITS files, which may be compressed by gzip.
+their sources. DIRECTORY has the FITS files, which may be compressed by gzip. The report of this
+step and ``mosaic.png``, before and after, go to the other one.
 
 orion
     2MASS atlas images in J, wrapped as exposures of a NIRCam detector, with one photometric zero
-    point. A visit is one scan of one night. Consecutive frames of a scan share rows of pixels: the
-    median of their differences is the true one. Independent noise of the size of the images' own
-    makes the shared rows as different as those of two exposures. Tools run as in
-    ``compare_tools.py``; the last row has what remains in the shared rows after planes.
+    point. A visit is one scan of one night. Consecutive frames of a scan share rows of pixels,
+    whose median difference is exact. Independent noise of the size of the images' own makes the
+    shared rows as different as those of two exposures. For frames of different nights, the median
+    difference of the nearest pixels takes the place of the true one.
 nircam
     Two stamps of Abell 2744 in F200W, from two programs, on one pixel grid. The first is cut into
     nine exposures, the second into four across them. Each gets a level.
+
+All steps subtract. The error of a pair is the median difference that remains in common pixels: of
+the images without more noise, or of the levels that were added.
 """
 
 import argparse
 import logging
-import os
-import re
 import sys
-import tempfile
-import time
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from astropy import coordinates
+from astropy.coordinates import ICRS
 from astropy.io import fits
 from astropy.wcs import WCS
-from compare_tools import OWN, PACKAGES, add_fits_wcs, install, resample, run_tool
 from gwcs import WCS as GWCS
-from gwcs import coordinate_frames
+from gwcs.coordinate_frames import CelestialFrame, Frame2D
 from gwcs.utils import make_fitswcs_transform
+from jwst.assign_wcs.util import update_s_region_imaging, wcs_bbox_from_shape
+from jwst.skymatch import SkyMatchStep
 from mosaics import Table, rms
 from scipy.ndimage import map_coordinates
 from stdatamodels.jwst.datamodels import ImageModel
 
 import jwst_mosaic_simulation as sim
+from jwst_mosaic_skymatch import PixelSkyMatchStep
 
 ZERO_POINT, NOISE = 20.9044, 0.7  # mag, DN
-# Quantiles of the shared rows, 16 % and 84 %, that differ by more were not made of the same data.
+# Differences whose quantiles, 16 % and 84 %, differ by no more are of shared pixels.
 EXACT = 0.02
-# Common pixels of two frames of different nights from which on their difference counts.
-ENOUGH = 10_000
+# Every fourth row and column is compared, and pairs count from 10,000 common pixels on.
+STRIDE, ENOUGH = 4, 625
 SCATTER = 0.1  # of the levels that are added to the stamps, MJy/sr
+PATTERNS = {"orion": "2mass-atlas-*.fits", "nircam": "*i2d_stamp.fits"}
 COLUMNS = {
     "tool": "tool",
-    "scan rms": "rms error of the differences of consecutive frames, DN",
-    "scan median": "median of their absolute values, DN",
-    "night rms": "rms over pairs of frames of different nights: difference of levels minus median "
-    f"difference of the common pixels, at least {ENOUGH}, DN",
-    "seconds": "wall time of the process",
-    "rms": "rms error of the levels, MJy/sr",
-    "pull": "rms of the errors in units of level_error",
+    "rms": "rms error of the known differences: Orion, of consecutive frames, DN; NIRCam, MJy/sr",
+    "median": "median of their absolute values",
+    "night rms": "rms error of the differences of frames of two nights, DN",
+    "rms ratio": "rms of the first errors over their level_error, that of both exposures",
+    "median ratio": "median of the absolute values; 0.67 for normal errors",
+    "warnings": "number of warnings",
 }
 
 
 def main():
     """Read the images of one kind, match them and print a line for each tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("orion", "nircam"))
+    parser.add_argument("kind", choices=PATTERNS)
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--tools", nargs="+", default=OWN, choices=(*OWN, *PACKAGES))
-    parser.add_argument("--picture", type=Path, help="mosaic before and after, as PNG")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser.add_argument("--output", type=Path, default="real-exposures")
+    parser.add_argument("--json", type=Path, help="also write the figures there")
     options = parser.parse_args()
-    pattern = {"orion": "2mass-atlas-*.fits", "nircam": "*i2d_stamp.fits"}[options.kind]
+    pattern = PATTERNS[options.kind]
     paths = sorted(options.directory.glob(pattern))
     if not paths:
         sys.exit(f"{options.directory} has no {pattern}; docs/real_exposures.rst names the source.")
     logging.disable(logging.WARNING)
-    os.environ["STPIPE_DISABLE_CRDS_STEPPARS"] = "true"
-    table = Table(COLUMNS, options.json)
-    with tempfile.TemporaryDirectory() as name:
-        if options.kind == "orion":
-            match_orion(dict(map(read_frame, paths)), Path(name), table, options)
-        else:
-            match_nircam(paths, table)
-    print(*table.notes, sep="\n")
+    options.output.mkdir(exist_ok=True)
+    images = list(read_orion(paths) if options.kind == "orion" else read_nircam(paths))
+    pairs, table = find_pairs(images), Table(COLUMNS, options.json)
+    steps = {
+        "ours": PixelSkyMatchStep(save_diagnostics=True, output_dir=str(options.output)),
+        "ours, plane_per_exposure": PixelSkyMatchStep(background="plane_per_exposure"),
+        "SkyMatchStep, mode": SkyMatchStep(),
+        "SkyMatchStep, median": SkyMatchStep(skystat="median"),
+    }
+    for tool, step in steps.items():
+        add_row(table, tool, step, images, *pairs)
+    figure = plt.figure(figsize=(10, 6), layout="constrained")
+    for k, which in enumerate(("before", "after"), 1):
+        steps["ours"].result.plot_mosaic(figure.add_subplot(1, 2, k), which=which).set_title(which)
+    figure.savefig(options.output / "mosaic.png", dpi=70)
 
 
-def make_exposure(data, wcs, name, visit, number=1):
-    """Wrap an image as an exposure of NIRCam without errors; DQ flags what is not finite."""
+def add_row(table, tool, step, images, known, nights):
+    """Run a step, and add its errors to the table."""
+    step.subtract = True
+    library = step.run([model.copy() for model, *_ in images])
+    after = library.map_function(lambda model, _: model.data, modify=False)
+    left = [
+        (model, truth - model.data + data, wcs)
+        for (model, truth, wcs), data in zip(images, after, strict=True)
+    ]
+    errors, others = (
+        np.array([np.nanmedian(subtract(left[i], left[j])) for i, j in pairs])
+        for pairs in (known, nights)
+    )
+    row = {"rms": rms(errors), "median": np.median(np.abs(errors)), "night rms": rms(others)}
+    if isinstance(step, PixelSkyMatchStep):
+        sigma = step.result.levels["level_error"].value
+        ratios = errors / np.hypot(*sigma[np.transpose(known)])
+        row |= {"rms ratio": rms(ratios), "median ratio": np.median(np.abs(ratios))}
+        row["warnings"] = len(step.result.findings)
+        table.notes += [f"{tool}: {finding.sentence}" for finding in step.result.findings]
+    table.add(tool=tool, **row)
+
+
+def make_exposure(name, unit, data, wcs):
+    """Wrap an image as an exposure of NIRCam, the last four digits of whose name are its number."""
     scene = sim.nircam_mosaic(binning=128)
-    model = ImageModel(data.astype(np.float32))
+    model = ImageModel(data.astype(np.float32), dq=np.isnan(data).astype(np.uint32))
     model.update(sim.simulate_exposure(scene, scene.pointings[0]))
-    model.meta.observation.observation_number = f"{visit:03}"
-    model.meta.observation.visit_id = f"09999{visit:03}001"
-    model.meta.observation.exposure_number = f"{number:05}"
-    model.dq = (~np.isfinite(data)).astype(np.uint32)
-    model.meta.filename = f"{name}_cal.fits"
-    sky = coordinate_frames.CelestialFrame(reference_frame=coordinates.ICRS(), name="world")
-    detector = coordinate_frames.Frame2D(name="detector")
-    model.meta.wcs = GWCS([(detector, make_fitswcs_transform(wcs.to_header())), (sky, None)])
-    model.meta.wcs.array_shape = data.shape
-    model.meta.wcs.bounding_box = tuple((-0.5, size - 0.5) for size in data.shape[::-1])
-    region = " ".join(f"{c:.9f}" for c in model.meta.wcs.footprint(center=False).ravel())
-    model.meta.wcsinfo.s_region = f"POLYGON ICRS  {region}"
-    area = float(abs(np.linalg.det(wcs.pixel_scale_matrix)))
-    model.meta.photometry.pixelarea_arcsecsq = area * 3600**2
-    model.meta.photometry.pixelarea_steradians = area * np.deg2rad(1) ** 2
+    model.meta.filename, model.meta.bunit_data = f"{name}_cal.fits", unit
+    observation = model.meta.observation
+    observation.visit_id, observation.exposure_number = name[:-4], name
+    transform = make_fitswcs_transform(wcs.to_header())
+    model.meta.wcs = GWCS(transform, Frame2D(), CelestialFrame(reference_frame=ICRS()))
+    model.meta.wcs.bounding_box = wcs_bbox_from_shape(data.shape)
+    update_s_region_imaging(model)
     return model
 
 
-def match(exposures, **parameters):
-    """Match and give the step, and levels and their errors by name."""
-    from jwst_mosaic_skymatch import PixelSkyMatchStep
-
-    step = PixelSkyMatchStep(**parameters)
-    library = step.run(exposures)
-    names = [str(name).removesuffix("_cal.fits") for name in step.result.levels["filename"]]
-    columns = (step.result.levels[key].value for key in ("level", "level_error"))
-    return step, library, *(dict(zip(names, column, strict=True)) for column in columns)
-
-
-# --- Orion -------------------------------------------------------------------
-
-
-def match_orion(images, directory, table, options):
-    """Compare the tools, and the errors that this step quotes with its own."""
-    truth, nights = scan_differences(images), night_differences(images)
-    association = write_orion(images, directory, options.tools)
-    describe_own(str(association), truth, table, options.picture, directory)
-    for tool in options.tools:
-        python = install(tool) if tool in PACKAGES else sys.executable
-        start = time.perf_counter()
-        try:
-            levels = run_tool(tool, python, directory, association)
-        except RuntimeError as error:
-            table.notes.append(f"{tool} failed: {error}")
-            continue
-        seconds = time.perf_counter() - start
-        row = {"tool": tool, "night rms": rms(compare_levels(levels, nights)), "seconds": seconds}
-        add_row(table, compare_levels(levels, truth), **row)
-    _, library, *_ = match(str(association), background="plane_per_exposure", subtract=True)
-    after = dict(library.map_function(subtracted_image, modify=False))
-    wcs = {name: own for name, (_, own) in images.items()}
-    remaining = [
-        np.nanmedian(shared_rows((after[a], wcs[a]), (after[b], wcs[b]))) for a, b in truth
-    ]
-    add_row(table, remaining, tool="ours, plane_per_exposure")
-
-
-def add_row(table, errors, **row):
-    """Add errors of scan differences to the table."""
-    table.add(**{**row, "scan rms": rms([errors]), "scan median": np.median(np.abs(errors))})
-
-
-def subtracted_image(model, _):
-    """Give the name and the data of a model."""
-    return model.meta.filename.removesuffix("_cal.fits"), model.data.astype(float)
-
-
-def describe_own(association, truth, table, picture, directory):
-    """Note the quoted errors and the warnings of this step, and draw the mosaic."""
-    step, _, levels, sigmas = match(association, save_diagnostics=True, output_dir=str(directory))
-    wrong = np.abs(compare_levels(levels, truth))
-    quoted = np.array([np.hypot(sigmas[a], sigmas[b]) for a, b in truth])
-    worst = list(truth)[int(np.argmax(wrong))]
-    table.notes += [
-        f"{len(truth)} scan differences; the largest error, {wrong.max():.2f} DN, is that of "
-        f"{' and '.join(worst)}",
-        f"Median of error over level_error {np.median(wrong / quoted):.2f}; 0.67 is expected",
-        *(f"Warning: {finding.sentence}" for finding in step.result.findings),
-    ]
-    if picture:
-        import matplotlib.pyplot as plt
-
-        figure, panels = plt.subplots(1, 2, figsize=(10, 6), layout="constrained")
-        for panel, which in zip(panels, ("before", "after"), strict=True):
-            step.result.plot_mosaic(panel, which=which).set_title(which)
-        figure.savefig(picture, dpi=70, bbox_inches="tight")
-
-
-def read_frame(path):
-    """Read a frame, as name, calibrated image in DN, and WCS."""
-    with fits.open(path) as hdus:
-        header, data = hdus[0].header, hdus[0].data.astype(float)
-    name = "s{}f{}".format(*re.search(r"j(\d{3})(\d{4})", path.name).groups())
-    gain = 10 ** (0.4 * (ZERO_POINT - header["MAGZP"]))
-    return header["ORDATE"].strip() + name, (data * gain, WCS(header))
-
-
-def shared_rows(one, other):
-    """Subtract the rows of an image that another of the same scan has too."""
-    (first, wcs), (second, wcs2) = one, other
-    rows = round(float(wcs.all_world2pix([wcs2.wcs.crval], 1)[0, 1] - wcs2.wcs.crpix[1]))
-    low, high = max(rows, 0), min(len(first), len(second) + rows)
-    return first[low:high] - second[low - rows : high - rows]
-
-
-def scan_differences(images):
-    """Give the differences of consecutive frames of a scan by names, from pixels they share."""
-    differences = {}
-    for a, b in pairwise(sorted(images)):
-        if a[:10] == b[:10]:
-            low, middle, high = np.nanquantile(shared_rows(images[a], images[b]), [0.16, 0.5, 0.84])
-            if high - low < EXACT:
-                differences[a, b] = float(middle)
-    return differences
-
-
-def night_differences(images):
-    """Give the median differences of common pixels by names, for frames of different nights."""
-    differences = {}
-    for a, b in combinations(images, 2):
-        (first, wcs), (second, other) = images[a], images[b]
-        if a[:6] == b[:6] or abs(wcs.wcs.crval - other.wcs.crval).max() > 0.3:
-            continue
-        y, x = np.indices(second.shape)
-        x, y = wcs.all_world2pix(*other.all_pix2world(x, y, 0), 0)
-        change = map_coordinates(first, (y, x), order=1, cval=np.nan) - second
-        if np.count_nonzero(np.isfinite(change)) > ENOUGH:
-            differences[a, b] = float(np.nanmedian(change))
-    return differences
-
-
-def compare_levels(levels, differences):
-    """Give the differences of levels minus these, in their order."""
-    return np.array([levels[a] - levels[b] - value for (a, b), value in differences.items()])
-
-
-def write_orion(images, directory, tools):
-    """Write exposures with more noise, as the tools need them, and give the association."""
-    from jwst.associations.asn_from_list import asn_from_list
-
-    (directory / "cal").mkdir()
-    scans = sorted({name[:10] for name in images})
-    paths = [directory / "cal" / f"{name}_cal.fits" for name in images]
-    for k, (name, (data, wcs)) in enumerate(images.items()):
-        noisy = data + NOISE * np.random.default_rng(k).standard_normal(data.shape)
-        model = make_exposure(noisy, wcs, name, scans.index(name[:10]) + 1, k)
-        model.meta.bunit_data = "DN"
-        model.save(paths[k])
-    association = asn_from_list([path.name for path in paths], product_name="orion")
-    result = directory / "cal/orion_asn.json"
-    result.write_text(association.dump()[1])
-    if not set(tools) <= set(OWN):
-        resample(paths, directory / "tiles")
-        add_fits_wcs(paths, directory / "sip")
-    return result
-
-
-# --- NIRCam ------------------------------------------------------------------
-
-
-def match_nircam(paths, table):
-    """Add levels to the pieces of both stamps, and compare levels with them."""
-    from jwst.skymatch import SkyMatchStep
-
+def read_orion(paths):
+    """Read frames, as exposures with more noise, images without, and WCS."""
     rng = np.random.default_rng(1)
-    models, truth = [], {}
-    for path, n in zip(paths, (3, 2), strict=True):
-        image, wcs = fits.getdata(path).astype(float), WCS(fits.getheader(path))
-        size = len(image) // n
-        for y, x in product(range(0, size * n, size), repeat=2):
-            piece, name = np.s_[y : y + size, x : x + size], f"pieces{n}y{y}x{x}"
-            truth[name] = SCATTER * rng.standard_normal()
-            models.append(make_exposure(image[piece] + truth[name], wcs[piece], name, len(truth)))
-    for skystat in ("mode", "median"):
-        stock = SkyMatchStep(skystat=skystat)
-        library = stock.run([model.copy() for model in models])
-        levels = dict(library.map_function(level_of, modify=False))
-        table.add(
-            tool=f"SkyMatchStep, {skystat}", rms=np.std([levels[n] - truth[n] for n in truth])
-        )
-    _, _, levels, sigmas = match(models)
-    errors = np.array([levels[name] - truth[name] for name in truth])
-    errors -= errors.mean()
-    pulls = errors / [sigmas[name] for name in truth]
-    table.add(tool="ours", rms=rms([errors]), pull=rms([pulls]))
+    for path in paths:
+        header, name = fits.getheader(path), path.stem.removeprefix("2mass-atlas-")
+        data, wcs = fits.getdata(path) * 10 ** (0.4 * (ZERO_POINT - header["MAGZP"])), WCS(header)
+        noisy = data + NOISE * rng.standard_normal(data.shape)
+        yield make_exposure(name, "DN", noisy, wcs), data, wcs
 
 
-def level_of(model, _):
-    """Give the name and the level of a model."""
-    return model.meta.filename.removesuffix("_cal.fits"), model.meta.background.level
+def read_nircam(paths):
+    """Cut stamps into pieces, and give them with a level added, the level alone, and WCS."""
+    rng = np.random.default_rng(1)
+    for path, size in zip(paths, (300, 450), strict=True):
+        image, wcs = fits.getdata(path), WCS(fits.getheader(path))
+        for y, x in product(range(0, 900, size), repeat=2):
+            piece, name = np.s_[y : y + size, x : x + size], f"piece{size}y{y}x{x}-0001"
+            level = np.full((size, size), SCATTER * rng.standard_normal())
+            yield make_exposure(name, "MJy/sr", image[piece] + level, wcs[piece]), level, wcs[piece]
+
+
+def find_pairs(images):
+    """Find the pairs whose difference is known, and other ones of different nights."""
+    known, nights = [], []
+    names = [model.meta.filename for model, *_ in images]
+    for i, j in combinations(range(len(images)), 2):
+        change = subtract(images[i], images[j])
+        if np.isfinite(change).sum() > ENOUGH:
+            if np.ptp(np.nanquantile(change, [0.16, 0.84])) < EXACT:
+                known.append((i, j))
+            elif names[i][:6] != names[j][:6]:
+                nights.append((i, j))
+    return known, nights
+
+
+def subtract(one, other):
+    """Subtract the pixels of an image from the nearest ones of another; NaN where there is none."""
+    (_, first, wcs), (_, second, theirs) = one, other
+    y, x = np.indices(second.shape)[:, ::STRIDE, ::STRIDE]
+    x, y = wcs.wcs_world2pix(*theirs.wcs_pix2world(x, y, 0), 0)
+    return map_coordinates(first, (y, x), order=0, cval=np.nan) - second[::STRIDE, ::STRIDE]
 
 
 if __name__ == "__main__":
