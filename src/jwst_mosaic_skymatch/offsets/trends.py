@@ -114,7 +114,7 @@ def first_trends(
     trends : Trends
         The fit, with Huber's weights, in the blocks that are no outliers.
     used : ndarray of bool, shape (n_blocks,)
-        These blocks.
+        The blocks of the fit.
     """
     shares, pure = _region_shares(overlap, frames)
     # With mean places, ragged edges of narrow overlaps would be gradients.
