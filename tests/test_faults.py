@@ -12,13 +12,10 @@ import json
 import os
 import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
@@ -51,7 +48,6 @@ pytestmark = [
 CHOSEN = (0, 2, 6)
 # Largest error of a level in units of the one that is quoted.
 SIGMAS = 4.0
-MAKES_DIRECTORY = int(version("stpipe").split(".")[0]) >= 1
 
 
 @dataclass
@@ -711,16 +707,6 @@ def go_to(directory):
     return lambda work: work.patch.chdir(directory)
 
 
-def not_writable(place, error, said):
-    """From its version 1 on, stpipe makes the directory before the step begins."""
-    error = error if MAKES_DIRECTORY else OSError
-    return (
-        lambda work: place.removeprefix("../in/"),
-        refused(error, said),
-        {"output_dir": place},
-    )
-
-
 SYSTEM = {
     "disk full": (
         lower(resource.RLIMIT_FSIZE, 100_000),
@@ -731,11 +717,6 @@ SYSTEM = {
         refused(OSError, "pixel_skymatch_", "make room", "TMPDIR"),
     ),
     "few file handles": (few_handles, RIGHT, ON_DISK),
-    "output is a file": not_writable("../in/asn.json", FileExistsError, "File exists"),
-    "output below a file": not_writable(
-        "../in/asn.json/out", NotADirectoryError, "Not a directory"
-    ),
-    "output nowhere": not_writable("/proc/nowhere", FileNotFoundError, "No such file"),
     "working directory not writable": (
         go_to("/proc"),
         refused(OSError, "/proc: cannot write to this directory", "run the step in another"),
@@ -790,77 +771,3 @@ def test_pipeline_checks_before_it_reads(work, caplog, start, family, name):
         "run": PixelSkyMatchImage3Pipeline().run,
     }[start]
     result.check(work, broken, lambda: run(work.association), caplog)
-
-
-# --- From outside --------------------------------------------------------
-
-
-def test_command_line_ends_with_one_message(work):
-    work.middle.unlink()
-    before = work.tree()
-    done = subprocess.run(
-        [Path(sys.executable).parent / "strun", "pixel_skymatch", "../in/asn.json"],
-        cwd=work.directory / "cwd",
-        env=_environment(work),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = "no such file here, but ../in/asn.json lists it"
-    assert done.returncode != 0
-    assert said in done.stderr.splitlines()[-1]
-    assert done.stderr.count(said) == 1
-    assert "another exception occurred" not in done.stderr
-    assert "direct cause" not in done.stderr
-    assert work.tree() == before
-
-
-# One process that has run the step, and for each moment a child that is killed then.
-KILL = """
-import os, signal, sys, time
-from jwst_mosaic_skymatch import PixelSkyMatchStep
-
-def run(number):
-    PixelSkyMatchStep(save_results=True, output_dir=f"out/{number}").run("in/asn.json")
-
-run("first")
-start = time.monotonic()
-run("whole")
-duration, n = time.monotonic() - start, int(sys.argv[1])
-for k in range(n):
-    pid = os.fork()
-    if pid == 0:
-        run(k)
-        os._exit(0)
-    time.sleep(duration * (k + 1) / n)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-"""
-
-
-@pytest.mark.slow
-def test_killed(work):
-    """At twenty moments of a run: all outputs are there, each whole, or none is."""
-    before = work.tree()
-    subprocess.run(
-        [sys.executable, "-c", KILL, "20"],
-        cwd=work.directory,
-        env=_environment(work),
-        capture_output=True,
-        check=True,
-    )
-    assert before.items() <= work.tree().items()
-    sizes = {path.name: path.stat().st_size for path in (work.out / "whole").iterdir()}
-    assert len(sizes) == len(CHOSEN) + 1
-    counts = set()
-    for run in work.out.iterdir():
-        saved = {path.name: path.stat().st_size for path in run.iterdir() if path.is_file()}
-        assert saved.items() <= sizes.items()
-        counts.add(len(saved))
-    # Some were killed in time; the association comes last.
-    assert {0} < counts <= {0, len(sizes) - 1, len(sizes)}
-
-
-def _environment(work):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRDS", "STPIPE", "PYTEST"))}
-    return {**kept, "TMPDIR": str(work.directory / "tmp")}

@@ -168,16 +168,6 @@ def test_lists_that_do_not_fit(tmp_path, text, message):
         read_skylist(path, named("a_cal.fits", "b_cal.fits"))
 
 
-def test_list_that_is_written_can_be_read(tmp_path):
-    levels = np.array([1 / 3, np.nan, -1e-17])
-    exposures = named("a_cal.fits", "b_cal.fits", "c_cal.fits")
-    path = tmp_path / "sky.txt"
-    match = unmatched(levels, ("", "no overlap", ""))
-    path.write_text(write_skylist(exposures, match, levels))
-    assert read_skylist(path, exposures).tolist() == [1 / 3, 0.0, -1e-17]
-    assert "# No level: no overlap\nb_cal.fits 0.0\n" in path.read_text()
-
-
 @pytest.mark.parametrize(
     "names", [["a_cal.fits", "a_crf.fits"], ["a b_cal.fits"], ["a#b_cal.fits"]]
 )

@@ -38,21 +38,6 @@ def test_scene_refuses_missing_levels_and_doubles(dithered):
 # --- Pointings ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("aperture", "detector"),
-    [
-        ("MIRIM_FULL", "MIRIMAGE"),
-        ("NIS_CEN", "NIS"),
-        ("NRCA1_FULL", "NRCA1"),
-        ("NRCB5_FULL", "NRCBLONG"),
-    ],
-)
-def test_names(aperture, detector):
-    pointing = Pointing(53.1, -27.8, aperture=aperture, observation="002", exposure="00003")
-    assert pointing.detector == detector
-    assert pointing.rootname == f"jw09999002001_02101_00003_{detector.lower()}"
-
-
 def test_offset_pointing_moves_the_field_along_the_detector():
     start = Pointing(150.0, 60.0, 33.0)
     there = offset_pointing(start, 300 * 0.1105, 0.0, exposure="00002")
