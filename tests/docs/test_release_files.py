@@ -34,7 +34,3 @@ def test_recipe_requires_what_the_package_does():
     optional = as_conda([*extras["plots"], *extras["dask"], *extras["regions"]])
     assert set(RECIPE["requirements"]["run_constraints"]) == optional
     assert PROJECT["requires-python"] == f">={RECIPE['context']['python_min']}"
-
-
-def test_licence_is_one():
-    assert CITATION["license"] == RECIPE["about"]["license"] == PROJECT["license"]

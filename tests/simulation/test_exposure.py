@@ -87,15 +87,9 @@ def test_exposures_depend_on_seed_and_name_only(dithered):
     assert_array_equal(last.dq, again.dq)
 
 
-@pytest.fixture(scope="module")
-def written(dithered, tmp_path_factory):
-    """The scene's files in a directory that did not exist."""
-    directory = tmp_path_factory.mktemp("mosaic") / "new"
-    scene = replace(dithered, name="tiny")
-    return simulate_mosaic(scene, directory)
-
-
-def test_files_hold_the_exposures(written, dithered):
+def test_files_hold_the_exposures(dithered, tmp_path):
+    """They are in a directory that did not exist."""
+    written = simulate_mosaic(dithered, tmp_path / "new")
     expected = simulate_exposure(dithered, dithered.pointings[2])
     with ImageModel(written.files[2]) as model:
         for name in ("data", "dq", "err", "var_poisson", "var_rnoise", "var_flat"):
