@@ -88,17 +88,6 @@ def test_documented_example_of_six_images(models, parameters, expected):
     np.testing.assert_allclose(medians_of(library), SKIES, atol=1e-4)
 
 
-@pytest.mark.parametrize(("skymethod", "lowest"), [("match", 0.0), ("global+match", 90.0)])
-def test_components_have_one_mean_level(models, caplog, skymethod, lowest):
-    """The first and the third row of the example do not overlap."""
-    for model in models[4:]:
-        model.data -= 10.0
-    library = run([*models[:2], *models[4:]], skymethod=skymethod)
-    expected = np.array([0.0, 20.0, 5.0, 15.0]) + lowest
-    np.testing.assert_allclose(levels_of(library), expected, atol=2e-5)
-    assert "2 components" in caplog.text
-
-
 def exceed_limits(model, k):
     model.data[::2, ::3] = 1e4 + k
     model.data[1::4, ::5] = -1e4 * k - 1.0

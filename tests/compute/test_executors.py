@@ -168,20 +168,6 @@ def test_script_that_starts_itself_again_fails_at_once(tmp_path):
 # --- Dask --------------------------------------------------------------------
 
 
-def test_results_survive_a_worker_that_dies(address, tmp_path):
-    mark = tmp_path / "died"
-
-    def die_once(number):
-        if number == 7 and not mark.exists():
-            mark.touch()
-            os._exit(1)
-        return number
-
-    with open_workers(dask_scheduler=address) as workers:
-        assert list(workers.run((die_once, k) for k in range(12))) == list(range(12))
-    assert mark.exists()
-
-
 def test_dask_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     missing = pytest.raises(ImportError, match="pip install distributed")

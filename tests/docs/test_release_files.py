@@ -19,13 +19,6 @@ def as_conda(requirements):
     return {f"{NAMES.get(name, name)} {versions}" for name, versions in pairs}
 
 
-def test_versions_are_the_last_of_the_changes():
-    changes = (ROOT / "CHANGES.rst").read_text()
-    version, state = re.search(r"^([\d.]+) \((.+)\)\n-+$", changes, re.MULTILINE).groups()
-    assert state == "unreleased" or re.fullmatch(r"\d{4}-\d\d-\d\d", state)
-    assert str(CITATION["version"]) == str(RECIPE["context"]["version"]) == version
-
-
 def test_recipe_requires_what_the_package_does():
     run = set(RECIPE["requirements"]["run"])
     (python,) = (text for text in run if text.startswith("python "))

@@ -81,16 +81,6 @@ def test_units_of_any_name(match, exposures, grid, unit, tmp_path):
     assert f"unit: {unit}" in text.replace(" / ", "/")
 
 
-def test_nothing_to_tabulate(match, no_match, exposures, grid):
-    levels = levels_table(exposures, no_match, no_match.levels.values, grid, None)
-    assert set(levels["status"]) == {"SKIPPED"}
-    assert set(levels["n_pairs"]) == {0}
-    pairs, usual = (pairs_table(exposures, m, grid, "MJy/sr") for m in (no_match, match))
-    assert len(pairs) == 0
-    assert pairs.colnames == usual.colnames
-    assert pairs["shift_x"].unit == usual["shift_x"].unit
-
-
 def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
     levels = match.levels.values + 1 / 3
     table = levels_table(exposures, match, levels, grid, "MJy/sr")

@@ -55,13 +55,6 @@ def test_mosaic_overlaps_by_the_given_pixels():
     assert_allclose((x - 692.5, y - 511.5), (1032 - 100, 0), atol=8)
 
 
-@pytest.mark.parametrize(("visit_per_tile", "n_visits"), [(True, 12), (False, 2)])
-def test_mosaic_visits_and_dithers(visit_per_tile, n_visits):
-    pointings = mosaic_pointings(2, 3, dithers=2, rolls=(0.0, 90.0), visit_per_tile=visit_per_tile)
-    assert len({p.rootname for p in pointings}) == len(pointings) == 24
-    assert len({p.visit_id for p in pointings}) == n_visits
-
-
 # --- Levels ------------------------------------------------------------------
 
 
