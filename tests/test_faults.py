@@ -501,10 +501,11 @@ def at_random(share):
 
 
 def make_integers(hdus):
-    """Round to integers, which adds to the errors."""
+    """Round to integers at random: else rounding of a smooth sky is structure."""
     data = np.nan_to_num(hdus["SCI"].data)
-    hdus["SCI"].data = np.round(data).astype(np.int32)
-    hdus["ERR"].data = np.sqrt(hdus["ERR"].data ** 2 + 1 / 12).astype(np.float32)
+    chance = np.random.default_rng(1).uniform(size=data.shape)
+    hdus["SCI"].data = np.floor(data + chance).astype(np.int32)
+    hdus["ERR"].data = np.sqrt(hdus["ERR"].data ** 2 + 1 / 4).astype(np.float32)
 
 
 def make_constant(work):

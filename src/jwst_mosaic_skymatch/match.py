@@ -20,7 +20,7 @@ that worker processes start quickly.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +128,8 @@ def match_exposures(
     of_tiles = settings.tiles, settings.pairs
     plan = plan_stacks(names.groups, footprints)
     inside, stacks = match_stacks(plan, observe, of_tiles, workers, Path(directory))
+    if settings.rigid:  # exposures with one level measure no difference of levels
+        inside = [replace(m, pairs=(), ratios=m.ratios[:0], outside=m.outside[:0]) for m in inside]
     between = compare_stacks(stacks, settings.pairs, workers)
     if image is not None:
         between += compare_with_image(stacks, image, settings.pairs)
