@@ -432,15 +432,6 @@ def make_cube(model):
     return cube
 
 
-def second_version(work):
-    """List an exposure and its crf file."""
-    copy = work.middle.with_name(work.middle.name.replace("_cal", "_crf"))
-    with open_model(work.middle) as model:
-        model.save(copy)
-    work.associate([*(path.name for path in work.files), copy.name])
-    return copy.name
-
-
 def other_filter(model):
     model.meta.photometry.pixelarea_steradians *= 4
     model.meta.instrument.filter = "F560W"
@@ -469,7 +460,6 @@ ASSOCIATIONS = {
     "listed through a link": (list_through_link, refused(ValueError, "remove the duplicate")),
     "instruments": (on_middle(assign("meta.instrument.name", "NIRCAM")), EACH_BY_ITSELF),
     "cube": (on_middle(in_model(make_cube)), refused(ValueError, "2-D")),
-    "two versions": (second_version, refused(ValueError, "remove one")),
     "background only": (with_members(retype), refused(ValueError, "exptype")),
     "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
     "filter and pixel area": (
