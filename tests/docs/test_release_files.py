@@ -19,7 +19,9 @@ def as_conda(requirements):
     return {f"{NAMES.get(name, name)} {versions}" for name, versions in pairs}
 
 
-def test_recipe_requires_what_the_package_does():
+def test_recipe_is_that_of_the_package():
+    assert RECIPE["context"]["version"] == str(CITATION["version"])
+    assert CITATION["license"] == RECIPE["about"]["license"] == PROJECT["license"]
     run = set(RECIPE["requirements"]["run"])
     (python,) = (text for text in run if text.startswith("python "))
     assert run - {python} == as_conda(PROJECT["dependencies"])

@@ -18,6 +18,7 @@ from jwst_mosaic_simulation import (
     simulate_mosaic,
     true_exposure,
 )
+from jwst_mosaic_simulation._effects import FLAGS
 
 MIRI = blank_field(1, binning=4)
 NIRCAM = nircam_mosaic(1, binning=64)
@@ -72,6 +73,14 @@ def signal(scene, **imperfections):
     """What the first exposure of a scene would show without noise."""
     scene = replace(scene, imperfections=Imperfections(**imperfections))
     return true_exposure(scene, scene.pointings[0]).signal
+
+
+def test_cosmic_rays_are_flagged_or_left(dithered):
+    scenes = dithered, replace(dithered, cosmic_rays=None)
+    hit, without = (simulate_exposure(scene, scene.pointings[0]) for scene in scenes)
+    flagged = (hit.dq & FLAGS["JUMP_DET"]) != 0
+    added = hit.data - without.data
+    assert 0 < np.nanmax(added[flagged]) < np.nanmax(added[~flagged])
 
 
 def test_gain_error_scales_all_light(clean):
