@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from helpers import make_tile
 from numpy.testing import assert_allclose, assert_array_equal
 from stdatamodels.jwst.datamodels import open as open_model
 
@@ -55,6 +56,13 @@ def test_grid_covers_all_exposures_and_lies_along_the_first(laid, model):
     sky = np.array(model.meta.wcs([x, x + 1, x], [y, y, y + 1]))
     places = np.stack(grid.from_sky(*sky), axis=1)
     assert_allclose(abs(places[1:] - places[0]), np.eye(2) / RATIO, atol=0.02)
+
+
+def test_wcs_of_a_cutout(laid):
+    tile = make_tile(5, 3, (20, 30))
+    wcs = laid[0].cutout_wcs(tile)
+    assert wcs.array_shape == tile.shape
+    assert_allclose(wcs(2, 1), laid[0].wcs(7, 4), rtol=1e-12)
 
 
 @pytest.mark.parametrize("from_file", [False, True])
