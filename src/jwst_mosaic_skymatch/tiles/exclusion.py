@@ -110,5 +110,6 @@ def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
         return inside
     for rows, places in pixel_map.bands():
         x, y = np.moveaxis(places, -1, 0)
-        inside[rows] = plane.contains(x, y, *np.meshgrid(np.arange(nx), rows))
+        pixels = np.meshgrid(np.arange(nx), np.arange(ny)[rows])
+        inside[rows] = plane.contains(x, y, *pixels)
     return inside

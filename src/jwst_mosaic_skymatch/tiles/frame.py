@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
-from scipy.ndimage import center_of_mass
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -169,7 +168,8 @@ def detector_frame(
     DetectorFrame
         The frame.
     """
-    pixel = np.array(center_of_mass(good)[::-1])
+    counts = good.sum(axis=0), good.sum(axis=1)
+    pixel = np.array([np.average(np.arange(own.size), weights=own) for own in counts])
     # On a mesh, slopes along both axes are independent.
     cells = pixel_map.cells
     along_x, at_x = np.polyfit(pixel_map.x - pixel[0], cells.mean(axis=0), 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from drizzle.resample import Drizzle
-from scipy.ndimage import find_objects, gaussian_filter, shift
+from scipy.ndimage import gaussian_filter, shift
 
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -103,24 +103,26 @@ def drizzle_tile(
     shape = y_max - y_min, x_max - x_min
     drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
     unit = np.float32(1.0 if KERNEL_SCALE == "pixel_scale_ratio" else pixels_per_cell)
-    for rows, places in pixel_map.bands():
+    for rows, places in pixel_map.bands((x_min, y_min)):
         drizzle.add_image(
             (data[rows] / unit).astype(np.float32, copy=False),
             exptime=1.0,
-            pixmap=places - (x_min, y_min),
+            pixmap=places,
             weight_map=good[rows].astype(np.float32),
             **{KERNEL_SCALE: pixels_per_cell**0.5},
         )
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
-    windows = find_objects(covered.view(np.uint8))
-    if not windows:
+    if not covered.any():
         return None
-    (rows, columns), covered = windows[0], covered[windows[0]]
+    (top, bottom), (left, right) = (
+        np.flatnonzero(covered.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
+    )
+    window = np.s_[top : bottom + 1, left : right + 1]
     return Tile(
-        x0=x_min + columns.start,
-        y0=y_min + rows.start,
-        data=np.where(covered, drizzle.out_img[rows, columns], np.nan),
-        weight=np.where(covered, drizzle.out_wht[rows, columns], 0),
+        x0=x_min + left,
+        y0=y_min + top,
+        data=np.where(covered, drizzle.out_img, np.nan)[window],
+        weight=np.where(covered, drizzle.out_wht, 0)[window],
         pixels_per_cell=pixels_per_cell,
     )
 
