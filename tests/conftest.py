@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import shutil
 
 import pytest
 from helpers import read_levels
@@ -40,3 +41,16 @@ def small(tmp_path_factory):
 def small_levels(small):
     """Levels of `small`, as the step finds them with its defaults."""
     return read_levels(PixelSkyMatchStep().run(str(small.association)))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Debian's Chromium, driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

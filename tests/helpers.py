@@ -62,7 +62,7 @@ def as_exposure(tile, sky=0.0):
     return TiledExposure(replace(tile, frames=(frame,)), sky, True)
 
 
-def match_tiles(tiles, labels, statistic, *, held=None, image=None, **options):
+def match_tiles(tiles, labels, statistic, **options):
     """Match tiles of exposures without distortion as the step does."""
     bounds = [tile.bounds for tile in tiles]
     corners = [np.array([(a, c), (b, c), (b, d), (a, d)]) for a, b, c, d in bounds]
@@ -76,8 +76,6 @@ def match_tiles(tiles, labels, statistic, *, held=None, image=None, **options):
             settings,
             Workers(),
             directory=directory,
-            held=held,
-            image=image,
         )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable
-from astropy.wcs import WCS
 
+from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.messages import Finding
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
@@ -102,8 +102,5 @@ def _picture(rng):
 def _picture_of_mosaic(rng):
     """Draw noise, which nothing compresses, as large as pictures are."""
     before, after, residual = rng.normal(0.0, 1.0, (3, 480, 480)).astype(np.float32)
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crval, wcs.wcs.crpix = (150.0, 2.0), (240.5, 240.5)
-    wcs.wcs.cdelt = -0.8 / 3600, 0.8 / 3600
+    wcs = tangent_plane(150.0, 2.0, np.diag([-0.8, 0.8]) / 3600, (240.5, 240.5))
     return MosaicPicture(before, after, residual, wcs)

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from astropy.modeling.models import Shift
 from helpers import levels_of_files, read_levels, rootname
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
 from jwst.skymatch import SkyMatchStep
-from jwst.stpipe import Pipeline, Step
+from jwst.stpipe import Pipeline
 from jwst.tweakreg import TweakRegStep
 from jwst.tweakreg.utils import adjust_wcs
 from stdatamodels.jwst.datamodels import ImageModel
@@ -108,19 +107,6 @@ def test_hook_with_parameters_of_its_own_warns_of_two_subtractions(small, caplog
     assert "skip it (skip=True)" in caplog.text
 
 
-def test_several_parameters_in_a_hook_on_the_command_line(small, caplog):
-    Step.from_cmdline(
-        [
-            "calwebb_image3",
-            str(small.association),
-            *(f"--steps.{name}.skip=true" for name in (*OTHERS, "skymatch")),
-            f"--steps.skymatch.post_hooks=\"{HOOK}(grouping='none', subtract=True)\",",
-        ]
-    )
-    assert "by none" in caplog.text
-    assert "'subtract': True" in caplog.text or "subtract: True" in caplog.text
-
-
 # --- Parameters -----------------------------------------------------------
 
 
@@ -130,14 +116,6 @@ def skylist(small, tmp_path):
     lines = [f"{file.name} {number}.5" for number, file in enumerate(small.files)]
     (tmp_path / "sky.txt").write_text("\n".join(lines))
     return tmp_path / "sky.txt"
-
-
-def test_paths_as_attributes(small, skylist):
-    step = PixelSkyMatchStep()
-    step.skymethod, step.skylist = "user", skylist
-    step.output_dir, step.save_results = Path("out"), True
-    step.run(small.files)
-    assert sorted(levels_of_files("out").values()) == [0.5, 1.5, 2.5, 3.5]
 
 
 @pytest.fixture
@@ -290,27 +268,6 @@ def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, i
 
 
 # --- Contents of the exposures --------------------------------------------
-
-
-# Jwst 1.20 does not know that status.
-@pytest.mark.filterwarnings("ignore:While validating skymatch")
-def test_additions_survive_and_an_earlier_failure_does_not(small):
-    with open_model(small.files[0]) as model:
-        model.meta.my_notes = {"seen_by": "a friend", "numbers": [1, 2]}
-        model.meta.cal_step.skymatch = "FAILED"
-        model.save("mine_cal.fits")
-    mine = np.arange(6).reshape(2, 3)
-    with fits.open("mine_cal.fits", mode="update") as hdus:
-        hdus["SCI"].header["MYSCI"] = 2.5
-        hdus.insert(len(hdus) - 1, fits.ImageHDU(mine, name="MYEXT"))
-    step = PixelSkyMatchStep(save_results=True, output_dir="out", in_memory=False)
-    step.run(["mine_cal.fits", *small.files[1:]])
-    with fits.open("out/mine_skymatch.fits") as hdus:
-        assert hdus["SCI"].header["MYSCI"] == 2.5
-        np.testing.assert_array_equal(hdus["MYEXT"].data, mine)
-    with open_model("out/mine_skymatch.fits") as model:
-        assert model.meta.my_notes.instance == {"seen_by": "a friend", "numbers": [1, 2]}
-    assert len(levels_of_files("out")) == len(small.files)
 
 
 def minimal(path):

@@ -1,7 +1,6 @@
 """The whole match of small images with known levels."""
 
 import numpy as np
-import pytest
 from helpers import make_tile, match_tiles
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -44,26 +43,3 @@ def test_stacks_and_their_pairs():
 def test_rigid_groups_have_one_level():
     values = match(rigid=True).levels.values
     assert_allclose(values, np.repeat(values[[0, 3]], 3))
-
-
-def test_reference_image_and_held_level():
-    anchored = match(image=lambda x, y: faint(x, y) + 2.0).levels
-    assert_allclose(anchored.values, LEVELS - 2.0, atol=2e-3)
-    held = np.where(np.arange(6) == 2, 3.0, np.nan)
-    values = match(held=held).levels.values
-    assert values[2] == 3.0
-    assert_allclose(values, LEVELS - LEVELS[2] + 3.0, atol=2e-3)
-    assert match().levels.values.sum() == pytest.approx(0.0, abs=1e-9)
-
-
-def test_lone_exposures_are_tied_by_a_reference_image():
-    """They do not overlap, and have no level without it."""
-    levels = [0.5, -1.2]
-    tiles = [
-        make_tile(300 * k, 0, (64, 64), level=level, noise=0.01, seed=k, sky=faint)
-        for k, level in enumerate(levels)
-    ]
-    match = match_tiles(tiles, ["a", "b"], Statistic(), image=lambda x, y: faint(x, y) + 2.0)
-    assert_allclose(match.levels.values, np.array(levels) - 2.0, atol=2e-3)
-    assert np.all(match.levels.errors < 1e-3)
-    assert np.isnan(match_tiles(tiles, ["a", "b"], Statistic()).levels.values).all()

@@ -1,6 +1,7 @@
-"""Parameters that contradict each other are refused before any work."""
+"""Parameters of unknown values, or that contradict each other, are refused before any work."""
 
 import pytest
+from stpipe.config_parser import ValidationError
 
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
 from jwst_mosaic_skymatch.parameters import REPLACED, check_combination, workers_of
@@ -15,6 +16,25 @@ def test_grouping_of_the_prototype():
     assert PixelSkyMatchStep(grouping=None).get_pars()["grouping"] is None
     pipeline = PixelSkyMatchImage3Pipeline(steps={"skymatch": {"grouping": None}})
     assert pipeline.skymatch.grouping is None
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("skymethod", "best"), ("edge_trim", -1)])
+def test_unknown_values(small, parameter, value):
+    with pytest.raises(ValidationError, match=parameter):
+        PixelSkyMatchStep.call(small.association, configure_log=False, **{parameter: value})
+    step = PixelSkyMatchStep()
+    setattr(step, parameter, value)
+    with pytest.raises(ValidationError, match=parameter):
+        step.run(small.association)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "words"),
+    [(3, TypeError, "cannot match int: give an association"), ([], ValueError, "no science")],
+)
+def test_inputs_that_are_none(inputs, error, words):
+    with pytest.raises(error, match=words):
+        PixelSkyMatchStep().run(inputs)
 
 
 @pytest.mark.parametrize(

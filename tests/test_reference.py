@@ -100,12 +100,6 @@ def test_components_without_the_reference_keep_the_usual_rule(both, scene, tmp_p
     assert "no reference for 08888001001 MIRIMAGE, 08888001002 MIRIMAGE." in warning
 
 
-def test_reference_without_a_level(near, caplog):
-    near[5].dq[...] = dqflags.pixel["DO_NOT_USE"]
-    assert read_levels(run(near, reference=near[5].meta.filename)) == read_levels(run(near))
-    assert "has no level (no good pixel)" in caplog.text
-
-
 def test_image_makes_levels_absolute(both, scene, tmp_path, caplog):
     image = draw_sky(scene, tmp_path / "sky_i2d.fits", (150.05, 2.2), 1300)
     step = PixelSkyMatchStep(reference=image)

@@ -22,7 +22,7 @@ from stdatamodels.jwst.datamodels import ImageModel, dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from jwst_mosaic_simulation import FILTERS, simulate_models, stephans_quintet, two_by_three
+from jwst_mosaic_simulation import FILTERS, simulate_models, two_by_three
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 
 SKIES = np.array([100.0, 120.0, 105.0, 110.0, 105.0, 115.0])
@@ -88,25 +88,6 @@ def test_documented_example_of_six_images(models, parameters, expected):
     np.testing.assert_allclose(medians_of(library), SKIES, atol=1e-4)
 
 
-@pytest.mark.parametrize(("skymethod", "lowest"), [("match", 0.0), ("global+match", 90.0)])
-def test_components_have_one_mean_level(models, caplog, skymethod, lowest):
-    """The first and the third row of the example do not overlap."""
-    for model in models[4:]:
-        model.data -= 10.0
-    library = run([*models[:2], *models[4:]], skymethod=skymethod)
-    expected = np.array([0.0, 20.0, 5.0, 15.0]) + lowest
-    np.testing.assert_allclose(levels_of(library), expected, atol=2e-5)
-    assert "2 components" in caplog.text
-
-
-def flag_at_random(model, k):
-    rng = np.random.default_rng(k)
-    bad = rng.random(model.data.shape) < 0.1
-    model.data[bad] = 1e6 * rng.standard_normal(bad.sum())
-    model.dq[bad] |= dqflags.pixel["DO_NOT_USE"]
-    model.data[:3] = np.nan
-
-
 def exceed_limits(model, k):
     model.data[::2, ::3] = 1e4 + k
     model.data[1::4, ::5] = -1e4 * k - 1.0
@@ -120,7 +101,6 @@ def saturate(model, k):
 @pytest.mark.parametrize(
     ("spoil", "parameters"),
     [
-        (flag_at_random, {}),
         # Few cells are without a bad pixel.
         (exceed_limits, {"lower": 0.0, "upper": 1e3, "pixel_scale_ratio": 1.0}),
         (saturate, {"dqbits": "~SATURATED+DO_NOT_USE", "pixel_scale_ratio": 0.6}),
@@ -146,18 +126,6 @@ def test_exposures_without_a_good_pixel_are_skipped(models, caplog, skymethod, b
     if skymethod == "match":
         good = np.isfinite(levels)
         np.testing.assert_allclose(levels[good], SKIES[good] - 100.0, atol=2e-5)
-
-
-def test_errors_do_not_need_quoted_ones():
-    """Without ERR the scatter of the differences gives the same errors."""
-    models = simulate_models(stephans_quintet(4, binning=8, seed=5))
-    with_errors, without = PixelSkyMatchStep(), PixelSkyMatchStep()
-    with_errors.run([m.copy() for m in models])
-    for model in models:
-        model.err = np.zeros_like(model.data)
-    without.run(models)
-    ratio = without.levels_table["level_error"] / with_errors.levels_table["level_error"]
-    np.testing.assert_allclose(ratio.value, 1.0, atol=0.25)
 
 
 # --- Inputs ------------------------------------------------------------------
@@ -207,13 +175,6 @@ def test_inputs(small, small_levels, tmp_path, monkeypatch, kind, in_memory):
         assert {model.meta.background.level for model in models} == {None}
     del library, inputs
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
-
-
-@pytest.mark.parametrize("inputs", [str, lambda path: ModelLibrary(str(path))])
-def test_groups_by_an_attribute(small, small_levels, inputs):
-    step = PixelSkyMatchStep(grouping="meta.observation.observation_number")
-    assert read_levels(step.run(inputs(small.association))) == small_levels
-    assert set(step.result.levels["group"]) == {f"observation_number_00{k}" for k in (1, 2)}
 
 
 def state():

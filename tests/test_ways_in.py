@@ -142,6 +142,18 @@ def test_strun_step(work, mosaic):
     assert again.grouping == "none"
 
 
+def test_command_line_ends_with_one_message(work, mosaic):
+    (work / mosaic.files[0].name).unlink()
+    before = sorted(work.iterdir())
+    done = strun("pixel_skymatch", mosaic.association.name, cwd=work)
+    said = f"no such file here, but {mosaic.association.name} lists it"
+    assert done.returncode != 0
+    assert said in done.stderr.splitlines()[-1]
+    assert done.stderr.count(said) == 1
+    assert "another exception occurred" not in done.stderr
+    assert sorted(work.iterdir()) == before
+
+
 def hooked(mosaic, directory):
     """Run the stock pipeline with the step as a hook of the skipped one."""
     run_image3(mosaic, directory, {"skip": True, "post_hooks": [HOOK]})

@@ -57,23 +57,6 @@ def test_levels_do_not_depend_on_where_tasks_run(mosaic, two_cores, address, fro
         assert levels(inputs, maximum_cores=cores) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("maximum_cores", ["1", "2"])
-def test_no_mean_is_left_in_the_temporary_directory(
-    mosaic, tmp_path, monkeypatch, two_cores, maximum_cores
-):
-    """Also when the last exposure has no WCS."""
-    files = [str(path) for path in mosaic.files]
-    with open_model(files[-1]) as model:
-        model.meta.wcs = None
-        files[-1] = model.save(tmp_path / mosaic.files[-1].name)
-    directory = tmp_path / "temporary"
-    directory.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(directory))
-    with pytest.raises(ValueError, match=f"{mosaic.files[-1].name}: no WCS"):
-        levels(files, maximum_cores=maximum_cores)
-    assert list(directory.iterdir()) == []
-
-
 # --- executors ---------------------------------------------------------------
 
 
@@ -183,20 +166,6 @@ def test_script_that_starts_itself_again_fails_at_once(tmp_path):
 
 
 # --- Dask --------------------------------------------------------------------
-
-
-def test_results_survive_a_worker_that_dies(address, tmp_path):
-    mark = tmp_path / "died"
-
-    def die_once(number):
-        if number == 7 and not mark.exists():
-            mark.touch()
-            os._exit(1)
-        return number
-
-    with open_workers(dask_scheduler=address) as workers:
-        assert list(workers.run((die_once, k) for k in range(12))) == list(range(12))
-    assert mark.exists()
 
 
 def test_dask_is_not_installed(monkeypatch):

@@ -95,17 +95,6 @@ def test_migration_has_every_parameter_of_the_stock_step():
     assert defaults == {name: EXPECTED[name][-1] for name in STOCK}
 
 
-def test_migration_from_the_prototype():
-    """The prototype cannot be asked for its parameters; what the table says of ours can."""
-    for name, default, here in read_table("migration.rst", "prototype-table"):
-        (name,), (default,) = quoted(name), quoted(default)
-        if name in REPLACED:
-            assert str(REPLACED[name][0]) == default
-            continue
-        changed = re.match(r"default ``(.+?)``", here)
-        assert EXPECTED[name][-1] == (changed[1] if changed else default)
-
-
 def test_migration_has_every_parameter_that_is_replaced():
     rows = read_table("migration.rst", "replaced-table")
     assert {quoted(name)[0] for name, _ in rows} == set(REPLACED)

@@ -1,7 +1,6 @@
 """The documentation as a site: every page opened in a browser, wide and narrow, light and dark."""
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,13 +12,11 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-NEEDED = ("sphinx", "pydata_sphinx_theme", "sphinx_design", "playwright", "axe_playwright_python")
+NEEDED = ("sphinx", "pydata_sphinx_theme", "sphinx_design", "axe_playwright_python")
 MISSING = [name for name in NEEDED if find_spec(name) is None]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(MISSING), reason=f'no {MISSING}: pip install -e ".[test,docs]"'),
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
 ]
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
@@ -72,16 +69,6 @@ def address(site):
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])

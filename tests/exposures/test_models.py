@@ -41,16 +41,6 @@ def test_each_model_in_the_order_asked_for(library, exposures):
     assert actual == [exposure.filename for exposure in wanted]
 
 
-@pytest.mark.parametrize("modify", [True, False])
-def test_changes_are_kept_if_asked_for(library, exposures, modify):
-    def change(_, model):
-        model.meta.background.level = 2.0
-
-    each_model(library, exposures[:2], change, modify=modify)
-    levels = each_model(library, exposures[:2], lambda _, model: model.meta.background.level)
-    assert levels == [2.0 if modify else None] * 2
-
-
 def test_footprints_from_header_and_wcs(mosaic):
     with open_model(mosaic.files[0]) as model:
         check_model(model, model.meta.filename)

@@ -115,10 +115,6 @@ def test_one_warning_for_all_overlaps(match, exposures, grid):
     assert not any("uneven" in detail for detail in rejected.details)
 
 
-def test_nothing_is_matched(no_match, exposures, grid):
-    assert lines_of(no_match, exposures, grid) == []
-
-
 @pytest.mark.parametrize(
     ("components", "names"),
     [

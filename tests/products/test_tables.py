@@ -81,16 +81,6 @@ def test_units_of_any_name(match, exposures, grid, unit, tmp_path):
     assert f"unit: {unit}" in text.replace(" / ", "/")
 
 
-def test_nothing_to_tabulate(match, no_match, exposures, grid):
-    levels = levels_table(exposures, no_match, no_match.levels.values, grid, None)
-    assert set(levels["status"]) == {"SKIPPED"}
-    assert set(levels["n_pairs"]) == {0}
-    pairs, usual = (pairs_table(exposures, m, grid, "MJy/sr") for m in (no_match, match))
-    assert len(pairs) == 0
-    assert pairs.colnames == usual.colnames
-    assert pairs["shift_x"].unit == usual["shift_x"].unit
-
-
 def test_saved_levels_can_be_read(match, exposures, grid, tmp_path):
     levels = match.levels.values + 1 / 3
     table = levels_table(exposures, match, levels, grid, "MJy/sr")
@@ -166,16 +156,6 @@ def test_lists_that_do_not_fit(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         read_skylist(path, named("a_cal.fits", "b_cal.fits"))
-
-
-def test_list_that_is_written_can_be_read(tmp_path):
-    levels = np.array([1 / 3, np.nan, -1e-17])
-    exposures = named("a_cal.fits", "b_cal.fits", "c_cal.fits")
-    path = tmp_path / "sky.txt"
-    match = unmatched(levels, ("", "no overlap", ""))
-    path.write_text(write_skylist(exposures, match, levels))
-    assert read_skylist(path, exposures).tolist() == [1 / 3, 0.0, -1e-17]
-    assert "# No level: no overlap\nb_cal.fits 0.0\n" in path.read_text()
 
 
 @pytest.mark.parametrize(

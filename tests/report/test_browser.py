@@ -1,8 +1,7 @@
-"""The report in a real browser: Debian's Chromium, driven by Playwright."""
+"""The report in a real browser."""
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,22 +9,10 @@ from made_up import UNIT, make_result
 
 from jwst_mosaic_skymatch.report.figures import render_report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-
 PHONE, DESKTOP = (390, 844), (1280, 900)
 # Directory of screenshots; by default a temporary one.
 SCREENSHOTS = os.environ.get("SKYMATCH_SCREENSHOTS")
 TABLE = "[aria-label='Table: Exposures']"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_up import UNIT, make_result
-from page_parser import Page
 
 from jwst_mosaic_skymatch.products.messages import Finding
 from jwst_mosaic_skymatch.report.figures import MOST_PAIRS, render_report
@@ -20,12 +19,20 @@ def text():
     return render_report(make_result())
 
 
+def assert_closed(text):
+    """Assert that each element that has an end has as many starts."""
+    for tag in set(re.findall(r"</(\w+)>", text)):
+        assert len(re.findall(rf"<{tag}[\s>]", text)) == text.count(f"</{tag}>"), tag
+
+
 def test_is_whole_and_asks_for_nothing(text):
-    page = Page(text)
-    assert page.scripts == 1
-    assert len(page.ids) == len(set(page.ids))
-    assert all(link.startswith(("#", "data:")) for link in page.links)
-    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert_closed(text)
+    assert text.count("<script") == 1
+    ids = re.findall(r'<[^>]* id="([^"]*)"', text)
+    links = re.findall(r'<[^>]* (?:xlink:)?(?:href|src)="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
     assert "http" not in text.replace("http-equiv", "")
     assert "default-src 'none'" in text
 
@@ -52,7 +59,7 @@ def test_names_are_harmless():
     result.levels["visit_id"] = [SCRIPT] * 8
     result.levels["remark"] = [SCRIPT] * 8
     text = render_report(result)
-    assert Page(text).scripts == 1
+    assert text.count("<script") == 1
     assert SCRIPT not in text
     assert "<img src=x" not in text
     assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in text
@@ -64,7 +71,7 @@ def test_of_many_pairs_the_worst_are_listed():
     text = render_report(result)
     assert len(result.pairs) > MOST_PAIRS
     assert f"The {MOST_PAIRS} worst of {len(result.pairs)}; the saved table has all." in text
-    assert Page(text).rows == 2 + 1200 + MOST_PAIRS
+    assert text.count("<tr") == 2 + 1200 + MOST_PAIRS
     assert re.search(r'id="Pair-0">.*<td class="number">5</td>', text)
     assert len(text.encode()) < 6_000_000
 
@@ -76,6 +83,6 @@ def test_nothing_matched():
         result.levels[name][:] = np.nan * UNIT
     result.levels["status"] = ["SKIPPED"] * 4
     text = render_report(replace(result, pairs=result.pairs[:0], footprints=(), findings=()))
-    Page(text)
+    assert_closed(text)
     assert 'class="verdict bad"' in text
     assert re.findall("<h2[^>]*>([^<]+)</h2>", text) == ["Levels by visit", "Tables", "Provenance"]

@@ -39,18 +39,6 @@ def test_binning_and_subarray_keep_the_field():
     assert binned.pixel_area == pytest.approx(64 * full.pixel_area)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("MIRIM_NONE",), "unknown aperture 'MIRIM_NONE'"),
-        (("MIRIM_FULL", 1, (1000, 0, 128, 128)), "does not fit in 1032 x 1024 pixels"),
-    ],
-)
-def test_load_aperture_refuses(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        load_aperture(*arguments)
-
-
 @pytest.mark.parametrize("name", ["MIRIM_FULL", "NRCB3_FULL"])
 @pytest.mark.parametrize(("ra", "dec", "roll"), [(10.0, 0.0, 0.0), (359.999, -69.1, 174.9)])
 def test_sky_agrees_with_jwst(name, ra, dec, roll):

@@ -38,21 +38,6 @@ def test_scene_refuses_missing_levels_and_doubles(dithered):
 # --- Pointings ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("aperture", "detector"),
-    [
-        ("MIRIM_FULL", "MIRIMAGE"),
-        ("NIS_CEN", "NIS"),
-        ("NRCA1_FULL", "NRCA1"),
-        ("NRCB5_FULL", "NRCBLONG"),
-    ],
-)
-def test_names(aperture, detector):
-    pointing = Pointing(53.1, -27.8, aperture=aperture, observation="002", exposure="00003")
-    assert pointing.detector == detector
-    assert pointing.rootname == f"jw09999002001_02101_00003_{detector.lower()}"
-
-
 def test_offset_pointing_moves_the_field_along_the_detector():
     start = Pointing(150.0, 60.0, 33.0)
     there = offset_pointing(start, 300 * 0.1105, 0.0, exposure="00002")
@@ -68,13 +53,6 @@ def test_mosaic_overlaps_by_the_given_pixels():
     x, y = left.wcs().invert(right.ra_ref, right.dec_ref, with_bounding_box=False)
     # Distortion shifts the mean pitch a little from that at the reference point.
     assert_allclose((x - 692.5, y - 511.5), (1032 - 100, 0), atol=8)
-
-
-@pytest.mark.parametrize(("visit_per_tile", "n_visits"), [(True, 12), (False, 2)])
-def test_mosaic_visits_and_dithers(visit_per_tile, n_visits):
-    pointings = mosaic_pointings(2, 3, dithers=2, rolls=(0.0, 90.0), visit_per_tile=visit_per_tile)
-    assert len({p.rootname for p in pointings}) == len(pointings) == 24
-    assert len({p.visit_id for p in pointings}) == n_visits
 
 
 # --- Levels ------------------------------------------------------------------

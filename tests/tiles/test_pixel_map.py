@@ -1,10 +1,7 @@
 """The coarse mesh against the exact map."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
 from jwst_mosaic_skymatch.exposures.models import wcs_footprint
@@ -45,18 +42,6 @@ def test_map_and_affine_frame(aperture, filter_name, binning, distortion):
     assert error * binning == pytest.approx(distortion, abs=0.1)
     # Distortion changes the area of a pixel by some percent over the detector.
     assert pixel_map.pixels_per_cell == pytest.approx(2.2**2, rel=0.03)
-
-
-def test_map_from_another_process():
-    """Its arrays may lie at odd places."""
-    pixel_map = map_pixels(rotated(20.0, 2.2), (90, 70))
-    whole, odd = all_coordinates(pixel_map), {}
-    for name in ("x", "y", "cells"):
-        array = getattr(pixel_map, name)
-        odd[name] = np.ndarray(array.shape, array.dtype, bytearray(array.nbytes + 1), offset=1)
-        odd[name][...] = array
-    sent = replace(pixel_map, **odd)
-    assert_array_equal(all_coordinates(sent), whole)
 
 
 @pytest.mark.parametrize("angle", [0.0, 30.0, 100.0])
