@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.modeling.models import Shift
 from helpers import levels_of_files, read_levels, rootname
 from jwst.datamodels import ModelLibrary
@@ -321,3 +322,24 @@ def test_absolute_levels_are_those_of_the_stock_step(small, parameters):
     assert np.ptp(stock[:, 1]) > 0
     np.testing.assert_allclose(own[:, 0], stock[:, 0], rtol=1e-12)
     np.testing.assert_allclose(own[:, 1], stock[:, 1], rtol=1e-6)
+
+
+# Jwst 1.20 does not know that status.
+@pytest.mark.filterwarnings("ignore:While validating skymatch")
+def test_additions_survive_and_an_earlier_failure_does_not(small):
+    with open_model(small.files[0]) as model:
+        model.meta.my_notes = {"seen_by": "a friend", "numbers": [1, 2]}
+        model.meta.cal_step.skymatch = "FAILED"
+        model.save("mine_cal.fits")
+    mine = np.arange(6).reshape(2, 3)
+    with fits.open("mine_cal.fits", mode="update") as hdus:
+        hdus["SCI"].header["MYSCI"] = 2.5
+        hdus.insert(len(hdus) - 1, fits.ImageHDU(mine, name="MYEXT"))
+    step = PixelSkyMatchStep(save_results=True, output_dir="out", in_memory=False)
+    step.run(["mine_cal.fits", *small.files[1:]])
+    with fits.open("out/mine_skymatch.fits") as hdus:
+        assert hdus["SCI"].header["MYSCI"] == 2.5
+        np.testing.assert_array_equal(hdus["MYEXT"].data, mine)
+    with open_model("out/mine_skymatch.fits") as model:
+        assert model.meta.my_notes.instance == {"seen_by": "a friend", "numbers": [1, 2]}
+    assert len(levels_of_files("out")) == len(small.files)

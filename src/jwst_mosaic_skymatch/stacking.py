@@ -42,6 +42,7 @@ from jwst_mosaic_skymatch.tiles.observation import (
 from jwst_mosaic_skymatch.tiles.tile import (
     Tile,
     TileSummary,
+    crop_to_overlap,
     shift_tile,
     store_tile,
     summarize,
@@ -261,7 +262,7 @@ def compare_stacks(
     """
     means = [stack.stored_mean for stack in stacks]
     jobs = (
-        (measure_pair, means[i].read(), means[j].read(), settings, (i, j))
+        (measure_pair, *crop_to_overlap(means[i].read(), means[j].read()), settings, (i, j))
         for i, j in overlapping_pairs([stack.summary.coverage for stack in stacks])
     )
     return [pair for pair in workers.run(jobs) if pair]

@@ -217,3 +217,17 @@ def test_scheduler_that_dies():
         with died, open_workers(dask_scheduler=main.stdout.readline().strip()) as workers:
             threading.Timer(1.0, main.kill).start()
             list(workers.run([(time.sleep, 600.0)]))
+
+
+def test_results_survive_a_worker_that_dies(address, tmp_path):
+    mark = tmp_path / "died"
+
+    def die_once(number):
+        if number == 7 and not mark.exists():
+            mark.touch()
+            os._exit(1)
+        return number
+
+    with open_workers(dask_scheduler=address) as workers:
+        assert list(workers.run((die_once, k) for k in range(12))) == list(range(12))
+    assert mark.exists()

@@ -120,3 +120,22 @@ def test_names_are_harmless(ax):
     result.levels["visit_id"] = ["$\\frac{$"] * 8  # no mathematics
     result.plot_levels(ax)
     ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "least"),
+    [((1, 36, 2, 1, 20, 4, 12, 6), 4), ((1,) * 200, 8), ((7,), 1)],
+)
+def test_names_of_visits_do_not_overlap(sizes, least):
+    result = make_result(sum(sizes), pictures=False, mosaic=False)
+    names = [f"09999001{visit:03d}" for visit in range(len(sizes))]
+    result.levels["visit_id"] = np.repeat(names, sizes)
+    ax = result.plot_levels(Figure(figsize=(4.0, 3.4), layout="constrained").add_subplot())
+    ax.figure.canvas.draw()
+    labels = sorted(ax.get_xticklabels(), key=lambda label: label.get_position()[0])
+    assert len(labels) >= least
+    assert {label.get_text() for label in labels} <= {*names, ""}
+    at = [ax.transData.transform(label.get_position())[0] for label in labels]
+    # Distance of the lines of text, which are turned, and their height.
+    distance = np.diff(at) * np.sin(np.deg2rad(labels[0].get_rotation()))
+    assert np.all(distance > labels[0].get_fontsize() * ax.figure.dpi / 72)

@@ -1,7 +1,10 @@
 """The coarse mesh against the exact map."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
 from jwst_mosaic_skymatch.exposures.models import wcs_footprint
@@ -55,3 +58,15 @@ def test_bounds_hold_all_pixels_and_hardly_more(angle, pixels_per_side):
     low, high = np.reshape(pixel_map.bounds, (2, 2)).T - 0.5
     margins = np.array([corners.min(axis=1) - low, high - corners.max(axis=1)])
     assert np.all((margins >= 0) & (margins <= 2.5))
+
+
+def test_map_from_another_process():
+    """Its arrays may lie at odd places."""
+    pixel_map = map_pixels(rotated(20.0, 2.2), (90, 70))
+    whole, odd = all_coordinates(pixel_map), {}
+    for name in ("x", "y", "cells"):
+        array = getattr(pixel_map, name)
+        odd[name] = np.ndarray(array.shape, array.dtype, bytearray(array.nbytes + 1), offset=1)
+        odd[name][...] = array
+    sent = replace(pixel_map, **odd)
+    assert_array_equal(all_coordinates(sent), whole)

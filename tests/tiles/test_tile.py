@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 from jwst_mosaic_skymatch.tiles.tile import (
+    crop_to_overlap,
     drizzle_tile,
     shift_tile,
     store_tile,
@@ -123,3 +124,11 @@ def test_summary():
     # 768 cells with four pixels.
     assert_allclose(summary.coverage.weight, 256.0 * (np.add.outer([0, 0, 1, 1], [0, 0, 1, 1]) > 0))
     assert (summary.n_cells, summary.pixels_per_cell, summary.variance) == (768, 4.84, 0.2)
+
+
+def test_overlap_has_all_that_a_shift_needs():
+    first, second = (make_tile(x, 0, (60, 200), noise=0.1, seed=x) for x in (0, 150))
+    cropped = crop_to_overlap(first, second)
+    assert [tile.bounds for tile in cropped] == [(134, 200, 0, 60), (150, 216, 0, 60)]
+    whole, part = (shift_tile(tile, 0.3, -0.2) for tile in (second, cropped[1]))
+    np.testing.assert_allclose(part.data[:, :50], whole.data[:, :50], atol=1e-7)

@@ -15,7 +15,9 @@ from jwst_mosaic_skymatch.tiles.windows import (
     BlockMap,
     Bounds,
     Shape,
+    Window,
     block_sums,
+    overlap_windows,
 )
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "StoredTile",
     "Tile",
     "TileSummary",
+    "crop_to_overlap",
     "drizzle_tile",
     "shift_tile",
     "store_tile",
@@ -37,6 +40,8 @@ COVERAGE_BLOCK = 8
 # Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
 # parallel to the cells then do as well as rotated ones, at half the cost.
 LEAST_FOR_TURBO = 3.0
+# The weight that a cubic spline gives to cells beyond this distance is below 1e-9.
+MARGIN = 16
 # Name of a cell's side in pixels. In drizzle 2.1, which jwst 1.20 needs, the square of ``scale``
 # also multiplies the image.
 KERNEL_SCALE = "scale" if version("drizzle").startswith("2.1") else "pixel_scale_ratio"
@@ -150,6 +155,34 @@ def shift_tile(tile: Tile, x: float, y: float) -> Tile:
     around = gaussian_filter(data, 2.0) / np.maximum(covered, 1e-3)
     moved = shift(np.where(valid, data, around), (-y, -x), order=3, mode="nearest")
     return replace(tile, data=np.where(valid, moved, np.nan))
+
+
+def crop_to_overlap(first: Tile, second: Tile) -> tuple[Tile, Tile]:
+    """Cut two tiles to their overlap: tiles may have to be sent to another machine.
+
+    Parameters
+    ----------
+    first, second : Tile
+        The tiles.
+
+    Returns
+    -------
+    tuple of Tile
+        Their common cells, with a margin for `shift_tile`.
+    """
+
+    def crop(tile: Tile, window: Window) -> Tile:
+        rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in window)
+        return replace(
+            tile,
+            x0=tile.x0 + columns.start,
+            y0=tile.y0 + rows.start,
+            weight=tile.weight[rows, columns],
+            data=tile.data[rows, columns],
+        )
+
+    own, others = overlap_windows(first, second)
+    return crop(first, own), crop(second, others)
 
 
 @dataclass(frozen=True)
