@@ -18,6 +18,7 @@ from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
 from jwst_mosaic_skymatch.tiles.observation import TileSettings
 
 __all__ = [
+    "PLANES",
     "REPLACED",
     "REPLACED_SPEC",
     "Parameters",
@@ -38,7 +39,7 @@ Parameters = Mapping[str, Any]
 
 GROUPINGS = ("visit", "exposure", "none")
 CLIPPING = ("nclip", "lsigma", "usigma")
-# Planes of each visit and detector, or of each exposure.
+#: Planes of each visit and detector, or of each exposure.
 PLANES = {"constant": None, "plane": "group", "plane_per_exposure": "exposure"}
 # A skipped step saves nothing: its hook does.
 OF_OUTPUT = {"save_results", "output_file", "suffix"}

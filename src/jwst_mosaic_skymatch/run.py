@@ -25,6 +25,7 @@ from jwst_mosaic_skymatch.levels.gauge import (
 from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
+    PLANES,
     Parameters,
     exclusion,
     is_table,
@@ -229,7 +230,8 @@ def match_library(
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    findings = findings_of_match(match, exposures, grid)
+    plane_per = PLANES[parameters["background"]]
+    findings = findings_of_match(match, exposures, grid, plane_per)
     if excluded.area is not None and not in_area:
         findings.append(empty_area(parameters["exclude"]))
     lines = summarize_match(match, exposures, grid, grouping)

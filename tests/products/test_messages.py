@@ -154,6 +154,11 @@ def test_backgrounds(match, exposures, grid):
     assert "subtract=True with background='plane'" in slopes
     assert "plane_per_exposure" in slopes
     assert "Gains of exposures differ by 0.50% (rms); levels are uncertain by 0.1" in gains
+    # Planes that are subtracted leave no gradient.
+    backgrounds = with_backgrounds(match, sigmas=sigmas)
+    text = str(findings_of_match(backgrounds, exposures, grid, "group"))
+    assert "have gradients of 0.024 per arcmin (rms, of exposures)." in text
+    assert "gradients" not in str(findings_of_match(backgrounds, exposures, grid, "exposure"))
 
 
 def test_visit_with_the_largest_gradient_is_named(match, exposures, grid):

@@ -335,7 +335,9 @@ def _of_exposures(
 # --- Findings of a match -----------------------------------------------------
 
 
-def findings_of_match(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
+def findings_of_match(
+    match: Match, exposures: Exposures, grid: Grid, plane_per: str | None = None
+) -> list[Finding]:
     """Collect warnings: components, bad overlaps, and exposures out of place.
 
     Parameters
@@ -346,6 +348,8 @@ def findings_of_match(match: Match, exposures: Exposures, grid: Grid) -> list[Fi
         The exposures, in the same order.
     grid : Grid
         The grid.
+    plane_per : {'group', 'exposure'} or None, optional
+        Gradients that are subtracted: those of visits, or of exposures as well.
 
     Returns
     -------
@@ -360,7 +364,7 @@ def findings_of_match(match: Match, exposures: Exposures, grid: Grid) -> list[Fi
             exposures,
             "check the image; flag what is wrong, or leave it out",
         ),
-        *_gradients(match, exposures, grid),
+        *_gradients(match, exposures, grid, plane_per),
         *_effects(match),
         *_spoiled_overlaps(match, exposures),
         *_lyot_ties(match, exposures),
@@ -395,12 +399,15 @@ def _name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
     return [", ".join([*own[:NAMED], *["..."] * (len(own) > NAMED)]) for own in names]
 
 
-def _gradients(match: Match, exposures: Exposures, grid: Grid) -> list[Finding]:
-    """Describe gradients and their effect, and name the visit and detector with the largest."""
+def _gradients(
+    match: Match, exposures: Exposures, grid: Grid, plane_per: str | None
+) -> list[Finding]:
+    """Describe gradients that remain, and name the visit and detector with the largest."""
+    remain = {None: ("visit", "exposure"), "group": ("exposure",)}.get(plane_per, ())
     slopes = [
         f"{match.backgrounds.sigmas[f'{name} gradient'] * 60.0 / grid.cell_scale:.2g} per arcmin "
         f"(rms, of {name}s)"
-        for name in ("visit", "exposure")
+        for name in remain
         if f"{name} gradient" in match.backgrounds.sigmas
     ]
     if not slopes:
@@ -518,9 +525,10 @@ def _displacements(match: Match, grid: Grid) -> dict[int, str]:
         own = known & (components == component)
         shifts[own] -= np.median(shifts[own], axis=0)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
-    length = np.where(length > SIGNIFICANCE * error, length, 0.0)
-    usual = np.quantile(length, 0.5, method="lower")
-    far = np.flatnonzero(length > max(DISPLACED / pixels, APART * usual))
+    precise = length[SIGNIFICANCE * error * pixels < DISPLACED]
+    usual = np.quantile(precise, 0.5, method="lower") if precise.size else 0.0
+    least = max(DISPLACED / pixels, APART * usual)
+    far = np.flatnonzero(length > np.maximum(least, SIGNIFICANCE * error))
     on_sky = shifts @ grid.sky_axes.T
     return {
         k: f"displaced by {length[k] * pixels:.2f} pixels, {on_sky[k, 0]:+.3f} arcsec east and "
