@@ -39,14 +39,12 @@ def strun(*arguments, cwd):
     )
 
 
-def assert_logged(path, names):
-    """Logs in a file have these names, and all have the version of this package and a level."""
+def assert_logged(path):
+    """The logs in a file, of a pipeline or of each step, have this package's version and levels."""
     with open_model(path) as model:
-        logs = model.cal_logs.instance
-    assert set(logs) == names
-    for log in map("\n".join, logs.values()):
-        assert f"jwst-mosaic-skymatch {jwst_mosaic_skymatch.__version__}" in log
-        assert "_cal.fits: sky level" in log
+        log = "\n".join(line for lines in model.cal_logs.instance.values() for line in lines)
+    assert f"jwst-mosaic-skymatch {jwst_mosaic_skymatch.__version__}" in log
+    assert "_cal.fits: sky level" in log
 
 
 def run_image3(mosaic, directory, skymatch):
@@ -124,7 +122,7 @@ def test_strun_step(work, mosaic):
     promised = {p.name.replace("_cal", "_skymatch") for p in mosaic.files}
     levels = levels_of_files(work)
     assert rms(level_errors(levels, mosaic.levels)) < 0.002
-    assert_logged(work / min(promised), {"skymatch"})
+    assert_logged(work / min(promised))
     for said in ("Sky method match", "grid of", "by none", "pairs", "component"):
         assert said in done.stderr
     assert all(f"{path.name}: sky level" in done.stderr for path in mosaic.files)
@@ -175,11 +173,8 @@ def own(mosaic, directory):
     assert "by none" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("run", "logs"),
-    [(hooked, {"calwebb_image3", "skymatch"}), (own, {"calwebb_image3_pixel_skymatch"})],
-)
-def test_pipelines(mosaic, tmp_path, monkeypatch, caplog, true_mosaic, run, logs):
+@pytest.mark.parametrize("run", [hooked, own])
+def test_pipelines(mosaic, tmp_path, monkeypatch, caplog, true_mosaic, run):
     """Levels are in the crf files and in the i2d's table; the mosaic has no seams."""
     caplog.set_level("INFO")  # at which call and strun configure the log
     monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
@@ -194,4 +189,4 @@ def test_pipelines(mosaic, tmp_path, monkeypatch, caplog, true_mosaic, run, logs
     np.testing.assert_allclose(listed, sorted(levels.values()), rtol=1e-12)
     assert steps_between(tmp_path / I2D, true_mosaic) < 0.005
     for path in (tmp_path / I2D, next(tmp_path.glob("*_crf.fits"))):
-        assert_logged(path, logs)
+        assert_logged(path)
