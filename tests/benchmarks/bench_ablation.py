@@ -145,6 +145,11 @@ MECHANISMS = {
         {"offsets.trends.BLOCK_CUTOFF": np.inf},
         ["offsets.trends.BLOCK_CUTOFF"],
     ),
+    "rejection of hits": (
+        "cosmic rays",
+        {"tiles.mean.N_REJECTIONS": 0},
+        ["tiles.mean._not_bright"],
+    ),
     "robust means": (
         "cosmic rays",
         {"stacking.robust_mean": original("tiles.mean.mean_tile")},

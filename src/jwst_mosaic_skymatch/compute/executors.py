@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.metadata import version
 from itertools import starmap
 from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from operator import call
 from threading import Thread
 from typing import Any
@@ -166,7 +167,7 @@ def _start_process() -> None:
     threadpool_limits(1, user_api="blas")
 
 
-def _end_with(process: Any) -> None:
+def _end_with(process: BaseProcess) -> None:
     process.join()
     os._exit(1)
 

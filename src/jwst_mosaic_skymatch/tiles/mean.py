@@ -78,6 +78,7 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
 
 
 def _not_bright(deviations: np.ndarray) -> np.ndarray:
+    """Mark cells without a hit; hits are positive, so that a limit on both sides leaves a bias."""
     return deviations <= CUTOFF
 
 
