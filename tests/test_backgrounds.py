@@ -132,8 +132,7 @@ def test_bad_exposure_harms_only_itself(spoil, offset_stat, words, caplog):
     table = run(scene, spoil_one(models, BAD, spoil), offset_stat=offset_stat)[0]
     others = np.arange(len(table)) != BAD
     error = table["error"][others] - np.mean(table["error"][others])
-    # The actual errors of one seed are too few for a comparison.
-    assert rms([error]) < rms([good["level_error"].value])
+    assert rms([error]) < 1.5 * rms([good["error"]])
     assert np.std(error / table["level_error"].value[others]) < 1.6
     assert np.flatnonzero(table["remark"] != "").tolist() == [BAD]
     name = f"{scene.pointings[BAD].rootname}_cal.fits"
