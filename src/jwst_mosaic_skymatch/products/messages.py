@@ -37,7 +37,7 @@ NAMED, LISTED = 3, 100
 SIGNIFICANCE = 5.0
 # Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
 DISPLACED = 0.1
-# The same in units of the median shift: where most of 100 lie 0.3 pixels aside, none is displaced.
+# The same in units of the median shift, without its noise; below it, no place has most exposures.
 APART = 4.0
 # Effects that no level describes, and their remedies.
 EFFECTS = {
@@ -525,8 +525,9 @@ def _displacements(match: Match, grid: Grid) -> dict[int, str]:
         own = known & (components == component)
         shifts[own] -= np.median(shifts[own], axis=0)
     length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
-    precise = length[SIGNIFICANCE * error * pixels < DISPLACED]
-    usual = np.quantile(precise, 0.5, method="lower") if precise.size else 0.0
+    # Of 100 images of 2MASS half lie 0.28 arcsec aside: none is displaced from the others.
+    beside_noise = np.sqrt(np.maximum(length**2 - error**2, 0.0))[known]
+    usual = np.quantile(beside_noise, 0.5, method="lower") if known.any() else 0.0
     least = max(DISPLACED / pixels, APART * usual)
     far = np.flatnonzero(length > np.maximum(least, SIGNIFICANCE * error))
     on_sky = shifts @ grid.sky_axes.T
