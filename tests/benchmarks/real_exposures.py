@@ -1,7 +1,7 @@
 """Levels of real exposures whose true differences are known.
 
 ``python tests/benchmarks/real_exposures.py {orion,nircam} DIRECTORY
-[--output DIRECTORY] [--json FILE]``
+[--output DIRECTORY] [--json FILE] [--tools NAME ...]``
 
 The images are those of others and not part of this repository; ``docs/real_exposures.rst`` names
 their sources. DIRECTORY has the FITS files, which may be compressed by gzip. The report of this
@@ -19,11 +19,18 @@ nircam
 
 All steps subtract. The error of a pair is the median difference that remains in common pixels: of
 the images without more noise, or of the levels that were added.
+
+``--tools`` are those of ``compare_tools.py``, each in an environment of its own, which pip makes
+below ./compare-tools. They get the same exposures. Where one cannot be installed or fails, a note
+has its last message.
 """
 
 import argparse
 import logging
+import os
+import subprocess
 import sys
+import tempfile
 from itertools import combinations, product
 from pathlib import Path
 
@@ -32,6 +39,7 @@ import numpy as np
 from astropy.coordinates import ICRS
 from astropy.io import fits
 from astropy.wcs import WCS
+from compare_tools import PACKAGES, add_fits_wcs, install, resample, run_tool
 from gwcs import WCS as GWCS
 from gwcs.coordinate_frames import CelestialFrame, Frame2D
 from gwcs.utils import make_fitswcs_transform
@@ -49,16 +57,21 @@ ZERO_POINT, NOISE = 20.9044, 0.7  # mag, DN
 EXACT = 0.02
 # Every fourth row and column is compared, and pairs count from 10,000 common pixels on.
 STRIDE, ENOUGH = 4, 625
+# Pixels of the grid for reproject and Montage, in those of the exposures; ours is 2.2 too.
+COARSE = 2.2
 SCATTER = 0.1  # of the levels that are added to the stamps, MJy/sr
 PATTERNS = {"orion": "2mass-atlas-*.fits", "nircam": "*i2d_stamp.fits"}
 COLUMNS = {
     "tool": "tool",
     "rms": "rms error of the known differences: Orion, of consecutive frames, DN; NIRCam, MJy/sr",
     "median": "median of their absolute values",
+    "largest": "the largest of these",
+    "rms of others": "rms error of the known differences without the largest",
     "night rms": "rms error of the differences of frames of two nights, DN",
     "rms ratio": "rms of the first errors over their level_error, that of both exposures",
     "median ratio": "median of the absolute values; 0.67 for normal errors",
     "warnings": "number of warnings",
+    "time": "time of processor, s; without resampling of exposures for reproject and Montage",
 }
 
 
@@ -69,6 +82,7 @@ def main():
     parser.add_argument("directory", type=Path)
     parser.add_argument("--output", type=Path, default="real-exposures")
     parser.add_argument("--json", type=Path, help="also write the figures there")
+    parser.add_argument("--tools", nargs="+", default=[], choices=PACKAGES, help="other tools")
     options = parser.parse_args()
     pattern = PATTERNS[options.kind]
     paths = sorted(options.directory.glob(pattern))
@@ -77,7 +91,10 @@ def main():
     logging.disable(logging.WARNING)
     options.output.mkdir(exist_ok=True)
     images = list(read_orion(paths) if options.kind == "orion" else read_nircam(paths))
-    pairs, table = find_pairs(images), Table(COLUMNS, options.json)
+    pairs = find_pairs(images)
+    versions = dict(PACKAGES[tool][0].split("==") for tool in options.tools)
+    table = Table(COLUMNS, options.json, versions)
+    table.notes = ["{} differences are known, {} are of two nights".format(*map(len, pairs))]
     steps = {
         "ours": PixelSkyMatchStep(save_diagnostics=True, output_dir=str(options.output)),
         "ours, plane_per_exposure": PixelSkyMatchStep(background="plane_per_exposure"),
@@ -85,34 +102,77 @@ def main():
         "SkyMatchStep, median": SkyMatchStep(skystat="median"),
     }
     for tool, step in steps.items():
-        add_row(table, tool, step, images, *pairs)
+        add_step(table, tool, step, images, pairs)
+    if options.tools:
+        add_tools(table, options.tools, images, pairs)
     figure = plt.figure(figsize=(10, 6), layout="constrained")
     for k, which in enumerate(("before", "after"), 1):
         steps["ours"].result.plot_mosaic(figure.add_subplot(1, 2, k), which=which).set_title(which)
     figure.savefig(options.output / "mosaic.png", dpi=70)
 
 
-def add_row(table, tool, step, images, known, nights):
+def add_step(table, tool, step, images, pairs):
     """Run a step, and add its errors to the table."""
-    step.subtract = True
+    step.subtract, begin = True, processor_time()
     library = step.run([model.copy() for model, *_ in images])
+    row = {"time": processor_time() - begin}
     after = library.map_function(lambda model, _: model.data, modify=False)
-    left = [
-        (model, truth - model.data + data, wcs)
-        for (model, truth, wcs), data in zip(images, after, strict=True)
-    ]
-    errors, others = (
-        np.array([np.nanmedian(subtract(left[i], left[j])) for i, j in pairs])
-        for pairs in (known, nights)
-    )
-    row = {"rms": rms(errors), "median": np.median(np.abs(errors)), "night rms": rms(others)}
+    backgrounds = [model.data - data for (model, *_), data in zip(images, after, strict=True)]
+    errors, summary = compute_errors(images, backgrounds, pairs)
     if isinstance(step, PixelSkyMatchStep):
         sigma = step.result.levels["level_error"].value
-        ratios = errors / np.hypot(*sigma[np.transpose(known)])
+        ratios = errors / np.hypot(*sigma[np.transpose(pairs[0])])
         row |= {"rms ratio": rms(ratios), "median ratio": np.median(np.abs(ratios))}
         row["warnings"] = len(step.result.findings)
         table.notes += [f"{tool}: {finding.sentence}" for finding in step.result.findings]
-    table.add(tool=tool, **row)
+    table.add(tool=tool, **summary, **row)
+
+
+def add_tools(table, tools, images, pairs):
+    """Write the exposures for other tools, run these, and add their errors to the table."""
+    with tempfile.TemporaryDirectory() as name:
+        directory, paths = Path(name), []
+        for model, *_ in images:
+            # pjpipe cannot do without.
+            model.err = np.full_like(model.data, NOISE)
+            paths.append(Path(model.save(directory / model.meta.filename)))
+        resample(paths, directory / "tiles", COARSE)
+        add_fits_wcs(paths, directory / "sip")
+        for tool in tools:
+            try:
+                python, begin = install(tool), processor_time()
+                levels = run_tool(tool, python, directory, "")
+                spent = processor_time() - begin
+                backgrounds = [levels[path.stem.removesuffix("_cal")] for path in paths]
+                _, summary = compute_errors(images, backgrounds, pairs)
+                table.add(tool=tool, time=spent, **summary)
+            except (subprocess.CalledProcessError, RuntimeError, KeyError, TypeError) as error:
+                table.notes.append(f"{tool} failed: {error}")
+                table.add(tool=tool)
+
+
+def compute_errors(images, backgrounds, pairs):
+    """Give the errors of the known differences, and the columns of all errors."""
+    left = [
+        (model, truth - background, wcs)
+        for (model, truth, wcs), background in zip(images, backgrounds, strict=True)
+    ]
+    errors, others = (
+        np.array([np.nanmedian(subtract(left[i], left[j])) for i, j in kind]) for kind in pairs
+    )
+    sizes = np.sort(np.abs(errors))
+    return errors, {
+        "rms": rms(sizes),
+        "median": np.median(sizes),
+        "largest": sizes[-1],
+        "rms of others": rms(sizes[:-1]),
+        "night rms": rms(others),
+    }
+
+
+def processor_time():
+    """Give the time of this process and of all others that it has started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def make_exposure(name, unit, data, wcs):
@@ -120,11 +180,15 @@ def make_exposure(name, unit, data, wcs):
     scene = sim.nircam_mosaic(binning=128)
     model = ImageModel(data.astype(np.float32), dq=np.isnan(data).astype(np.uint32))
     model.update(sim.simulate_exposure(scene, scene.pointings[0]))
-    model.meta.filename, model.meta.bunit_data = f"{name}_cal.fits", unit
+    # pjpipe takes visit and detector from it.
+    model.meta.filename = f"{name[:-4]}_02101_{name[-4:]}_nrca1_cal.fits"
+    model.meta.bunit_data = unit
     observation = model.meta.observation
     observation.visit_id, observation.exposure_number = name[:-4], name
     transform = make_fitswcs_transform(wcs.to_header())
-    model.meta.wcs = GWCS(transform, Frame2D(), CelestialFrame(reference_frame=ICRS()))
+    model.meta.wcs = GWCS(
+        transform, Frame2D(name="detector"), CelestialFrame(name="world", reference_frame=ICRS())
+    )
     model.meta.wcs.bounding_box = wcs_bbox_from_shape(data.shape)
     update_s_region_imaging(model)
     return model
