@@ -82,7 +82,7 @@ def main():
     parser.add_argument("directory", type=Path)
     parser.add_argument("--output", type=Path, default="real-exposures")
     parser.add_argument("--json", type=Path, help="also write the figures there")
-    parser.add_argument("--tools", nargs="+", default=[], choices=PACKAGES, help="other tools")
+    parser.add_argument("--tools", nargs="+", default=[], choices=PACKAGES)
     options = parser.parse_args()
     pattern = PATTERNS[options.kind]
     paths = sorted(options.directory.glob(pattern))
@@ -92,9 +92,9 @@ def main():
     options.output.mkdir(exist_ok=True)
     images = list(read_orion(paths) if options.kind == "orion" else read_nircam(paths))
     pairs = find_pairs(images)
-    versions = dict(PACKAGES[tool][0].split("==") for tool in options.tools)
+    versions = (PACKAGES[tool][0].split("==") for tool in options.tools)
     table = Table(COLUMNS, options.json, versions)
-    table.notes = ["{} differences are known, {} are of two nights".format(*map(len, pairs))]
+    table.notes = ["{} differences are known, {} of two nights".format(*map(len, pairs))]
     steps = {
         "ours": PixelSkyMatchStep(save_diagnostics=True, output_dir=str(options.output)),
         "ours, plane_per_exposure": PixelSkyMatchStep(background="plane_per_exposure"),
@@ -146,7 +146,7 @@ def add_tools(table, tools, images, pairs):
                 backgrounds = [levels[path.stem.removesuffix("_cal")] for path in paths]
                 _, summary = compute_errors(images, backgrounds, pairs)
                 table.add(tool=tool, time=spent, **summary)
-            except (subprocess.CalledProcessError, RuntimeError, KeyError, TypeError) as error:
+            except (subprocess.CalledProcessError, RuntimeError, KeyError) as error:
                 table.notes.append(f"{tool} failed: {error}")
                 table.add(tool=tool)
 
