@@ -21,8 +21,8 @@ All steps subtract. The error of a pair is the median difference that remains in
 the images without more noise, or of the levels that were added.
 
 ``--tools``, with orion, are those of ``compare_tools.py``, each in an environment of its own, which
-pip makes below ./compare-tools. They get the same exposures. Where one cannot be installed or fails, a note
-has its last message.
+pip makes below ./compare-tools. They get the same exposures. Where one cannot be installed or
+fails, a note has its last message.
 """
 
 import argparse
