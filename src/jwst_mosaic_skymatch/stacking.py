@@ -26,7 +26,6 @@ from jwst_mosaic_skymatch.levels.results import (
     MatchedStack,
     Stack,
 )
-from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
@@ -59,8 +58,7 @@ __all__ = [
 
 # Most exposures of a stack: their pairs grow as the square, and deeper fields are stacks of stacks.
 LARGEST_STACK = 8
-# A shift below this many sigma, or this many cells, is left alone: moving an image adds noise.
-SIGNIFICANCE = 4.0
+# A shift below this many cells is left alone: moving an image adds noise.
 LEAST_SHIFT = 0.02
 
 
@@ -322,22 +320,22 @@ def _flattening(
 ) -> Flattening:
     """Solve for the members' levels, gradients and shifts, each zero in the mean."""
     n = len(tiles)
-    shifts = np.zeros((n, 2))
     if not pairs:
-        return Flattening(np.zeros(n), np.zeros((n, 2)), shifts)
-    shares, numbers = pair_shares(n, pairs), np.arange(n)
-    pairs, common, errors = align_pairs(pairs, shares, np.zeros((len(pairs), 2)))
-    measurements = Measurements(pairs, shares, ratios, outside, common, errors, factors)
+        return Flattening(np.zeros(n), *np.zeros((2, n, 2)))
+    numbers = np.arange(n)
+    measurements = Measurements(tuple(pairs), pair_shares(n, pairs), ratios, outside, factors)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
-    model = select_model(measurements, unknowns, effects=("exposure gradient", LYOT))
+    model = select_model(measurements, unknowns, effects=("shift", "exposure gradient", LYOT))
     equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
-    gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
-    far = np.hypot(*common.T) > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
-    shifts[far] = common[far]
+    shifts, gradients = (
+        fit.unknowns[equations.columns[name]].reshape(2, n).T
+        for name in ("shift", "exposure gradient")
+    )
+    shifts = shifts * (np.hypot(*shifts.T) > LEAST_SHIFT)[:, None]
     parts = equations.components + 1
     means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
     return Flattening(levels - means[parts], gradients, shifts)

@@ -6,10 +6,11 @@ Rows are the measurements of pairs, divided by their errors: all offsets, then t
 pair. One row for the prior of each unknown follows: a measurement of zero with the standard
 deviation in :math:`\Theta`.
 
-The centre of a pair has the shares f, the position P, the brightness S and the region shares
-:math:`\phi`. The offset of the pair is
-:math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its gradient,
-gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k` and :math:`c_r`.
+A pair has the shares f, the position P, the brightness S, the region shares :math:`\phi`, and the
+change l of its offset with the shift s. Its offset is
+:math:`\sum_k f_k (b_k + l \cdot s_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its
+shift, gradient, gain and contrasts are :math:`\sum_k f_k s_k`, :math:`\sum_k f_k g_k`,
+:math:`\sum_k f_k \gamma_k` and :math:`c_r`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,10 +35,10 @@ __all__ = [
     "number_unknowns",
 ]
 
-#: Random effects in the order of their columns: gradients of the exposures of a detector in a
-#: visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
+#: Random effects in the order of their columns: shifts of exposures, gradients of the exposures of
+#: a detector in a visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
 #: a detector, of which the exposures have a part in common and one of their own.
-EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
+EFFECTS = ("shift", "visit gradient", "exposure gradient", "gain", *REGIONS)
 #: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
 PEDESTAL = "pedestal"
 
@@ -187,9 +188,9 @@ def build_equations(
     Equations
         The equations.
     """
-    centres = np.array([pair.centre[:3] for pair in pairs]).reshape(-1, 3)
+    centres = np.array([pair.centre[:5] for pair in pairs]).reshape(-1, 5)
     if levels is not None:
-        centres[:, 2] -= 0.5 * (abs(shares) @ levels)
+        centres[:, 4] -= 0.5 * (abs(shares) @ levels)
     whitening, sigmas = _whitening(pairs, variances)
     effects, sizes = _design(pairs, shares, centres, unknowns)
     ends = np.cumsum([0, *sizes]).tolist()
@@ -264,25 +265,29 @@ def _design(
 ) -> tuple[sparse.csr_array, list[int]]:
     """Build the matrix of all measurements, and count the columns of levels and of each effect."""
     levels, families = (_membership(k).T for k in (unknowns.level_of, unknowns.family_of))
-    x, y, light = (sparse.diags_array(values) @ shares for values in centres.T)
+    shift_x, shift_y, x, y, light = (sparse.diags_array(v) @ shares for v in centres.T)
     x -= shares @ sparse.diags_array(unknowns.centres[:, 0])
     y -= shares @ sparse.diags_array(unknowns.centres[:, 1])
     of_families, contrasts = shares @ families, _region_columns(pairs, shares)
     owners = np.repeat(np.arange(len(pairs)), [len(pair.regions) for pair in pairs])
-    phi = np.concatenate([np.zeros(0), *(pair.centre[3:] for pair in pairs)])
+    phi = np.concatenate([np.zeros(0), *(pair.centre[5:] for pair in pairs)])
     of_regions = sparse_matrix((len(pairs), len(phi)), owners, np.arange(len(phi)), phi)
-    # Rows are offsets, gradients along x and along y, gains, contrasts.
+    gradients = sparse.hstack([x @ families, y @ families, x, y])
+    of_gradients = [[of_families, None, shares, None], [None, of_families, None, shares]]
+    # Rows are offsets, shifts, gradients, gains, contrasts; shifts and gradients along x and y.
     blocks = [
-        [shares @ levels, x @ families, y @ families, x, y, light, of_regions @ contrasts],
-        [None, of_families, None, shares, None, None, None],
-        [None, None, of_families, None, shares, None, None],
-        [None, None, None, None, None, shares, None],
-        [None, None, None, None, None, None, contrasts],
+        [shares @ levels, shift_x, shift_y, gradients, light, of_regions @ contrasts],
+        [None, shares, None, None, None, None],
+        [None, None, shares, None, None, None],
+        [None, None, None, sparse.block_array(of_gradients), None, None],
+        [None, None, None, None, shares, None],
+        [None, None, None, None, None, contrasts],
     ]
-    sizes = [levels.shape[1], 2 * families.shape[1], 2 * shares.shape[1], shares.shape[1]]
+    n_levels, n_families, n = levels.shape[1], families.shape[1], shares.shape[1]
+    sizes = [n_levels, 2 * n, 2 * n_families, 2 * n, n]
     sizes += [contrasts.shape[1] // len(REGIONS)] * len(REGIONS)
     # All offsets precede the trends, which are in the order of the pairs.
-    order = np.argsort([*np.tile(np.arange(len(pairs)), 3), *owners], kind="stable")
+    order = np.argsort([*np.tile(np.arange(len(pairs)), 5), *owners], kind="stable")
     rows = np.append(np.arange(len(pairs)), len(pairs) + order)
     return sparse.block_array(blocks, format="csr")[rows], sizes
 

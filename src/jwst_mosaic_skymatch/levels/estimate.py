@@ -79,11 +79,12 @@ def estimate_levels(
     tilts = slopes if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, inside)
-    results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
+    shifts = _shifts(equations, fit, variances.get("shift", np.nan))
+    results = _pair_results(pairs, equations, fit, (PEDESTAL, "shift", *subtracted))
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     return Match(
-        levels=Levels(values, errors, components, anchored, *_shifts(measurements, n), reasons),
+        levels=Levels(values, errors, components, anchored, *shifts, reasons),
         backgrounds=replace(
             _backgrounds(fit, variances, slopes, stacks if plane_per else None),
             contrasts=_contrasts(fit, equations, variances, pairs),
@@ -168,7 +169,7 @@ def _about_means(
 def _pair_results(
     pairs: Sequence[PairMeasurement], equations: Equations, fit: Fit, subtracted: Sequence[str]
 ) -> tuple[PairResult, ...]:
-    """Compare pairs with levels, and with the planes that are subtracted."""
+    """Compare pairs with levels, shifts, and the planes that are subtracted."""
     predicted = np.zeros(len(fit.unknowns))
     for name in subtracted:
         predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
@@ -177,10 +178,17 @@ def _pair_results(
     return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
 
 
-def _shifts(measurements: Measurements, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the shifts of the n exposures, and their errors."""
-    shifts, errors = measurements.shifts[:n], np.sqrt(measurements.shift_variances[:n, None])
-    return shifts, np.where(np.isnan(shifts), np.nan, errors)
+def _shifts(equations: Equations, fit: Fit, variance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Predict the shifts of exposures, and their errors about the mean of each component.
+
+    The prior alone constrains that mean. Without variance of shifts the errors are NaN.
+    """
+    n, own = len(equations.components) - 1, equations.columns["shift"]
+    shifts = fit.unknowns[own].reshape(2, -1).T
+    variances = fit.variances(sparse.eye_array(len(fit.unknowns)).tocsr()[own]).reshape(2, -1).T
+    parts = equations.components + 1
+    of_means = variance / np.bincount(parts)[parts]
+    return shifts[:n], np.sqrt(np.maximum(variances - of_means[:, None], 0.0))[:n]
 
 
 def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:

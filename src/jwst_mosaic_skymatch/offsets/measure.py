@@ -9,10 +9,11 @@ from scipy.linalg import block_diag
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
 from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
@@ -87,15 +88,17 @@ def measure_pair(
         return None
     offset = trends.constant + value - fit.coefficients[0]
     covariance = overlap.correlation * fit.covariance
-    covariance[0, 0] = overlap.correlation * variance
-    of_trends = covariance[0, 0] * trends.weights.sum() * trends.inverse
+    of_trends = overlap.correlation * variance * trends.weights.sum() * trends.inverse
+    of_shift, with_shift = covariance[1:, 1:] + SHIFT_SCATTER**2 * np.eye(2), covariance[1:, 0]
+    # The error of an offset at shift zero is independent of that of the shift.
+    lever, shift = -np.linalg.solve(of_shift, with_shift), moved + fit.shift
+    at_zero = max(overlap.correlation * variance + lever @ with_shift, 0.0)
     return PairMeasurement(
         *positions,
-        estimate=np.append(offset, trends.slopes),
-        covariance=block_diag(covariance[0, 0], of_trends),
-        centre=trends.centre,
+        estimate=np.concatenate([[offset + lever @ shift], shift, trends.slopes]),
+        covariance=block_diag(at_zero, of_shift, of_trends),
+        centre=np.append(lever, trends.centre),
         regions=trends.regions,
-        shift=Shift(moved + fit.shift, covariance),
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
@@ -108,7 +111,7 @@ def measure_pair(
 
 
 def _is_displaced(fit: Regression) -> bool:
-    """Decide whether a shift, NaN if it is not known, is worth a move of the image."""
+    """Decide whether a shift is worth a move of the image."""
     least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
     return bool(np.hypot(*fit.shift) > least)
 

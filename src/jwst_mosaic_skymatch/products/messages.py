@@ -511,7 +511,7 @@ def _lyot_ties(match: Match, exposures: Exposures) -> list[Finding]:
 
 def _is_of_lyot(measurement: PairMeasurement) -> bool:
     """Whether a Lyot field makes up the most of the overlap in one tile, and not in the other."""
-    shares = zip(measurement.regions, measurement.centre[3:].tolist(), strict=True)
+    shares = zip(measurement.regions, measurement.centre[5:].tolist(), strict=True)
     return any(region.name == LYOT and abs(share) > LYOT_SHARE for region, share in shares)
 
 
