@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.levels.equations import Unknowns
+from jwst_mosaic_skymatch.levels.equations import SHIFT, Unknowns
 from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
@@ -328,12 +328,12 @@ def _flattening(
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
-    model = select_model(measurements, unknowns, effects=("shift", "exposure gradient", LYOT))
+    model = select_model(measurements, unknowns, effects=("exposure gradient", LYOT))
     equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
     shifts, gradients = (
         fit.unknowns[equations.columns[name]].reshape(2, n).T
-        for name in ("shift", "exposure gradient")
+        for name in (SHIFT, "exposure gradient")
     )
     shifts = shifts * (np.hypot(*shifts.T) > LEAST_SHIFT)[:, None]
     parts = equations.components + 1

@@ -1,11 +1,11 @@
-"""Noise that pairs share, noise of tiles, shifts, and pairs of stacks in terms of exposures."""
+"""Noise that pairs share, noise of tiles, and pairs of stacks in terms of exposures."""
 
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
-from levels.synthetic import change_offset, grid, measure_all, quality
+from levels.synthetic import grid, measure_all, quality
 from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -15,10 +15,7 @@ from jwst_mosaic_skymatch.levels.information import (
     noise_factors,
     weigh_pairs,
 )
-from jwst_mosaic_skymatch.levels.measurements import pair_shares
 from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
-from jwst_mosaic_skymatch.levels.shifts import align_pairs
-from jwst_mosaic_skymatch.offsets.measure import Shift
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
@@ -77,39 +74,6 @@ def test_share_outside_of_the_overlap():
     assert weigh_pairs([pair], SUMMARIES)[1] == pytest.approx([1.0 - 120.0 / 300.0])
 
 
-def shift_of(value, slope):
-    """Shift with errors of 0.05 cells, which add to offsets by their slope."""
-    design = np.array([[1e-3, *slope], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    return Shift(np.asarray(value), design @ np.diag([1.0, 0.0025, 0.0025]) @ design.T)
-
-
-def test_offsets_at_common_shifts():
-    """Shifts of exposures come back, and offsets lose their part in the errors of a pair."""
-    shifts = np.array([[0.1, 0.0], [-0.1, 0.05], [0.0, -0.05]])
-    slope, error = np.array([0.02, 0.01]), np.array([0.06, 0.08])
-    pairs = []
-    for k, (i, j) in enumerate(np.tile(ENDS[:3], (3, 1)).tolist()):
-        shift = shifts[i] - shifts[j] + error * (k == 0)
-        offset = SKY.levels[i] - SKY.levels[j] + slope @ error * (k == 0)
-        pair = made(i, j, shift=shift_of(shift, slope))
-        pairs.append(change_offset(pair, offset - pair.offset))
-    shares = pair_shares(4, pairs)
-    aligned, solved, variances = align_pairs(pairs, shares, np.zeros((9, 2)))
-    assert_allclose(solved[:3] - solved[:3].mean(axis=0), shifts - shifts.mean(axis=0), atol=0.015)
-    assert np.isnan(solved[3]).all()
-    assert variances[:3].max() < 0.01 < variances[3]
-    assert_allclose([pair.offset for pair in aligned], shares @ SKY.levels, atol=8e-4)
-    assert all(pair.variance < pair.shift.covariance[0, 0] for pair in aligned)
-
-
-def test_added_shifts_are_part_of_the_solution():
-    """Means whose members were moved by 0.1 cells have no shift of their own."""
-    pair = made(0, 1, shift=shift_of(np.zeros(2), (0.02, -0.01)))
-    (aligned,), solved, _ = align_pairs([pair], pair_shares(2, [pair]), np.array([[0.1, -0.2]]))
-    assert_allclose(solved[0] - solved[1], [0.1, -0.2], rtol=0.05)
-    assert aligned.offset == pytest.approx(pair.offset, abs=3e-4)
-
-
 def stack(label, members, place, *flattening):
     whole = BlockMap(place, 0, np.ones((4, 4), dtype=np.float32))
     centres = [np.array([10.0 * k, 5.0]) for k in members]
@@ -122,8 +86,9 @@ def stack(label, members, place, *flattening):
 def test_pairs_of_stacks_measure_their_members():
     """Corrections of members are added again, at the place of the pair."""
     gradients = np.array([[1e-3, 0.0], [0.0, 2e-3], [0.0, 0.0]])
+    shifts = np.array([[0.3, 0.0], [0.0, -0.3], [0.0, 0.0]])
     stacks = [
-        stack("a", (0, 1, 2), 0, np.array([0.1, -0.1, 0.0]), gradients, np.zeros((3, 2))),
+        stack("a", (0, 1, 2), 0, np.array([0.1, -0.1, 0.0]), gradients, shifts),
         stack("b", (3,), 2, np.zeros(1), np.zeros((1, 2)), np.zeros((1, 2))),
     ]
     before, inside_pair, nothing = made(0, 1), made(0, 1), np.zeros(0)
@@ -137,8 +102,9 @@ def test_pairs_of_stacks_measure_their_members():
     assert_allclose(result.shares.toarray(), expected, atol=1e-7)
     assert_allclose(result.ratios[[0, 2]], [0.4, 1.0])
     assert_allclose(result.outside, [0.3, 0.0, 0.0])
-    x, y = before.centre[:2]
-    added = np.array([0.1 + 1e-3 * x - 0.1 + 2e-3 * (y - 5.0), 1e-3, 2e-3, 0.0]) / 3.0
+    lever_x, lever_y, x, y = before.centre[:4]
+    offset = 0.1 + 1e-3 * x - 0.1 + 2e-3 * (y - 5.0) + 0.3 * lever_x - 0.3 * lever_y
+    added = np.array([offset, 0.3, -0.3, 1e-3, 2e-3, 0.0]) / 3.0
     assert_allclose(result.pairs[1].estimate, before.estimate + added, rtol=1e-9)
     assert result.pairs[0] == inside_pair
     assert_array_equal(result.factors, [2.0, np.nan, np.nan, 1.0])

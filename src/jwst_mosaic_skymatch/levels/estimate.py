@@ -8,6 +8,7 @@ from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.equations import (
     PEDESTAL,
+    SHIFT,
     Equations,
     Unknowns,
     connected_images,
@@ -26,7 +27,7 @@ from jwst_mosaic_skymatch.levels.results import (
     PairResult,
     Stack,
 )
-from jwst_mosaic_skymatch.levels.solve import Fit, solve
+from jwst_mosaic_skymatch.levels.solve import SHIFT_PRIOR, Fit, solve
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
@@ -79,8 +80,8 @@ def estimate_levels(
     tilts = slopes if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, inside)
-    shifts = _shifts(equations, fit, variances.get("shift", np.nan))
-    results = _pair_results(pairs, equations, fit, (PEDESTAL, "shift", *subtracted))
+    shifts = _shifts(equations, fit)
+    results = _pair_results(pairs, equations, fit, (PEDESTAL, SHIFT, *subtracted))
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     return Match(
@@ -178,17 +179,19 @@ def _pair_results(
     return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
 
 
-def _shifts(equations: Equations, fit: Fit, variance: float) -> tuple[np.ndarray, np.ndarray]:
+def _shifts(equations: Equations, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Predict the shifts of exposures, and their errors about the mean of each component.
 
-    The prior alone constrains that mean. Without variance of shifts the errors are NaN.
+    The prior alone constrains that mean. NaN where it alone constrains the shift of an exposure.
     """
-    n, own = len(equations.components) - 1, equations.columns["shift"]
+    n, own = len(equations.components) - 1, equations.columns[SHIFT]
     shifts = fit.unknowns[own].reshape(2, -1).T
-    variances = fit.variances(sparse.eye_array(len(fit.unknowns)).tocsr()[own]).reshape(2, -1).T
+    rows = sparse.eye_array(len(fit.unknowns), format="csr")[own]
     parts = equations.components + 1
-    of_means = variance / np.bincount(parts)[parts]
-    return shifts[:n], np.sqrt(np.maximum(variances - of_means[:, None], 0.0))[:n]
+    of_means = SHIFT_PRIOR**2 / np.bincount(parts)[parts]
+    variances = fit.variances(rows).reshape(2, -1).T - of_means[:, None]
+    known = np.where(variances < 0.5 * SHIFT_PRIOR**2, 1.0, np.nan)
+    return (known * shifts)[:n], (known * np.sqrt(np.maximum(variances, 0.0)))[:n]
 
 
 def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:
