@@ -22,7 +22,7 @@ from jwst_mosaic_skymatch.levels.gauge import (
     apply_gauge,
     constants_of_exposures,
 )
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
+from jwst_mosaic_skymatch.levels.results import Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
     PLANES,
@@ -42,7 +42,7 @@ from jwst_mosaic_skymatch.products.messages import (
 )
 from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
-from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL, Observation
 
 __all__ = [
     "Anchor",

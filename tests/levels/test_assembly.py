@@ -15,7 +15,7 @@ from jwst_mosaic_skymatch.levels.information import (
     noise_factors,
     weigh_pairs,
 )
-from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
@@ -74,23 +74,20 @@ def test_share_outside_of_the_overlap():
     assert weigh_pairs([pair], SUMMARIES)[1] == pytest.approx([1.0 - 120.0 / 300.0])
 
 
-def stack(label, members, place, *flattening):
+def stack(label, members, place, corrections):
     whole = BlockMap(place, 0, np.ones((4, 4), dtype=np.float32))
     centres = [np.array([10.0 * k, 5.0]) for k in members]
     frames = tuple(DetectorFrame(c, c, np.eye(2), (10, 10)) for c in centres)
     summary = TileSummary(whole, 1000, 1.0, 1.0)
     coverage = (whole,) * len(members)
-    return Stack(label, members, Flattening(*flattening), coverage, frames, summary, None)
+    return Stack(label, members, corrections, coverage, frames, summary, None)
 
 
 def test_pairs_of_stacks_measure_their_members():
     """Corrections of members are added again, at the place of the pair."""
-    gradients = np.array([[1e-3, 0.0], [0.0, 2e-3], [0.0, 0.0]])
-    shifts = np.array([[0.3, 0.0], [0.0, -0.3], [0.0, 0.0]])
-    stacks = [
-        stack("a", (0, 1, 2), 0, np.array([0.1, -0.1, 0.0]), gradients, shifts),
-        stack("b", (3,), 2, np.zeros(1), np.zeros((1, 2)), np.zeros((1, 2))),
-    ]
+    corrections = np.zeros((3, 5))
+    corrections[:2] = [[0.1, 0.3, 0.0, 1e-3, 0.0], [-0.1, 0.0, -0.3, 0.0, 2e-3]]
+    stacks = [stack("a", (0, 1, 2), 0, corrections), stack("b", (3,), 2, np.zeros((1, 5)))]
     before, inside_pair, nothing = made(0, 1), made(0, 1), np.zeros(0)
     inside = [
         MatchedStack((), (inside_pair,), np.array([0.4]), np.array([0.3]), {}, {}, {0: 2.0}),

@@ -8,7 +8,6 @@ import pytest
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import (
     Backgrounds,
-    Flattening,
     Levels,
     Match,
     PairResult,
@@ -52,9 +51,8 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UN
 
 def make_stack(label, *members):
     n = len(members)
-    flattening = Flattening(np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2)))
     summary = SimpleNamespace(pixels_per_cell=4.0)
-    return Stack(label, members, flattening, (), (), summary, mean=None)
+    return Stack(label, members, np.zeros((n, 5)), (), (), summary, mean=None)
 
 
 @pytest.fixture

@@ -100,10 +100,9 @@ def _corrections(n: int, stacks: Sequence[Stack]) -> np.ndarray:
     """Collect level at the origin of the grid, shift, and gradient of each exposure and image."""
     corrections = np.zeros((n + 1, 5))
     for stack in stacks:
-        levels, gradients, shifts = vars(stack.flattening).values()
-        centres = np.array([frame.centre for frame in stack.frames])
-        at_origin = levels - np.sum(gradients * centres, axis=1)
-        corrections[list(stack.members)] = np.column_stack([at_origin, shifts, gradients])
+        own, centres = stack.corrections.copy(), [frame.centre for frame in stack.frames]
+        own[:, 0] -= np.sum(own[:, 3:] * centres, axis=1)
+        corrections[list(stack.members)] = own
     return corrections
 
 

@@ -179,25 +179,31 @@ def _pair_results(
     return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
 
 
+def _predictions(fit: Fit, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Give the predictions of effects, and their variances."""
+    rows = sparse.eye_array(len(fit.unknowns), format="csr")[columns]
+    return fit.unknowns[columns], fit.variances(rows)
+
+
 def _shifts(equations: Equations, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Predict the shifts of exposures, and their errors about the mean of each component.
 
     The prior alone constrains that mean. NaN where it alone constrains the shift of an exposure.
     """
-    n, own = len(equations.components) - 1, equations.columns[SHIFT]
-    shifts = fit.unknowns[own].reshape(2, -1).T
-    rows = sparse.eye_array(len(fit.unknowns), format="csr")[own]
     parts = equations.components + 1
+    shifts, variances = (
+        values.reshape(2, -1).T[:-1] for values in _predictions(fit, equations.columns[SHIFT])
+    )
     of_means = SHIFT_PRIOR**2 / np.bincount(parts)[parts]
-    variances = fit.variances(rows).reshape(2, -1).T - of_means[:, None]
+    variances = variances - of_means[:-1, None]
     known = np.where(variances < 0.5 * SHIFT_PRIOR**2, 1.0, np.nan)
-    return (known * shifts)[:n], (known * np.sqrt(np.maximum(variances, 0.0)))[:n]
+    return known * shifts, known * np.sqrt(np.maximum(variances, 0.0))
 
 
 def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:
     obstacles = {k: text for matched in inside for k, text in matched.obstacles.items()}
     return tuple(
-        "" if component >= 0 else obstacles.get(k, NO_OVERLAP)
+        "" if component >= 0 else obstacles.get(k) or NO_OVERLAP
         for k, component in enumerate(components.tolist())
     )
 
@@ -234,10 +240,12 @@ def _contrasts(
     contrasts: dict[str, tuple[float, float]] = {}
     for name in REGIONS:
         if name in effects:
-            own = equations.columns[name].start + np.arange(len(detectors))
-            rows = sparse_matrix((own.size, len(fit.unknowns)), np.arange(own.size), own)
-            values = zip(fit.unknowns[own].tolist(), fit.variances(rows) ** 0.5, strict=True)
-            contrasts |= zip((f"{detector} {name}" for detector in detectors), values, strict=True)
+            first = equations.columns[name].start
+            values = zip(*_predictions(fit, slice(first, first + len(detectors))), strict=True)
+            contrasts |= {
+                f"{detector} {name}": (float(value), float(np.sqrt(variance)))
+                for detector, (value, variance) in zip(detectors, values, strict=True)
+            }
     return contrasts
 
 
