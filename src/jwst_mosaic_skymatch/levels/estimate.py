@@ -81,7 +81,7 @@ def estimate_levels(
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, inside)
     shifts = _shifts(equations, fit)
-    results = _pair_results(pairs, equations, fit, (PEDESTAL, SHIFT, *subtracted))
+    results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     return Match(
@@ -170,13 +170,18 @@ def _about_means(
 def _pair_results(
     pairs: Sequence[PairMeasurement], equations: Equations, fit: Fit, subtracted: Sequence[str]
 ) -> tuple[PairResult, ...]:
-    """Compare pairs with levels, shifts, and the planes that are subtracted."""
-    predicted = np.zeros(len(fit.unknowns))
-    for name in subtracted:
-        predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
-    seams = [pair.offset for pair in pairs] - equations.offsets @ predicted
-    values = zip(fit.sigmas.tolist(), seams.tolist(), fit.weights.tolist(), strict=False)
-    return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
+    """Compare pairs with levels, and with the planes that are subtracted."""
+
+    def part_of(names: Sequence[str]) -> np.ndarray:
+        predicted = np.zeros(len(fit.unknowns))
+        for name in names:
+            predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
+        return equations.offsets @ predicted
+
+    offsets = [pair.offset for pair in pairs] - part_of([SHIFT])
+    seams = offsets - part_of(subtracted)
+    values = (v.tolist() for v in (offsets, fit.sigmas, seams, fit.weights[: len(pairs)]))
+    return tuple(PairResult(*each) for each in zip(pairs, *values, strict=True))
 
 
 def _predictions(fit: Fit, columns: slice) -> tuple[np.ndarray, np.ndarray]:

@@ -87,8 +87,7 @@ class Overlap:
                 np.float32(tile.variance if quoted else 1.0) / tile.weight[window]
                 for tile, window in zip((first, second), windows, strict=True)
             )
-        shape = len(whole), whole.shape[1] // BLOCK_CELLS, BLOCK_CELLS, -1, BLOCK_CELLS
-        cells = whole.reshape(shape).swapaxes(2, 3).reshape(len(whole), -1, BLOCK_CELLS**2)
+        cells = _in_blocks(whole)
         common = np.isfinite(cells[2])
         sizes = np.count_nonzero(common, axis=1)
         places = np.flatnonzero(common)  # indices are faster than a mask
@@ -96,7 +95,7 @@ class Overlap:
         return cls(
             corners=corners[:, sizes > 0],
             sizes=sizes[sizes > 0],
-            cells=cells.reshape(len(whole), -1).take(places, axis=1),
+            cells=cells.reshape(len(whole), common.size).take(places, axis=1),
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
 
@@ -154,6 +153,13 @@ class Overlap:
         cells[np.arange(BLOCK_CELLS**2) < self.sizes[:, None]] = values
         cells.sort(axis=1)  # a third of the time of nanmedian
         return cells[np.arange(self.sizes.size), self.sizes // 2].astype(float)
+
+
+def _in_blocks(images: np.ndarray) -> np.ndarray:
+    """Arrange images of whole blocks by these, (n_images, n_blocks, cells of a block)."""
+    n_y, n_x = (n // BLOCK_CELLS for n in images.shape[1:])
+    blocks = images.reshape(len(images), n_y, BLOCK_CELLS, n_x, BLOCK_CELLS).swapaxes(2, 3)
+    return blocks.reshape(len(images), n_y * n_x, BLOCK_CELLS**2)
 
 
 def drizzle_correlation(pixels_per_cell: float) -> float:
