@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.levels.equations import SHIFT, Unknowns
+from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
@@ -310,7 +311,9 @@ def _corrections(
     if not pairs:
         return np.zeros((n, 5))
     numbers = np.arange(n)
-    measurements = Measurements(tuple(pairs), pair_shares(n, pairs), ratios, outside, factors)
+    shares = pair_shares(n, pairs)
+    aligned, *shifts = align_pairs(pairs, shares)
+    measurements = Measurements(aligned, shares, ratios, outside, *shifts, factors)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
@@ -318,14 +321,11 @@ def _corrections(
     model = select_model(measurements, unknowns, effects=("exposure gradient", LYOT))
     equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
-    shifts, gradients = (
-        fit.unknowns[equations.columns[name]].reshape(2, n).T
-        for name in (SHIFT, "exposure gradient")
-    )
-    shifts = shifts * (np.hypot(*shifts.T) > LEAST_SHIFT)[:, None]
+    gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
+    moves = np.nan_to_num(shifts[0]) * (np.hypot(*shifts[0].T) > LEAST_SHIFT)[:, None]
     parts = equations.components + 1
     means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
-    return np.column_stack([levels - means[parts], shifts, gradients])
+    return np.column_stack([levels - means[parts], moves, gradients])
 
 
 def _corrected(tile: Tile, correction: np.ndarray) -> Tile:

@@ -127,8 +127,8 @@ MECHANISMS = {
     ),
     "common shifts": (
         "misaligned 0.5",
-        {"levels.solve.SHIFT_PRIOR": 10.0},
-        ["levels.solve.SHIFT_PRIOR", "levels.estimate._shifts"],
+        {"levels.shifts.SHIFT_PRIOR": 10.0},
+        ["levels.shifts.align_pairs", "levels.shifts._aligned"],
     ),
     "moved images": (
         "misaligned 0.5",

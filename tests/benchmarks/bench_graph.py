@@ -47,6 +47,7 @@ def make_mosaic(side, rng):
         centres=np.repeat(places.centres, N_MEMBERS, axis=0),
         gradients=np.repeat(gradients, N_MEMBERS, axis=0),
         gains=np.zeros(N_MEMBERS * side**2),
+        shifts=np.repeat(rng.normal(0.0, 0.05, (side**2, 2)), N_MEMBERS, axis=0),
     )
     members = np.arange(len(sky.levels)).reshape(-1, N_MEMBERS).tolist()
     stacks = tuple(

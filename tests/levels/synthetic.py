@@ -7,6 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
+from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.offsets.trends import Region
@@ -89,11 +90,15 @@ def measure(
 
 def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object) -> Measurements:
     """Put pairs of two exposures in terms of n exposures, and of an image after them."""
+    shares = pair_shares(n + 1, pairs)
+    aligned, shifts, shift_errors = align_pairs(pairs, shares)
     values = dict(
-        pairs=tuple(pairs),
-        shares=pair_shares(n + 1, pairs),
+        pairs=aligned,
+        shares=shares,
         ratios=np.ones(len(pairs)),
         outside=np.ones(len(pairs)),
+        shifts=shifts,
+        shift_errors=shift_errors,
         factors=np.ones(n),
     )
     return Measurements(**(values | changes))

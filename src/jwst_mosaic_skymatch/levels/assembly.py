@@ -10,6 +10,7 @@ from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
@@ -55,11 +56,14 @@ def assemble(
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
     corrections = across @ _corrections(n, stacks)
     restored = [_restored(p, own) for p, own in zip(between, corrections, strict=True)]
+    pairs, shifts, shift_errors = align_pairs([*within, *restored], shares)
     return Measurements(
-        pairs=(*within, *restored),
+        pairs=pairs,
         shares=shares,
         ratios=np.concatenate([*(m.ratios for m in inside), ratios, of_image]),
         outside=np.concatenate([*(m.outside for m in inside), outside, 0.0 * of_image]),
+        shifts=shifts,
+        shift_errors=shift_errors,
         factors=_noise_of_exposures(n, inside, stacks, factors),
     )
 

@@ -6,11 +6,10 @@ Rows are the measurements of pairs, divided by their errors: all offsets, then t
 pair. One row for the prior of each unknown follows: a measurement of zero with the standard
 deviation in :math:`\Theta`.
 
-A pair has the shares f, the position P, the brightness S, the region shares :math:`\phi`, and the
-change l of its offset with the shift s. Its offset is
-:math:`\sum_k f_k (b_k + l \cdot s_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its
-shift, gradient, gain and contrasts are :math:`\sum_k f_k s_k`, :math:`\sum_k f_k g_k`,
-:math:`\sum_k f_k \gamma_k` and :math:`c_r`.
+The centre of a pair has the shares f, the position P, the brightness S and the region shares
+:math:`\phi`. The offset of the pair is
+:math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its gradient,
+gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k` and :math:`c_r`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ from jwst_mosaic_skymatch.tiles.frame import REGIONS
 __all__ = [
     "EFFECTS",
     "PEDESTAL",
-    "SHIFT",
     "Equations",
     "Unknowns",
     "build_equations",
@@ -38,13 +36,13 @@ __all__ = [
 
 #: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
 PEDESTAL = "pedestal"
-#: Misalignment of exposures along both axes, with a variance that is not estimated.
-SHIFT = "shift"
 #: Random effects in the order of their columns: gradients of the exposures of a detector in a
 #: visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
 #: a detector, of which the exposures have a part in common and one of their own.
 EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
 
+# Offset and shift precede the trends of a pair.
+FIRST_TREND = 3
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
 # Information on the mean level of a component, in that of a pair.
@@ -135,7 +133,7 @@ class Equations:
     sigmas : ndarray, shape (n_pairs,)
         Errors that the offsets were divided by, MJy/sr.
     columns : mapping of str to slice
-        Columns of levels, as those of `PEDESTAL`, of `SHIFT`, and of each random effect.
+        Columns of levels, as those of `PEDESTAL`, and of each random effect.
     fixed : ndarray, shape (n_columns,)
         Levels that are no unknowns, MJy/sr: those held, and zero for one in each component
         without any; NaN for all others.
@@ -178,9 +176,8 @@ def build_equations(
         The measurements.
     shares : sparse array, shape (n_pairs, n)
         Share of each image in each pair, see `Measurements`.
-    variances : ndarray, shape (n_pairs, 3)
-        Variance of each offset, (MJy/sr)^2, and factors on the covariance of the shift, and on that
-        of gradient, gain and contrasts.
+    variances : ndarray, shape (n_pairs, 2)
+        Variance of each offset, (MJy/sr)^2, and factor on the covariance of its trends.
     unknowns : Unknowns
         Images and their unknowns.
 
@@ -189,11 +186,11 @@ def build_equations(
     Equations
         The equations.
     """
-    centres = np.array([pair.centre[:5] for pair in pairs]).reshape(-1, 5)
+    centres = np.array([pair.centre[2:5] for pair in pairs]).reshape(-1, 3)
     offsets = np.array([pair.offset for pair in pairs])
     # The brightness under gains excludes the levels: half of a level difference of 1 MJy/sr under a
     # gain of 0.5 % is ten times the noise of an offset.
-    centres[:, 4] -= 0.5 * (abs(shares) @ _approximate_levels(shares, offsets))
+    centres[:, 2] -= 0.5 * (abs(shares) @ _approximate_levels(shares, offsets))
     whitening, sigmas = _whitening(pairs, variances)
     effects, columns = _design(pairs, shares, centres, unknowns)
     ties, n_columns = _ties(unknowns), effects.shape[1]
@@ -202,7 +199,7 @@ def build_equations(
     design = sparse.vstack([whitening @ effects, prior], format="csc")
     components = connected_images(shares, unknowns)
     fixed = np.append(_fixed_levels(components, unknowns), np.full(n_effects, np.nan))
-    trends = [pair.estimate[1:] for pair in pairs]
+    trends = [pair.estimate[FIRST_TREND:] for pair in pairs]
     measured = np.concatenate([offsets, *trends])
     values = np.append(whitening @ measured, np.zeros(n_columns))
     return Equations(
@@ -274,38 +271,36 @@ def _design(
     """Build the matrix of all measurements, and give the columns of levels and of each effect."""
     n, detectors = shares.shape[1], detectors_of(pairs)
     n_levels, n_families = (int(k.max()) + 1 for k in (unknowns.level_of, unknowns.family_of))
-    sizes = [n_levels, 2 * n, 2 * n_families, 2 * n, n, *[len(detectors) + n] * len(REGIONS)]
+    sizes = [n_levels, 2 * n_families, 2 * n, n, *[len(detectors) + n] * len(REGIONS)]
     ends = np.cumsum([0, *sizes]).tolist()
-    columns = dict(zip((PEDESTAL, SHIFT, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
+    columns = dict(zip((PEDESTAL, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
     # All offsets precede the trends, which are in the order of the pairs.
-    n_trends = np.array([len(pair.estimate) - 1 for pair in pairs], dtype=int)
+    n_trends = np.array([len(pair.estimate) - FIRST_TREND for pair in pairs], dtype=int)
     first = len(pairs) + np.cumsum(n_trends) - n_trends
     row, image, share = sparse.find(shares)
     entries = [(row, unknowns.level_of[image], share)]
     levers = centres[row]
-    levers[:, 2:4] -= unknowns.centres[image]
+    levers[:, :2] -= unknowns.centres[image]
     family = unknowns.family_of[image]
     for name, trend, column in (
-        (SHIFT, 0, image),
-        (SHIFT, 1, n + image),
-        ("visit gradient", 2, family),
-        ("visit gradient", 3, n_families + family),
-        ("exposure gradient", 2, image),
-        ("exposure gradient", 3, n + image),
-        ("gain", 4, image),
+        ("visit gradient", 0, family),
+        ("visit gradient", 1, n_families + family),
+        ("exposure gradient", 0, image),
+        ("exposure gradient", 1, n + image),
+        ("gain", 2, image),
     ):
         own = columns[name].start + column
         entries += [(row, own, share * levers[:, trend]), (first[row] + trend, own, share)]
     for k, pair in enumerate(pairs):
         inside = slice(*shares.indptr[k : k + 2])
         members, parts = shares.indices[inside], shares.data[inside]
-        for trend, region in enumerate(pair.regions, 5):
+        for trend, (region, phi) in enumerate(zip(pair.regions, pair.centre[5:], strict=True), 3):
             side = 0.0 if region.side is None else 1.0 - 2.0 * region.side
             is_own = parts * side > 0.0
             own = np.append(detectors.index(region.detector), len(detectors) + members[is_own])
             own += columns[region.name].start
             amount = np.append(1.0, np.abs(parts[is_own]))
-            entries += [(k, own, amount * pair.centre[trend]), (first[k] + trend, own, amount)]
+            entries += [(k, own, amount * phi), (first[k] + trend, own, amount)]
     entries = [np.broadcast_arrays(*entry) for entry in entries]
     rows, own, values = map(np.concatenate, zip(*entries, strict=True))
     shape = len(pairs) + int(n_trends.sum()), ends[-1]
@@ -335,9 +330,8 @@ def _whitening(
     largest = max((abs(pair.offset) for pair in pairs), default=0.0) or 1.0
     sigmas = np.sqrt(variances[:, 0] + (ROUNDING * largest) ** 2)
     roots = [
-        _inverse_root(factor * pair.covariance[own, own])
-        for pair, factors in zip(pairs, variances[:, 1:], strict=True)
-        for own, factor in zip((slice(1, 3), slice(3, None)), factors, strict=True)
+        _inverse_root(factor * pair.covariance[FIRST_TREND:, FIRST_TREND:])
+        for pair, factor in zip(pairs, variances[:, 1], strict=True)
     ]
     matrix = sparse.block_diag([sparse.diags_array(1.0 / sigmas), *roots], format="csr")
     matrix.eliminate_zeros()

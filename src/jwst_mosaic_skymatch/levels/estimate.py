@@ -8,7 +8,6 @@ from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.equations import (
     PEDESTAL,
-    SHIFT,
     Equations,
     Unknowns,
     connected_images,
@@ -27,7 +26,7 @@ from jwst_mosaic_skymatch.levels.results import (
     PairResult,
     Stack,
 )
-from jwst_mosaic_skymatch.levels.solve import SHIFT_PRIOR, Fit, solve
+from jwst_mosaic_skymatch.levels.solve import Fit, solve
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
@@ -80,8 +79,8 @@ def estimate_levels(
     tilts = slopes if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, inside)
-    shifts = _shifts(equations, fit)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
+    shifts = measurements.shifts[:n], measurements.shift_errors[:n]
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     return Match(
@@ -171,38 +170,12 @@ def _pair_results(
     pairs: Sequence[PairMeasurement], equations: Equations, fit: Fit, subtracted: Sequence[str]
 ) -> tuple[PairResult, ...]:
     """Compare pairs with levels, and with the planes that are subtracted."""
-
-    def part_of(names: Sequence[str]) -> np.ndarray:
-        predicted = np.zeros(len(fit.unknowns))
-        for name in names:
-            predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
-        return equations.offsets @ predicted
-
-    offsets = [pair.offset for pair in pairs] - part_of([SHIFT])
-    seams = offsets - part_of(subtracted)
-    values = (v.tolist() for v in (offsets, fit.sigmas, seams, fit.weights[: len(pairs)]))
-    return tuple(PairResult(*each) for each in zip(pairs, *values, strict=True))
-
-
-def _predictions(fit: Fit, columns: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Give the predictions of effects, and their variances."""
-    rows = sparse.eye_array(len(fit.unknowns), format="csr")[columns]
-    return fit.unknowns[columns], fit.variances(rows)
-
-
-def _shifts(equations: Equations, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """Predict the shifts of exposures, and their errors about the mean of each component.
-
-    The prior alone constrains that mean. NaN where it alone constrains the shift of an exposure.
-    """
-    parts = equations.components + 1
-    shifts, variances = (
-        values.reshape(2, -1).T[:-1] for values in _predictions(fit, equations.columns[SHIFT])
-    )
-    of_means = SHIFT_PRIOR**2 / np.bincount(parts)[parts]
-    variances = variances - of_means[:-1, None]
-    known = np.where(variances < 0.5 * SHIFT_PRIOR**2, 1.0, np.nan)
-    return known * shifts, known * np.sqrt(np.maximum(variances, 0.0))
+    predicted = np.zeros(len(fit.unknowns))
+    for name in subtracted:
+        predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
+    seams = [pair.offset for pair in pairs] - equations.offsets @ predicted
+    values = zip(fit.sigmas.tolist(), seams.tolist(), fit.weights.tolist(), strict=False)
+    return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
 
 
 def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:
@@ -245,12 +218,10 @@ def _contrasts(
     contrasts: dict[str, tuple[float, float]] = {}
     for name in REGIONS:
         if name in effects:
-            first = equations.columns[name].start
-            values = zip(*_predictions(fit, slice(first, first + len(detectors))), strict=True)
-            contrasts |= {
-                f"{detector} {name}": (float(value), float(np.sqrt(variance)))
-                for detector, (value, variance) in zip(detectors, values, strict=True)
-            }
+            own = equations.columns[name].start + np.arange(len(detectors))
+            rows = sparse.eye_array(len(fit.unknowns), format="csr")[own]
+            values = zip(fit.unknowns[own].tolist(), fit.variances(rows) ** 0.5, strict=True)
+            contrasts |= zip((f"{detector} {name}" for detector in detectors), values, strict=True)
     return contrasts
 
 

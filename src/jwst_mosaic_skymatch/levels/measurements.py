@@ -19,7 +19,7 @@ class Measurements:
     Attributes
     ----------
     pairs : tuple of PairMeasurement
-        The pairs.
+        The pairs, at the shifts of their exposures.
     shares : sparse array, shape (n_pairs, n)
         Share of each image in each pair, negative on the second side: +1 and -1 for a pair of
         two tiles.
@@ -27,6 +27,8 @@ class Measurements:
         Part of the information of each pair that no other pair shares.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles of each pair outside of their overlap.
+    shifts, shift_errors : ndarray, shape (n, 2)
+        Shift (x, y) of each image from the mean, cells, and its error; NaN for none.
     factors : ndarray, shape (n,)
         Factor between actual and quoted noise variance; NaN for an image without a tile.
     """
@@ -35,6 +37,8 @@ class Measurements:
     shares: sparse.csr_array
     ratios: np.ndarray
     outside: np.ndarray
+    shifts: np.ndarray
+    shift_errors: np.ndarray
     factors: np.ndarray
 
 

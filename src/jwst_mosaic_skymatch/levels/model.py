@@ -66,8 +66,7 @@ def select_model(
         structure, factor = structure_variances(
             pairs, squares.sum(axis=1), measurements.outside, detrended=detrended
         ).T
-        variances = structure + beside + noise
-        errors = np.stack([variances, 1.0 / ratios, factor / ratios], axis=1)
+        errors = np.stack([structure + beside + noise, factor / ratios], axis=1)
         whole = pairs, measurements.shares, errors, unknowns
         variances = estimate_variances(build_equations(*_sample(whole)), effects)
         if not structure.any() or TRENDS & variances.keys():

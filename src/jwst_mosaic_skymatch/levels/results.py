@@ -102,8 +102,6 @@ class PairResult:
     ----------
     measurement : PairMeasurement
         The measurement; its positions are those of exposures, or of stacks.
-    offset : float
-        Its offset at the shifts of the exposures, MJy/sr.
     error : float
         1-sigma error of the offset, with the structure of backgrounds, MJy/sr.
     residual : float
@@ -114,7 +112,6 @@ class PairResult:
     """
 
     measurement: PairMeasurement
-    offset: float
     error: float
     residual: float
     robust_weight: float

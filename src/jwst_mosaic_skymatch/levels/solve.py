@@ -21,18 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.levels.equations import PEDESTAL, SHIFT, Equations
+from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations
 from jwst_mosaic_skymatch.levels.matrices import Factorization
 
-__all__ = ["CUTOFF", "MISFIT", "SHIFT_PRIOR", "Fit", "solve"]
+__all__ = ["CUTOFF", "MISFIT", "Fit", "solve"]
 
 #: Residual, in its errors, from which on a row counts nothing.
 CUTOFF = 6.0
 #: Name of the variance of offsets beside their errors: real skies do not close within noise.
 MISFIT = "misfit"
-#: Standard deviation of shifts, cells: no exposure lies much farther from its place. It is not
-#: estimated, as one displaced exposure of four is as likely as three spoiled pairs.
-SHIFT_PRIOR = 0.25
 # Solutions with absolute deviations, and with the biweight.
 N_ABSOLUTE, N_BIWEIGHT = 6, 3
 # Weight of a row that disagrees with all others: zero would cut the graph.
@@ -162,7 +159,6 @@ def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.nda
     """Give the root of the prior precision of each column, NaN for no unknown, and ln |Theta|."""
     roots, volume = np.full(len(equations.fixed), np.nan), 0.0
     roots[equations.columns[PEDESTAL]] = 0.0
-    roots[equations.columns[SHIFT]] = 1.0 / SHIFT_PRIOR
     for name, variance in variances.items():
         if name != MISFIT:
             own = equations.columns[name]

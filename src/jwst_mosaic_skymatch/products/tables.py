@@ -162,7 +162,7 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
 def _numbers_of(pair: PairResult) -> list[float]:
     """List the numbers of a pair in the order of their columns, lengths in cells."""
     measurement = pair.measurement
-    numbers = [pair.offset, pair.error, measurement.variance**0.5]
+    numbers = [measurement.offset, pair.error, measurement.variance**0.5]
     numbers += [pair.residual, pair.robust_weight]
     # Shift and slopes, each with its error.
     variances = np.diag(measurement.covariance)[1:5]
