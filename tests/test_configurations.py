@@ -143,6 +143,7 @@ def test_parameters_in_crds(small, asked, caplog):
         assert (config["subtract"], config["nclip"], "save_results" in config) == (False, 3, False)
     assert asked == ["pars-skymatchstep"] * 3
     assert f"PARS-SKYMATCHSTEP parameters found: {Path('pars.asdf').absolute()}" in caplog.text
+    assert not PixelSkyMatchStep.build_config({"products": []})[0]
     config = PixelSkyMatchImage3Pipeline.get_config_from_reference(str(small.association))
     assert config["steps"]["skymatch"]["nclip"] == 3
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
 from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe import config_parser
 
 from jwst_mosaic_skymatch.exposures.library import as_association, check_files
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
@@ -69,15 +70,9 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         return super().run(*args)
 
     @classmethod
-    def get_config_reftype(cls) -> str:
-        """Name the stock pipeline's parameters in CRDS, with which the other steps run.
-
-        Returns
-        -------
-        str
-            The type of the reference file.
-        """
-        return "pars-image3pipeline"
+    def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
+        """Return the stock pipeline's parameters, since CRDS has files for stock steps alone."""
+        return Image3Pipeline.get_config_from_reference(*args, **kwargs)
 
 
 def _as_jwst_takes_it(inputs: Any) -> Any:

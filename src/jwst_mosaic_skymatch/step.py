@@ -145,33 +145,18 @@ class PixelSkyMatchStep(SkyMatchStep):
         return step_input.library
 
     @classmethod
-    def get_config_reftype(cls) -> str:
-        """Name the stock step's parameters in CRDS, with which this step runs, too.
-
-        Returns
-        -------
-        str
-            The type of the reference file.
-        """
-        return "pars-skymatchstep"
-
-    @classmethod
     def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
         """Return the stock step's parameters; none without CRDS, as the step runs without it."""
         parameters = {}
         try:
             if has_crds():
-                parameters = stock_parameters(super().get_config_from_reference(*args, **kwargs))
+                stock = SkyMatchStep.get_config_from_reference(*args, **kwargs)
+                parameters = stock_parameters(stock)
         except SystemExit:  # CRDS ends the process if it has neither its server nor a cache.
             log.warning("CRDS cannot be reached, so that no parameters are taken from it")
+        except ValueError:  # Older jwst takes a mapping for parameters of CRDS.
+            log.debug("No parameters are taken from CRDS for a mapping as input")
         return config_parser.ConfigObj(parameters)
-
-    @classmethod
-    def build_config(cls, input: Any, **kwargs: Any) -> Any:
-        """Choose parameters in CRDS by the first exposure, as older jwst opens all of a list."""
-        if isinstance(input, (list, tuple)):
-            input = next(iter(input), None)
-        return super().build_config(input if has_crds() else None, **kwargs)
 
     def save_model(self, model: Any, suffix: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Save exposures all or none, under their own names, and an association of them.
