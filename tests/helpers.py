@@ -1,5 +1,6 @@
 """Makers of small tiles with known levels, and what is done to them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
+from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
@@ -91,6 +94,19 @@ def shifted_sky(dx, dy):
     return lambda x, y: structured_sky(x - dx, y - dy)
 
 
+def run(inputs, **parameters):
+    """Run the step and leave the log as it is; give the library."""
+    return PixelSkyMatchStep.call(inputs, configure_log=False, **parameters)
+
+
+def absolute(mosaic):
+    """Give the association of a simulated mosaic as a mapping with absolute paths."""
+    association = json.loads(mosaic.association.read_text())
+    for member in association["products"][0]["members"]:
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+    return association
+
+
 def rootname(filename):
     """Strip directory, extension and product suffix: the key of the true levels."""
     return filename.rsplit("/", 1)[-1].removesuffix(".fits").rsplit("_", 1)[0]
@@ -125,6 +141,17 @@ def level_errors(levels, truth):
 
 def rms(values):
     return float(np.sqrt(np.mean(np.square(values))))
+
+
+class FromSiaf:
+    """In place of the step that assigns a WCS, which would fetch reference files."""
+
+    @staticmethod
+    def call(model, **_):
+        info, detector = model.meta.wcsinfo, model.meta.instrument.detector
+        aperture = load_aperture(f"{detector.replace('LONG', '5')}_FULL")
+        model.meta.wcs = build_wcs(aperture, info.ra_ref, info.dec_ref, info.roll_ref)
+        return model
 
 
 def draw_sky(scene, path, center, width):

@@ -14,7 +14,6 @@ from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Pipeline
 from jwst.tweakreg import TweakRegStep
 from jwst.tweakreg.utils import adjust_wcs
-from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
@@ -267,28 +266,6 @@ def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, i
     )
     assert levels_of_files("out") == pytest.approx(small_levels, abs=1e-4)
     assert displaced != pytest.approx(small_levels, abs=1e-2)
-
-
-# --- Contents of the exposures --------------------------------------------
-
-
-def minimal(path):
-    """Make a model of data, flags and WCS alone."""
-    with open_model(path) as model:
-        least = ImageModel(np.array(model.data))
-        least.dq = np.array(model.dq)
-        least.meta.wcs = model.meta.wcs
-    return least
-
-
-def test_models_with_hardly_any_metadata(small):
-    # Of no instrument, exposures have no Lyot field that could be left out.
-    parameters = {"skymethod": "global+match", "grouping": "none", "miri_lyot": "keep"}
-    expected = values_of(PixelSkyMatchStep(**parameters).run(small.association))[:, 0]
-    library = PixelSkyMatchStep(**parameters).run([minimal(path) for path in small.files])
-    levels = list(library.map_function(lambda m, _: m.meta.background.level, modify=False))
-    # The grid may be a little different; levels have errors of 0.005.
-    np.testing.assert_allclose(levels, expected, atol=0.01)
 
 
 # --- Beside the stock step ------------------------------------------------

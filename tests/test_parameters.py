@@ -1,6 +1,7 @@
 """Parameters of unknown values, or that contradict each other, are refused before any work."""
 
 import pytest
+from helpers import run
 from stpipe.config_parser import ValidationError
 
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
@@ -21,7 +22,7 @@ def test_grouping_of_the_prototype():
 @pytest.mark.parametrize(("parameter", "value"), [("skymethod", "best"), ("edge_trim", -1)])
 def test_unknown_values(small, parameter, value):
     with pytest.raises(ValidationError, match=parameter):
-        PixelSkyMatchStep.call(small.association, configure_log=False, **{parameter: value})
+        run(small.association, **{parameter: value})
     step = PixelSkyMatchStep()
     setattr(step, parameter, value)
     with pytest.raises(ValidationError, match=parameter):

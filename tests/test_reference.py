@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 import pytest
-from helpers import draw_sky, read_levels, rms
+from helpers import draw_sky, read_levels, rms, run
 from jwst.skymatch import SkyMatchStep
 from stdatamodels.jwst.datamodels import dqflags
 
@@ -43,10 +43,6 @@ def near(all_models):
 def both(all_models):
     """Copy all exposures."""
     return [model.copy() for model in all_models]
-
-
-def run(inputs, **parameters):
-    return PixelSkyMatchStep.call(inputs, configure_log=False, **parameters)
 
 
 def arrange(levels, scene):
