@@ -274,8 +274,7 @@ def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, i
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"skymethod": "global", "dqbits": None},
-        {"skymethod": "global", "skystat": "median", "lower": 9.0, "upper": 12.0, "subtract": True},
+        {"skymethod": "global", "dqbits": None, "skystat": "median", "upper": 12.0},
         {"skymethod": "local", "skystat": "mean", "nclip": 0, "subtract": True},
         {
             "skymethod": "local",
@@ -284,8 +283,9 @@ def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, i
             "lsigma": 3.0,
             "usigma": 2.0,
             "binwidth": 0.2,
+            "lower": 9.3,
+            "dqbits": "~DO_NOT_USE",
         },
-        {"skymethod": "local", "lower": 9.3, "dqbits": "~DO_NOT_USE"},
         {"skymethod": "user", "skylist": "sky.txt", "subtract": True},
     ],
     ids=lambda parameters: "-".join(map(str, parameters.values())),
@@ -306,18 +306,17 @@ def test_absolute_levels_are_those_of_the_stock_step(small, parameters):
 @pytest.mark.filterwarnings("ignore:While validating skymatch")
 def test_additions_survive_and_an_earlier_failure_does_not(small):
     with open_model(small.files[0]) as model:
-        model.meta.my_notes = {"seen_by": "a friend", "numbers": [1, 2]}
+        model.meta.my_notes = "seen by a friend"
         model.meta.cal_step.skymatch = "FAILED"
         model.save("mine_cal.fits")
-    mine = np.arange(6).reshape(2, 3)
     with fits.open("mine_cal.fits", mode="update") as hdus:
         hdus["SCI"].header["MYSCI"] = 2.5
-        hdus.insert(len(hdus) - 1, fits.ImageHDU(mine, name="MYEXT"))
+        hdus.insert(len(hdus) - 1, fits.ImageHDU(np.eye(3), name="MYEXT"))
     step = PixelSkyMatchStep(save_results=True, output_dir="out", in_memory=False)
     step.run(["mine_cal.fits", *small.files[1:]])
     with fits.open("out/mine_skymatch.fits") as hdus:
         assert hdus["SCI"].header["MYSCI"] == 2.5
-        np.testing.assert_array_equal(hdus["MYEXT"].data, mine)
+        np.testing.assert_array_equal(hdus["MYEXT"].data, np.eye(3))
     with open_model("out/mine_skymatch.fits") as model:
-        assert model.meta.my_notes.instance == {"seen_by": "a friend", "numbers": [1, 2]}
+        assert model.meta.my_notes == "seen by a friend"
     assert len(levels_of_files("out")) == len(small.files)

@@ -7,7 +7,6 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from jwst_mosaic_skymatch.levels.results import Backgrounds
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
     describe_levels,
@@ -144,8 +143,8 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
 
 def test_backgrounds(match, exposures, grid):
     """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
-    sigmas = {"visit gradient": 1e-4, "exposure gradient": 2e-4, "gain": 0.005}
-    slopes, gains = lines_of(with_backgrounds(match, sigmas=sigmas), exposures, grid)
+    sigmas = {"visit gradient": 1e-4, "exposure gradient": 2e-4, "gain": 0.005, "misfit": 0.02}
+    slopes, gains, misfit = lines_of(with_backgrounds(match, sigmas=sigmas), exposures, grid)
     assert slopes.startswith(
         "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin "
         "(rms, of exposures)."
@@ -154,6 +153,8 @@ def test_backgrounds(match, exposures, grid):
     assert "subtract=True with background='plane'" in slopes
     assert "plane_per_exposure" in slopes
     assert "Gains of exposures differ by 0.50% (rms); levels are uncertain by 0.1" in gains
+    assert misfit.startswith("Differences do not close: beside their noise, offsets are uncertain")
+    assert "uncertain by 0.02; levels are uncertain by 0.1" in misfit
     # Planes that are subtracted leave no gradient.
     backgrounds = with_backgrounds(match, sigmas=sigmas)
     text = str(findings_of_match(backgrounds, exposures, grid, "group"))
@@ -168,14 +169,6 @@ def test_visit_with_the_largest_gradient_is_named(match, exposures, grid):
     finding, _ = findings_of_match(uneven, seen, grid)
     assert finding.brief == "002 MIRI has the largest gradient, 0.06 per arcmin"
     assert finding.exposures == ("2_cal.fits",)
-
-
-def test_open_loops(match, exposures, grid):
-    backgrounds = Backgrounds(sigmas={"misfit": 0.02})
-    open_loops = replace(match, stack_pairs=(), backgrounds=backgrounds)
-    (line,) = lines_of(open_loops, exposures, grid)
-    assert line.startswith("Differences do not close: beside their noise, offsets are uncertain")
-    assert "uncertain by 0.02; levels are uncertain by 0.1" in line
 
 
 def test_few_levels_are_listed_and_many_summed_up():
