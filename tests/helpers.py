@@ -8,12 +8,12 @@ from unittest.mock import patch
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import Workers
+from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
@@ -156,15 +156,10 @@ class FromSiaf:
 
 def draw_sky(scene, path, center, width):
     """Save the true sky without stars as a mosaic, 0.5 arcsec to a pixel, turned by 8 degrees."""
-    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "BUNIT": "MJy/sr"})
-    header["CRVAL1"], header["CRVAL2"] = center
-    header["CRPIX1"], header["CRPIX2"], header["CROTA2"] = width / 2, 400, 8.0
-    header["CDELT1"], header["CDELT2"] = -0.5 / 3600, 0.5 / 3600
+    cosine, sine = np.cos(np.radians(8.0)), np.sin(np.radians(8.0))
+    matrix = np.array([[-cosine, sine], [sine, cosine]]) * 0.5 / 3600
+    wcs = tangent_plane(*center, matrix, (width / 2, 400.0))
     y, x = np.indices((800, width))
-    image = scene.sky.diffuse(*WCS(header).all_pix2world(x, y, 0)).astype(np.float32)
-    weight = np.ones_like(image)
-    image[:, :40] = np.nan
-    image[300:310], weight[300:310] = 1e5, 0.0  # pixels without weight do not count
-    science, weight = fits.ImageHDU(image, header, "SCI"), fits.ImageHDU(weight, name="WHT")
-    fits.HDUList([fits.PrimaryHDU(), science, weight]).writeto(path)
+    image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
+    fits.writeto(path, image, fits.Header({"BUNIT": "MJy/sr", **wcs.to_header()}))
     return path

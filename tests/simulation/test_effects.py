@@ -6,19 +6,14 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jwst_mosaic_simulation as sim
-from jwst_mosaic_simulation import DetectorOptions
 from jwst_mosaic_simulation._effects import (
-    FLAGS,
     add_noise,
     draw_background,
-    draw_dq,
     lyot_region,
     variances,
 )
 from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_simulation.noise import Noise
-
-PERFECT = DetectorOptions(bad_fraction=0.0, hot_fraction=0.0)
 
 
 def background(pointing=0, binning=8, nircam=False, seed=1, **imperfections):
@@ -79,16 +74,3 @@ def test_noise_has_the_variance_quoted(brightness, poisson):
     variance = poisson + 9e-4
     assert noisy.mean() == pytest.approx(brightness, abs=4 * np.sqrt(variance) / 300)
     assert noisy.var() == pytest.approx(variance, rel=0.02)
-
-
-def flagged(dq, name):
-    return (dq & FLAGS[name]) != 0
-
-
-def test_masked_strips_of_miri():
-    dq = draw_dq(load_aperture("MIRIM_FULL"), "MIRIMAGE", PERFECT, 1)
-    masked = np.zeros((1024, 1032), dtype=bool)
-    masked[:, :357] = True
-    masked[745:1020, 10:281] = False  # the coronagraph's field
-    assert_array_equal(flagged(dq, "NON_SCIENCE"), masked)
-    assert np.all(flagged(dq, "DO_NOT_USE")[masked])
