@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from astropy.io import fits
 from stdatamodels.jwst.datamodels import open as open_model
 
@@ -152,6 +153,22 @@ class FromSiaf:
         aperture = load_aperture(f"{detector.replace('LONG', '5')}_FULL")
         model.meta.wcs = build_wcs(aperture, info.ra_ref, info.dec_ref, info.roll_ref)
         return model
+
+
+# Problems of contrast, of reach by keyboard, and of labels for readers of the screen.
+AXE = """async () => {
+    const result = await axe.run(document, {resultTypes: ["violations"], preload: false});
+    return result.violations
+        .filter(violation => ["serious", "critical"].includes(violation.impact))
+        .map(violation => [violation.id, ...violation.nodes.slice(0, 4).map(node => node.html)]);
+}"""
+
+
+def violations(page):
+    """List what keeps someone from reading a page."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="pip install axe-playwright")
+    page.add_script_tag(content=axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
+    return page.evaluate(AXE)
 
 
 def draw_sky(scene, path, center, width):

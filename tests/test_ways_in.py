@@ -88,20 +88,17 @@ def test_strun_step(work, mosaic):
     )
     assert done.returncode == 0, done.stderr
     promised = {p.name.replace("_cal", "_skymatch") for p in mosaic.files}
-    levels = levels_of_files(work)
-    assert rms(level_errors(levels, mosaic.levels)) < 0.002
+    assert rms(level_errors(levels_of_files(work), mosaic.levels)) < 0.002
     assert_logged(work / min(promised))
     for said in ("Sky method match", "grid of", "by none", "pairs", "component"):
         assert said in done.stderr
-    assert all(f"{path.name}: sky level" in done.stderr for path in mosaic.files)
+    assert done.stderr.count("_cal.fits: sky level") == len(mosaic.files)
     # Nothing but the promised files has appeared.
     new = {p.name for p in work.iterdir()} - {p.name for p in mosaic.files}
     table = "stephans-quintet_skymatch_asn.json"
     assert new == {*promised, table, mosaic.association.name, "pars.asdf"}
     with (work / table).open() as file:
         association = load_asn(file)
-    assert association["asn_type"] == "image3"
-    assert association["products"][0]["name"] == "stephans-quintet"
     assert {m["expname"] for m in association["products"][0]["members"]} == promised
     again = Step.from_config_file(str(work / "pars.asdf"))
     assert isinstance(again, PixelSkyMatchStep)
