@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.modeling.models import Shift
 from helpers import levels_of_files, read_levels, rootname
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
@@ -209,11 +208,7 @@ def test_subtracted_levels_of_a_pipeline(small, small_levels, pipeline, match_do
 
 def follow(model, east, north):
     """Point an exposure at a target that has moved by so much, degrees, since the first."""
-    wcs = model.meta.wcs
-    *first, (frame, to_sky), last = [(step.frame, step.transform) for step in wcs.pipeline]
-    moved = type(wcs)([*first, (frame, to_sky | Shift(east) & Shift(north)), last])
-    moved.bounding_box = wcs.bounding_box
-    model.meta.wcs = moved
+    model.meta.wcs = adjust_wcs(model.meta.wcs, delta_ra=east, delta_dec=north)
     model.meta.target.type = "MOVING"
     model.meta.wcsinfo.mt_ra = 10.0 + east
     model.meta.wcsinfo.mt_dec = -5.0 + north

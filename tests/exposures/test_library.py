@@ -77,14 +77,6 @@ def test_library_tells_what_its_models_say_now(mosaic, on_disk, tmp_path, monkey
     assert changed.index == 2
 
 
-def test_exposure_without_a_group_gets_one(matched_file):
-    with open_model(matched_file) as model:
-        model.meta.observation.exposure_number = None
-        model.save(matched_file)
-    (exposure,) = opened([matched_file]).exposures
-    assert exposure.group_id == "exposure0001"
-
-
 # --- Exposures by their names -------------------------------------------------
 
 EXPOSURES = (

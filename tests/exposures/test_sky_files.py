@@ -184,15 +184,14 @@ def test_image_is_interpolated(tmp_path, degrees):
     assert np.isnan(beyond).all()
 
 
-@pytest.mark.parametrize(
-    ("value", "weight"), [(np.nan, 1.0), (np.inf, 1.0), (1.0, 0.0), (1.0, np.nan)]
-)
-def test_pixels_without_a_value(tmp_path, degrees, value, weight):
-    data, weights = np.ones((2, 4, 5), dtype=np.float32)
-    data[1, 1], weights[1, 1] = value, weight
-    image = write(tmp_path / "i.fits", degrees, data=data, weight=weights)
-    assert np.isnan(at(image, [1.0, 0.6, 1.4], [1.0, 0.6, 1.4])).all()
-    assert at(image, [2.5, 3.5], [2.5, 1.5]).tolist() == [1.0, 1.0]
+def test_pixels_without_a_value(tmp_path, degrees):
+    data, weight = np.ones((2, 4, 8), dtype=np.float32)
+    data[1, 1], data[1, 3], weight[1, 5], weight[1, 7] = np.nan, np.inf, 0.0, np.nan
+    image = write(tmp_path / "i.fits", degrees, data=data, weight=weight)
+    x = np.array([1.0, 3.0, 5.0, 7.0])
+    for shift in (0.0, -0.4):
+        assert np.isnan(at(image, x + shift, np.ones(4) + shift)).all()
+    assert at(image, x - 0.5, np.full(4, 2.5)).tolist() == [1.0] * 4
 
 
 def test_image_in_other_coordinates(tmp_path):

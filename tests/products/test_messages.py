@@ -10,7 +10,6 @@ from astropy.table import QTable
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
     describe_levels,
-    findings_of_input,
     findings_of_match,
     findings_of_unmatched,
     findings_of_zero_point,
@@ -202,11 +201,3 @@ def test_one_warning_for_all_components_without_an_anchor(match, exposures):
     assert findings_of_zero_point(levels, "i.fits", (), [], exposures) == []
     (lone,) = findings_of_zero_point(match.levels, "3_cal.fits", (3,), [0], exposures)
     assert "3_cal.fits has no level (no overlap with others), whose" in str(lone)
-
-
-def test_exposures_of_several_runs_or_filters(exposures):
-    exposures[0] = replace(exposures[0], subtracted=True)
-    exposures[1] = replace(exposures[1], filter="F770W")
-    before, filters = map(str, findings_of_input(exposures))
-    assert "subtracted from 1 of 4 exposures before" in before
-    assert "filter is F770W, but None in other exposures" in filters
