@@ -33,13 +33,8 @@ from jwst_mosaic_skymatch.parameters import (
     reference_of,
     sky_statistic,
 )
-from jwst_mosaic_skymatch.products.messages import (
-    Finding,
-    empty_area,
-    findings_of_match,
-    findings_of_zero_point,
-    summarize_match,
-)
+from jwst_mosaic_skymatch.products.findings import Finding, empty_area, findings_of_zero_point
+from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
 from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import Observation

@@ -26,7 +26,13 @@ from jwst_mosaic_skymatch.parameters import (
     take_hooked_parameters,
     workers_of,
 )
-from jwst_mosaic_skymatch.products import files, messages
+from jwst_mosaic_skymatch.products import files
+from jwst_mosaic_skymatch.products.findings import (
+    Finding,
+    findings_of_input,
+    findings_of_unmatched,
+)
+from jwst_mosaic_skymatch.products.messages import describe_levels
 from jwst_mosaic_skymatch.products.record import record_levels
 from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
 
@@ -46,7 +52,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     # Members of the last association that are no science exposures; warnings of this run.
     _others: Sequence[Mapping[str, Any]] = ()
-    _findings: tuple[messages.Finding, ...] = ()
+    _findings: tuple[Finding, ...] = ()
 
     # Names of files are text or paths, and numbers of cores text or numbers: `pass` takes both.
     spec = f"""
@@ -123,14 +129,14 @@ class PixelSkyMatchStep(SkyMatchStep):
             step_input = self._open(input_models, parameters["grouping"])
             anchor = run.open_anchor(step_input, parameters)
             exposures = step_input.exposures
-            self._say(findings=messages.findings_of_input(exposures))
+            self._say(findings=findings_of_input(exposures))
             if "match" in self.skymethod:
                 matched = run.match_library(step_input, parameters, anchor, workers, directory)
             else:
                 matched = run.absolute_levels(step_input, parameters)
             levels, findings = run.fix_zero_point(matched, anchor, step_input, parameters)
             reasons = matched.match.levels.reasons
-            findings += messages.findings_of_unmatched(exposures, levels, reasons)
+            findings += findings_of_unmatched(exposures, levels, reasons)
             self._say(matched.lines, [*matched.findings, *findings])
             record_levels(
                 step_input.library,
@@ -141,7 +147,7 @@ class PixelSkyMatchStep(SkyMatchStep):
                 subtract=self.subtract,
             )
             self.result = self._report(step_input, matched, levels, parameters)
-        self._say([*messages.describe_levels(self.result.levels), str(self.result.verdict)])
+        self._say([*describe_levels(self.result.levels), str(self.result.verdict)])
         return step_input.library
 
     @classmethod
@@ -222,7 +228,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             self._say(save_result(result, exposures, match, grid, levels, self._product_path))
         return result
 
-    def _say(self, lines: Iterable[str] = (), findings: Iterable[messages.Finding] = ()) -> None:
+    def _say(self, lines: Iterable[str] = (), findings: Iterable[Finding] = ()) -> None:
         """Log lines and warnings, and keep these for the result."""
         for line in lines:
             log.info(line)

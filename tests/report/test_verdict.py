@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up import UNIT, make_result
 
-from jwst_mosaic_skymatch.products.messages import Finding
+from jwst_mosaic_skymatch.products.findings import Finding
 
 SEAMS = "worst seam 0.5 MJy/sr (500 sigma) before, 0.004 MJy/sr (4 sigma) after"
 ONE = f" in 1 component, no ties; {SEAMS}."
