@@ -9,7 +9,8 @@ import numpy as np
 from astropy.utils.console import ProgressBar
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.library import StepInput, expand, named_exposures
+from jwst_mosaic_skymatch.exposures.associations import expand
+from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
 from jwst_mosaic_skymatch.exposures.metadata import (
     family_names,
     group_labels,

@@ -13,7 +13,8 @@ from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__, run
 from jwst_mosaic_skymatch.compute.executors import open_workers
-from jwst_mosaic_skymatch.exposures.library import StepInput, expand, light_loading, open_input
+from jwst_mosaic_skymatch.exposures.associations import expand
+from jwst_mosaic_skymatch.exposures.library import StepInput, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
 from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
