@@ -16,10 +16,10 @@ from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_simulation.noise import Noise
 
 
-def background(pointing=0, binning=8, nircam=False, seed=1, **imperfections):
+def background(binning=8, nircam=False, seed=1, **imperfections):
     make = sim.nircam_mosaic if nircam else sim.blank_field
     scene = make(2, binning=binning, seed=seed, imperfections=sim.Imperfections(**imperfections))
-    pointing = scene.pointings[pointing]
+    pointing = scene.pointings[0]
     return draw_background(scene, pointing, load_aperture(pointing.aperture, binning))
 
 
