@@ -312,8 +312,8 @@ def _corrections(
         return np.zeros((n, 5))
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
-    aligned, *shifts = align_pairs(pairs, shares)
-    measurements = Measurements(aligned, shares, ratios, outside, *shifts, factors)
+    aligned, shifts, errors = align_pairs(pairs, shares)
+    measurements = Measurements(aligned, shares, ratios, outside, shifts, errors, factors)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
@@ -322,10 +322,10 @@ def _corrections(
     equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
     gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
-    moves = np.nan_to_num(shifts[0]) * (np.hypot(*shifts[0].T) > LEAST_SHIFT)[:, None]
+    shifts = np.where(np.hypot(*shifts.T)[:, None] > LEAST_SHIFT, shifts, 0.0)
     parts = equations.components + 1
     means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
-    return np.column_stack([levels - means[parts], moves, gradients])
+    return np.column_stack([levels - means[parts], shifts, gradients])
 
 
 def _corrected(tile: Tile, correction: np.ndarray) -> Tile:

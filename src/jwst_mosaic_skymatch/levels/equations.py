@@ -301,8 +301,8 @@ def _design(
             own += columns[region.name].start
             amount = np.append(1.0, np.abs(parts[is_own]))
             entries += [(k, own, amount * phi), (first[k] + trend, own, amount)]
-    entries = [np.broadcast_arrays(*entry) for entry in entries]
-    rows, own, values = map(np.concatenate, zip(*entries, strict=True))
+    equal = [np.broadcast_arrays(*entry) for entry in entries]
+    rows, own, values = map(np.concatenate, zip(*equal, strict=True))
     shape = len(pairs) + int(n_trends.sum()), ends[-1]
     return sparse_matrix(shape, rows, own, values), columns
 

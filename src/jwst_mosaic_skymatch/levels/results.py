@@ -38,7 +38,7 @@ class Stack:
         Positions of its exposures.
     corrections : ndarray, shape (n_members, 5)
         Corrections of the members before the average: level (MJy/sr), shift along x and y (cells),
-        and gradient along x and y (MJy/sr per cell), which is zero at the centre of the frame.
+        gradient along x and y (MJy/sr per cell). The plane is zero at the centre of the frame.
     coverage : tuple of BlockMap
         Weight of each member in the mean.
     frames : tuple of DetectorFrame

@@ -42,9 +42,8 @@ def align_pairs(
 
     Notes
     -----
-    Shifts are random effects with columns of their own in the model of levels. Offsets say little
-    about shifts, so that both are solved one after the other: in one matrix, 12,000 exposures took
-    more than seven times as long.
+    Offsets hardly constrain shifts, so that levels are solved for afterwards. With both in one
+    matrix, 12,000 exposures took more than seven times as long.
     """
     values = np.array([pair.estimate[1:3] for pair in pairs]).reshape(-1, 2)
     squares = np.array([np.trace(pair.covariance[1:3, 1:3]) / 2.0 for pair in pairs])

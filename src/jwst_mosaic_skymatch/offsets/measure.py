@@ -69,7 +69,7 @@ def measure_pair(
     -----
     The differences D of two tiles are regressed on
 
-    .. math:: D = d + s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
+    .. math:: D = d - s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
 
     with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
     region r. Trends start from medians of blocks; shifted tiles are moved and compared again.
@@ -88,15 +88,13 @@ def measure_pair(
         return None
     offset = trends.constant + value - fit.coefficients[0]
     covariance = overlap.correlation * fit.covariance
-    of_trends = overlap.correlation * variance * trends.weights.sum() * trends.inverse
-    of_shift, with_shift = covariance[1:, 1:] + SHIFT_SCATTER**2 * np.eye(2), covariance[1:, 0]
-    # The error of an offset at shift zero is independent of that of the shift.
-    lever, shift = -np.linalg.solve(of_shift, with_shift), moved + fit.shift
-    at_zero = max(overlap.correlation * variance + lever @ with_shift, 0.0)
+    covariance[0, 0] = overlap.correlation * variance
+    of_trends = covariance[0, 0] * trends.weights.sum() * trends.inverse
+    estimate, covariance, lever = _at_shift_zero(offset, moved + fit.shift, covariance)
     return PairMeasurement(
         *positions,
-        estimate=np.concatenate([[offset + lever @ shift], shift, trends.slopes]),
-        covariance=block_diag(at_zero, of_shift, of_trends),
+        estimate=np.append(estimate, trends.slopes),
+        covariance=block_diag(covariance, of_trends),
         centre=np.append(lever, trends.centre),
         regions=trends.regions,
         quality=PairQuality(
@@ -108,6 +106,19 @@ def measure_pair(
             picture=draw_differences(whole, offset) if settings.keep_picture else None,
         ),
     )
+
+
+def _at_shift_zero(
+    offset: float, shift: np.ndarray, covariance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Take the offset at shift zero, whose error is independent of that of the shift.
+
+    The results are offset and shift, their covariance, and the change of the offset per cell.
+    """
+    of_shift, with_shift = covariance[1:, 1:] + SHIFT_SCATTER**2 * np.eye(2), covariance[1:, 0]
+    lever = -np.linalg.solve(of_shift, with_shift)
+    variance = max(covariance[0, 0] + lever @ with_shift, 0.0)
+    return np.array([offset + lever @ shift, *shift]), block_diag(variance, of_shift), lever
 
 
 def _is_displaced(fit: Regression) -> bool:

@@ -43,8 +43,8 @@ class Regression:
     coefficients : ndarray, shape (m,)
         Intercept first.
     shift : ndarray, shape (m - 1,)
-        Shift of the image, cells: minus the other coefficients, without their attenuation by noise;
-        zero, with the variance `UNKNOWN`, where the gradient does not constrain it.
+        Shift of the image, cells: minus the other coefficients, without their attenuation by noise.
+        Zero, with the variance `UNKNOWN`, where the gradient does not constrain it.
     covariance : ndarray, shape (m, m)
         Covariance of intercept and shift by the scatter of the values, which count as independent.
     score, curvature : ndarray of float32, shape (n,)

@@ -50,14 +50,14 @@ class PairMeasurement:
         Positions of the two tiles in the caller's sequence.
     estimate : ndarray, shape (6 + n_regions,)
         Offset at ``centre`` and at shift zero, positive if the first is brighter (MJy/sr). Shift
-        along x and y of the first relative to the second (cells), gradient along x and y (MJy/sr
+        along x and y of the first relative to the second (cells). Gradient along x and y (MJy/sr
         per cell), relative gain, and contrast of each region (MJy/sr).
     covariance : ndarray, shape (6 + n_regions, 6 + n_regions)
         Its covariance, with the correlation that drizzle leaves between cells.
     centre : ndarray, shape (5 + n_regions,)
-        Change of the offset for each of the others: with the shift along x and y (MJy/sr per
-        cell), and weighted means of place x and y (cells), of brightness (MJy/sr), and of the
-        share of each region, negative in the second tile.
+        Change of the offset with each of the others: with the shift along x and y (MJy/sr per
+        cell). Weighted means of place x and y (cells), of brightness (MJy/sr), and of the share of
+        each region, negative in the second tile.
     regions : tuple of Region
         The regions.
     quality : PairQuality

@@ -31,7 +31,7 @@ LARGEST_SCATTER = 0.3
 LEAST_IN_SHARE = 30
 
 
-def gradient(image: np.ndarray) -> list[np.ndarray]:
+def gradient(image: np.ndarray) -> np.ndarray:
     """Differentiate an image to fourth order.
 
     Parameters
@@ -41,7 +41,7 @@ def gradient(image: np.ndarray) -> list[np.ndarray]:
 
     Returns
     -------
-    list of ndarray of float32, shape (ny, nx)
+    ndarray of float32, shape (2, ny, nx)
         Change per cell along x, and along y. Second cells from edges and holes have differences
         of second order, first cells zero. A hole of one cell has the differences across it.
     """
