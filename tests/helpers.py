@@ -1,16 +1,20 @@
 """Makers of small tiles with known levels, and what is done to them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from astropy.io import fits
-from astropy.wcs import WCS
 from stdatamodels.jwst.datamodels import open as open_model
 
+from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
+from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import Workers
+from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
@@ -91,6 +95,19 @@ def shifted_sky(dx, dy):
     return lambda x, y: structured_sky(x - dx, y - dy)
 
 
+def run(inputs, **parameters):
+    """Run the step and leave the log as it is; give the library."""
+    return PixelSkyMatchStep.call(inputs, configure_log=False, **parameters)
+
+
+def absolute(mosaic):
+    """Give the association of a simulated mosaic as a mapping with absolute paths."""
+    association = json.loads(mosaic.association.read_text())
+    for member in association["products"][0]["members"]:
+        member["expname"] = str(mosaic.association.parent / member["expname"])
+    return association
+
+
 def rootname(filename):
     """Strip directory, extension and product suffix: the key of the true levels."""
     return filename.rsplit("/", 1)[-1].removesuffix(".fits").rsplit("_", 1)[0]
@@ -127,17 +144,39 @@ def rms(values):
     return float(np.sqrt(np.mean(np.square(values))))
 
 
+class FromSiaf:
+    """In place of the step that assigns a WCS, which would fetch reference files."""
+
+    @staticmethod
+    def call(model, **_):
+        info, detector = model.meta.wcsinfo, model.meta.instrument.detector
+        aperture = load_aperture(f"{detector.replace('LONG', '5')}_FULL")
+        model.meta.wcs = build_wcs(aperture, info.ra_ref, info.dec_ref, info.roll_ref)
+        return model
+
+
+# Problems of contrast, of reach by keyboard, and of labels for readers of the screen.
+AXE = """async () => {
+    const result = await axe.run(document, {resultTypes: ["violations"], preload: false});
+    return result.violations
+        .filter(violation => ["serious", "critical"].includes(violation.impact))
+        .map(violation => [violation.id, ...violation.nodes.slice(0, 4).map(node => node.html)]);
+}"""
+
+
+def violations(page):
+    """List what keeps someone from reading a page."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="pip install axe-playwright")
+    page.add_script_tag(content=axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
+    return page.evaluate(AXE)
+
+
 def draw_sky(scene, path, center, width):
     """Save the true sky without stars as a mosaic, 0.5 arcsec to a pixel, turned by 8 degrees."""
-    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "BUNIT": "MJy/sr"})
-    header["CRVAL1"], header["CRVAL2"] = center
-    header["CRPIX1"], header["CRPIX2"], header["CROTA2"] = width / 2, 400, 8.0
-    header["CDELT1"], header["CDELT2"] = -0.5 / 3600, 0.5 / 3600
+    cosine, sine = np.cos(np.radians(8.0)), np.sin(np.radians(8.0))
+    matrix = np.array([[-cosine, sine], [sine, cosine]]) * 0.5 / 3600
+    wcs = tangent_plane(*center, matrix, (width / 2, 400.0))
     y, x = np.indices((800, width))
-    image = scene.sky.diffuse(*WCS(header).all_pix2world(x, y, 0)).astype(np.float32)
-    weight = np.ones_like(image)
-    image[:, :40] = np.nan
-    image[300:310], weight[300:310] = 1e5, 0.0  # pixels without weight do not count
-    science, weight = fits.ImageHDU(image, header, "SCI"), fits.ImageHDU(weight, name="WHT")
-    fits.HDUList([fits.PrimaryHDU(), science, weight]).writeto(path)
+    image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
+    fits.writeto(path, image, fits.Header({"BUNIT": "MJy/sr", **wcs.to_header()}))
     return path

@@ -6,7 +6,7 @@ from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.products.messages import Finding
+from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
 from jwst_mosaic_skymatch.report.result import MatchResult
 

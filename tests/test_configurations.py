@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.modeling.models import Shift
 from helpers import levels_of_files, read_levels, rootname
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
@@ -14,7 +13,6 @@ from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Pipeline
 from jwst.tweakreg import TweakRegStep
 from jwst.tweakreg.utils import adjust_wcs
-from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import IMAGE3_PARAMETERS, PixelSkyMatchImage3Pipeline, PixelSkyMatchStep
@@ -143,6 +141,7 @@ def test_parameters_in_crds(small, asked, caplog):
         assert (config["subtract"], config["nclip"], "save_results" in config) == (False, 3, False)
     assert asked == ["pars-skymatchstep"] * 3
     assert f"PARS-SKYMATCHSTEP parameters found: {Path('pars.asdf').absolute()}" in caplog.text
+    assert not PixelSkyMatchStep.build_config({"products": []})[0]
     config = PixelSkyMatchImage3Pipeline.get_config_from_reference(str(small.association))
     assert config["steps"]["skymatch"]["nclip"] == 3
 
@@ -209,11 +208,7 @@ def test_subtracted_levels_of_a_pipeline(small, small_levels, pipeline, match_do
 
 def follow(model, east, north):
     """Point an exposure at a target that has moved by so much, degrees, since the first."""
-    wcs = model.meta.wcs
-    *first, (frame, to_sky), last = [(step.frame, step.transform) for step in wcs.pipeline]
-    moved = type(wcs)([*first, (frame, to_sky | Shift(east) & Shift(north)), last])
-    moved.bounding_box = wcs.bounding_box
-    model.meta.wcs = moved
+    model.meta.wcs = adjust_wcs(model.meta.wcs, delta_ra=east, delta_dec=north)
     model.meta.target.type = "MOVING"
     model.meta.wcsinfo.mt_ra = 10.0 + east
     model.meta.wcsinfo.mt_dec = -5.0 + north
@@ -268,36 +263,13 @@ def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, i
     assert displaced != pytest.approx(small_levels, abs=1e-2)
 
 
-# --- Contents of the exposures --------------------------------------------
-
-
-def minimal(path):
-    """Make a model of data, flags and WCS alone."""
-    with open_model(path) as model:
-        least = ImageModel(np.array(model.data))
-        least.dq = np.array(model.dq)
-        least.meta.wcs = model.meta.wcs
-    return least
-
-
-def test_models_with_hardly_any_metadata(small):
-    # Of no instrument, exposures have no Lyot field that could be left out.
-    parameters = {"skymethod": "global+match", "grouping": "none", "miri_lyot": "keep"}
-    expected = values_of(PixelSkyMatchStep(**parameters).run(small.association))[:, 0]
-    library = PixelSkyMatchStep(**parameters).run([minimal(path) for path in small.files])
-    levels = list(library.map_function(lambda m, _: m.meta.background.level, modify=False))
-    # The grid may be a little different; levels have errors of 0.005.
-    np.testing.assert_allclose(levels, expected, atol=0.01)
-
-
 # --- Beside the stock step ------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"skymethod": "global", "dqbits": None},
-        {"skymethod": "global", "skystat": "median", "lower": 9.0, "upper": 12.0, "subtract": True},
+        {"skymethod": "global", "dqbits": None, "skystat": "median", "upper": 12.0},
         {"skymethod": "local", "skystat": "mean", "nclip": 0, "subtract": True},
         {
             "skymethod": "local",
@@ -306,8 +278,9 @@ def test_models_with_hardly_any_metadata(small):
             "lsigma": 3.0,
             "usigma": 2.0,
             "binwidth": 0.2,
+            "lower": 9.3,
+            "dqbits": "~DO_NOT_USE",
         },
-        {"skymethod": "local", "lower": 9.3, "dqbits": "~DO_NOT_USE"},
         {"skymethod": "user", "skylist": "sky.txt", "subtract": True},
     ],
     ids=lambda parameters: "-".join(map(str, parameters.values())),
@@ -328,18 +301,17 @@ def test_absolute_levels_are_those_of_the_stock_step(small, parameters):
 @pytest.mark.filterwarnings("ignore:While validating skymatch")
 def test_additions_survive_and_an_earlier_failure_does_not(small):
     with open_model(small.files[0]) as model:
-        model.meta.my_notes = {"seen_by": "a friend", "numbers": [1, 2]}
+        model.meta.my_notes = "seen by a friend"
         model.meta.cal_step.skymatch = "FAILED"
         model.save("mine_cal.fits")
-    mine = np.arange(6).reshape(2, 3)
     with fits.open("mine_cal.fits", mode="update") as hdus:
         hdus["SCI"].header["MYSCI"] = 2.5
-        hdus.insert(len(hdus) - 1, fits.ImageHDU(mine, name="MYEXT"))
+        hdus.insert(len(hdus) - 1, fits.ImageHDU(np.eye(3), name="MYEXT"))
     step = PixelSkyMatchStep(save_results=True, output_dir="out", in_memory=False)
     step.run(["mine_cal.fits", *small.files[1:]])
     with fits.open("out/mine_skymatch.fits") as hdus:
         assert hdus["SCI"].header["MYSCI"] == 2.5
-        np.testing.assert_array_equal(hdus["MYEXT"].data, mine)
+        np.testing.assert_array_equal(hdus["MYEXT"].data, np.eye(3))
     with open_model("out/mine_skymatch.fits") as model:
-        assert model.meta.my_notes.instance == {"seen_by": "a friend", "numbers": [1, 2]}
+        assert model.meta.my_notes == "seen by a friend"
     assert len(levels_of_files("out")) == len(small.files)

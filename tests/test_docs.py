@@ -39,6 +39,7 @@ def test_module_map_names_every_module_and_no_other(title, package):
     ("module", "absent"),
     [
         ("jwst_mosaic_skymatch.match", {"jwst", "gwcs", "asdf", "stpipe"}),
+        ("jwst_mosaic_skymatch.entry_points", {"jwst"}),
         ("jwst_mosaic_simulation", {"jwst"}),
     ],
 )

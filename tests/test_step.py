@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import QTable
 from astropy.wcs import WCS
-from helpers import read_levels, rms, rootname
+from helpers import absolute, read_levels, rootname, run
 from jwst.associations.asn_from_list import asn_from_list
 from jwst.datamodels import ModelContainer, ModelLibrary
 from matplotlib.figure import Figure
@@ -39,10 +39,6 @@ def perfect_models():
 @pytest.fixture
 def models(perfect_models):
     return [model.copy() for model in perfect_models]
-
-
-def run(inputs, **parameters):
-    return PixelSkyMatchStep.call(inputs, configure_log=False, **parameters)
 
 
 def each(library, function):
@@ -131,24 +127,14 @@ def test_exposures_without_a_good_pixel_are_skipped(models, caplog, skymethod, b
 # --- Inputs ------------------------------------------------------------------
 
 
-def absolute(mosaic):
-    """Give the association as a mapping with absolute paths, in reverse order."""
-    association = json.loads(mosaic.association.read_text())
-    members = association["products"][0]["members"]
-    members.reverse()
-    for member in members:
-        member["expname"] = str(mosaic.association.parent / member["expname"])
-    return association
-
-
 KINDS = {
     "association": lambda mosaic: mosaic.association,
-    "reversed mapping": absolute,
+    "mapping": absolute,
     "object": lambda mosaic: asn_from_list(mosaic.files, product_name="small"),
     "library": lambda mosaic: ModelLibrary(mosaic.association),
     "library on disk": lambda mosaic: ModelLibrary(mosaic.association, on_disk=True),
     "container": lambda mosaic: ModelContainer(str(mosaic.association)),
-    "names": lambda mosaic: [str(path) for path in mosaic.files],
+    "names, reversed": lambda mosaic: [str(path) for path in mosaic.files[::-1]],
     "generator": lambda mosaic: (path for path in mosaic.files),
     "models": lambda mosaic: tuple(open_model(path) for path in mosaic.files),
     "mixed": lambda mosaic: [open_model(mosaic.files[0]), *mosaic.files[1:]],
@@ -223,23 +209,9 @@ def saved(mosaic, tmp_path_factory):
     return step.result, directory
 
 
-def test_saved_tables_are_those_of_the_result(mosaic, saved):
+def test_saved_tables_are_those_of_the_result(saved):
     result, directory = saved
-    tiles = set(directory.glob("*_skytile.fits"))
-    assert {p.name for p in set(directory.iterdir()) - tiles} == {
-        "stephans-quintet_skymatch_levels.ecsv",
-        "stephans-quintet_skymatch_pairs.ecsv",
-        "stephans-quintet_skylist.txt",
-        "stephans-quintet_skymatch_report.html",
-    }
     levels = QTable.read(directory / "stephans-quintet_skymatch_levels.ecsv")
-    truth = np.array([mosaic.levels[rootname(name)] for name in levels["filename"]])
-    error = levels["level"].value - truth
-    error -= error.mean()
-    # Noise per pixel is 0.03 MJy/sr.
-    assert rms(error) < 0.002
-    # Seven independent numbers: with right errors the rms is in these limits in 99 % of mosaics.
-    assert 0.35 < rms(error / levels["level_error"].value) < 1.7
     pairs = QTable.read(directory / "stephans-quintet_skymatch_pairs.ecsv")
     np.testing.assert_array_equal(levels["level"], result.levels["level"])
     np.testing.assert_array_equal(pairs["residual"], result.pairs["residual"])

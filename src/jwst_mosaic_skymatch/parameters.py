@@ -8,7 +8,7 @@ from typing import Any
 from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Step
 
-from jwst_mosaic_skymatch.exposures.library import expand
+from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
 from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.match import MatchSettings

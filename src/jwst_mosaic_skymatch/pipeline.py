@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 from jwst.datamodels import ModelLibrary
 from jwst.pipeline import Image3Pipeline
 from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe import config_parser
 
-from jwst_mosaic_skymatch.exposures.library import as_association, check_files
+from jwst_mosaic_skymatch.exposures.associations import as_association
+from jwst_mosaic_skymatch.exposures.library import check_files
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
 __all__ = ["PixelSkyMatchImage3Pipeline"]
@@ -22,12 +24,12 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
     step_defs: ClassVar = {**Image3Pipeline.step_defs, "skymatch": PixelSkyMatchStep}
 
     @classmethod
-    def call(cls, *args: Any, **kwargs: Any) -> Any:
+    def call(cls, inputs: Any, **kwargs: Any) -> Any:
         """Make a pipeline and run it; see `stpipe.Step.call`.
 
         Parameters
         ----------
-        *args
+        inputs : object
             As for `run`.
         **kwargs
             Parameters of the pipeline.
@@ -38,18 +40,17 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
             See `run`.
         """
         # Here too, since the first exposure is opened to choose the parameters in CRDS.
-        args = tuple(map(_as_jwst_takes_it, args))
-        for inputs in args:
-            check_files(as_association(inputs))
-        return super().call(*args, **kwargs)
+        inputs = _as_jwst_takes_it(inputs)
+        check_files(as_association(inputs))
+        return super().call(inputs, **kwargs)
 
-    def run(self, *args: Any) -> Any:
+    def run(self, inputs: Any) -> Any:
         """Run the pipeline.
 
         Parameters
         ----------
-        *args
-            One argument: any input of ``Image3Pipeline``, or an iterable of paths or models.
+        inputs : object
+            Any input of ``Image3Pipeline``, or an iterable of paths or models.
 
         Returns
         -------
@@ -63,21 +64,14 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         ValueError
             If there is no valid association or no science exposure in it.
         """
-        args = tuple(map(as_association, args))
-        for inputs in args:
-            check_files(inputs)
-        return super().run(*args)
+        inputs = as_association(inputs)
+        check_files(inputs)
+        return super().run(inputs)
 
     @classmethod
-    def get_config_reftype(cls) -> str:
-        """Name the stock pipeline's parameters in CRDS, with which the other steps run.
-
-        Returns
-        -------
-        str
-            The type of the reference file.
-        """
-        return "pars-image3pipeline"
+    def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
+        """Return the stock pipeline's parameters, since CRDS has files for stock steps alone."""
+        return Image3Pipeline.get_config_from_reference(*args, **kwargs)
 
 
 def _as_jwst_takes_it(inputs: Any) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 from astropy.utils.console import ProgressBar
 
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.library import StepInput, expand, named_exposures
+from jwst_mosaic_skymatch.exposures.associations import expand
+from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
 from jwst_mosaic_skymatch.exposures.metadata import (
     family_names,
     group_labels,
@@ -22,7 +23,7 @@ from jwst_mosaic_skymatch.levels.gauge import (
     apply_gauge,
     constants_of_exposures,
 )
-from jwst_mosaic_skymatch.levels.results import NO_PIXEL, Match, unmatched
+from jwst_mosaic_skymatch.levels.results import Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
     PLANES,
@@ -33,16 +34,11 @@ from jwst_mosaic_skymatch.parameters import (
     reference_of,
     sky_statistic,
 )
-from jwst_mosaic_skymatch.products.messages import (
-    Finding,
-    empty_area,
-    findings_of_match,
-    findings_of_zero_point,
-    summarize_match,
-)
+from jwst_mosaic_skymatch.products.findings import Finding, empty_area, findings_of_zero_point
+from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
 from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
-from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL, Observation
 
 __all__ = [
     "Anchor",

@@ -18,14 +18,7 @@ from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
-from jwst_mosaic_skymatch.levels.results import (
-    ALL_EXCLUDED,
-    NO_PIXEL,
-    SCATTERED,
-    Flattening,
-    MatchedStack,
-    Stack,
-)
+from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
@@ -59,8 +52,7 @@ __all__ = [
 
 # Most exposures of a stack: their pairs grow as the square, and deeper fields are stacks of stacks.
 LARGEST_STACK = 8
-# A shift below this many sigma, or this many cells, is left alone: moving an image adds noise.
-SIGNIFICANCE = 4.0
+# A shift below this many cells is left alone: moving an image adds noise.
 LEAST_SHIFT = 0.02
 
 
@@ -179,10 +171,10 @@ def match_stack(
     measured = (measure_pair(tiles[i], tiles[j], settings, (i, j)) for i, j in ends)
     pairs = [pair for pair in measured if pair]
     ratios, outside, factors = weigh_pairs(pairs, summaries)
-    flattening = _flattening(pairs, ratios, outside, factors, tiles)
-    flat = list(map(_flattened, tiles, *vars(flattening).values()))
+    corrections = _corrections(pairs, ratios, outside, factors, tiles)
+    flat = list(map(_corrected, tiles, corrections))
     stacks = (
-        _average(label, part, positions, flat, flattening, factors[part])
+        _average(label, part, positions, flat, corrections[part], factors[part])
         for part in _parts(pairs, summaries, factors)
     )
     return MatchedStack(
@@ -193,7 +185,7 @@ def match_stack(
         ratios=ratios,
         outside=outside,
         skies={k: one.sky for k, one in tiled.items()},
-        obstacles={k: _obstacle(one) for k, one in tiled.items() if not one.tile},
+        obstacles={k: one.obstacle for k, one in tiled.items()},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
     )
 
@@ -220,7 +212,7 @@ def _average(
     part: np.ndarray,
     positions: Sequence[int],
     flat: Sequence[Tile],
-    flattening: Flattening,
+    corrections: np.ndarray,
     factors: np.ndarray,
 ) -> Stack:
     """Average the corrected members of a part."""
@@ -233,7 +225,7 @@ def _average(
     return Stack(
         label=label,
         members=tuple(positions[k] for k in part),
-        flattening=Flattening(*(values[part] for values in vars(flattening).values())),
+        corrections=corrections,
         coverage=tuple(summarize(tile).coverage for tile in tiles),
         frames=tuple(tile.frames[0] for tile in tiles),
         summary=summarize(mean),
@@ -307,27 +299,21 @@ def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) 
     return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data)
 
 
-def _obstacle(exposure: TiledExposure) -> str:
-    if exposure.all_excluded:
-        return ALL_EXCLUDED
-    return SCATTERED if exposure.has_good_pixel else NO_PIXEL
-
-
-def _flattening(
+def _corrections(
     pairs: Sequence[PairMeasurement],
     ratios: np.ndarray,
     outside: np.ndarray,
     factors: np.ndarray,
     tiles: Sequence[Tile],
-) -> Flattening:
-    """Solve for the members' levels, gradients and shifts, each zero in the mean."""
+) -> np.ndarray:
+    """Solve for the members' levels, shifts and gradients, each zero in the mean."""
     n = len(tiles)
-    shifts = np.zeros((n, 2))
     if not pairs:
-        return Flattening(np.zeros(n), np.zeros((n, 2)), shifts)
-    shares, numbers = pair_shares(n, pairs), np.arange(n)
-    pairs, common, errors = align_pairs(pairs, shares, np.zeros((len(pairs), 2)))
-    measurements = Measurements(pairs, shares, ratios, outside, common, errors, factors)
+        return np.zeros((n, 5))
+    numbers = np.arange(n)
+    shares = pair_shares(n, pairs)
+    aligned, shifts, errors = align_pairs(pairs, shares)
+    measurements = Measurements(aligned, shares, ratios, outside, shifts, errors, factors)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
@@ -336,19 +322,19 @@ def _flattening(
     equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
     gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
-    far = np.hypot(*common.T) > np.maximum(SIGNIFICANCE * np.sqrt(2.0 * errors), LEAST_SHIFT)
-    shifts[far] = common[far]
+    shifts = np.where(np.hypot(*shifts.T)[:, None] > LEAST_SHIFT, shifts, 0.0)
     parts = equations.components + 1
     means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
-    return Flattening(levels - means[parts], gradients, shifts)
+    return np.column_stack([levels - means[parts], shifts, gradients])
 
 
-def _flattened(tile: Tile, level: float, gradient: np.ndarray, shift: np.ndarray) -> Tile:
+def _corrected(tile: Tile, correction: np.ndarray) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
-    if shift.any():
+    level, *shift, slope_x, slope_y = correction.tolist()
+    if any(shift):
         tile = shift_tile(tile, *shift)
     x_min, x_max, y_min, y_max = tile.bounds
     y, x = np.ogrid[y_min:y_max, x_min:x_max]
     centre = tile.frames[0].centre
-    plane = level + gradient[0] * (x - centre[0]) + gradient[1] * (y - centre[1])
+    plane = level + slope_x * (x - centre[0]) + slope_y * (y - centre[1])
     return replace(tile, data=tile.data - plane.astype(np.float32))

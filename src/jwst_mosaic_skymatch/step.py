@@ -13,7 +13,8 @@ from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__, run
 from jwst_mosaic_skymatch.compute.executors import open_workers
-from jwst_mosaic_skymatch.exposures.library import StepInput, expand, light_loading, open_input
+from jwst_mosaic_skymatch.exposures.associations import expand
+from jwst_mosaic_skymatch.exposures.library import StepInput, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
 from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS
 from jwst_mosaic_skymatch.parameters import (
@@ -26,7 +27,13 @@ from jwst_mosaic_skymatch.parameters import (
     take_hooked_parameters,
     workers_of,
 )
-from jwst_mosaic_skymatch.products import files, messages
+from jwst_mosaic_skymatch.products import files
+from jwst_mosaic_skymatch.products.findings import (
+    Finding,
+    findings_of_input,
+    findings_of_unmatched,
+)
+from jwst_mosaic_skymatch.products.messages import describe_levels
 from jwst_mosaic_skymatch.products.record import record_levels
 from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
 
@@ -46,7 +53,7 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     # Members of the last association that are no science exposures; warnings of this run.
     _others: Sequence[Mapping[str, Any]] = ()
-    _findings: tuple[messages.Finding, ...] = ()
+    _findings: tuple[Finding, ...] = ()
 
     # Names of files are text or paths, and numbers of cores text or numbers: `pass` takes both.
     spec = f"""
@@ -123,14 +130,14 @@ class PixelSkyMatchStep(SkyMatchStep):
             step_input = self._open(input_models, parameters["grouping"])
             anchor = run.open_anchor(step_input, parameters)
             exposures = step_input.exposures
-            self._say(findings=messages.findings_of_input(exposures))
+            self._say(findings=findings_of_input(exposures))
             if "match" in self.skymethod:
                 matched = run.match_library(step_input, parameters, anchor, workers, directory)
             else:
                 matched = run.absolute_levels(step_input, parameters)
             levels, findings = run.fix_zero_point(matched, anchor, step_input, parameters)
             reasons = matched.match.levels.reasons
-            findings += messages.findings_of_unmatched(exposures, levels, reasons)
+            findings += findings_of_unmatched(exposures, levels, reasons)
             self._say(matched.lines, [*matched.findings, *findings])
             record_levels(
                 step_input.library,
@@ -141,19 +148,8 @@ class PixelSkyMatchStep(SkyMatchStep):
                 subtract=self.subtract,
             )
             self.result = self._report(step_input, matched, levels, parameters)
-        self._say([*messages.describe_levels(self.result.levels), str(self.result.verdict)])
+        self._say([*describe_levels(self.result.levels), str(self.result.verdict)])
         return step_input.library
-
-    @classmethod
-    def get_config_reftype(cls) -> str:
-        """Name the stock step's parameters in CRDS, with which this step runs, too.
-
-        Returns
-        -------
-        str
-            The type of the reference file.
-        """
-        return "pars-skymatchstep"
 
     @classmethod
     def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
@@ -161,17 +157,13 @@ class PixelSkyMatchStep(SkyMatchStep):
         parameters = {}
         try:
             if has_crds():
-                parameters = stock_parameters(super().get_config_from_reference(*args, **kwargs))
+                stock = SkyMatchStep.get_config_from_reference(*args, **kwargs)
+                parameters = stock_parameters(stock)
         except SystemExit:  # CRDS ends the process if it has neither its server nor a cache.
             log.warning("CRDS cannot be reached, so that no parameters are taken from it")
+        except ValueError:  # Older jwst takes a mapping for parameters of CRDS.
+            log.debug("No parameters are taken from CRDS for a mapping as input")
         return config_parser.ConfigObj(parameters)
-
-    @classmethod
-    def build_config(cls, input: Any, **kwargs: Any) -> Any:
-        """Choose parameters in CRDS by the first exposure, as older jwst opens all of a list."""
-        if isinstance(input, (list, tuple)):
-            input = next(iter(input), None)
-        return super().build_config(input if has_crds() else None, **kwargs)
 
     def save_model(self, model: Any, suffix: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Save exposures all or none, under their own names, and an association of them.
@@ -237,7 +229,7 @@ class PixelSkyMatchStep(SkyMatchStep):
             self._say(save_result(result, exposures, match, grid, levels, self._product_path))
         return result
 
-    def _say(self, lines: Iterable[str] = (), findings: Iterable[messages.Finding] = ()) -> None:
+    def _say(self, lines: Iterable[str] = (), findings: Iterable[Finding] = ()) -> None:
         """Log lines and warnings, and keep these for the result."""
         for line in lines:
             log.info(line)

@@ -102,7 +102,7 @@ MECHANISMS = {
     "glow at edges": (
         "glow 0.1",
         without_effect(*EDGES),
-        ["levels.equations._region_columns"],
+        ["levels.equations.EFFECTS"],
     ),
     "Lyot field": ("Lyot field 0.5", without_effect("lyot"), ["levels.equations.EFFECTS"]),
     "structure": (
@@ -127,8 +127,8 @@ MECHANISMS = {
     ),
     "common shifts": (
         "misaligned 0.5",
-        {"levels.shifts.SHIFT_SCATTER": 10.0},
-        ["levels.shifts.align_pairs", "offsets.results.Shift"],
+        {"levels.shifts.SHIFT_PRIOR": 10.0},
+        ["levels.shifts.align_pairs", "levels.shifts._aligned"],
     ),
     "moved images": (
         "misaligned 0.5",

@@ -18,7 +18,7 @@ from levels.synthetic import REACH, grid, measure, neighbours
 from jwst_mosaic_skymatch.levels.assembly import assemble
 from jwst_mosaic_skymatch.levels.equations import number_unknowns
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
-from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
@@ -35,8 +35,7 @@ def make_stack(number, centre, members):
     summary = TileSummary(whole, 40_000, 1.0, 1.0)
     n = len(members)
     frame = DetectorFrame(centre, centre, np.eye(2), (100, 100))
-    flattening = Flattening(np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2)))
-    return Stack(f"{number}", members, flattening, (whole,) * n, (frame,) * n, summary, None)
+    return Stack(f"{number}", members, np.zeros((n, 5)), (whole,) * n, (frame,) * n, summary, None)
 
 
 def make_mosaic(side, rng):
@@ -48,6 +47,7 @@ def make_mosaic(side, rng):
         centres=np.repeat(places.centres, N_MEMBERS, axis=0),
         gradients=np.repeat(gradients, N_MEMBERS, axis=0),
         gains=np.zeros(N_MEMBERS * side**2),
+        shifts=np.repeat(rng.normal(0.0, 0.05, (side**2, 2)), N_MEMBERS, axis=0),
     )
     members = np.arange(len(sky.levels)).reshape(-1, N_MEMBERS).tolist()
     stacks = tuple(

@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import pytest
-from helpers import read_levels
+from helpers import read_levels, run
 from stdatamodels.jwst.datamodels import open as open_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import Workers, number_of_cores, open_workers
 
 DEAD_PROCESS = r"A worker process died .* maximum_cores to '1'"
@@ -25,10 +24,6 @@ DEAD_PROCESS = r"A worker process died .* maximum_cores to '1'"
 def two_cores(monkeypatch):
     """Run as on a machine with two cores."""
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-
-
-def levels(inputs, **parameters):
-    return read_levels(PixelSkyMatchStep.call(inputs, configure_log=False, **parameters))
 
 
 def start_cluster(n_workers):
@@ -52,9 +47,10 @@ def address():
 def test_levels_do_not_depend_on_where_tasks_run(mosaic, two_cores, address, from_models):
     """From files, and from models, whose pixels go to other processes."""
     inputs = list(map(open_model, mosaic.files)) if from_models else str(mosaic.association)
-    expected = levels(inputs)
+    expected = read_levels(run(inputs))
     for cores in ("2", address):
-        assert levels(inputs, maximum_cores=cores) == pytest.approx(expected, abs=1e-9)
+        levels = read_levels(run(inputs, maximum_cores=cores))
+        assert levels == pytest.approx(expected, abs=1e-9)
 
 
 # --- executors ---------------------------------------------------------------

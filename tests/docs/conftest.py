@@ -1,6 +1,5 @@
 """A directory of simulated files, in which the examples of the documentation are executed."""
 
-import json
 import os
 import shutil
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import draw_sky
+from jwst.associations.asn_from_list import asn_from_list
 
 import jwst_mosaic_simulation as sim
 
@@ -50,13 +50,10 @@ def gradients():
     )
 
 
-def write_association(path, simulation, files):
-    """Write an association of some files of a simulation."""
-    content = json.loads(simulation.association.read_text())
-    content["products"][0]["members"] = [
-        {"expname": file.name, "exptype": "science"} for file in files
-    ]
-    path.write_text(json.dumps(content, indent=2))
+def write_association(path, files):
+    """Write an association of some files."""
+    association = asn_from_list([file.name for file in files], product_name="galaxy")
+    path.write_text(association.dump()[1])
 
 
 def simulate_displaced(scene, directory):
@@ -90,8 +87,8 @@ def simulated_examples(tmp_path_factory):
     directory = tmp_path_factory.mktemp("simulated-examples")
     scene = galaxy(program="09999")
     simulation = sim.simulate_mosaic(scene, directory)
-    write_association(directory / "asn.json", simulation, simulation.files[:6])
-    write_association(directory / "more_asn.json", simulation, simulation.files[3:])
+    write_association(directory / "asn.json", simulation.files[:6])
+    write_association(directory / "more_asn.json", simulation.files[3:])
     simulation.association.unlink()
     draw_sky(scene, directory / "trusted_i2d.fits", (150.0, 2.2), 500)
     lyot = galaxy("lyot", 2, program="09996", imperfections=sim.Imperfections(lyot_offset=0.5))

@@ -17,48 +17,35 @@ mast = pytest.importorskip("astroquery.mast", reason="pip install astroquery")
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "real_data.rst"
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    """Simulate what the archive holds."""
-    directory = tmp_path_factory.mktemp("archive")
-    return simulate_mosaic(stephans_quintet(n=6, binning=8, seed=5), directory)
-
-
 @pytest.fixture
-def _asked(archive, monkeypatch):
-    """Let astroquery ask the made-up archive. Only methods that it really has are replaced."""
-
-    def query(**criteria):
-        assert criteria["obs_collection"] == "JWST"
-        return Table({"obsid": ["1", "2"], "obs_id": ["jw02732-o002", "jw02732-o006"]})
+def _archive(tmp_path, monkeypatch):
+    """Let astroquery ask a made-up archive. Only methods that it really has are replaced."""
+    simulation = simulate_mosaic(stephans_quintet(n=6, binning=8, seed=5), tmp_path / "archive")
 
     def list_products(observations):
-        assert list(observations["obsid"]) == ["1", "2"]
-        names = [file.name for file in archive.files]
         # The page wants neither previews nor rates.
-        names += [
-            name.replace("cal.fits", end) for name in names for end in ("cal.jpg", "rate.fits")
+        kinds = {"CAL": "cal.fits", "RATE": "rate.fits", "PREVIEW": "cal.jpg"}
+        rows = [
+            (path.name.replace("cal.fits", end), kind, 10**7)
+            for path in simulation.files
+            for kind, end in kinds.items()
         ]
-        kinds = [name.rpartition("_")[2].partition(".")[0].upper() for name in names]
-        columns = {"productFilename": names, "productSubGroupDescription": kinds}
-        uris = [f"mast:JWST/product/{name}" for name in names]
-        return Table({**columns, "size": [10**7] * len(names), "dataURI": uris})
+        return Table(rows=rows, names=("productFilename", "productSubGroupDescription", "size"))
 
     def download(products, *, download_dir, flat):
-        assert flat
-        shutil.copytree(archive.association.parent, download_dir)
+        shutil.copytree(simulation.association.parent, download_dir)
         paths = [str(Path(download_dir) / name) for name in products["productFilename"]]
         return Table({"Local Path": paths, "Status": ["COMPLETE"] * len(paths)})
 
     for name, made_up in {
-        "query_criteria": query,
+        "query_criteria": lambda **_: Table({"obsid": ["1", "2"]}),
         "get_unique_product_list": list_products,
         "download_products": download,
     }.items():
         monkeypatch.setattr(mast.Observations, name, made_up)
 
 
-@pytest.mark.usefixtures("_asked")
+@pytest.mark.usefixtures("_archive")
 @pytest.mark.slow
 def test_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

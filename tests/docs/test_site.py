@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from helpers import violations
 
 DOCS = Path(__file__).parents[2] / "docs"
 NEEDED = ("sphinx", "pydata_sphinx_theme", "sphinx_design", "axe_playwright_python")
@@ -22,13 +23,6 @@ pytestmark = [
 PHONE, DESKTOP = (390, 844), (1280, 900)
 # Where screenshots go for a look at them; by default there are none.
 SCREENSHOTS = os.environ.get("SKYMATCH_SCREENSHOTS")
-# Of what can be read, seen and reached, the findings that keep someone out.
-AXE = """async () => {
-    const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
-    return found.violations
-        .filter(violation => ["serious", "critical"].includes(violation.impact))
-        .map(violation => [violation.id, ...violation.nodes.slice(0, 4).map(node => node.html)]);
-}"""
 WITHOUT_ALT = "() => [...document.images].filter(img => !img.alt.trim()).map(img => img.src)"
 TOO_WIDE = """() => {
     const width = document.documentElement.clientWidth;
@@ -37,7 +31,7 @@ TOO_WIDE = """() => {
         .filter(element => element.getBoundingClientRect().right > width + 1)
         .map(element => element.outerHTML.slice(0, 120)).slice(0, 6);
 }"""
-CHECKS = (AXE, WITHOUT_ALT, TOO_WIDE)
+CHECKS = (WITHOUT_ALT, TOO_WIDE)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +68,6 @@ def address(site):
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
 def test_pages(browser, site, address, size, scheme):
     """Each is readable, fits the window, and asks for nothing from elsewhere."""
-    from axe_playwright_python import base
-
-    axe = base.AXE_FILE_PATH.read_text(encoding="utf-8")
     viewport = dict(zip(("width", "height"), size, strict=True))
     page = browser.new_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
     wrong, asked = [], []
@@ -87,8 +78,8 @@ def test_pages(browser, site, address, size, scheme):
     # Under a name that starts with _ the theme keeps parts of pages.
     for path in (path for path in paths if not path.parts[0].startswith("_")):
         page.goto(address + path.as_posix())
-        page.add_script_tag(content=axe)
-        wrong += [(path, text) for check in CHECKS if (text := page.evaluate(check))]
+        texts = [violations(page), *map(page.evaluate, CHECKS)]
+        wrong += [(path, text) for text in texts if text]
         assert page.evaluate("document.documentElement.dataset.theme") == scheme
         if SCREENSHOTS:
             page.screenshot(path=f"{SCREENSHOTS}/{'-'.join(path.parts)}-{scheme}.png")

@@ -1,8 +1,7 @@
 """Whatever the step is given becomes a library, and metadata as they are now."""
 
-import json
-
 import pytest
+from helpers import absolute
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
@@ -25,20 +24,11 @@ def matched_file(mosaic, tmp_path):
     return tmp_path / "matched_cal.fits"
 
 
-@pytest.fixture
-def absolute(mosaic):
-    """The association as a dict with absolute paths."""
-    association = json.loads(mosaic.association.read_text())
-    for member in association["products"][0]["members"]:
-        member["expname"] = str(mosaic.association.parent / member["expname"])
-    return association
-
-
-def test_files_and_models_give_the_same_exposures(mosaic, absolute):
+def test_files_and_models_give_the_same_exposures(mosaic):
     """The library is that of jwst, and the association of the caller does not change."""
-    before = json.dumps(absolute)
-    own, stock = opened(absolute), ModelLibrary(absolute)
-    assert json.dumps(absolute) == before
+    association = absolute(mosaic)
+    own, stock = opened(association), ModelLibrary(association)
+    assert association == absolute(mosaic)
     assert own.library.asn["products"] == stock.asn["products"]
     assert [e.filename for e in own.exposures] == sorted(path.name for path in mosaic.files)
     for first, second in zip(own.exposures, opened(stock).exposures, strict=True):
@@ -47,15 +37,16 @@ def test_files_and_models_give_the_same_exposures(mosaic, absolute):
         assert vars(first) == vars(second) | {"expname": first.expname, "pixel_area": area}
 
 
-def test_groups_of_the_association_come_first(absolute, matched_file):
+def test_groups_of_the_association_come_first(mosaic, matched_file):
     with open_model(matched_file) as model:
         model.meta.group_id = "the file's own"
         model.save(matched_file)
-    members = absolute["products"][0]["members"]
+    association = absolute(mosaic)
+    members = association["products"][0]["members"]
     for number, member in enumerate(members):
         member["group_id"] = f"group {number % 2}"
     members.append({"expname": str(matched_file), "exptype": "science"})
-    actual = opened(absolute).exposures
+    actual = opened(association).exposures
     assert {e.group_id for e in actual} == {"group 0", "group 1", "the file's own"}
 
 
@@ -84,14 +75,6 @@ def test_library_tells_what_its_models_say_now(mosaic, on_disk, tmp_path, monkey
     assert (changed.level, changed.subtracted) == (0.5, True)
     assert changed.s_region == "POLYGON ICRS  1 1 1 2 2 2 2 1"
     assert changed.index == 2
-
-
-def test_exposure_without_a_group_gets_one(matched_file):
-    with open_model(matched_file) as model:
-        model.meta.observation.exposure_number = None
-        model.save(matched_file)
-    (exposure,) = opened([matched_file]).exposures
-    assert exposure.group_id == "exposure0001"
 
 
 # --- Exposures by their names -------------------------------------------------

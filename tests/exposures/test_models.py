@@ -51,8 +51,3 @@ def test_footprints_from_header_and_wcs(mosaic):
     nearest = np.linalg.norm(corners[:, None] - header, axis=2).min(axis=1)
     assert corners.shape == header.shape == (4, 2)
     assert nearest.max() < 1.0 / 3600
-
-
-@pytest.mark.parametrize("s_region", [None, "", "CIRCLE", "POLYGON ICRS  1.0 2.0 3.0"])
-def test_footprint_that_cannot_be_read(s_region):
-    assert not read_footprint(s_region).size

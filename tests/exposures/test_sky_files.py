@@ -159,12 +159,12 @@ def degrees():
     return wcs
 
 
-def write(path, wcs, *, data=None, weight=None, unit=None):
+def write(path, wcs, *, data=None, weight=None, unit=None, name="SCI"):
     data = np.arange(20.0).reshape(4, 5) if data is None else data
     header = wcs.to_header()
     if unit:
         header["BUNIT"] = unit
-    hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, header, name="SCI")]
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(data, header, name=name)]
     if weight is not None:
         hdus.append(fits.ImageHDU(weight, name="WHT"))
     fits.HDUList(hdus).writeto(path)
@@ -184,31 +184,23 @@ def test_image_is_interpolated(tmp_path, degrees):
     assert np.isnan(beyond).all()
 
 
-@pytest.mark.parametrize(
-    ("value", "weight"), [(np.nan, 1.0), (np.inf, 1.0), (1.0, 0.0), (1.0, np.nan)]
-)
-def test_pixels_without_a_value(tmp_path, degrees, value, weight):
-    data, weights = np.ones((2, 4, 5), dtype=np.float32)
-    data[1, 1], weights[1, 1] = value, weight
-    image = write(tmp_path / "i.fits", degrees, data=data, weight=weights)
-    assert np.isnan(at(image, [1.0, 0.6, 1.4], [1.0, 0.6, 1.4])).all()
-    assert at(image, [2.5, 3.5], [2.5, 1.5]).tolist() == [1.0, 1.0]
-
-
-def test_first_image_of_a_file_without_sci(tmp_path, degrees):
-    """Weights of another shape are ignored."""
-    hdus = [fits.PrimaryHDU(np.full((2, 6), 3.0), degrees.to_header())]
-    hdus.append(fits.ImageHDU(np.zeros((2, 2)), name="WHT"))
-    fits.HDUList(hdus).writeto(tmp_path / "i.fits")
-    assert at(open_image(tmp_path / "i.fits"), [1.0], [0.5]).tolist() == [3.0]
+def test_pixels_without_a_value(tmp_path, degrees):
+    data, weight = np.ones((2, 4, 8), dtype=np.float32)
+    data[1, 1], data[1, 3], weight[1, 5], weight[1, 7] = np.nan, np.inf, 0.0, np.nan
+    image = write(tmp_path / "i.fits", degrees, data=data, weight=weight)
+    x = np.array([1.0, 3.0, 5.0, 7.0])
+    for shift in (0.0, -0.4):
+        assert np.isnan(at(image, x + shift, np.ones(4) + shift)).all()
+    assert at(image, x - 0.5, np.full(4, 2.5)).tolist() == [1.0] * 4
 
 
 def test_image_in_other_coordinates(tmp_path):
+    """Without SCI it is the first of the file; weights of another shape are ignored."""
     galactic = WCS(naxis=2)
     galactic.wcs.ctype = ["GLON-TAN", "GLAT-TAN"]
     galactic.wcs.crval, galactic.wcs.crpix = [120.0, 45.0], [3.0, 2.0]
     galactic.wcs.cdelt = [-0.01, 0.01]
-    image = write(tmp_path / "i.fits", galactic)
+    image = write(tmp_path / "i.fits", galactic, name="MINE", weight=np.zeros((2, 2)))
     sky = galactic.pixel_to_world(1.25, 2.5).icrs
     actual = image.sample(np.array([sky.ra.deg]), np.array([sky.dec.deg]))
     np.testing.assert_allclose(actual, 5 * 2.5 + 1.25, atol=1e-6)

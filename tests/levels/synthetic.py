@@ -7,7 +7,8 @@ import numpy as np
 
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
+from jwst_mosaic_skymatch.levels.shifts import align_pairs
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.offsets.trends import Region
 
@@ -19,14 +20,16 @@ REACH = 100.0
 class Sky:
     """True unknowns of n exposures, and the errors of measurements.
 
-    ``gradients`` has shape (n, 2), MJy/sr per cell; ``glow`` is that of the left edge of the
-    detector. ``noise`` and ``trend_noise`` are the errors of offsets and of gradients.
+    ``gradients`` (MJy/sr per cell) and ``shifts`` (cells) have shape (n, 2). ``glow`` is that of
+    the left edge of the detector. ``noise`` and ``trend_noise`` are the errors of offsets and of
+    gradients.
     """
 
     levels: np.ndarray
     centres: np.ndarray
     gradients: np.ndarray
     gains: np.ndarray
+    shifts: np.ndarray
     glow: float = 0.0
     noise: float = 1e-3
     trend_noise: float = 1e-5
@@ -56,17 +59,20 @@ def measure(
     members = np.array(first + second)
     shares = np.repeat([1.0 / len(first), -1.0 / len(second)], [len(first), len(second)])
     place = sky.centres[members].mean(axis=0) + rng.uniform(-0.2, 0.2, 2) * REACH
-    brightness = rng.uniform(0.0, 2.0)
-    gradients, gains = sky.gradients[members], sky.gains[members]
-    levers = np.sum((place - sky.centres[members]) * gradients, axis=1)
+    brightness, lever, of_shifts = rng.uniform(0.0, 2.0), np.zeros(2), np.zeros(2)
+    if sky.shifts.any():
+        lever, of_shifts = rng.normal(0.0, [[0.02], [0.01]], (2, 2))
+    gradients, gains, shifts = (v[members] for v in (sky.gradients, sky.gains, sky.shifts))
+    tilts = np.sum((place - sky.centres[members]) * gradients, axis=1)
     truth = [
-        shares @ (sky.levels[members] + levers + gains * brightness),
+        shares @ (sky.levels[members] + shifts @ lever + tilts + gains * brightness),
+        *(shares @ shifts),
         *(shares @ gradients),
         shares @ gains,
     ]
-    sigmas = [sky.noise, sky.trend_noise, sky.trend_noise, 1e-3]
+    sigmas = [sky.noise, 0.01, 0.01, sky.trend_noise, sky.trend_noise, 1e-3]
     # The mean image has half of each level.
-    centre = [*place, brightness + 0.5 * abs(shares) @ sky.levels[members]]
+    centre = [*lever, *place, brightness + 0.5 * abs(shares) @ sky.levels[members]]
     regions = ()
     if sky.glow:
         # Two edges of one detector, which do not cover each other.
@@ -75,22 +81,24 @@ def measure(
         truth.append(sky.glow)
         sigmas.append(5.0 * sky.noise)
         centre.append(edge)
-    estimate = np.array(truth) + sigmas * rng.standard_normal(len(sigmas))
+    noise = np.delete(sigmas, [1, 2]) * rng.standard_normal(len(sigmas) - 2)
+    estimate = np.array(truth) + np.insert(noise, 1, of_shifts)
     i, j = positions or (first[0], second[0])
     covariance, centre = np.diag(np.square(sigmas)), np.array(centre)
-    unknown = Shift(np.full(2, np.nan), covariance[:3, :3])
-    return PairMeasurement(i, j, estimate, covariance, centre, regions, unknown, quality(sky.noise))
+    return PairMeasurement(i, j, estimate, covariance, centre, regions, quality(sky.noise))
 
 
 def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object) -> Measurements:
     """Put pairs of two exposures in terms of n exposures, and of an image after them."""
+    shares = pair_shares(n + 1, pairs)
+    aligned, shifts, shift_errors = align_pairs(pairs, shares)
     values = dict(
-        pairs=tuple(pairs),
-        shares=pair_shares(n + 1, pairs),
+        pairs=aligned,
+        shares=shares,
         ratios=np.ones(len(pairs)),
         outside=np.ones(len(pairs)),
-        shifts=np.full((n + 1, 2), np.nan),
-        shift_variances=np.ones(n + 1),
+        shifts=shifts,
+        shift_errors=shift_errors,
         factors=np.ones(n),
     )
     return Measurements(**(values | changes))
@@ -114,7 +122,8 @@ def grid(side: int, rng: np.random.Generator, **changes: object) -> Sky:
     y, x = np.divmod(np.arange(side**2), side)
     centres = 1.5 * REACH * np.stack([x, y], axis=1).astype(float)
     levels = rng.normal(0.0, 1.0, side**2)
-    values = dict(gradients=np.zeros_like(centres), gains=np.zeros_like(levels))
+    gradients, shifts = np.zeros((2, *centres.shape))
+    values = dict(gradients=gradients, gains=np.zeros_like(levels), shifts=shifts)
     return Sky(levels - levels.mean(), centres, **(values | changes))
 
 

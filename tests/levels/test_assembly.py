@@ -1,11 +1,11 @@
-"""Noise that pairs share, noise of tiles, shifts, and pairs of stacks in terms of exposures."""
+"""Noise that pairs share, noise of tiles, and pairs of stacks in terms of exposures."""
 
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
-from levels.synthetic import change_offset, grid, measure_all, quality
+from levels.synthetic import grid, measure_all, quality
 from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -15,10 +15,7 @@ from jwst_mosaic_skymatch.levels.information import (
     noise_factors,
     weigh_pairs,
 )
-from jwst_mosaic_skymatch.levels.measurements import pair_shares
-from jwst_mosaic_skymatch.levels.results import Flattening, MatchedStack, Stack
-from jwst_mosaic_skymatch.levels.shifts import align_pairs
-from jwst_mosaic_skymatch.offsets.measure import Shift
+from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
@@ -77,56 +74,22 @@ def test_share_outside_of_the_overlap():
     assert weigh_pairs([pair], SUMMARIES)[1] == pytest.approx([1.0 - 120.0 / 300.0])
 
 
-def shift_of(value, slope):
-    """Shift with errors of 0.05 cells, which add to offsets by their slope."""
-    design = np.array([[1e-3, *slope], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    return Shift(np.asarray(value), design @ np.diag([1.0, 0.0025, 0.0025]) @ design.T)
-
-
-def test_offsets_at_common_shifts():
-    """Shifts of exposures come back, and offsets lose their part in the errors of a pair."""
-    shifts = np.array([[0.1, 0.0], [-0.1, 0.05], [0.0, -0.05]])
-    slope, error = np.array([0.02, 0.01]), np.array([0.06, 0.08])
-    pairs = []
-    for k, (i, j) in enumerate(np.tile(ENDS[:3], (3, 1)).tolist()):
-        shift = shifts[i] - shifts[j] + error * (k == 0)
-        offset = SKY.levels[i] - SKY.levels[j] + slope @ error * (k == 0)
-        pair = made(i, j, shift=shift_of(shift, slope))
-        pairs.append(change_offset(pair, offset - pair.offset))
-    shares = pair_shares(4, pairs)
-    aligned, solved, variances = align_pairs(pairs, shares, np.zeros((9, 2)))
-    assert_allclose(solved[:3] - solved[:3].mean(axis=0), shifts - shifts.mean(axis=0), atol=0.015)
-    assert np.isnan(solved[3]).all()
-    assert variances[:3].max() < 0.01 < variances[3]
-    assert_allclose([pair.offset for pair in aligned], shares @ SKY.levels, atol=8e-4)
-    assert all(pair.variance < pair.shift.covariance[0, 0] for pair in aligned)
-
-
-def test_added_shifts_are_part_of_the_solution():
-    """Means whose members were moved by 0.1 cells have no shift of their own."""
-    pair = made(0, 1, shift=shift_of(np.zeros(2), (0.02, -0.01)))
-    (aligned,), solved, _ = align_pairs([pair], pair_shares(2, [pair]), np.array([[0.1, -0.2]]))
-    assert_allclose(solved[0] - solved[1], [0.1, -0.2], rtol=0.05)
-    assert aligned.offset == pytest.approx(pair.offset, abs=3e-4)
-
-
-def stack(label, members, place, *flattening):
+def stack(label, members, place, corrections):
     whole = BlockMap(place, 0, np.ones((4, 4), dtype=np.float32))
     centres = [np.array([10.0 * k, 5.0]) for k in members]
     frames = tuple(DetectorFrame(c, c, np.eye(2), (10, 10)) for c in centres)
     summary = TileSummary(whole, 1000, 1.0, 1.0)
     coverage = (whole,) * len(members)
-    return Stack(label, members, Flattening(*flattening), coverage, frames, summary, None)
+    return Stack(label, members, corrections, coverage, frames, summary, None)
 
 
 def test_pairs_of_stacks_measure_their_members():
     """Corrections of members are added again, at the place of the pair."""
-    gradients = np.array([[1e-3, 0.0], [0.0, 2e-3], [0.0, 0.0]])
-    stacks = [
-        stack("a", (0, 1, 2), 0, np.array([0.1, -0.1, 0.0]), gradients, np.zeros((3, 2))),
-        stack("b", (3,), 2, np.zeros(1), np.zeros((1, 2)), np.zeros((1, 2))),
-    ]
+    corrections = np.zeros((3, 5))
+    corrections[:2] = [[0.1, 0.3, 0.0, 1e-3, 0.0], [-0.1, 0.0, -0.3, 0.0, 2e-3]]
+    stacks = [stack("a", (0, 1, 2), 0, corrections), stack("b", (3,), 2, np.zeros((1, 5)))]
     before, inside_pair, nothing = made(0, 1), made(0, 1), np.zeros(0)
+    before.centre[:2] = 0.02, -0.01
     inside = [
         MatchedStack((), (inside_pair,), np.array([0.4]), np.array([0.3]), {}, {}, {0: 2.0}),
         MatchedStack((), (), nothing, nothing, {}, {}, {3: 1.0}),
@@ -137,8 +100,12 @@ def test_pairs_of_stacks_measure_their_members():
     assert_allclose(result.shares.toarray(), expected, atol=1e-7)
     assert_allclose(result.ratios[[0, 2]], [0.4, 1.0])
     assert_allclose(result.outside, [0.3, 0.0, 0.0])
-    x, y = before.centre[:2]
-    added = np.array([0.1 + 1e-3 * x - 0.1 + 2e-3 * (y - 5.0), 1e-3, 2e-3, 0.0]) / 3.0
-    assert_allclose(result.pairs[1].estimate, before.estimate + added, rtol=1e-9)
-    assert result.pairs[0] == inside_pair
+    x, y = before.centre[2:4]
+    offset = 0.1 + 1e-3 * x - 0.1 + 2e-3 * (y - 5.0)
+    added = np.array([offset, 0.3, -0.3, 1e-3, 2e-3, 0.0]) / 3.0
+    restored = before.estimate + added
+    assert_allclose(result.pairs[1].estimate[1:], restored[1:], rtol=1e-9)
+    # The shift that was taken out of the members is none of the mean: the offset has no part in it.
+    assert result.pairs[1].offset == pytest.approx(restored[0], abs=2e-4)
+    assert_array_equal(result.pairs[0].estimate, inside_pair.estimate)
     assert_array_equal(result.factors, [2.0, np.nan, np.nan, 1.0])

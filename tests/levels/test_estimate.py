@@ -51,6 +51,7 @@ TRUTH = {
     "gain": 5e-3,
     "left": 0.1,
     "misfit": 2e-3,
+    "shift": 0.1,
 }
 
 
@@ -64,6 +65,8 @@ def made(name, seed, side=6):
         sky.gradients[:] = rng.normal(0.0, truth, (n, 2))
     if name == "visit gradient":
         sky.gradients[:] = sky.gradients[families[:n]]
+    if name == "shift":
+        sky.shifts[:] = rng.normal(0.0, truth, (n, 2))
     if name == "gain":
         sky.gains[:] = rng.normal(0.0, truth, n)
     pairs = measure_all(sky, rng)
@@ -81,13 +84,16 @@ def test_estimates_have_their_errors(name):
         sky, pairs, changes = made(name, seed)
         result = match(sky, pairs, changes, plane_per=plane_per)
         backgrounds = result.backgrounds
-        assert list(backgrounds.sigmas) == ([name] if name else [])
+        assert list(backgrounds.sigmas) == ([name] if name not in (None, "shift") else [])
         error = result.levels.values - sky.levels
         if plane_per:
             gradients = backgrounds.gradients - sky.gradients
             # Nothing constrains the plane that all have in common.
             error -= about_mean(sky.centres) @ gradients.mean(axis=0)
             others.append(gradients / backgrounds.gradient_errors)
+        elif name == "shift":
+            shifts = result.levels.shifts - about_mean(sky.shifts)
+            others.append(shifts / result.levels.shift_errors)
         elif name == "left":
             value, uncertainty = backgrounds.contrasts["MIRIMAGE left"]
             others.append((value - sky.glow) / uncertainty)
@@ -97,7 +103,7 @@ def test_estimates_have_their_errors(name):
     assert 0.8 < pull(errors, quoted) < 1.25
     if others:
         assert 0.7 < np.sqrt(np.mean(np.square(others))) < 1.35
-    if name and name != "left":  # a single contrast says little about its variance
+    if sigmas and name != "left":  # a single contrast says little about its variance
         assert 0.85 < np.mean(sigmas) / TRUTH[name] < 1.15
 
 
@@ -178,15 +184,14 @@ def test_held_levels_are_exact_and_anchor_their_component():
     pairs = [p for p in measure_all(sky, rng) if (p.first > 5) == (p.second > 5)]
     held = np.append(np.full(9, np.nan), 0.0)
     held[[0, 4]] = 7.0 + sky.levels[[0, 4]]
-    shifts = np.append(rng.normal(1.0, 0.1, (9, 2)), np.full((1, 2), np.nan), axis=0)
-    levels = match(sky, pairs, {"held": held}, {"shifts": shifts}).levels
+    levels = match(sky, pairs, {"held": held}).levels
     assert_array_equal(levels.values[[0, 4]], held[[0, 4]])
     assert levels.errors[[0, 4]] == pytest.approx(0.0, abs=1e-12)
     assert_array_equal(levels.components, np.repeat([0, 1], [6, 3]))
     assert_array_equal(levels.anchored, [True, False])
     assert np.all(abs(levels.values - 7.0 - sky.levels)[:6] <= 3.0 * levels.errors[:6] + 1e-12)
     assert levels.values[6:].sum() == pytest.approx(0.0, abs=1e-9)
-    assert_array_equal(levels.shifts, shifts[:9])
+    assert_array_equal(levels.shifts, 0.0)
 
 
 @pytest.mark.parametrize("held", [5.0, np.nan])
@@ -221,7 +226,7 @@ def detectors(rng, n):
     """Make up two detectors that never overlap, with n exposures and pedestals of 0.01."""
     levels = np.tile(rng.normal(0.0, 1.0, n), 2) + rng.normal(0.0, 0.01, 2 * n)
     none = np.zeros((2 * n, 2))
-    sky = Sky(levels, none, none, none[:, 0])
+    sky = Sky(levels, none, none, none[:, 0], none)
     ends = [*combinations(range(n), 2), *combinations(range(n, 2 * n), 2)]
     exposures = np.append(np.tile(np.arange(n), 2), n)
     return sky, measure_all(sky, rng, ends), {"exposure_of": exposures}

@@ -30,7 +30,10 @@ def dense():
     variances = np.array([[(1 + k % 3) * 1e-6, 1 + k % 2] for k in range(len(pairs))])
     equations = build_equations(pairs, pair_shares(N + 1, pairs), variances, unknowns)
     signs = np.array([np.eye(N)[pair.first] - np.eye(N)[pair.second] for pair in pairs])
-    centres = np.array([pair.centre for pair in pairs])
+    centres = np.array([pair.centre[2:] for pair in pairs])
+    # The mean image contains half of each level.
+    offsets = [pair.offset for pair in pairs]
+    centres[:, 2] -= 0.5 * np.abs(signs) @ np.linalg.lstsq(signs, offsets)[0]
     x, y = (signs * (centres[:, k, None] - sky.centres[:, k]) for k in (0, 1))
     members, none = np.eye(3)[families[:N]], np.zeros((len(pairs), N))
     design = [
@@ -40,9 +43,10 @@ def dense():
         [none, 0 * x @ members, 0 * x @ members, signs],
     ]
     design = np.stack([np.hstack(row) for row in design], axis=1).reshape(-1, N + 6 + N)
-    errors = np.array([np.diag(pair.covariance) for pair in pairs]) * variances[:, 1:]
+    measured = np.r_[0, 3:6]  # without the shift
+    errors = np.array([np.diag(pair.covariance)[measured] for pair in pairs]) * variances[:, 1:]
     errors[:, 0] = variances[:, 0] + VARIANCES[MISFIT]
-    values = np.concatenate([pair.estimate for pair in pairs])
+    values = np.concatenate([pair.estimate[measured] for pair in pairs])
     ties = np.zeros((N, N))
     ties[np.ix_([0, 4, 8], [0, 4, 8])] = np.eye(3) - 1.0 / 3.0
     return equations, design, values, errors.ravel(), ties

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.random import default_rng
+from numpy.testing import assert_array_equal
 from offsets.makers import make_frame, make_pair, make_tile, measure
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, robust_regression
-from jwst_mosaic_skymatch.offsets.results import Shift
+from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, UNKNOWN, robust_regression
 from jwst_mosaic_skymatch.offsets.trends import Region
 from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS
-from jwst_mosaic_skymatch.tiles.scatter import biweight, gradient
+from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER, biweight, gradient
 
 OFFSET = 0.3
 # Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
@@ -35,8 +35,9 @@ def assert_near(value, truth, error):
 
 
 def test_blank_sky_has_no_shift():
-    shift = measure(*make_pair(sky=blank)).shift
-    assert np.isnan([*shift.value, *shift.errors]).all()
+    pair = measure(*make_pair(sky=blank))
+    assert_array_equal([*pair.estimate[1:3], *pair.centre[:2]], 0.0)
+    assert np.all(np.diag(pair.covariance)[1:3] > UNKNOWN)
 
 
 def assert_estimate(pair, place, truth, largest_error):
@@ -48,33 +49,23 @@ def assert_estimate(pair, place, truth, largest_error):
 @pytest.mark.parametrize("shift", [(0.015, -0.01), (0.2, 0.1), (-0.4, 0.9)])
 def test_shift_of_the_first(shift):
     pair = measure(*make_pair(shift=shift, added=OFFSET))
-    assert_near(pair.shift.value, shift, pair.shift.errors)
-    assert np.all(pair.shift.errors < 0.004)
-    assert_near(pair.offset, OFFSET, ERROR)
+    # Beside the scatter of shifts over the field.
+    errors = np.sqrt(np.diag(pair.covariance)[1:3] - SHIFT_SCATTER**2)
+    assert_near(pair.estimate[1:3], shift, errors)
+    assert np.all(errors < 0.004)
+    assert_near(pair.offset - pair.centre[:2] @ shift, OFFSET, ERROR)
 
 
 def test_noise_does_not_attenuate_shifts():
     def waves(x, y):
         return 0.06 * (np.sin(x / 1.5) + np.sin(y / 1.5))
 
-    shifts = [measure(*make_pair(k, sky=waves, shift=(0.02, -0.01))).shift for k in range(40)]
-    mean = np.mean([shift.value for shift in shifts], axis=0)
-    assert_near(mean, (0.02, -0.01), np.mean([shift.errors for shift in shifts], 0) / 40**0.5)
+    pairs = [measure(*make_pair(k, sky=waves, shift=(0.02, -0.01))) for k in range(40)]
+    shifts = np.array([pair.estimate[1:3] for pair in pairs])
+    assert_near(shifts.mean(axis=0), (0.02, -0.01), shifts.std(axis=0) / 40**0.5)
     # Whichever variance is quoted.
     pair = [replace(t, variance=t.variance / 9) for t in make_pair(sky=waves, shift=(0.02, -0.01))]
-    assert measure(*pair).shift.value == pytest.approx(shifts[0].value, rel=1e-3)
-
-
-def test_shift_known_from_other_pairs():
-    covariance = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
-    shift = Shift(np.array([0.4, 1.6]), covariance)
-    assert shift.errors == pytest.approx((2.0**0.5, 1.0))
-    # The first component is 0.2 too small, with a variance of 2 + 3 and a covariance of 1 with the
-    # offset.
-    expected = 0.2 * 1.0 / 5.0, 4.0 - 1.0**2 / 5.0
-    assert shift.at(np.array([0.6, 0.0]), 3.0) == pytest.approx(expected)
-    unknown = replace(shift, value=np.full(2, np.nan))
-    assert unknown.at(np.zeros(2), 0.0) == (0.0, 4.0)
+    assert measure(*pair).estimate[1:3] == pytest.approx(shifts[0], rel=1e-3)
 
 
 def test_trends_of_repeated_measurements():
@@ -87,12 +78,13 @@ def test_trends_of_repeated_measurements():
         first, second = make_pair(seed, added=plane + slopes[3] * (X >= 132))
         first = add(replace(first, frames=(frame,)), slopes[2] * second.data)
         pair = measure(first, second)
-        offset = OFFSET + slopes @ (pair.centre - (100, 40, 0, 0))
+        offset = OFFSET + slopes @ (pair.centre[2:] - (100, 40, 0, 0))
         # The brightness is that of the mean image.
-        truth = np.append(offset, slopes) / (1.0 + 0.5 * slopes[2])
-        errors = np.sqrt(np.diag(pair.covariance))
-        pulls.append([*((pair.estimate - truth) / errors), *(pair.shift.value / pair.shift.errors)])
-        assert np.all(errors < (1.1 * ERROR, 7e-5, 4e-5, 0.002, 0.003))
+        truth = np.array([offset, 0.0, 0.0, *slopes]) / (1.0 + 0.5 * slopes[2])
+        variances = np.diag(pair.covariance).copy()
+        variances[1:3] -= SHIFT_SCATTER**2
+        pulls.append((pair.estimate - truth) / np.sqrt(variances))
+        assert np.all(variances**0.5 < (1.1 * ERROR, 0.004, 0.004, 7e-5, 4e-5, 0.002, 0.003))
     rms = np.sqrt(np.mean(np.square(pulls), axis=0))
     assert np.all((rms > 0.8) & (rms < 1.25)), rms
 
@@ -110,8 +102,8 @@ def test_contrast_of_a_region(place, side):
         tiles[k] = replace(add(tiles[k], 0.5 * glow), frames=(frame,))
     pair = measure(*tiles)
     assert pair.regions == (Region("D", REGIONS[place], side),)
-    assert_estimate(pair, 4, 0.5, 0.005)
-    assert pair.centre[3] == pytest.approx(share, abs=0.06)
+    assert_estimate(pair, 6, 0.5, 0.005)
+    assert pair.centre[5] == pytest.approx(share, abs=0.06)
 
 
 def test_hits_of_one_tile():
@@ -146,11 +138,13 @@ def test_few_common_cells():
     second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(159, 99))
     pair = measure(first, second)
     assert pair.quality.n_cells == 25
-    assert pair.centre[:2] == pytest.approx((161.0, 101.0), abs=1.0)
-    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[0] - 159), 2.0 * ERROR * 64 / np.sqrt(25))
+    assert pair.centre[2:4] == pytest.approx((161.0, 101.0), abs=1.0)
+    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[2] - 159), 2.0 * ERROR * 64 / np.sqrt(25))
     data = second.data.copy()
     data[0, 0] = np.nan
     assert measure(first, replace(second, data=data)) is None
+    # Blocks of coverage may overlap where cells do not.
+    assert measure(first, replace(second, x0=first.x0 + 64)) is None
 
 
 def test_quoted_errors():
@@ -184,19 +178,20 @@ def test_pixels_in_more_than_one_cell():
     first, second = make_pair()
     coarse = replace(first, pixels_per_cell=1.0)
     independent, correlated = measure(first, second), measure(coarse, second)
-    assert correlated.covariance == pytest.approx(2.25 * independent.covariance, rel=1e-3)
-    assert correlated.shift.errors == pytest.approx(1.5 * independent.shift.errors, rel=1e-3)
+    covariances = [correlated.covariance, independent.covariance]
+    for covariance in covariances:
+        covariance[1:3, 1:3] -= SHIFT_SCATTER**2 * np.eye(2)
+    assert covariances[0] == pytest.approx(2.25 * covariances[1], rel=2e-3)
 
 
 @pytest.mark.parametrize("name", OFFSET_STATS)
 def test_every_statistic(name):
     tiles = make_pair(added=OFFSET, shift=(0.025, 0.0))
     pair = measure(*tiles, name)
-    assert_near(pair.offset, OFFSET, 1.25 * ERROR)
+    assert_near(pair.offset - pair.centre[0] * 0.025, OFFSET, 1.25 * ERROR)
     # In units of the variance of the mean.
     cost = {"biweight": 1.1, "median": np.pi / 2}
     assert pair.variance == pytest.approx(cost[name] * ERROR**2, rel=0.06)
-    assert pair.shift.covariance[0, 0] == pair.variance
     empty = replace(make_pair(noise=0.0, sky=blank)[1], variance=np.nan)
     equal = measure(add(empty, OFFSET), empty, name)
     assert (equal.offset, equal.variance) == pytest.approx((OFFSET, 0.0))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import asdf
 import pytest
+from helpers import FromSiaf
 from jwst.pipeline.tests import test_calwebb_image3 as peer
 from jwst.stpipe import Step
 
-from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchImage3Pipeline
 
 # Pytest takes tests and fixtures from this module's names.
@@ -53,17 +53,6 @@ class CommandLine:
         )
         assert "Sky method match" in Path(peer.LOGFILE).read_text()
         return step
-
-
-class FromSiaf:
-    """In place of the step that assigns a WCS."""
-
-    @staticmethod
-    def call(model):
-        info = model.meta.wcsinfo
-        aperture = load_aperture(f"{model.meta.instrument.detector}_FULL")
-        model.meta.wcs = build_wcs(aperture, info.ra_ref, info.dec_ref, info.roll_ref)
-        return model
 
 
 @pytest.fixture(autouse=True, scope="module")

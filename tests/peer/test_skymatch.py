@@ -6,9 +6,9 @@ in this package; and a fixture of jwst's own ``conftest.py``.
 """
 
 import pytest
+from helpers import FromSiaf
 from jwst.skymatch.tests import test_skymatch as peer
 
-from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 
 # Pytest takes tests and fixtures from this module's names.
@@ -20,17 +20,6 @@ class ByExposure(PixelSkyMatchStep):
     """With the stock step's groups: one level for all detectors of an exposure."""
 
     spec = "grouping = option('visit', 'exposure', 'none', default='exposure')"
-
-
-class FromSiaf:
-    """In place of the step that assigns a WCS."""
-
-    @staticmethod
-    def call(model, **_):
-        info = model.meta.wcsinfo
-        aperture = load_aperture("NRCA5_FULL")
-        model.meta.wcs = build_wcs(aperture, info.ra_ref, info.dec_ref, info.roll_ref)
-        return model
 
 
 @pytest.fixture(autouse=True)

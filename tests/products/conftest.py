@@ -8,14 +8,14 @@ import pytest
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import (
     Backgrounds,
-    Flattening,
     Levels,
     Match,
     PairResult,
     Stack,
     unmatched,
 )
-from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality, Shift
+from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
+from jwst_mosaic_skymatch.offsets.regression import UNKNOWN
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 
 
@@ -34,20 +34,16 @@ def exposures():
     ]
 
 
-UNKNOWN = Shift(np.full(2, np.nan), np.full((3, 3), np.nan))
-
-
-def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=UNKNOWN):
+def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UNKNOWN)):
     """Make a pair with an error of 0.1 by noise, and of 0.2 in all."""
     strips = StripScatter(*np.tile([0.01, 20.0], (2, 2, 1)))
     measurement = PairMeasurement(
         first,
         second,
-        estimate=np.array([1.0, 1e-4, -2e-4, 0.0]),
-        covariance=np.diag([0.01, 1e-10, 4e-10, 1.0]),
-        centre=np.zeros(3),
+        estimate=np.array([1.0, shift[0], 0.0, 1e-4, -2e-4, 0.0]),
+        covariance=np.diag([0.01, shift[1], shift[1], 1e-10, 4e-10, 1.0]),
+        centre=np.zeros(5),
         regions=(),
-        shift=shift,
         quality=PairQuality(1.0, 0.01, (0.0, 0.0), (strips, strips), 99),
     )
     return PairResult(measurement, 0.2, residual, robust_weight)
@@ -55,9 +51,8 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=UNKNOWN)
 
 def make_stack(label, *members):
     n = len(members)
-    flattening = Flattening(np.zeros(n), np.zeros((n, 2)), np.zeros((n, 2)))
     summary = SimpleNamespace(pixels_per_cell=4.0)
-    return Stack(label, members, flattening, (), (), summary, mean=None)
+    return Stack(label, members, np.zeros((n, 5)), (), (), summary, mean=None)
 
 
 @pytest.fixture
@@ -73,12 +68,11 @@ def match():
         shift_errors=np.array([[0.01, 0.0], [1e-3, 1e-3], [0.3, 0.3], [nan, nan]]),
         reasons=("", "", "", "no overlap with others"),
     )
-    shift = Shift(np.array([-0.4, 0.0]), np.diag([0.01, 1e-4, 1e-4]))
     return Match(
         levels,
         Backgrounds(gradients=np.zeros((4, 2))),
         stacks=(make_stack("jw001", 0, 1), make_stack("jw002", 2)),
-        exposure_pairs=(make_pair(0, 1, shift=shift),),
+        exposure_pairs=(make_pair(0, 1, shift=(-0.4, 1e-4)),),
         stack_pairs=(make_pair(0, 1, residual=2.0, robust_weight=0.1),),
         skies=np.full(4, nan),
     )

@@ -7,14 +7,10 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from jwst_mosaic_skymatch.levels.results import Backgrounds
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
     describe_levels,
-    findings_of_input,
     findings_of_match,
-    findings_of_unmatched,
-    findings_of_zero_point,
     summarize_match,
 )
 
@@ -42,12 +38,6 @@ def moved(match, shifts):
     return with_levels(match, shifts=shifts, shift_errors=errors, components=components)
 
 
-def test_summary(match, exposures, grid):
-    assert summarize_match(match, exposures, grid, "visit") == [
-        "2 stacks by visit; 1 pair inside stacks, 1 between them; 1 connected component",
-    ]
-
-
 @pytest.mark.parametrize(
     ("backgrounds", "start"),
     [
@@ -66,9 +56,11 @@ def test_summary(match, exposures, grid):
         ),
     ],
 )
-def test_summary_of_backgrounds(match, exposures, grid, backgrounds, start):
+def test_summary(match, exposures, grid, backgrounds, start):
     changed = with_backgrounds(match, **backgrounds)
-    _, line = summarize_match(changed, exposures, grid, "visit")
+    first, line = summarize_match(changed, exposures, grid, "visit")
+    counts = "1 pair inside stacks, 0 between them; 1 connected component"
+    assert first == f"2 stacks by visit; {counts}"
     assert line.startswith(start)
 
 
@@ -144,8 +136,8 @@ def test_no_more_than_the_farthest_are_listed(match, exposures, grid):
 
 def test_backgrounds(match, exposures, grid):
     """0.0001 in a cell of half an arcsec is 0.012 in an arcmin."""
-    sigmas = {"visit gradient": 1e-4, "exposure gradient": 2e-4, "gain": 0.005}
-    slopes, gains = lines_of(with_backgrounds(match, sigmas=sigmas), exposures, grid)
+    sigmas = {"visit gradient": 1e-4, "exposure gradient": 2e-4, "gain": 0.005, "misfit": 0.02}
+    slopes, gains, misfit = lines_of(with_backgrounds(match, sigmas=sigmas), exposures, grid)
     assert slopes.startswith(
         "Backgrounds have gradients of 0.012 per arcmin (rms, of visits) and 0.024 per arcmin "
         "(rms, of exposures)."
@@ -154,6 +146,8 @@ def test_backgrounds(match, exposures, grid):
     assert "subtract=True with background='plane'" in slopes
     assert "plane_per_exposure" in slopes
     assert "Gains of exposures differ by 0.50% (rms); levels are uncertain by 0.1" in gains
+    assert misfit.startswith("Differences do not close: beside their noise, offsets are uncertain")
+    assert "uncertain by 0.02; levels are uncertain by 0.1" in misfit
     # Planes that are subtracted leave no gradient.
     backgrounds = with_backgrounds(match, sigmas=sigmas)
     text = str(findings_of_match(backgrounds, exposures, grid, "group"))
@@ -170,14 +164,6 @@ def test_visit_with_the_largest_gradient_is_named(match, exposures, grid):
     assert finding.exposures == ("2_cal.fits",)
 
 
-def test_open_loops(match, exposures, grid):
-    backgrounds = Backgrounds(sigmas={"misfit": 0.02})
-    open_loops = replace(match, stack_pairs=(), backgrounds=backgrounds)
-    (line,) = lines_of(open_loops, exposures, grid)
-    assert line.startswith("Differences do not close: beside their noise, offsets are uncertain")
-    assert "uncertain by 0.02; levels are uncertain by 0.1" in line
-
-
 def test_few_levels_are_listed_and_many_summed_up():
     def lines_of_levels(levels):
         status = np.where(np.isfinite(levels), "COMPLETE", "SKIPPED")
@@ -192,32 +178,3 @@ def test_few_levels_are_listed_and_many_summed_up():
     (line,) = lines_of_levels(np.arange(2000.0) + 0.5)
     assert "2000 exposures, from 0.5 to 1999.5;" in line
     assert lines_of_levels(np.array([])) == []
-
-
-def test_unmatched_exposures_are_named_with_their_reasons(exposures):
-    levels, reasons = np.array([0.25, 1.0, np.nan]), ["", "too few cells", "no good pixel"]
-    skipped, alone = map(str, findings_of_unmatched(exposures[:3], levels, reasons))
-    assert "for 1 of 3 exposures; SKIPPED: 2_cal.fits: no good pixel. What to do: " in skipped
-    assert alone.startswith("1 of 3 exposures could not be matched")
-    assert "level: 1_cal.fits: too few cells." in alone
-    assert findings_of_unmatched(exposures[:2], levels[:2], ["", ""]) == []
-
-
-def test_one_warning_for_all_components_without_an_anchor(match, exposures):
-    levels = replace(match.levels, components=np.array([0, 1, 2, -1]))
-    (finding,) = findings_of_zero_point(levels, "i.fits", (), [1, 2], exposures)
-    start = "The reference i.fits does not overlap 2 components, whose levels are as usual"
-    assert str(finding).startswith(start)
-    assert [detail.split()[3] for detail in finding.details] == ["001", "002"]
-    assert finding.exposures == ("1_cal.fits", "2_cal.fits")
-    assert findings_of_zero_point(levels, "i.fits", (), [], exposures) == []
-    (lone,) = findings_of_zero_point(match.levels, "3_cal.fits", (3,), [0], exposures)
-    assert "3_cal.fits has no level (no overlap with others), whose" in str(lone)
-
-
-def test_exposures_of_several_runs_or_filters(exposures):
-    exposures[0] = replace(exposures[0], subtracted=True)
-    exposures[1] = replace(exposures[1], filter="F770W")
-    before, filters = map(str, findings_of_input(exposures))
-    assert "subtracted from 1 of 4 exposures before" in before
-    assert "filter is F770W, but None in other exposures" in filters

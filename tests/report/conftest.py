@@ -22,12 +22,9 @@ def faulty(tmp_path_factory):
     directory: Path = tmp_path_factory.mktemp("faulty")
     log = logging.getLogger("stpipe.pixel_skymatch")
     handler = MemoryHandler(10**6, logging.CRITICAL)
-    level = log.level
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
     step = PixelSkyMatchStep(save_diagnostics=True, output_dir=str(directory))
-    step.run(four_faults())
-    log.removeHandler(handler)
-    log.setLevel(level)
-    records = [record.getMessage() for record in handler.buffer]
-    return step.result, records, directory
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "handlers", [handler])
+        patch.setattr(log, "level", logging.INFO)
+        step.run(four_faults())
+    return step.result, [record.getMessage() for record in handler.buffer], directory

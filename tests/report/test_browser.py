@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import violations
 from made_up import UNIT, make_result
 
 from jwst_mosaic_skymatch.report.figures import render_report
@@ -66,28 +67,17 @@ def test_tables_sort(open_page, path, by):
     assert (sorted_by, texts) == ("none", sorted(texts))
 
 
-# Problems of contrast, of reach by keyboard, and of labels for readers of the screen.
-VIOLATIONS = """async () => {
-    const result = await axe.run(document, {resultTypes: ["violations"], preload: false});
-    return result.violations
-        .filter(violation => ["serious", "critical"].includes(violation.impact))
-        .map(violation => [violation.id, violation.nodes[0].html]);
-}"""
-
-
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screenshots(open_page, faulty, tmp_path, size, scheme):
     """As wide as the screen, no wider; bright or dark, pictures as well; readable for all."""
-    axe = pytest.importorskip("axe_playwright_python.base", reason="pip install axe-playwright")
     (path,) = faulty[2].glob("*_skymatch_report.html")
     page = open_page(path, size, color_scheme=scheme, bypass_csp=True)
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]
     page.screenshot(path=Path(SCREENSHOTS or tmp_path) / f"report-{size[0]}-{scheme}.png")
     filters = page.locator("img").first.evaluate("e => getComputedStyle(e).filter")
     assert ("invert" in filters) == (scheme == "dark")
-    page.add_script_tag(content=axe.AXE_FILE_PATH.read_text(encoding="utf-8"))
-    assert page.evaluate(VIOLATIONS) == []
+    assert violations(page) == []
 
 
 def test_print_is_dark_on_white_and_complete(open_page, path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_up import UNIT, make_result
 
-from jwst_mosaic_skymatch.products.messages import Finding
+from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.report.figures import MOST_PAIRS, render_report
 
 SCRIPT = "<script>alert(1)</script>"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up import UNIT, make_result
 
-from jwst_mosaic_skymatch.products.messages import Finding
+from jwst_mosaic_skymatch.products.findings import Finding
 
 SEAMS = "worst seam 0.5 MJy/sr (500 sigma) before, 0.004 MJy/sr (4 sigma) after"
 ONE = f" in 1 component, no ties; {SEAMS}."
@@ -55,11 +55,9 @@ def test_seams_are_those_of_used_pairs():
     assert replace(result, pairs=pairs[:0]).verdict.seams == ()
 
 
-@pytest.mark.parametrize(("step", "text"), [(0.0, "0 sigma"), (0.5, "inf sigma")])
-def test_seams_of_images_without_noise(step, text):
+def test_seams_of_images_without_noise():
     result = result_with()
     for name in ("residual", "offset_error", "offset_error_noise"):
         result.pairs[name] *= 0.0
-    result.pairs["offset"][:] = step * UNIT
     (before, _), (after, _) = result.verdict.seams
-    assert (text in before, "0 sigma" in after) == (True, True)
+    assert ("inf sigma" in before, "(0 sigma" in after) == (True, True)

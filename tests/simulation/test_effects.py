@@ -1,44 +1,35 @@
 """Flags, backgrounds, cosmic rays and noise of exposures."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 
 import jwst_mosaic_simulation as sim
-from jwst_mosaic_simulation import DetectorOptions
 from jwst_mosaic_simulation._effects import (
-    FLAGS,
     add_noise,
     draw_background,
-    draw_cosmic_rays,
-    draw_dq,
-    draw_plane,
-    draw_stripes,
     lyot_region,
     variances,
 )
 from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_simulation.noise import Noise
 
-PERFECT = DetectorOptions(bad_fraction=0.0, hot_fraction=0.0)
 
-
-def background(pointing=0, binning=8, nircam=False, **imperfections):
+def background(binning=8, nircam=False, seed=1, **imperfections):
     make = sim.nircam_mosaic if nircam else sim.blank_field
-    scene = make(2, binning=binning, imperfections=sim.Imperfections(**imperfections))
-    pointing = scene.pointings[pointing]
+    scene = make(2, binning=binning, seed=seed, imperfections=sim.Imperfections(**imperfections))
+    pointing = scene.pointings[0]
     return draw_background(scene, pointing, load_aperture(pointing.aperture, binning))
 
 
-def test_stripes_have_zero_mean_unit_rms_and_power_as_one_over_frequency():
-    stripes = np.array([draw_stripes(256, default_rng(seed)) for seed in range(400)])
-    assert_allclose(stripes.mean(axis=1), 0.0, atol=1e-12)
-    assert stripes.std() == pytest.approx(1.0, rel=0.05)
-    power = np.mean(np.abs(np.fft.rfft(stripes, axis=1)) ** 2, axis=0)
-    assert power[4:8].mean() / power[64:128].mean() == pytest.approx(16.0, rel=0.2)
+@pytest.mark.parametrize(
+    "name", ["visit_gradient_rms", "exposure_gradient_rms", "row_rms", "column_rms"]
+)
+def test_backgrounds_have_the_rms(name):
+    images = np.array([background(binning=32, seed=seed, **{name: 0.2}) for seed in range(150)])
+    assert_allclose(images.mean(axis=(1, 2)), 0.0, atol=1e-12)
+    assert images.std() == pytest.approx(0.2, rel=0.1)
 
 
 def test_glow_and_amplifiers():
@@ -72,23 +63,6 @@ def test_true_level_is_the_mean_over_good_pixels():
     assert sim.true_level(scene, pointing) == pytest.approx(expected)
 
 
-def test_cosmic_rays():
-    energy, flagged = draw_cosmic_rays((600, 700), 0.01, default_rng(2))
-    hit = energy > 0
-    assert hit.mean() == pytest.approx(0.01, rel=0.1)
-    assert not np.any(flagged & ~hit)
-    assert flagged[hit].mean() == pytest.approx(0.8, abs=0.05)
-    assert energy[hit & ~flagged].mean() == pytest.approx(20, rel=0.15)
-    assert energy[flagged].mean() == pytest.approx(0.4, rel=0.15)
-
-
-def test_planes_have_the_rms():
-    rng = default_rng(8)
-    planes = np.array([draw_plane((40, 50), 0.2, rng) for _ in range(500)])
-    assert_allclose(planes.mean(axis=(1, 2)), 0, atol=1e-12)
-    assert planes.std() == pytest.approx(0.2, rel=0.1)
-
-
 @pytest.mark.parametrize(
     ("brightness", "poisson"), [(-3.0, 0.0), (0.0, 0.0), (0.02, 2e-4), (40.0, 0.4)]
 )
@@ -100,44 +74,3 @@ def test_noise_has_the_variance_quoted(brightness, poisson):
     variance = poisson + 9e-4
     assert noisy.mean() == pytest.approx(brightness, abs=4 * np.sqrt(variance) / 300)
     assert noisy.var() == pytest.approx(variance, rel=0.02)
-
-
-def flagged(dq, name):
-    return (dq & FLAGS[name]) != 0
-
-
-def test_masked_strips_of_miri():
-    dq = draw_dq(load_aperture("MIRIM_FULL"), "MIRIMAGE", PERFECT, 1)
-    masked = np.zeros((1024, 1032), dtype=bool)
-    masked[:, :357] = True
-    masked[745:1020, 10:281] = False  # the coronagraph's field
-    assert_array_equal(flagged(dq, "NON_SCIENCE"), masked)
-    assert np.all(flagged(dq, "DO_NOT_USE")[masked])
-
-
-@pytest.mark.parametrize(
-    ("name", "binning", "columns", "rows"),
-    [("NRCA1_FULL", 1, 4, 4), ("NRCA1_FULL", 8, 1, 1), ("MIRIM_FULL", 2, 2, 0)],
-)
-def test_reference_pixels(name, binning, columns, rows):
-    options = replace(PERFECT, masked_strips=False)
-    dq = draw_dq(load_aperture(name, binning), "detector", options, 1)
-    border = np.pad(
-        np.zeros(np.subtract(dq.shape, (2 * rows, 2 * columns)), bool),
-        [(rows, rows), (columns, columns)],
-        constant_values=True,
-    )
-    for flag in ("REFERENCE_PIXEL", "DO_NOT_USE"):
-        assert_array_equal(flagged(dq, flag), border)
-
-
-def test_bad_and_hot_pixels():
-    options = DetectorOptions(masked_strips=False, bad_fraction=0.02, hot_fraction=0.005)
-    aperture = load_aperture("NRCA1_FULL")
-    dq, again, other = (draw_dq(aperture, f"NRCA{k}", options, 1)[4:-4, 4:-4] for k in (1, 1, 2))
-    bad, hot = flagged(dq, "DO_NOT_USE"), flagged(dq, "HOT")
-    assert (bad.mean(), hot.mean()) == pytest.approx((0.02, 0.005), rel=0.05)
-    assert not np.any(bad & hot)
-    # They belong to the detector.
-    assert_array_equal(dq, again)
-    assert np.any(dq != other)

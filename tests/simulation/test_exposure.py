@@ -33,11 +33,8 @@ CROPPED = blank_field(1, detector=DetectorOptions(subarray=(8, 888, 128, 128)))
             0,
             {
                 "filename": "jw09999001001_02101_00001_mirimage_cal.fits",
-                "instrument.detector": "MIRIMAGE",
                 "instrument.filter": "F770W",
-                "exposure.type": "MIR_IMAGE",
                 "bunit_data": "MJy/sr",
-                "cal_step.photom": "COMPLETE",
                 "subarray.name": "FULL",
             },
         ),
@@ -46,7 +43,6 @@ CROPPED = blank_field(1, detector=DetectorOptions(subarray=(8, 888, 128, 128)))
             3,
             {
                 "instrument.detector": "NRCA4",
-                "instrument.module": "A",
                 "instrument.channel": "SHORT",
                 "exposure.type": "NRC_IMAGE",
             },

@@ -62,5 +62,3 @@ def test_attitude_of_other_detectors_agrees_with_jwst():
         v2_ref, v3_ref, 33.0, 53.1, -67.8, new_v2_ref, new_v3_ref
     )
     assert other.roll_ref == pytest.approx(theirs, abs=1e-6)
-    (back,) = detector_pointings(other, ["NRCA1_FULL"])
-    assert_allclose((back.ra_ref, back.dec_ref, back.roll_ref), (53.1, -67.8, 33.0), atol=1e-9)

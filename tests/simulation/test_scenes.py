@@ -58,11 +58,9 @@ def test_levels_do_not_depend_on_the_other_exposures():
 
 
 def test_levels_have_the_scatter():
-    numbers = [f"{k:05d}" for k in range(40)]
     pointings = [
-        Pointing(150.0, 2.2, observation=visit[2:], exposure=exposure)
-        for visit in numbers
-        for exposure in numbers
+        Pointing(150.0, 2.2, observation=f"{k // 40:03d}", exposure=f"{k % 40:05d}")
+        for k in range(1600)
     ]
     levels = draw_levels(pointings, 3, visit_scatter=5.0, exposure_scatter=0.05)
     levels = np.reshape([*levels.values()], (40, 40))

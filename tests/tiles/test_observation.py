@@ -7,7 +7,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels, SkyStatistic
-from jwst_mosaic_skymatch.tiles.observation import Observation, TileSettings, make_tile
+from jwst_mosaic_skymatch.tiles.observation import (
+    ALL_EXCLUDED,
+    NO_PIXEL,
+    SCATTERED,
+    Observation,
+    TileSettings,
+    make_tile,
+)
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 SHAPE = (40, 40)
@@ -80,19 +87,18 @@ def test_excluded_pixels_count_for_the_sky_alone(pixels):
     assert (tile.y0, tile.shape) == (15, (5, 20))
     assert_allclose(tile.data, 3.0, rtol=1e-6)
     assert exposure.sky == pytest.approx(3.75, abs=0.001)
-    assert (exposure.has_good_pixel, exposure.all_excluded) == (True, False)
+    assert not exposure.obstacle
 
 
 @pytest.mark.parametrize(
-    ("changes", "exclude", "has_good_pixel", "all_excluded"),
+    ("changes", "exclude", "obstacle"),
     [
-        ({}, True, True, True),
-        ({"upper": 0.0}, True, False, False),
+        ({}, True, ALL_EXCLUDED),
+        ({"upper": 0.0}, True, NO_PIXEL),
         # The only good pixel is no cell.
-        ({"lower": 1e5, "good_bits": None}, False, True, False),
+        ({"lower": 1e5, "good_bits": None}, False, SCATTERED),
     ],
 )
-def test_no_tile(pixels, changes, exclude, has_good_pixel, all_excluded):
+def test_no_tile(pixels, changes, exclude, obstacle):
     exposure = tiled(pixels, np.full(SHAPE, exclude), **changes)
-    assert exposure.tile is None
-    assert (exposure.has_good_pixel, exposure.all_excluded) == (has_good_pixel, all_excluded)
+    assert (exposure.tile, exposure.obstacle) == (None, obstacle)

@@ -61,9 +61,9 @@ def test_fourth_order_inside_second_order_near_holes():
     image = 2.0 * x - 3.0 * y
     image[5, 7] = np.nan
     expected_x, expected_y = np.full((2, 20, 30), [[[2.0]], [[-3.0]]])
-    # No difference in a hole, beside it, and at an edge.
-    expected_x[:, [0, -1]] = expected_x[5, 6:9] = 0.0
-    expected_y[[0, -1]] = expected_y[4:7, 7] = 0.0
+    # No difference beside a hole, and at an edge.
+    expected_x[:, [0, -1]] = expected_x[5, [6, 8]] = 0.0
+    expected_y[[0, -1]] = expected_y[[4, 6], 7] = 0.0
     assert_allclose(gradient(image), [expected_x, expected_y], atol=1e-6)
     # Exact for polynomials of fourth order, where two cells on each side have data.
     along_x, _ = gradient(x**4)

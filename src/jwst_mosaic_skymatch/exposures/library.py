@@ -1,39 +1,37 @@
 """From the input of the step to a library of exposures and their metadata."""
 
 import gc
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from os import PathLike, fspath
-from os.path import expanduser, expandvars
 from pathlib import Path
 from typing import Any
 
 import asdf
-from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelContainer, ModelLibrary
 from jwst.datamodels.utils import attrs_to_group_id
 from jwst.lib.suffix import remove_suffix
 from stdatamodels.jwst.datamodels import JwstDataModel, read_metadata
 
+from jwst_mosaic_skymatch.exposures.associations import (
+    as_association,
+    expand,
+    load_association,
+    science_members,
+)
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures, name_apart, read_exposure
 from jwst_mosaic_skymatch.exposures.models import unwritable
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = [
     "StepInput",
-    "as_association",
     "check_files",
-    "expand",
     "light_loading",
     "named_exposures",
     "open_input",
     "stem",
 ]
 
-# Name in messages of an association without a file.
-LISTED = "the list of exposures"
 # New objects between collections (700 or 2000 by default), and the number of these between
 # collections of older objects, and of all.
 THRESHOLDS = (50_000, 20, 100)
@@ -102,7 +100,7 @@ def open_input(
         return _describe_library(inputs, grouping)
     inputs = as_association(inputs)
     if isinstance(inputs, (str, Mapping)):
-        return _open_association(_load_association(inputs), on_disk, grouping)
+        return _open_association(load_association(inputs), on_disk, grouping)
     if isinstance(inputs, JwstDataModel) and not isinstance(inputs, ModelContainer):
         inputs = [inputs]
     if not isinstance(inputs, Iterable):
@@ -111,36 +109,6 @@ def open_input(
             "models, or a ModelLibrary."
         )
     return _describe_library(ModelLibrary(own_models(inputs), asn_exptypes=["science"]), grouping)
-
-
-def as_association(inputs: Any) -> Any:
-    """Bring the kinds of input that jwst does not take into a form that it takes.
-
-    Parameters
-    ----------
-    inputs : object
-        Input of a step or pipeline.
-
-    Returns
-    -------
-    object
-        Text for the path of an association, and a list for an iterable of models. One file, or any
-        iterable of files, becomes an association: jwst opens all files of a list at once. The input
-        itself in other cases.
-    """
-    if isinstance(inputs, Mapping):
-        return dict(inputs)
-    if isinstance(inputs, (str, PathLike)):
-        if not fspath(inputs).lower().endswith((".fits", ".asdf", ".gz")):
-            return fspath(inputs)
-        inputs = [inputs]
-    if isinstance(inputs, (ModelLibrary, JwstDataModel)) or not isinstance(inputs, Iterable):
-        return inputs
-    items = [fspath(item) if isinstance(item, PathLike) else item for item in inputs]
-    if not all(isinstance(item, str) for item in items):
-        return items
-    members = [{"expname": str(expand(item)), "exptype": "science"} for item in items]
-    return {"asn_type": "image3", "products": [{"members": members}]}
 
 
 def check_files(inputs: Any) -> None:
@@ -162,31 +130,8 @@ def check_files(inputs: Any) -> None:
     """
     # A file that is not here may be in stpipe's ``input_dir``.
     if isinstance(inputs, dict) or (isinstance(inputs, str) and expand(inputs).is_file()):
-        for member in _science(_load_association(inputs)):
+        for member in science_members(load_association(inputs)):
             _read_file(member["expname"])
-
-
-def expand(path: str | PathLike[str]) -> Path:
-    """Expand ``~`` and environment variables in a path.
-
-    Parameters
-    ----------
-    path : str or path
-        The path.
-
-    Returns
-    -------
-    Path
-        The expanded path.
-
-    Raises
-    ------
-    ValueError
-        If it is a URI.
-    """
-    if "://" in fspath(path):
-        raise ValueError(f"{path}: is no local file; download it, and give its path.")
-    return Path(expandvars(expanduser(fspath(path))))
 
 
 def stem(filename: str) -> str:
@@ -305,7 +250,7 @@ def _describe_library(
 
 def _open_association(association: dict[str, Any], on_disk: bool, grouping: str) -> StepInput:
     """Open an association, whose files are read once for all metadata."""
-    science = _science(association)
+    science = science_members(association)
     metadata = [_read_file(member["expname"]) for member in science]
     # A library would read each file again to find its group.
     for member, own in zip(science, metadata, strict=True):
@@ -341,93 +286,3 @@ def _group_id(metadata: Mapping[str, Any]) -> str | None:
         return metadata.get("meta.group_id") or attrs_to_group_id(observation)
     except KeyError:
         return None
-
-
-# --- Associations --------------------------------------------------------
-
-
-def _load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Load an association, and refuse it if it is not valid or exposures are missing.
-
-    Paths become absolute, and exptypes lower case, the only one that a library recognizes.
-    """
-    if isinstance(source, str):
-        path = expand(source)
-        name, directory, association = str(path), path.parent, _parse_association(path)
-        association["table_name"] = path.name
-    else:
-        name, directory, association = LISTED, Path(), dict(source)
-    try:
-        product = association["products"][0]
-        members = [
-            {
-                **member,
-                "expname": _absolute(directory, fspath(member["expname"])),
-                "exptype": member["exptype"].lower(),
-            }
-            for member in product["members"]
-        ]
-        association = {**association, "products": [{**product, "members": members}]}
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{name}: not an association: products[0].members with expname and exptype is needed "
-            f"({error!r}); make one with asn_from_list."
-        ) from None
-    _check_members(_science(association), name)
-    return association
-
-
-def _absolute(directory: Path, expname: str) -> str:
-    """Make the path of a member absolute; stpipe takes a URI as it is."""
-    return expname if "://" in expname else str(Path(directory, expname).absolute())
-
-
-def _science(association: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [m for m in association["products"][0]["members"] if m["exptype"] == "science"]
-
-
-def _parse_association(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such association file; check its name.")
-    try:
-        with path.open() as file:
-            return dict(load_asn(file))
-    except (AssociationNotValidError, TypeError, UnicodeDecodeError) as error:
-        reason: Exception = error
-    try:  # jwst does not name the place of an error in JSON
-        json.loads(path.read_bytes())
-    except ValueError as error:
-        reason = error
-    raise ValueError(
-        f"{path}: not a valid association ({reason}); correct it, or make one with asn_from_list."
-    )
-
-
-def _check_members(science: Sequence[Mapping[str, Any]], name: str) -> None:
-    """Refuse science members that are missing, listed twice, or cannot be opened or saved."""
-    if not science:
-        raise ValueError(
-            f"{name}: no science member; list at least one exposure with exptype 'science'."
-        )
-    listed: dict[Path, Path] = {}
-    for expname in (member["expname"] for member in science):
-        path = Path(expname)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{expname}: no such file here, but {name} lists it; correct its name, download "
-                "it, or remove it from the association."
-            )
-        if expname.endswith(".gz"):
-            raise ValueError(f"{expname}: is compressed; unpack it with gunzip.")
-        if not path.name.isascii():
-            raise ValueError(
-                f"{expname}: the FITS keyword FILENAME can hold this name only in ASCII; rename "
-                "the file."
-            )
-        # A link is another name of a file, not another exposure.
-        first = listed.setdefault(path.resolve(), path)
-        if first is not path:
-            raise ValueError(
-                f"{expname}: listed more than once in {name}, first as {first}; remove the "
-                "duplicate."
-            )

@@ -55,16 +55,15 @@ def assemble(
     across = _stack_shares(n, stacks, between)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
     corrections = across @ _corrections(n, stacks)
-    restored = [_restored(p, own[:3]) for p, own in zip(between, corrections, strict=True)]
-    moved = np.concatenate([np.zeros((len(within), 2)), corrections[:, 3:]])
-    pairs, shifts, shift_variances = align_pairs([*within, *restored], shares, moved)
+    restored = [_restored(p, own) for p, own in zip(between, corrections, strict=True)]
+    pairs, shifts, shift_errors = align_pairs([*within, *restored], shares)
     return Measurements(
         pairs=pairs,
         shares=shares,
         ratios=np.concatenate([*(m.ratios for m in inside), ratios, of_image]),
         outside=np.concatenate([*(m.outside for m in inside), outside, 0.0 * of_image]),
         shifts=shifts,
-        shift_variances=shift_variances,
+        shift_errors=shift_errors,
         factors=_noise_of_exposures(n, inside, stacks, factors),
     )
 
@@ -102,19 +101,18 @@ def _stack_shares(
 
 
 def _corrections(n: int, stacks: Sequence[Stack]) -> np.ndarray:
-    """Collect level at the origin of the grid, gradient, and shift of each exposure and image."""
+    """Collect level at the origin of the grid, shift, and gradient of each exposure and image."""
     corrections = np.zeros((n + 1, 5))
     for stack in stacks:
-        levels, gradients, shifts = vars(stack.flattening).values()
-        centres = np.array([frame.centre for frame in stack.frames])
-        at_origin = levels - np.sum(gradients * centres, axis=1)
-        corrections[list(stack.members)] = np.column_stack([at_origin, gradients, shifts])
+        own, centres = stack.corrections.copy(), [frame.centre for frame in stack.frames]
+        own[:, 0] -= np.sum(own[:, 3:] * centres, axis=1)
+        corrections[list(stack.members)] = own
     return corrections
 
 
 def _restored(pair: PairMeasurement, correction: np.ndarray) -> PairMeasurement:
-    """Add level and gradient of members to the measurement of their means."""
+    """Add level, shift and gradient of members to the measurement of their means."""
     estimate = pair.estimate.copy()
-    estimate[:3] += correction
-    estimate[0] += correction[1:] @ pair.centre[:2]
+    estimate[:5] += correction
+    estimate[0] += correction[1:] @ pair.centre[:4]
     return replace(pair, estimate=estimate)

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
+from jwst_mosaic_skymatch.levels.matrices import Factorization, sparse_matrix
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
@@ -34,15 +34,19 @@ __all__ = [
     "number_unknowns",
 ]
 
+#: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
+PEDESTAL = "pedestal"
 #: Random effects in the order of their columns: gradients of the exposures of a detector in a
 #: visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
 #: a detector, of which the exposures have a part in common and one of their own.
 EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
-#: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
-PEDESTAL = "pedestal"
 
+# Offset and shift precede the trends of a pair.
+FIRST_TREND = 3
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
+# Information on the mean level of a component, in that of a pair.
+RIDGE = 1e-9
 # Trends without noise must not be known exactly either.
 LEAST_VARIANCE = 1e-24
 
@@ -163,7 +167,6 @@ def build_equations(
     shares: sparse.csr_array,
     variances: np.ndarray,
     unknowns: Unknowns,
-    levels: np.ndarray | None = None,
 ) -> Equations:
     """Build the design matrix.
 
@@ -177,31 +180,28 @@ def build_equations(
         Variance of each offset, (MJy/sr)^2, and factor on the covariance of its trends.
     unknowns : Unknowns
         Images and their unknowns.
-    levels : ndarray, shape (n,), optional
-        Approximate levels of the images, MJy/sr, which are subtracted from the brightness under
-        gains. Half of a level difference of 1 MJy/sr under a gain of 0.5 % is ten times the noise
-        of an offset.
 
     Returns
     -------
     Equations
         The equations.
     """
-    centres = np.array([pair.centre[:3] for pair in pairs]).reshape(-1, 3)
-    if levels is not None:
-        centres[:, 2] -= 0.5 * (abs(shares) @ levels)
+    centres = np.array([pair.centre[2:5] for pair in pairs]).reshape(-1, 3)
+    offsets = np.array([pair.offset for pair in pairs])
+    # The brightness under gains excludes the levels: half of a level difference of 1 MJy/sr under a
+    # gain of 0.5 % is ten times the noise of an offset.
+    centres[:, 2] -= 0.5 * (abs(shares) @ _approximate_levels(shares, offsets))
     whitening, sigmas = _whitening(pairs, variances)
-    effects, sizes = _design(pairs, shares, centres, unknowns)
-    ends = np.cumsum([0, *sizes]).tolist()
-    columns = dict(zip((PEDESTAL, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
-    ties = _ties(unknowns)
-    prior = sparse.block_diag([ties, sparse.eye_array(ends[-1] - ends[1])])
+    effects, columns = _design(pairs, shares, centres, unknowns)
+    ties, n_columns = _ties(unknowns), effects.shape[1]
+    n_effects = n_columns - len(ties.indptr) + 1
+    prior = sparse.block_diag([ties, sparse.eye_array(n_effects)])
     design = sparse.vstack([whitening @ effects, prior], format="csc")
     components = connected_images(shares, unknowns)
-    fixed = np.append(_fixed_levels(components, unknowns), np.full(ends[-1] - ends[1], np.nan))
-    trends = [pair.estimate[1:] for pair in pairs]
-    measured = np.concatenate([[pair.offset for pair in pairs], *trends])
-    values = np.append(whitening @ measured, np.zeros(ends[-1]))
+    fixed = np.append(_fixed_levels(components, unknowns), np.full(n_effects, np.nan))
+    trends = [pair.estimate[FIRST_TREND:] for pair in pairs]
+    measured = np.concatenate([offsets, *trends])
+    values = np.append(whitening @ measured, np.zeros(n_columns))
     return Equations(
         design=design,
         values=values - design @ np.nan_to_num(fixed),
@@ -211,6 +211,12 @@ def build_equations(
         components=components,
         tie_rank=round(ties.trace()),
     )
+
+
+def _approximate_levels(shares: sparse.csr_array, offsets: np.ndarray) -> np.ndarray:
+    """Solve for levels by least squares, with zero mean over each component."""
+    normal = shares.T @ shares + RIDGE * sparse.eye_array(shares.shape[1])
+    return Factorization(normal.tocsr()).solve(shares.T @ offsets)
 
 
 def connected_images(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:
@@ -261,30 +267,44 @@ def _design(
     shares: sparse.csr_array,
     centres: np.ndarray,
     unknowns: Unknowns,
-) -> tuple[sparse.csr_array, list[int]]:
-    """Build the matrix of all measurements, and count the columns of levels and of each effect."""
-    levels, families = (_membership(k).T for k in (unknowns.level_of, unknowns.family_of))
-    x, y, light = (sparse.diags_array(values) @ shares for values in centres.T)
-    x -= shares @ sparse.diags_array(unknowns.centres[:, 0])
-    y -= shares @ sparse.diags_array(unknowns.centres[:, 1])
-    of_families, contrasts = shares @ families, _region_columns(pairs, shares)
-    owners = np.repeat(np.arange(len(pairs)), [len(pair.regions) for pair in pairs])
-    phi = np.concatenate([np.zeros(0), *(pair.centre[3:] for pair in pairs)])
-    of_regions = sparse_matrix((len(pairs), len(phi)), owners, np.arange(len(phi)), phi)
-    # Rows are offsets, gradients along x and along y, gains, contrasts.
-    blocks = [
-        [shares @ levels, x @ families, y @ families, x, y, light, of_regions @ contrasts],
-        [None, of_families, None, shares, None, None, None],
-        [None, None, of_families, None, shares, None, None],
-        [None, None, None, None, None, shares, None],
-        [None, None, None, None, None, None, contrasts],
-    ]
-    sizes = [levels.shape[1], 2 * families.shape[1], 2 * shares.shape[1], shares.shape[1]]
-    sizes += [contrasts.shape[1] // len(REGIONS)] * len(REGIONS)
+) -> tuple[sparse.csr_array, dict[str, slice]]:
+    """Build the matrix of all measurements, and give the columns of levels and of each effect."""
+    n, detectors = shares.shape[1], detectors_of(pairs)
+    n_levels, n_families = (int(k.max()) + 1 for k in (unknowns.level_of, unknowns.family_of))
+    sizes = [n_levels, 2 * n_families, 2 * n, n, *[len(detectors) + n] * len(REGIONS)]
+    ends = np.cumsum([0, *sizes]).tolist()
+    columns = dict(zip((PEDESTAL, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
     # All offsets precede the trends, which are in the order of the pairs.
-    order = np.argsort([*np.tile(np.arange(len(pairs)), 3), *owners], kind="stable")
-    rows = np.append(np.arange(len(pairs)), len(pairs) + order)
-    return sparse.block_array(blocks, format="csr")[rows], sizes
+    n_trends = np.array([len(pair.estimate) - FIRST_TREND for pair in pairs], dtype=int)
+    first = len(pairs) + np.cumsum(n_trends) - n_trends
+    row, image, share = sparse.find(shares)
+    entries = [(row, unknowns.level_of[image], share)]
+    levers = centres[row]
+    levers[:, :2] -= unknowns.centres[image]
+    family = unknowns.family_of[image]
+    for name, trend, column in (
+        ("visit gradient", 0, family),
+        ("visit gradient", 1, n_families + family),
+        ("exposure gradient", 0, image),
+        ("exposure gradient", 1, n + image),
+        ("gain", 2, image),
+    ):
+        own = columns[name].start + column
+        entries += [(row, own, share * levers[:, trend]), (first[row] + trend, own, share)]
+    for k, pair in enumerate(pairs):
+        inside = slice(*shares.indptr[k : k + 2])
+        members, parts = shares.indices[inside], shares.data[inside]
+        for trend, (region, phi) in enumerate(zip(pair.regions, pair.centre[5:], strict=True), 3):
+            side = 0.0 if region.side is None else 1.0 - 2.0 * region.side
+            is_own = parts * side > 0.0
+            own = np.append(detectors.index(region.detector), len(detectors) + members[is_own])
+            own += columns[region.name].start
+            amount = np.append(1.0, np.abs(parts[is_own]))
+            entries += [(k, own, amount * phi), (first[k] + trend, own, amount)]
+    equal = [np.broadcast_arrays(*entry) for entry in entries]
+    rows, own, values = map(np.concatenate, zip(*equal, strict=True))
+    shape = len(pairs) + int(n_trends.sum()), ends[-1]
+    return sparse_matrix(shape, rows, own, values), columns
 
 
 def detectors_of(pairs: Sequence[PairMeasurement]) -> list[str]:
@@ -303,25 +323,6 @@ def detectors_of(pairs: Sequence[PairMeasurement]) -> list[str]:
     return sorted({region.detector for pair in pairs for region in pair.regions})
 
 
-def _region_columns(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> sparse.csr_array:
-    """Build the columns of each region: its contrasts in detectors, then in exposures.
-
-    Rows are the contrasts of all pairs.
-    """
-    regions = [(k, region) for k, pair in enumerate(pairs) for region in pair.regions]
-    detectors = detectors_of(pairs)
-    of_detector = [detectors.index(region.detector) for _, region in regions]
-    rows = np.arange(len(regions))
-    common = sparse_matrix((len(regions), len(detectors)), rows, of_detector)
-    # Shares of the exposures on the first side, on the second side, and on none.
-    sides = [shares.maximum(0.0), (-shares).maximum(0.0), sparse.csr_array(shares.shape)]
-    of_side = [k + len(pairs) * (2 if r.side is None else r.side) for k, r in regions]
-    own = sparse.vstack(sides, format="csr")[np.array(of_side, dtype=int)]
-    both = sparse.hstack([common, own], format="csr")
-    of_name = [[k for k in rows.tolist() if regions[k][1].name == name] for name in REGIONS]
-    return sparse.hstack([sparse_matrix((len(rows),) * 2, k, k) @ both for k in of_name])
-
-
 def _whitening(
     pairs: Sequence[PairMeasurement], variances: np.ndarray
 ) -> tuple[sparse.csr_array, np.ndarray]:
@@ -329,7 +330,7 @@ def _whitening(
     largest = max((abs(pair.offset) for pair in pairs), default=0.0) or 1.0
     sigmas = np.sqrt(variances[:, 0] + (ROUNDING * largest) ** 2)
     roots = [
-        _inverse_root(factor * pair.covariance[1:, 1:])
+        _inverse_root(factor * pair.covariance[FIRST_TREND:, FIRST_TREND:])
         for pair, factor in zip(pairs, variances[:, 1], strict=True)
     ]
     matrix = sparse.block_diag([sparse.diags_array(1.0 / sigmas), *roots], format="csr")

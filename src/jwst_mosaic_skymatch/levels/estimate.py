@@ -80,10 +80,11 @@ def estimate_levels(
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, inside)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
+    shifts = measurements.shifts[:n], measurements.shift_errors[:n]
     n_inside = sum(len(matched.pairs) for matched in inside)
     skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     return Match(
-        levels=Levels(values, errors, components, anchored, *_shifts(measurements, n), reasons),
+        levels=Levels(values, errors, components, anchored, *shifts, reasons),
         backgrounds=replace(
             _backgrounds(fit, variances, slopes, stacks if plane_per else None),
             contrasts=_contrasts(fit, equations, variances, pairs),
@@ -177,16 +178,10 @@ def _pair_results(
     return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
 
 
-def _shifts(measurements: Measurements, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the shifts of the n exposures, and their errors."""
-    shifts, errors = measurements.shifts[:n], np.sqrt(measurements.shift_variances[:n, None])
-    return shifts, np.where(np.isnan(shifts), np.nan, errors)
-
-
 def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:
     obstacles = {k: text for matched in inside for k, text in matched.obstacles.items()}
     return tuple(
-        "" if component >= 0 else obstacles.get(k, NO_OVERLAP)
+        "" if component >= 0 else obstacles.get(k) or NO_OVERLAP
         for k, component in enumerate(components.tolist())
     )
 
@@ -224,7 +219,7 @@ def _contrasts(
     for name in REGIONS:
         if name in effects:
             own = equations.columns[name].start + np.arange(len(detectors))
-            rows = sparse_matrix((own.size, len(fit.unknowns)), np.arange(own.size), own)
+            rows = sparse.eye_array(len(fit.unknowns), format="csr")[own]
             values = zip(fit.unknowns[own].tolist(), fit.variances(rows) ** 0.5, strict=True)
             contrasts |= zip((f"{detector} {name}" for detector in detectors), values, strict=True)
     return contrasts

@@ -19,7 +19,7 @@ class Measurements:
     Attributes
     ----------
     pairs : tuple of PairMeasurement
-        The pairs, at the shifts that all agree on.
+        The pairs, at the shifts of their exposures.
     shares : sparse array, shape (n_pairs, n)
         Share of each image in each pair, negative on the second side: +1 and -1 for a pair of
         two tiles.
@@ -27,10 +27,8 @@ class Measurements:
         Part of the information of each pair that no other pair shares.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles of each pair outside of their overlap.
-    shifts : ndarray, shape (n, 2)
-        Shift (x, y) of each image, cells; NaN for none.
-    shift_variances : ndarray, shape (n,)
-        Variance along each axis, cells^2.
+    shifts, shift_errors : ndarray, shape (n, 2)
+        Shift (x, y) of each image from the mean, cells, and its error; NaN for none.
     factors : ndarray, shape (n,)
         Factor between actual and quoted noise variance; NaN for an image without a tile.
     """
@@ -40,7 +38,7 @@ class Measurements:
     ratios: np.ndarray
     outside: np.ndarray
     shifts: np.ndarray
-    shift_variances: np.ndarray
+    shift_errors: np.ndarray
     factors: np.ndarray
 
 

@@ -7,13 +7,12 @@ from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.equations import (
     EFFECTS,
-    PEDESTAL,
     Equations,
     Unknowns,
     build_equations,
 )
 from jwst_mosaic_skymatch.levels.measurements import Measurements
-from jwst_mosaic_skymatch.levels.solve import MISFIT, solve
+from jwst_mosaic_skymatch.levels.solve import MISFIT
 from jwst_mosaic_skymatch.levels.structure import structure_variances
 from jwst_mosaic_skymatch.levels.variances import estimate_variances
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
@@ -58,7 +57,8 @@ def select_model(
         Variance of each effect in the model.
     """
     pairs, squares = measurements.pairs, measurements.shares.power(2)
-    noise = np.array([pair.variance for pair in pairs]) / measurements.ratios
+    ratios = measurements.ratios
+    noise = np.array([pair.variance for pair in pairs]) / ratios
     beside = squares @ np.broadcast_to(np.square(biases), squares.shape[1])
     # Without an effect that explains them, slopes of 1/f noise are structure: with the structure
     # without slopes alone, the pull of levels on backgrounds with rows was 1.4 and not 1.1.
@@ -66,25 +66,12 @@ def select_model(
         structure, factor = structure_variances(
             pairs, squares.sum(axis=1), measurements.outside, detrended=detrended
         ).T
-        errors = np.stack([structure + beside + noise, factor / measurements.ratios], axis=1)
+        errors = np.stack([structure + beside + noise, factor / ratios], axis=1)
         whole = pairs, measurements.shares, errors, unknowns
-        equations = _equations(_sample(whole), with_gains="gain" in effects)
-        variances = estimate_variances(equations, effects)
+        variances = estimate_variances(build_equations(*_sample(whole)), effects)
         if not structure.any() or TRENDS & variances.keys():
             break
-    return _equations(whole, with_gains="gain" in variances), variances
-
-
-def _equations(problem: _Problem, *, with_gains: bool) -> Equations:
-    """Build equations; brightness that gains act on excludes the levels."""
-    equations = build_equations(*problem)
-    if not with_gains:
-        return equations
-    fit = solve(equations, {PEDESTAL: 1.0} if equations.tie_rank else {})
-    levels, parts = fit.unknowns[problem[3].level_of], equations.components + 1
-    # About the mean of each component, whichever of its levels was fixed.
-    levels -= (np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1))[parts]
-    return build_equations(*problem, levels)
+    return build_equations(*whole), variances
 
 
 def _sample(whole: _Problem) -> _Problem:

@@ -12,12 +12,8 @@ from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = [
-    "ALL_EXCLUDED",
     "NO_OVERLAP",
-    "NO_PIXEL",
-    "SCATTERED",
     "Backgrounds",
-    "Flattening",
     "Levels",
     "Match",
     "MatchedStack",
@@ -26,30 +22,8 @@ __all__ = [
     "unmatched",
 ]
 
-#: Reasons why an exposure has no level.
-NO_PIXEL = "no good pixel"
-ALL_EXCLUDED = "all good pixels are excluded"
-SCATTERED = "good pixels too scattered to cover any cell of the grid"
+#: Reason why an exposure with a tile has no level.
 NO_OVERLAP = "no overlap with others, or too few cells"
-
-
-@dataclass(frozen=True)
-class Flattening:
-    """Corrections of the members of a stack before they are averaged.
-
-    Attributes
-    ----------
-    levels : ndarray, shape (n_members,)
-        Level that is subtracted from each, MJy/sr.
-    gradients : ndarray, shape (n_members, 2)
-        Gradient (x, y) that is subtracted, MJy/sr per cell; zero at the centre of its frame.
-    shifts : ndarray, shape (n_members, 2)
-        Shift (x, y) that is taken back, cells.
-    """
-
-    levels: np.ndarray
-    gradients: np.ndarray
-    shifts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,8 +36,9 @@ class Stack:
         Name of the group, with a number if it has several stacks.
     members : tuple of int
         Positions of its exposures.
-    flattening : Flattening
-        Corrections of the members.
+    corrections : ndarray, shape (n_members, 5)
+        Corrections of the members before the average: level (MJy/sr), shift along x and y (cells),
+        gradient along x and y (MJy/sr per cell). The plane is zero at the centre of the frame.
     coverage : tuple of BlockMap
         Weight of each member in the mean.
     frames : tuple of DetectorFrame
@@ -76,7 +51,7 @@ class Stack:
 
     label: str
     members: tuple[int, ...]
-    flattening: Flattening
+    corrections: np.ndarray
     coverage: tuple[BlockMap, ...]
     frames: tuple[DetectorFrame, ...]
     summary: TileSummary

@@ -9,10 +9,11 @@ from scipy.linalg import block_diag
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality, Shift
+from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
 from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 
 __all__ = ["PairSettings", "measure_pair"]
@@ -68,7 +69,7 @@ def measure_pair(
     -----
     The differences D of two tiles are regressed on
 
-    .. math:: D = d + s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
+    .. math:: D = d - s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
 
     with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
     region r. Trends start from medians of blocks; shifted tiles are moved and compared again.
@@ -89,13 +90,13 @@ def measure_pair(
     covariance = overlap.correlation * fit.covariance
     covariance[0, 0] = overlap.correlation * variance
     of_trends = covariance[0, 0] * trends.weights.sum() * trends.inverse
+    estimate, covariance, lever = _at_shift_zero(offset, moved + fit.shift, covariance)
     return PairMeasurement(
         *positions,
-        estimate=np.append(offset, trends.slopes),
-        covariance=block_diag(covariance[0, 0], of_trends),
-        centre=trends.centre,
+        estimate=np.append(estimate, trends.slopes),
+        covariance=block_diag(covariance, of_trends),
+        centre=np.append(lever, trends.centre),
         regions=trends.regions,
-        shift=Shift(moved + fit.shift, covariance),
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
@@ -107,8 +108,21 @@ def measure_pair(
     )
 
 
+def _at_shift_zero(
+    offset: float, shift: np.ndarray, covariance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Take the offset at shift zero, whose error is independent of that of the shift.
+
+    The results are offset and shift, their covariance, and the change of the offset per cell.
+    """
+    of_shift, with_shift = covariance[1:, 1:] + SHIFT_SCATTER**2 * np.eye(2), covariance[1:, 0]
+    lever = -np.linalg.solve(of_shift, with_shift)
+    variance = max(covariance[0, 0] + lever @ with_shift, 0.0)
+    return np.array([offset + lever @ shift, *shift]), block_diag(variance, of_shift), lever
+
+
 def _is_displaced(fit: Regression) -> bool:
-    """Decide whether a shift, NaN if it is not known, is worth a move of the image."""
+    """Decide whether a shift is worth a move of the image."""
     least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
     return bool(np.hypot(*fit.shift) > least)
 

@@ -25,25 +25,36 @@ class Overlap:
         First cell (x, y) of each block on the grid.
     sizes : ndarray of int, shape (n_blocks,)
         Number of common cells in each block, at least one.
-    columns : ndarray of float32, shape (3, n)
-        Place x and y on the grid, cells, and mean of the two images, MJy/sr.
-    difference : ndarray of float32, shape (n,)
-        First image minus the second, MJy/sr.
-    slopes : ndarray of float32, shape (2, n)
-        Gradient of the mean image along x and y, MJy/sr per cell.
-    variance : ndarray of float32, shape (n,)
-        Quoted variance of the difference, (MJy/sr)^2.
+    cells : ndarray of float32, shape (7, n)
+        The rows of ``columns``, ``difference``, ``slopes`` and ``variance``.
     correlation : float
         Variance of a mean over cells, over that of independent cells.
     """
 
     corners: np.ndarray
     sizes: np.ndarray
-    columns: np.ndarray
-    difference: np.ndarray
-    slopes: np.ndarray
-    variance: np.ndarray
+    cells: np.ndarray
     correlation: float
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Place x and y on the grid, cells, and mean of the two images, MJy/sr, shape (3, n)."""
+        return self.cells[:3]
+
+    @property
+    def difference(self) -> np.ndarray:
+        """First image minus the second, MJy/sr, shape (n,)."""
+        return self.cells[3]
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Gradient of the mean image along x and y, MJy/sr per cell, shape (2, n)."""
+        return self.cells[4:6]
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Quoted variance of the difference, (MJy/sr)^2, shape (n,)."""
+        return self.cells[6]
 
     @classmethod
     def of(cls, first: Tile, second: Tile) -> Self:
@@ -61,30 +72,30 @@ class Overlap:
             quote errors.
         """
         windows = overlap_windows(first, second)
-        a, b = first.data[windows[0]], second.data[windows[1]]
-        mean = np.float32(0.5) * (a + b)
-        common = np.isfinite(_in_blocks(mean))
+        a, b = (tile.data[w] for tile, w in zip((first, second), windows, strict=True))
+        ny, nx = a.shape
+        # Whole blocks, with NaN beyond the edges.
+        whole = np.full((7, ny + -ny % BLOCK_CELLS, nx + -nx % BLOCK_CELLS), np.nan, np.float32)
+        images = whole[:, :ny, :nx]
+        images[0] = np.arange(nx) + max(first.x0, second.x0)
+        images[1] = np.arange(ny)[:, None] + max(first.y0, second.y0)
+        images[2], images[3] = np.float32(0.5) * (a + b), a - b
+        images[4:6] = gradient(images[2])
+        quoted = np.isfinite(first.variance + second.variance)
+        with np.errstate(divide="ignore", invalid="ignore"):  # in cells without data
+            images[6] = sum(
+                np.float32(tile.variance if quoted else 1.0) / tile.weight[window]
+                for tile, window in zip((first, second), windows, strict=True)
+            )
+        cells = _in_blocks(whole)
+        common = np.isfinite(cells[2])
         sizes = np.count_nonzero(common, axis=1)
         places = np.flatnonzero(common)  # indices are faster than a mask
-
-        def take(image: np.ndarray) -> np.ndarray:
-            return _in_blocks(image).ravel().take(places)
-
-        y, x = np.indices(mean.shape, dtype=np.float32)
-        x, y = x + max(first.x0, second.x0), y + max(first.y0, second.y0)
-        corners = np.stack([x, y])[:, ::BLOCK_CELLS, ::BLOCK_CELLS].reshape(2, -1)
-        quoted = np.isfinite(first.variance + second.variance)
-        variances = [
-            np.float32(tile.variance if quoted else 1.0) / take(tile.weight[window])
-            for tile, window in zip((first, second), windows, strict=True)
-        ]
+        corners = images[:2, ::BLOCK_CELLS, ::BLOCK_CELLS].reshape(2, -1)
         return cls(
             corners=corners[:, sizes > 0],
             sizes=sizes[sizes > 0],
-            columns=np.stack([take(image) for image in (x, y, mean)]),
-            difference=take(a - b),
-            slopes=np.stack([take(slope) for slope in gradient(mean)]),
-            variance=variances[0] + variances[1],
+            cells=cells.reshape(len(whole), common.size).take(places, axis=1),
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
 
@@ -101,10 +112,13 @@ class Overlap:
         Overlap
             The overlap without the others.
         """
-        cells = np.flatnonzero(np.repeat(chosen, self.sizes))
-        names = ("columns", "difference", "slopes", "variance")
-        kept = {name: getattr(self, name).take(cells, axis=-1) for name in names}
-        return replace(self, corners=self.corners[:, chosen], sizes=self.sizes[chosen], **kept)
+        places = np.flatnonzero(np.repeat(chosen, self.sizes))
+        return replace(
+            self,
+            corners=self.corners[:, chosen],
+            sizes=self.sizes[chosen],
+            cells=self.cells.take(places, axis=1),
+        )
 
     def block_sums(self, values: np.ndarray) -> np.ndarray:
         """Add up values over each block.
@@ -141,13 +155,11 @@ class Overlap:
         return cells[np.arange(self.sizes.size), self.sizes // 2].astype(float)
 
 
-def _in_blocks(image: np.ndarray) -> np.ndarray:
-    """Arrange an image by blocks, (n_blocks, cells of a block); NaN beyond the edges."""
-    padding = [(0, -n % BLOCK_CELLS) for n in image.shape]
-    padded = np.pad(image, padding, constant_values=np.nan)
-    ny, nx = (n // BLOCK_CELLS for n in padded.shape)
-    blocks = padded.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).swapaxes(1, 2)
-    return blocks.reshape(-1, BLOCK_CELLS**2)
+def _in_blocks(images: np.ndarray) -> np.ndarray:
+    """Arrange images of whole blocks by these, (n_images, n_blocks, cells of a block)."""
+    n_y, n_x = (n // BLOCK_CELLS for n in images.shape[1:])
+    blocks = images.reshape(len(images), n_y, BLOCK_CELLS, n_x, BLOCK_CELLS).swapaxes(2, 3)
+    return blocks.reshape(len(images), n_y * n_x, BLOCK_CELLS**2)
 
 
 def drizzle_correlation(pixels_per_cell: float) -> float:

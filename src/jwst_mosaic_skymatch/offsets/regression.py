@@ -14,7 +14,7 @@ from jwst_mosaic_skymatch.tiles.scatter import (
     scale_of,
 )
 
-__all__ = ["OFFSET_STATS", "Regression", "Statistic", "robust_regression"]
+__all__ = ["OFFSET_STATS", "UNKNOWN", "Regression", "Statistic", "robust_regression"]
 
 #: Options of ``offset_stat``.
 OFFSET_STATS = ("biweight", "median")
@@ -22,6 +22,8 @@ OFFSET_STATS = ("biweight", "median")
 MEDIAN_VARIANCE = np.pi / 2
 # Below this response of the coefficients to a shift, a sky does not constrain it.
 LEAST_RESPONSE = 0.1
+#: Variance of a shift that the sky does not constrain, cells^2.
+UNKNOWN = 1e6
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
 # Largest factor on a step of reweighted least squares.
@@ -41,8 +43,8 @@ class Regression:
     coefficients : ndarray, shape (m,)
         Intercept first.
     shift : ndarray, shape (m - 1,)
-        Shift of the image, cells: minus the other coefficients, without their attenuation by noise;
-        NaN where the gradient does not constrain it.
+        Shift of the image, cells: minus the other coefficients, without their attenuation by noise.
+        Zero, with the variance `UNKNOWN`, where the gradient does not constrain it.
     covariance : ndarray, shape (m, m)
         Covariance of intercept and shift by the scatter of the values, which count as independent.
     score, curvature : ndarray of float32, shape (n,)
@@ -113,14 +115,15 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
     response = np.eye(len(gradient)) - noise * inverse[1:, 1:]
     is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
-    to_shift = -np.linalg.inv(response) if is_known else np.full_like(response, np.nan)
+    to_shift = -np.linalg.inv(response) if is_known else np.zeros_like(response)
     inverse = block_diag(1.0, to_shift) @ inverse
+    unknown = np.diag([0.0, *([0.0 if is_known else UNKNOWN] * len(gradient))])
     half = biweight(2.0 * residual)
     step = np.sum(half * residual * precision) / np.sum(_psi_slope(half) * precision**2)
     return Regression(
         coefficients=coefficients,
         shift=to_shift @ coefficients[1:],
-        covariance=inverse @ _products(design, psi**2) @ inverse.T,
+        covariance=inverse @ _products(design, psi**2) @ inverse.T + unknown,
         score=psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,

@@ -1,38 +1,29 @@
-"""Sentences for users: lines for the log, and findings with their remedies."""
+"""Messages about a match: lines for the log, and its defects with their remedies."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 from astropy.table import QTable
 
-from jwst_mosaic_skymatch.exposures.metadata import (
-    Exposures,
-    differences_in,
-    family_names,
-)
-from jwst_mosaic_skymatch.levels.results import Levels, Match, PairResult
+from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names
+from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
+from jwst_mosaic_skymatch.products.findings import (
+    Finding,
+    count,
+    findings_of_cases,
+    name_components,
+    names_at,
+)
 from jwst_mosaic_skymatch.products.tables import named_pairs, sky_gradients
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = [
-    "Finding",
-    "count",
-    "describe_levels",
-    "empty_area",
-    "findings_of_input",
-    "findings_of_match",
-    "findings_of_unmatched",
-    "findings_of_zero_point",
-    "summarize_match",
-]
+__all__ = ["describe_levels", "findings_of_match", "summarize_match"]
 
-# Names in a sentence, levels in the log.
-NAMED, LISTED = 3, 100
+# Most levels in the log.
+LISTED = 100
 # A shift or contrast below this many sigma is not significant.
 SIGNIFICANCE = 5.0
 # Shift in native pixels from which on an exposure is displaced: it costs no accuracy of levels.
@@ -54,68 +45,6 @@ EFFECTS = {
 LYOT_SHARE = 0.5
 # Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
 ROUGH = 20.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Trouble of one kind in a run, the reason of one warning.
-
-    Attributes
-    ----------
-    sentence : str
-        The trouble, without a stop.
-    remedy : str
-        A remedy.
-    exposures : tuple of str
-        Names of the exposures, or groups, that it concerns.
-    details : tuple of str
-        One line for each case, the worst first.
-    kind : str
-        One or two words, for a table; empty where none needs it.
-    """
-
-    sentence: str
-    remedy: str
-    exposures: tuple[str, ...] = ()
-    details: tuple[str, ...] = ()
-    kind: str = ""
-
-    @property
-    def brief(self) -> str:
-        """The worst case and the number of the others, for a verdict."""
-        first, *others = self.details or (self.sentence,)
-        return first + (f", and {len(others)} more" if others else "")
-
-    def __str__(self) -> str:
-        listed, more = "; ".join(self.details[:NAMED]), len(self.details) - NAMED
-        others = f"; and {more} more" if more > 0 else ""
-        cases = f": {listed}{others}" if listed else ""
-        return f"{self.sentence}{cases}. What to do: {self.remedy}."
-
-
-def count(number: int, name: str) -> str:
-    """Put a number before a noun: no pairs, 1 pair, 2 pairs.
-
-    Parameters
-    ----------
-    number : int
-        The number.
-    name : str
-        The noun in the singular.
-
-    Returns
-    -------
-    str
-        Both.
-    """
-    return f"{number or 'no'} {name}{'' if number == 1 else 's'}"
-
-
-def _names(positions: Iterable[int], exposures: Exposures) -> tuple[str, ...]:
-    return tuple(exposures[k].name for k in positions)
-
-
-# --- Lines for the log -------------------------------------------------------
 
 
 def summarize_match(match: Match, exposures: Exposures, grid: Grid, grouping: str) -> list[str]:
@@ -191,148 +120,7 @@ def describe_levels(table: QTable) -> list[str]:
     ]
 
 
-# --- Findings before and after the match -------------------------------------
-
-
-def findings_of_input(exposures: Exposures) -> list[Finding]:
-    """Warn of exposures that were subtracted before, or differ from each other.
-
-    Parameters
-    ----------
-    exposures : sequence of Exposure
-        The exposures.
-
-    Returns
-    -------
-    list of Finding
-        The warnings.
-    """
-    before = tuple(e.name for e in exposures if e.subtracted)
-    findings = []
-    if before:
-        sentence = (
-            f"Levels were subtracted from {len(before)} of {len(exposures)} exposures before; the "
-            "levels of this run are subtracted too, and meta.background.level is the sum"
-        )
-        remedy = (
-            "if the stock skymatch has done so, of which this step is a hook, skip it (skip=True)"
-        )
-        findings.append(Finding(sentence, remedy, before))
-    return findings + [
-        Finding(
-            f"{difference}; levels of different filters are not comparable where the sky has "
-            "structure",
-            "make one association for each kind of exposures",
-        )
-        for difference in differences_in(exposures, "filter")
-    ]
-
-
-def empty_area(exclude: str) -> Finding:
-    """Warn that no exposure has a pixel in an area that is to be excluded.
-
-    Parameters
-    ----------
-    exclude : str
-        File of the area.
-
-    Returns
-    -------
-    Finding
-        The warning.
-    """
-    return Finding(
-        f"exclude={exclude}: no exposure has a pixel there, so that nothing is left out",
-        "check whether its coordinates are those of this field",
-    )
-
-
-def findings_of_zero_point(
-    levels: Levels,
-    reference: str,
-    positions: Sequence[int],
-    unreached: Sequence[int],
-    exposures: Exposures,
-) -> list[Finding]:
-    """Warn of components that the reference of the zero point does not reach.
-
-    Parameters
-    ----------
-    levels : Levels
-        Levels of the match.
-    reference : str
-        Its name.
-    positions : sequence of int
-        Exposures that are the reference; empty for an image or a table.
-    unreached : sequence of int
-        Components that it does not reach.
-    exposures : sequence of Exposure
-        The exposures.
-
-    Returns
-    -------
-    list of Finding
-        At most one warning.
-    """
-    if not len(unreached):
-        return []
-    effect = f"does not overlap {count(len(unreached), 'component')}"
-    if positions and len(unreached) == levels.n_components:
-        effect = f"has no level ({levels.reasons[positions[0]]})"
-    visits = _name_components(levels.components, exposures)
-    return [
-        Finding(
-            f"The reference {reference} {effect}, whose levels are as usual (match_down)",
-            "choose another reference: an image that covers all exposures, or one of them",
-            _names(np.flatnonzero(np.isin(levels.components, unreached)), exposures),
-            tuple(f"no reference for {visits[k]}" for k in unreached),
-        )
-    ]
-
-
-def findings_of_unmatched(
-    exposures: Exposures, levels: np.ndarray, reasons: Sequence[str]
-) -> list[Finding]:
-    """Warn of exposures that could not be matched.
-
-    Parameters
-    ----------
-    exposures : sequence of Exposure
-        The exposures.
-    levels : ndarray, shape (n,)
-        Their levels; NaN for none.
-    reasons : sequence of str
-        Obstacle of each; empty for a matched one.
-
-    Returns
-    -------
-    list of Finding
-        One for exposures without a level, one for exposures with the common sky level alone.
-    """
-    remedy = "check pointing and data quality, add exposures in between, or leave it out"
-    findings = []
-    for has_level, sentence in (
-        (False, "No level could be measured for {}; SKIPPED"),
-        (True, "{} could not be matched: common sky level"),
-    ):
-        own = enumerate(zip(reasons, np.isfinite(levels), strict=True))
-        cases = {k: reason for k, (reason, known) in own if reason and known == has_level}
-        findings += _of_exposures(sentence, cases, exposures, remedy)
-    return findings
-
-
-def _of_exposures(
-    sentence: str, cases: Mapping[int, str], exposures: Exposures, remedy: str, kind: str = ""
-) -> list[Finding]:
-    """Warn of some exposures, with a few words about each."""
-    if not cases:
-        return []
-    share = f"{len(cases)} of {len(exposures)} exposures"
-    details = tuple(f"{exposures[k].name}: {words}" for k, words in cases.items())
-    return [Finding(sentence.format(share), remedy, _names(cases, exposures), details, kind)]
-
-
-# --- Findings of a match -----------------------------------------------------
+# --- Defects -----------------------------------------------------------------
 
 
 def findings_of_match(
@@ -358,7 +146,7 @@ def findings_of_match(
     """
     return [
         *_separate_components(match, exposures),
-        *_of_exposures(
+        *findings_of_cases(
             "{} disagree with all others",
             dict(sorted(match.remarks.items())),
             exposures,
@@ -368,7 +156,7 @@ def findings_of_match(
         *_effects(match),
         *_spoiled_overlaps(match, exposures),
         *_lyot_ties(match, exposures),
-        *_of_exposures(
+        *findings_of_cases(
             f"{{}} are displaced by more than {DISPLACED:g} pixels from where most lie",
             _displacements(match, grid),
             exposures,
@@ -382,21 +170,14 @@ def _separate_components(match: Match, exposures: Exposures) -> list[Finding]:
     components, n = match.levels.components, match.levels.n_components
     if n < 2:
         return []
-    visits = "; ".join(_name_components(components, exposures))
+    visits = "; ".join(name_components(components, exposures))
     return [
         Finding(
             f"{n} components do not overlap, and levels are matched only within each: {visits}",
             "add exposures in between, or give an image of the field as reference",
-            _names(np.flatnonzero(components > 0), exposures),
+            names_at(np.flatnonzero(components > 0), exposures),
         )
     ]
-
-
-def _name_components(components: np.ndarray, exposures: Exposures) -> list[str]:
-    """Name some visits and detectors of each component."""
-    families = np.array(family_names(exposures))
-    names = [np.unique(families[components == k]) for k in range(components.max(initial=-1) + 1)]
-    return [", ".join([*own[:NAMED], *["..."] * (len(own) > NAMED)]) for own in names]
 
 
 def _gradients(
@@ -420,7 +201,7 @@ def _gradients(
             f"{_uncertainty(match)}, and steps remain at the edges of overlaps",
             "subtract=True with background='plane' subtracts those of visits, with "
             "background='plane_per_exposure' those of exposures",
-            _names(np.flatnonzero(names == steepest), exposures),
+            names_at(np.flatnonzero(names == steepest), exposures),
             (f"{steepest} has the largest gradient, {sizes.max():.2g} per arcmin",),
             "gradient",
         )
@@ -511,7 +292,7 @@ def _lyot_ties(match: Match, exposures: Exposures) -> list[Finding]:
 
 def _is_of_lyot(measurement: PairMeasurement) -> bool:
     """Whether a Lyot field makes up the most of the overlap in one tile, and not in the other."""
-    shares = zip(measurement.regions, measurement.centre[3:].tolist(), strict=True)
+    shares = zip(measurement.regions, measurement.centre[5:].tolist(), strict=True)
     return any(region.name == LYOT and abs(share) > LYOT_SHARE for region, share in shares)
 
 

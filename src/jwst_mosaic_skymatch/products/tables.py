@@ -12,6 +12,7 @@ from astropy.table import QTable
 from jwst_mosaic_skymatch.exposures.library import stem
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
+from jwst_mosaic_skymatch.offsets.regression import UNKNOWN
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = [
@@ -163,10 +164,11 @@ def _numbers_of(pair: PairResult) -> list[float]:
     measurement = pair.measurement
     numbers = [measurement.offset, pair.error, measurement.variance**0.5]
     numbers += [pair.residual, pair.robust_weight]
-    slopes = measurement.estimate[1:3], np.sqrt(np.diag(measurement.covariance)[1:3])
-    for values in ((measurement.shift.value, measurement.shift.errors), slopes):
-        numbers += np.transpose(values).ravel().tolist()
-    return numbers
+    # Shift and slopes, each with its error.
+    variances = np.diag(measurement.covariance)[1:5]
+    known = np.where(variances < UNKNOWN, 1.0, np.nan)
+    trends = np.stack([measurement.estimate[1:5], np.sqrt(variances)]) * known
+    return numbers + trends.T.ravel().tolist()
 
 
 def details_of_levels(match: Match) -> list[dict[str, Any]]:

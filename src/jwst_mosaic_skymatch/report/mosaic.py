@@ -92,7 +92,7 @@ def _condense(
     part = block_sums(tile, tile.weight, block)
     light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), block).weight
     # The mean is that of members minus these levels.
-    inside = _mean_level(stack, stack.flattening.levels, part, block)
+    inside = _mean_level(stack, stack.corrections[:, 0], part, block)
     subtracted = _mean_level(stack, levels[list(stack.members)], part, block)
     before = light + part.weight * inside
     return part, (before, before - part.weight * subtracted)

@@ -17,7 +17,7 @@ from jwst_mosaic_skymatch.exposures.models import read_footprint
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products import files
-from jwst_mosaic_skymatch.products.messages import Finding, count
+from jwst_mosaic_skymatch.products.findings import Finding, count
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
     named_pairs,

@@ -16,7 +16,22 @@ from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
 from jwst_mosaic_skymatch.tiles.windows import Bounds
 
-__all__ = ["Observation", "TileSettings", "TiledExposure", "make_tile"]
+__all__ = [
+    "ALL_EXCLUDED",
+    "NO_PIXEL",
+    "SCATTERED",
+    "Observation",
+    "TileSettings",
+    "TiledExposure",
+    "make_tile",
+]
+
+#: Reasons why an exposure has no tile.
+NO_PIXEL = "no good pixel"
+ALL_EXCLUDED = "all good pixels are excluded"
+SCATTERED = "good pixels too scattered to cover any cell of the grid"
+# One of so many rows has enough pixels for the median of their errors.
+SAMPLED_ROW = 8
 
 
 @dataclass(frozen=True)
@@ -80,16 +95,13 @@ class TiledExposure:
     sky : float
         Level of the exposure's own pixels, MJy/sr; NaN if there are none or it was not
         asked for.
-    has_good_pixel : bool
-        Whether any pixel is good; without a tile, whether those are too scattered.
-    all_excluded : bool
-        Whether there are good pixels, and all of them are left out.
+    obstacle : str
+        Why there is no tile; empty if there is one.
     """
 
     tile: Tile | None
     sky: float
-    has_good_pixel: bool = True
-    all_excluded: bool = False
+    obstacle: str = ""
 
 
 def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure:
@@ -119,13 +131,16 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         upper=settings.upper,
     )
     if not good.any():
-        return TiledExposure(None, sky, has_good_pixel=False)
+        return TiledExposure(None, sky, NO_PIXEL)
     frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
     good &= ~observation.excluded.pixels
+    if not good.any():
+        return TiledExposure(None, sky, ALL_EXCLUDED)
     tile = drizzle_tile(pixels.data, good, pixel_map, min_coverage=settings.min_coverage)
-    if tile is not None:
-        tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))
-    return TiledExposure(tile, sky, all_excluded=not good.any())
+    if tile is None:
+        return TiledExposure(None, sky, SCATTERED)
+    tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))
+    return TiledExposure(tile, sky)
 
 
 def _quoted_variance(error: np.ndarray | None, good: np.ndarray) -> float:
@@ -137,5 +152,6 @@ def _quoted_variance(error: np.ndarray | None, good: np.ndarray) -> float:
     """
     if error is None:
         return np.nan
+    error, good = error[::SAMPLED_ROW], good[::SAMPLED_ROW]
     usable = error[good & (error > 0.0) & (error < np.inf)]
     return float(np.median(usable)) ** 2 if usable.size else np.nan

@@ -1,7 +1,6 @@
 """Gradient of images that have holes, and scatter of residuals in their steep parts."""
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
 __all__ = [
     "CUTOFF",
@@ -19,10 +18,6 @@ GAUSSIAN_MAD = 0.6744897501960817
 #: Variance of the gradient of the mean of two images (stencil of fourth order), divided by the
 #: variance of their difference.
 GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
-# Central differences of second and fourth order. The former alone miss a sixth of the slope of a
-# star as narrow as a cell, and as much of its shift would remain.
-SECOND_ORDER = (-1 / 2, 0, 1 / 2)
-FOURTH_ORDER = (1 / 12, -2 / 3, 0, 2 / 3, -1 / 12)
 #: Cutoff of the biweight in standard deviations: efficiency 0.95 on Gaussian noise. With 4.05, six
 #: median absolute deviations, it is 0.91, and errors of levels on a blank sky are 1.4 % larger.
 CUTOFF = 4.685
@@ -36,7 +31,7 @@ LARGEST_SCATTER = 0.3
 LEAST_IN_SHARE = 30
 
 
-def gradient(image: np.ndarray) -> list[np.ndarray]:
+def gradient(image: np.ndarray) -> np.ndarray:
     """Differentiate an image to fourth order.
 
     Parameters
@@ -46,18 +41,19 @@ def gradient(image: np.ndarray) -> list[np.ndarray]:
 
     Returns
     -------
-    list of ndarray of float32, shape (ny, nx)
+    ndarray of float32, shape (2, ny, nx)
         Change per cell along x, and along y. Second cells from edges and holes have differences
-        of second order, first cells zero.
+        of second order, first cells zero. A hole of one cell has the differences across it.
     """
-    slopes = []
-    for axis in (1, 0):
-        second, fourth = (
-            correlate1d(image, weights, axis, mode="constant", cval=np.nan)
-            for weights in (SECOND_ORDER, FOURTH_ORDER)
-        )
-        slopes.append(np.nan_to_num(np.where(np.isfinite(fourth), fourth, second)))
-    return slopes
+    slopes = np.zeros((2, *image.shape), dtype=image.dtype)
+    for lines, along in ((image.T, slopes[0].T), (image, slopes[1])):
+        # The difference over four cells is the sum of two over two cells. Second order alone
+        # misses a sixth of the slope of a star as narrow as a cell, and as much of its shift.
+        change = lines[2:] - lines[:-2]
+        along[1:-1] = 0.5 * change
+        fourth = (8.0 * change[1:-1] - change[2:] - change[:-2]) / 12.0
+        np.copyto(along[2:-2], fourth, where=np.isfinite(fourth))
+    return np.nan_to_num(slopes, copy=False)
 
 
 def growth_with_gradient(
