@@ -178,5 +178,10 @@ def draw_sky(scene, path, center, width):
     wcs = tangent_plane(*center, matrix, (width / 2, 400.0))
     y, x = np.indices((800, width))
     image = scene.sky.diffuse(*wcs.all_pix2world(x, y, 0)).astype(np.float32)
-    fits.writeto(path, image, fits.Header({"BUNIT": "MJy/sr", **wcs.to_header()}))
+    weight = np.ones_like(image)
+    image[:, :40] = np.nan
+    image[300:310], weight[300:310] = 1e5, 0.0  # pixels without weight do not count
+    header = fits.Header({"BUNIT": "MJy/sr", **wcs.to_header()})
+    science, weight = fits.ImageHDU(image, header, "SCI"), fits.ImageHDU(weight, name="WHT")
+    fits.HDUList([fits.PrimaryHDU(), science, weight]).writeto(path)
     return path
