@@ -306,7 +306,7 @@ def _corrections(
     factors: np.ndarray,
     tiles: Sequence[Tile],
 ) -> np.ndarray:
-    """Solve for the members' levels, shifts and gradients, each zero in the mean."""
+    """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean."""
     n = len(tiles)
     if not pairs:
         return np.zeros((n, 5))

@@ -181,7 +181,7 @@ def test_pixels_in_more_than_one_cell():
     covariances = [correlated.covariance, independent.covariance]
     for covariance in covariances:
         covariance[1:3, 1:3] -= SHIFT_SCATTER**2 * np.eye(2)
-    assert covariances[0] == pytest.approx(2.25 * covariances[1], rel=2e-3)
+    assert covariances[0] == pytest.approx(2.25 * covariances[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("name", OFFSET_STATS)

@@ -41,7 +41,7 @@ PEDESTAL = "pedestal"
 #: a detector, of which the exposures have a part in common and one of their own.
 EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
 
-# Offset and shift precede the trends of a pair.
+# Offset and shift, which is no unknown of the model, precede the trends of a pair.
 FIRST_TREND = 3
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
@@ -194,7 +194,7 @@ def build_equations(
     whitening, sigmas = _whitening(pairs, variances)
     effects, columns = _design(pairs, shares, centres, unknowns)
     ties, n_columns = _ties(unknowns), effects.shape[1]
-    n_effects = n_columns - len(ties.indptr) + 1
+    n_effects = n_columns - ties.shape[0]
     prior = sparse.block_diag([ties, sparse.eye_array(n_effects)])
     design = sparse.vstack([whitening @ effects, prior], format="csc")
     components = connected_images(shares, unknowns)

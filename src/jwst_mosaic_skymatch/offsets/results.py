@@ -49,9 +49,10 @@ class PairMeasurement:
     first, second : int
         Positions of the two tiles in the caller's sequence.
     estimate : ndarray, shape (6 + n_regions,)
-        Offset at ``centre`` and at shift zero, positive if the first is brighter (MJy/sr). Shift
-        along x and y of the first relative to the second (cells). Gradient along x and y (MJy/sr
-        per cell), relative gain, and contrast of each region (MJy/sr).
+        Offset at ``centre``, positive if the first is brighter (MJy/sr). It is measured at shift
+        zero, and `align_pairs` takes it to the shifts of the exposures. Shift along x and y of the
+        first relative to the second (cells). Gradient along x and y (MJy/sr per cell), relative
+        gain, and contrast of each region (MJy/sr).
     covariance : ndarray, shape (6 + n_regions, 6 + n_regions)
         Its covariance, with the correlation that drizzle leaves between cells.
     centre : ndarray, shape (5 + n_regions,)
@@ -74,7 +75,7 @@ class PairMeasurement:
 
     @property
     def offset(self) -> float:
-        """Level of the first tile minus that of the second if neither is displaced, MJy/sr."""
+        """Level of the first tile minus that of the second, MJy/sr."""
         return float(self.estimate[0])
 
     @property
