@@ -14,7 +14,6 @@ import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.levels.equations import Unknowns
-from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
@@ -22,6 +21,7 @@ from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
+from jwst_mosaic_skymatch.offsets.information import information_parts, weigh_pairs
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
@@ -40,7 +40,6 @@ from jwst_mosaic_skymatch.tiles.tile import (
     store_tile,
     summarize,
 )
-from jwst_mosaic_skymatch.tiles.windows import overlapping_pairs
 
 __all__ = [
     "compare_stacks",
@@ -167,11 +166,13 @@ def match_stack(
     positions = [k for k, one in tiled.items() if one.tile]
     tiles = [one.tile for one in exposures if one.tile]
     summaries = [summarize(tile) for tile in tiles]
-    ends = overlapping_pairs([summary.coverage for summary in summaries])
-    measured = (measure_pair(tiles[i], tiles[j], settings, (i, j)) for i, j in ends)
+    measured = (
+        measure_pair(tiles[i], tiles[j], settings, (i, j), part)
+        for i, j, part in information_parts(summaries)
+    )
     pairs = [pair for pair in measured if pair]
-    ratios, outside, factors = weigh_pairs(pairs, summaries)
-    corrections = _corrections(pairs, ratios, outside, factors, tiles)
+    outside, factors = weigh_pairs(pairs, summaries)
+    corrections = _corrections(pairs, outside, factors, tiles)
     flat = list(map(_corrected, tiles, corrections))
     stacks = (
         _average(label, part, positions, flat, corrections[part], factors[part])
@@ -182,7 +183,6 @@ def match_stack(
         pairs=tuple(
             replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
         ),
-        ratios=ratios,
         outside=outside,
         skies={k: one.sky for k, one in tiled.items()},
         obstacles={k: one.obstacle for k, one in tiled.items()},
@@ -254,8 +254,8 @@ def compare_stacks(
     """
     means = [stack.stored_mean for stack in stacks]
     jobs = (
-        (measure_pair, *crop_to_overlap(means[i].read(), means[j].read()), settings, (i, j))
-        for i, j in overlapping_pairs([stack.summary.coverage for stack in stacks])
+        (measure_pair, *crop_to_overlap(means[i].read(), means[j].read()), settings, (i, j), part)
+        for i, j, part in information_parts([stack.summary for stack in stacks])
     )
     return [pair for pair in workers.run(jobs) if pair]
 
@@ -301,7 +301,6 @@ def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) 
 
 def _corrections(
     pairs: Sequence[PairMeasurement],
-    ratios: np.ndarray,
     outside: np.ndarray,
     factors: np.ndarray,
     tiles: Sequence[Tile],
@@ -313,7 +312,7 @@ def _corrections(
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
-    measurements = Measurements(aligned, shares, ratios, outside, shifts, errors, factors)
+    measurements = Measurements(aligned, shares, outside, shifts, errors, factors)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of

@@ -64,16 +64,15 @@ def original(name):
     return getattr(import_module(PACKAGE + module), attribute, None)
 
 
-def weights_with(place, value):
-    """Weigh pairs with one of the three factors of weigh_pairs replaced by a constant."""
-    weigh_pairs = original("stacking.weigh_pairs")
+def quoted_noise(pairs, summaries):
+    """Take the quoted noise of each tile for the actual one."""
+    return np.ones(len(summaries))
 
-    def weigh(pairs, summaries):
-        factors = list(weigh_pairs(pairs, summaries))
-        factors[place] = np.full_like(factors[place], value)
-        return tuple(factors)
 
-    return dict.fromkeys(("stacking.weigh_pairs", "levels.assembly.weigh_pairs"), weigh)
+def no_shared_noise(summaries):
+    """Count all of the information of each pair."""
+    for first, second, part in original("offsets.information.information_parts")(summaries):
+        yield first, second, replace(part, weight=np.ones_like(part.weight))
 
 
 def no_structure(pairs, squares, outside, *, detrended=True):
@@ -125,13 +124,13 @@ MECHANISMS = {
     ),
     "shared noise": (
         "structured",
-        weights_with(0, 1.0),
-        ["levels.information.information_ratios"],
+        {"stacking.information_parts": no_shared_noise},
+        ["offsets.information.information_parts"],
     ),
     "noise of tiles": (
         "one of twelve is noise",
-        weights_with(2, 1.0),
-        ["levels.information.noise_factors"],
+        {"offsets.information.noise_factors": quoted_noise},
+        ["offsets.information.noise_factors"],
     ),
     "bias of hits": (
         "one of twelve is hit",

@@ -57,9 +57,8 @@ def make_mosaic(side, rng):
     inside = []
     for stack, own in zip(stacks, members, strict=True):
         pairs = [measure(sky, ((i,), (j,)), rng) for i, j in combinations(own, 2)]
-        ones = np.ones(len(pairs))
         usual = dict.fromkeys(own, 1.0)
-        inside.append(MatchedStack((stack,), tuple(pairs), ones, 0.0 * ones, usual, {}, usual))
+        inside.append(MatchedStack((stack,), tuple(pairs), np.zeros(len(pairs)), usual, {}, usual))
     between = [measure(sky, (members[i], members[j]), rng, (i, j)) for i, j in neighbours(places)]
     return sky, stacks, inside, between
 

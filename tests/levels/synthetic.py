@@ -41,6 +41,7 @@ def quality(noise: float = 1e-3, n_cells: int = 1000, **changes: object) -> Pair
     values = dict(
         noise_ratio=1.0,
         asymmetry=0.0,
+        alone=1.0,
         excess=(0.0, 0.0),
         strips=(strip, strip),
         n_cells=n_cells,
@@ -95,7 +96,6 @@ def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object)
     values = dict(
         pairs=aligned,
         shares=shares,
-        ratios=np.ones(len(pairs)),
         outside=np.ones(len(pairs)),
         shifts=shifts,
         shift_errors=shift_errors,

@@ -32,9 +32,10 @@ def make_pair(seed=0, *, noise=0.02, sky=_stars, shift=(0.0, 0.0), added=0.0):
     return [make_tile(image, noise, (seed, side)) for side, image in enumerate(images)]
 
 
-def measure(first, second, name="biweight", keep_picture=False, **clipping):
+def measure(first, second, name="biweight", keep_picture=False, part=None, **clipping):
     """Measure a pair with default settings but some."""
-    return measure_pair(first, second, PairSettings(Statistic(name, **clipping), keep_picture))
+    settings = PairSettings(Statistic(name, **clipping), keep_picture)
+    return measure_pair(first, second, settings, part=part)
 
 
 def make_frame(regions=(), corner=CORNER, angle=0.0):

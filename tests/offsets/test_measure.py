@@ -14,6 +14,7 @@ from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, UNKNOWN, robus
 from jwst_mosaic_skymatch.offsets.trends import Region
 from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS
 from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER, biweight, gradient
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 OFFSET = 0.3
 # Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
@@ -122,7 +123,8 @@ def test_asymmetry_is_the_change_of_the_offset_with_half_the_cutoff():
     n, noise = 400_000, 0.1
     values = rng.normal(0.0, noise, n) + rng.uniform(0.0, 2.0, n) * (rng.random(n) < 0.05)
     flat = np.zeros(n, dtype=np.float32)
-    fit = robust_regression(np.float32(values), np.stack([flat, flat]), flat + noise**2)
+    no_sky, unit = np.stack([flat, flat]), flat + np.float32(1.0)
+    fit = robust_regression(np.float32(values), no_sky, flat + noise**2, unit)
 
     def score(centre, share):
         deviations = values - centre
@@ -131,6 +133,21 @@ def test_asymmetry_is_the_change_of_the_offset_with_half_the_cutoff():
     full, half = (brentq(score, -noise, noise, args=(share,)) for share in (1.0, 0.5))
     assert full - half > 0.0005
     assert (fit.coefficients[0], fit.asymmetry) == pytest.approx((full, full - half), rel=0.05)
+
+
+def test_cells_count_by_their_part_of_the_information():
+    """Levels of the two halves differ; the offset is their mean with the parts as weights."""
+    step = np.where(X < 132, 0.0, 0.004)
+    tiles = make_pair(sky=blank, added=OFFSET + step)
+    part = BlockMap(12, 5, np.repeat([[1.0, 0.25]], [5, 4], axis=1).astype(np.float32))
+    part = replace(part, weight=np.repeat(part.weight, 8, axis=0))
+    pair, whole = measure(*tiles, part=part), measure(*tiles)
+    assert pair.centre[2] == pytest.approx(131.5 - 16.0 * (1.0 - 0.25) / 1.25, abs=0.3)
+    # Information of both halves, and noise: sum of p^2 over the square of the sum of p.
+    assert pair.variance / whole.variance == pytest.approx(2.0 / 1.25, rel=0.02)
+    alone = 0.5 * (1.0 + 0.25**2) * (2.0 / 1.25) ** 2 * 1.25 / 2.0
+    assert pair.quality.alone == pytest.approx(alone, rel=0.02)
+    assert_near(pair.offset, OFFSET + 0.004 * 0.25 / 1.25, np.sqrt(alone * pair.variance))
 
 
 def test_few_common_cells():

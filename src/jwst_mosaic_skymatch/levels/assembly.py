@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.levels.information import weigh_pairs
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
+from jwst_mosaic_skymatch.offsets.information import weigh_pairs
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
@@ -50,8 +50,8 @@ def assemble(
     """
     within = [pair for matched in inside for pair in matched.pairs]
     of_stacks = [pair for pair in between if pair.second < len(stacks)]
-    of_image = np.ones(len(between) - len(of_stacks))
-    ratios, outside, factors = weigh_pairs(of_stacks, [stack.summary for stack in stacks])
+    of_image = np.zeros(len(between) - len(of_stacks))
+    outside, factors = weigh_pairs(of_stacks, [stack.summary for stack in stacks])
     across = _stack_shares(n, stacks, between)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
     corrections = across @ _corrections(n, stacks)
@@ -60,8 +60,7 @@ def assemble(
     return Measurements(
         pairs=pairs,
         shares=shares,
-        ratios=np.concatenate([*(m.ratios for m in inside), ratios, of_image]),
-        outside=np.concatenate([*(m.outside for m in inside), outside, 0.0 * of_image]),
+        outside=np.concatenate([*(m.outside for m in inside), outside, of_image]),
         shifts=shifts,
         shift_errors=shift_errors,
         factors=_noise_of_exposures(n, inside, stacks, factors),

@@ -23,8 +23,6 @@ class Measurements:
     shares : sparse array, shape (n_pairs, n)
         Share of each image in each pair, negative on the second side: +1 and -1 for a pair of
         two tiles.
-    ratios : ndarray, shape (n_pairs,)
-        Part of the information of each pair that no other pair shares.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles of each pair outside of their overlap.
     shifts, shift_errors : ndarray, shape (n, 2)
@@ -35,7 +33,6 @@ class Measurements:
 
     pairs: tuple[PairMeasurement, ...]
     shares: sparse.csr_array
-    ratios: np.ndarray
     outside: np.ndarray
     shifts: np.ndarray
     shift_errors: np.ndarray

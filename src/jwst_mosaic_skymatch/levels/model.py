@@ -57,8 +57,7 @@ def select_model(
         Variance of each effect in the model.
     """
     pairs, squares = measurements.pairs, measurements.shares.power(2)
-    ratios = measurements.ratios
-    noise = np.array([pair.variance for pair in pairs]) / ratios
+    noise = np.array([pair.variance for pair in pairs])
     beside = squares @ np.broadcast_to(np.square(biases), squares.shape[1])
     # Without an effect that explains them, slopes of 1/f noise are structure: with the structure
     # without slopes alone, the pull of levels on backgrounds with rows was 1.4 and not 1.1.
@@ -66,7 +65,7 @@ def select_model(
         structure, factor = structure_variances(
             pairs, squares.sum(axis=1), measurements.outside, detrended=detrended
         ).T
-        errors = np.stack([structure + beside + noise, factor / ratios], axis=1)
+        errors = np.stack([structure + beside + noise, factor], axis=1)
         whole = pairs, measurements.shares, errors, unknowns
         variances = estimate_variances(build_equations(*_sample(whole)), effects)
         if not structure.any() or TRENDS & variances.keys():

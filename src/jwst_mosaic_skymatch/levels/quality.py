@@ -67,7 +67,7 @@ def hits_of(
 
 def _asymmetry(pair: PairMeasurement) -> float:
     """Give the asymmetry of the differences of a pair; zero within noise and stripes."""
-    variance = max(pair.variance, *(strips.variance for strips in pair.quality.strips))
+    variance = max(pair.variance_alone, *(strips.variance for strips in pair.quality.strips))
     limit = SIGNIFICANCE * ASYMMETRY_NOISE * np.sqrt(variance)
     return pair.quality.asymmetry if abs(pair.quality.asymmetry) > limit else 0.0
 

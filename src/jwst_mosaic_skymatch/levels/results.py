@@ -73,8 +73,6 @@ class MatchedStack:
         The stack, or the parts that too few common cells leave unconnected.
     pairs : tuple of PairMeasurement
         Pairs of its members, by position of the exposures.
-    ratios : ndarray, shape (n_pairs,)
-        Part of the information of each pair that no other pair shares.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles outside of their overlap.
     skies : mapping of int to float
@@ -87,7 +85,6 @@ class MatchedStack:
 
     stacks: tuple[Stack, ...]
     pairs: tuple[PairMeasurement, ...]
-    ratios: np.ndarray
     outside: np.ndarray
     skies: Mapping[int, float]
     obstacles: Mapping[int, str]

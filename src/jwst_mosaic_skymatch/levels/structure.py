@@ -52,7 +52,7 @@ def structure_variances(
     """
     if not pairs:
         return np.zeros((0, 2))
-    noise = np.array([max(pair.variance, LEAST_VARIANCE) for pair in pairs])
+    noise = np.array([max(pair.variance_alone, LEAST_VARIANCE) for pair in pairs])
     # Variance and number of strips, (n_pairs, 2 axes, 2 widths, 2).
     strips = (pair.quality.strips for pair in pairs)
     scatter = np.array([[s.detrended if detrended else s.raw for s in axes] for axes in strips])

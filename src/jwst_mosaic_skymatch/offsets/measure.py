@@ -15,6 +15,7 @@ from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_tr
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = ["PairSettings", "measure_pair"]
 
@@ -47,7 +48,11 @@ class PairSettings:
 
 
 def measure_pair(
-    first: Tile, second: Tile, settings: PairSettings, positions: tuple[int, int] = (0, 1)
+    first: Tile,
+    second: Tile,
+    settings: PairSettings,
+    positions: tuple[int, int] = (0, 1),
+    part: BlockMap | None = None,
 ) -> PairMeasurement | None:
     r"""Measure the offset of one tile from another, and its trends.
 
@@ -59,6 +64,9 @@ def measure_pair(
         Settings of the comparison.
     positions : tuple of int, optional
         Positions of the two in the caller's sequence.
+    part : BlockMap, optional
+        Part of the information that no other pair shares, see
+        `~jwst_mosaic_skymatch.offsets.information.information_parts`; all by default.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def measure_pair(
     """
     frames, moved = (first.frames, second.frames), np.zeros(2)
     for n_moves in range(N_MOVES + 1):
-        whole = Overlap.of(first, shift_tile(second, *(-moved)) if moved.any() else second)
+        whole = Overlap.of(first, shift_tile(second, *(-moved)) if moved.any() else second, part)
         if whole.difference.size < LEAST_CELLS:
             return None
         overlap, trends, rest, fit = _fit(whole, frames)
@@ -100,6 +108,7 @@ def measure_pair(
         quality=PairQuality(
             noise_ratio=fit.scale**2,
             asymmetry=fit.asymmetry,
+            alone=fit.alone,
             excess=fit.excess,
             strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
             n_cells=whole.difference.size,
@@ -140,7 +149,8 @@ def _fit(
     for _ in range(N_ROUNDS):
         removed = trends.in_cells(overlap)
         rest = overlap.difference - removed
-        fit = robust_regression(rest, overlap.slopes, overlap.variance)
+        parts = np.repeat(overlap.parts, overlap.sizes)
+        fit = robust_regression(rest, overlap.slopes, overlap.variance, parts)
         trends = refined_trends(overlap, trends, fit)
         change = np.mean((trends.in_cells(overlap) - removed) ** 2 / overlap.variance)
         if change < (LARGEST_CHANGE * fit.scale) ** 2:

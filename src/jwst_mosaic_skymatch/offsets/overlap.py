@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import gradient
-from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import overlap_windows
+from jwst_mosaic_skymatch.tiles.tile import COVERAGE_BLOCK, Tile
+from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows
 
 __all__ = ["BLOCK_CELLS", "Overlap", "drizzle_correlation"]
 
@@ -25,6 +25,8 @@ class Overlap:
         First cell (x, y) of each block on the grid.
     sizes : ndarray of int, shape (n_blocks,)
         Number of common cells in each block, at least one.
+    parts : ndarray of float32, shape (n_blocks,)
+        Part of the information of each block that no other pair shares.
     cells : ndarray of float32, shape (7, n)
         The rows of ``columns``, ``difference``, ``slopes`` and ``variance``.
     correlation : float
@@ -33,6 +35,7 @@ class Overlap:
 
     corners: np.ndarray
     sizes: np.ndarray
+    parts: np.ndarray
     cells: np.ndarray
     correlation: float
 
@@ -57,13 +60,16 @@ class Overlap:
         return self.cells[6]
 
     @classmethod
-    def of(cls, first: Tile, second: Tile) -> Self:
+    def of(cls, first: Tile, second: Tile, part: BlockMap | None = None) -> Self:
         """Cut the common cells out of two tiles.
 
         Parameters
         ----------
         first, second : Tile
             Two tiles of one grid.
+        part : BlockMap, optional
+            Part of the information that no other pair shares, see
+            `~jwst_mosaic_skymatch.offsets.information.information_parts`; all by default.
 
         Returns
         -------
@@ -91,10 +97,11 @@ class Overlap:
         common = np.isfinite(cells[2])
         sizes = np.count_nonzero(common, axis=1)
         places = np.flatnonzero(common)  # indices are faster than a mask
-        corners = images[:2, ::BLOCK_CELLS, ::BLOCK_CELLS].reshape(2, -1)
+        corners = images[:2, ::BLOCK_CELLS, ::BLOCK_CELLS].reshape(2, -1)[:, sizes > 0]
         return cls(
-            corners=corners[:, sizes > 0],
+            corners=corners,
             sizes=sizes[sizes > 0],
+            parts=np.ones(corners.shape[1], np.float32) if part is None else _at(part, corners),
             cells=cells.reshape(len(whole), common.size).take(places, axis=1),
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
@@ -117,6 +124,7 @@ class Overlap:
             self,
             corners=self.corners[:, chosen],
             sizes=self.sizes[chosen],
+            parts=self.parts[chosen],
             cells=self.cells.take(places, axis=1),
         )
 
@@ -160,6 +168,14 @@ def _in_blocks(images: np.ndarray) -> np.ndarray:
     n_y, n_x = (n // BLOCK_CELLS for n in images.shape[1:])
     blocks = images.reshape(len(images), n_y, BLOCK_CELLS, n_x, BLOCK_CELLS).swapaxes(2, 3)
     return blocks.reshape(len(images), n_y * n_x, BLOCK_CELLS**2)
+
+
+def _at(part: BlockMap, corners: np.ndarray) -> np.ndarray:
+    """Take the values of a map in the middle of blocks."""
+    middles = (corners.astype(int) + BLOCK_CELLS // 2) // COVERAGE_BLOCK
+    last = np.array(part.weight.shape)[::-1, None] - 1
+    x, y = np.clip(middles - [[part.x0], [part.y0]], 0, last)
+    return part.weight[y, x]
 
 
 def drizzle_correlation(pixels_per_cell: float) -> float:

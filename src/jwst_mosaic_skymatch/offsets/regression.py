@@ -46,7 +46,10 @@ class Regression:
         Shift of the image, cells: minus the other coefficients, without their attenuation by noise.
         Zero, with the variance `UNKNOWN`, where the gradient does not constrain it.
     covariance : ndarray, shape (m, m)
-        Covariance of intercept and shift by the scatter of the values, which count as independent.
+        Covariance of intercept and shift by the scatter of the values, which count as independent:
+        the inverse of the information that no other regression shares.
+    alone : float
+        Variance of the intercept by the noise of the values alone, over that in ``covariance``.
     score, curvature : ndarray of float32, shape (n,)
         :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r and variance v.
         Their sums over a part of the values are a step of Newton's method for its constant.
@@ -63,6 +66,7 @@ class Regression:
     coefficients: np.ndarray
     shift: np.ndarray
     covariance: np.ndarray
+    alone: float
     score: np.ndarray
     curvature: np.ndarray
     scale: float
@@ -70,7 +74,9 @@ class Regression:
     asymmetry: float
 
 
-def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.ndarray) -> Regression:
+def robust_regression(
+    values: np.ndarray, gradient: np.ndarray, variance: np.ndarray, parts: np.ndarray
+) -> Regression:
     r"""Regress values that scatter about zero, with no weight for outliers.
 
     Parameters
@@ -82,6 +88,8 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
         (misalignment in detail, undersampled stars) is measured and added.
     variance : ndarray of float32, shape (n,)
         Relative variance of the values.
+    parts : ndarray of float32, shape (n,)
+        Part of the information of each value that no other regression shares, 0 to 1.
 
     Returns
     -------
@@ -91,10 +99,10 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     Notes
     -----
     An M-estimate with the biweight, at a scale and a variance factor that are measured about
-    zero. Its covariance is :math:`H^{-1} (\sum \psi^2 x x^T / v) H^{-1}` with the Hessian
-    :math:`H = \sum \psi' x x^T / v`. The gradients have noise of their own, which adds N to the
-    diagonal of H. Coefficients of the gradients have the response :math:`R = H^{-1} (H - N)` to a
-    shift [1]_.
+    zero. Values count by their parts p. With the Hessian :math:`H = \sum p \psi' x x^T / v` the
+    covariance is :math:`H^{-1} (\sum p \psi^2 x x^T / v) H^{-1}`. The gradients have noise of their
+    own, which adds N to the diagonal of H. Coefficients of the gradients have the response
+    :math:`R = H^{-1} (H - N)` to a shift [1]_.
 
     References
     ----------
@@ -108,8 +116,8 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     scale = max(scale_of(sample * precision[::stride]), LEAST_SCALE)
     precision /= np.float32(scale)
     design = np.concatenate([precision[None], gradient * precision])
-    coefficients, residual, weight = _reweighted(values * precision, design)
-    psi, psi_slope = weight * residual, _psi_slope(weight)
+    coefficients, residual, weight = _reweighted(values * precision, design, parts)
+    psi, psi_slope = weight * residual, parts * _psi_slope(weight)
     inverse = np.linalg.pinv(_products(design, psi_slope))
     # Noise of the gradients, part of the Hessian, makes their coefficients too small.
     noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
@@ -119,16 +127,17 @@ def robust_regression(values: np.ndarray, gradient: np.ndarray, variance: np.nda
     inverse = block_diag(1.0, to_shift) @ inverse
     unknown = np.diag([0.0, *([0.0 if is_known else UNKNOWN] * len(gradient))])
     half = biweight(2.0 * residual)
-    step = np.sum(half * residual * precision) / np.sum(_psi_slope(half) * precision**2)
+    change = parts * half * residual * precision, parts * _psi_slope(half) * precision**2
     return Regression(
         coefficients=coefficients,
         shift=to_shift @ coefficients[1:],
-        covariance=inverse @ _products(design, psi**2) @ inverse.T + unknown,
-        score=psi * precision,
+        covariance=inverse @ _products(design, parts * psi**2) @ inverse.T + unknown,
+        alone=float(inverse[0] @ _products(design, parts * psi_slope) @ inverse[0] / inverse[0, 0]),
+        score=parts * psi * precision,
         curvature=psi_slope * precision**2,
         scale=scale,
         excess=(float(np.mean(residual > CUTOFF)), float(np.mean(residual < -CUTOFF))),
-        asymmetry=-float(step),
+        asymmetry=-float(np.sum(change[0]) / np.sum(change[1])),
     )
 
 
@@ -171,7 +180,7 @@ class Statistic:
         value : float
             The location; NaN where clipping leaves no value.
         variance : float
-            Its variance for independent values.
+            Its variance for independent values, as in ``fit``.
         """
         if self.name == "biweight":
             return fit.coefficients[0], fit.covariance[0, 0]
@@ -179,10 +188,13 @@ class Statistic:
         value, n_used = clipped_statistic(
             values, self.name, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma
         )
-        return value, MEDIAN_VARIANCE * scale_of(values - np.median(values)) ** 2 / max(n_used, 1)
+        scatter = MEDIAN_VARIANCE * scale_of(values - np.median(values)) ** 2
+        return value, scatter / (max(n_used, 1) * fit.alone)
 
 
-def _reweighted(values: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, ...]:
+def _reweighted(
+    values: np.ndarray, design: np.ndarray, parts: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Solve by reweighted least squares: coefficients, residuals of unit variance, weights.
 
     Holland & Welsch 1977, Communications in Statistics A6, 813, doi:10.1080/03610927708827533.
@@ -191,9 +203,10 @@ def _reweighted(values: np.ndarray, design: np.ndarray) -> tuple[np.ndarray, ...
     for _ in range(30):
         residual = values - coefficients.astype(np.float32) @ design
         weight = biweight(residual)
-        normal = _products(design, weight)
+        counted = parts * weight
+        normal = _products(design, counted)
         # The pseudo-inverse keeps the coefficient of a regressor at zero that is zero everywhere.
-        step = np.linalg.pinv(normal) @ (design @ (weight * residual))
+        step = np.linalg.pinv(normal) @ (design @ (counted * residual))
         # Longer by the ratio of the two normal matrices, as in Newton's method: half the steps.
         step *= min(weight.sum() / max(_psi_slope(weight).sum(), 1e-9), LONGEST)
         coefficients = coefficients + step

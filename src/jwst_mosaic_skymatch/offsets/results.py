@@ -22,6 +22,10 @@ class PairQuality:
     asymmetry : float
         Change of the offset from half the cutoff of the biweight to the whole, MJy/sr: positive
         for hits of the first tile.
+    alone : float
+        Variance of the offset by the noise of the pair alone, over that in its covariance, which
+        has all noise that no other pair shares. See
+        `~jwst_mosaic_skymatch.offsets.information.information_parts`.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
     strips : tuple of StripScatter
@@ -34,6 +38,7 @@ class PairQuality:
 
     noise_ratio: float
     asymmetry: float
+    alone: float
     excess: tuple[float, float]
     strips: tuple[StripScatter, StripScatter]
     n_cells: int
@@ -80,5 +85,10 @@ class PairMeasurement:
 
     @property
     def variance(self) -> float:
-        """Variance of the offset by noise, (MJy/sr)^2."""
+        """Variance of the offset by noise that no other pair shares, (MJy/sr)^2."""
         return float(self.covariance[0, 0])
+
+    @property
+    def variance_alone(self) -> float:
+        """Variance of the offset by the noise of this pair alone, (MJy/sr)^2."""
+        return self.quality.alone * self.variance

@@ -127,7 +127,7 @@ def first_trends(
         weights *= pure
     robust = np.ones_like(weights)
     for _ in range(N_HUBER):
-        trends = _fit(values, columns, tuple(shares), weights * robust)
+        trends = _fit(values, columns, tuple(shares), weights * robust * overlap.parts)
         if abs(trends.slopes[2]) > LARGEST_GAIN:
             columns[2] = 0.0
         deviation = np.abs(trends.residuals) * np.sqrt(weights)

@@ -1,6 +1,6 @@
 """Noise that pairs share, and the noise of each tile."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows, overlapping_pairs
 
-__all__ = ["information_ratios", "noise_factors", "weigh_pairs"]
+__all__ = ["information_parts", "noise_factors", "weigh_pairs"]
 
 # Updates until the factors of the tiles are settled to a per cent.
 N_UPDATES = 30
@@ -16,7 +16,7 @@ N_UPDATES = 30
 
 def weigh_pairs(
     pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Compare pairs with all tiles around them.
 
     Parameters
@@ -28,21 +28,16 @@ def weigh_pairs(
 
     Returns
     -------
-    ratios : ndarray, shape (n_pairs,)
-        See `information_ratios`.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles of each pair that lies outside of their overlap, 0 to 1.
     factors : ndarray, shape (n,)
         See `noise_factors`.
     """
-    factors = noise_factors(pairs, summaries)
-    variances = factors * np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
-    ratios = information_ratios(pairs, [summary.coverage for summary in summaries], variances)
     inside = [
         2.0 * p.quality.n_cells / (summaries[p.first].n_cells + summaries[p.second].n_cells)
         for p in pairs
     ]
-    return ratios, np.maximum(1.0 - np.array(inside), 0.0), factors
+    return np.maximum(1.0 - np.array(inside), 0.0), noise_factors(pairs, summaries)
 
 
 def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
@@ -84,51 +79,43 @@ def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSumm
     return factors
 
 
-def information_ratios(
-    pairs: Sequence[PairMeasurement], coverage: Sequence[BlockMap], variances: np.ndarray
-) -> np.ndarray:
+def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, int, BlockMap]]:
     r"""Compute the part of the information of each pair that no other pair shares.
 
     Parameters
     ----------
-    pairs : sequence of PairMeasurement
-        Pairs of the tiles.
-    coverage : sequence of BlockMap
-        Number of pixels of each of the n tiles, in small blocks of cells of one grid.
-    variances : ndarray, shape (n,)
-        Actual variance of a pixel of each.
+    summaries : sequence of TileSummary
+        Tiles of one grid.
 
-    Returns
-    -------
-    ndarray, shape (n_pairs,)
-        The ratios, up to 1.
+    Yields
+    ------
+    first, second : int
+        Positions of two tiles that overlap, in ascending order.
+    part : BlockMap
+        The part in each block of their overlap, up to 1.
 
     Notes
     -----
     Each cell is an unknown of the sky. Tiles have the inverse variances w, and W is their sum over
     all tiles. After elimination of the cell the information on the difference of two levels is
-    :math:`w_i w_j / W`. A pair by itself has :math:`w_i w_j / (w_i + w_j)`. The ratio of the sums
-    of both over the cells gives pairs the weights, and levels the covariance, of a joint solution.
+    :math:`w_i w_j / W`. A pair by itself has :math:`w_i w_j / (w_i + w_j)`. Pairs whose cells
+    count by the ratio of both give the levels, and the covariance, of a joint solution.
     """
-    if not pairs:
-        return np.ones(0)
+    coverage = [summary.coverage for summary in summaries]
+    variances = np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
     # Only their ratios matter; tiles without noise would leave the range of single precision.
     relative = np.clip(np.median(variances) / variances, 1e-9, 1e9).astype(np.float32)
     neighbours = np.array(overlapping_pairs(coverage), dtype=int).reshape(-1, 2)
-    ends = np.array([(pair.first, pair.second) for pair in pairs])
-    least, ratios = np.finfo(np.float32).tiny, np.ones(len(pairs))
     # One total at a time: maps of all tiles fill the memory.
-    for i in np.unique(ends[:, 0]):
+    for i in np.unique(neighbours[:, 0]).tolist():
         weight, others = coverage[i].weight * relative[i], {}
         total = weight.copy()
-        for j in neighbours[np.any(neighbours == i, axis=1)].sum(axis=1) - i:
+        for j in (neighbours[np.any(neighbours == i, axis=1)].sum(axis=1) - i).tolist():
             mine, theirs = overlap_windows(coverage[i], coverage[j])
             others[j] = mine, coverage[j].weight[theirs] * relative[j]
             total[mine] += others[j][1]
-        for number in np.flatnonzero(ends[:, 0] == i):
-            mine, other = others[ends[number, 1]]
-            product = weight[mine] * other
-            alone = product / np.maximum(weight[mine] + other, least)
-            joint = product / np.maximum(total[mine], least)
-            ratios[number] = joint.sum(dtype=float) / max(alone.sum(dtype=float), 1e-300)
-    return np.clip(ratios, 1e-6, 1.0)
+        for j in filter(i.__lt__, others):
+            mine, other = others[j]
+            part = (weight[mine] + other) / np.maximum(total[mine], np.finfo(np.float32).tiny)
+            corner = (max(coverage[i].x0, coverage[j].x0), max(coverage[i].y0, coverage[j].y0))
+            yield i, j, BlockMap(*corner, part)

@@ -1,0 +1,96 @@
+"""Noise that pairs share, and noise of tiles."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from levels.synthetic import grid, measure_all, quality
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
+from offsets.makers import make_tile, measure
+
+from jwst_mosaic_skymatch.offsets.information import information_parts, noise_factors, weigh_pairs
+from jwst_mosaic_skymatch.tiles.tile import TileSummary, summarize
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
+
+SKY = grid(2, default_rng(0))
+
+
+def made(*ends, **changes):
+    (pair,) = measure_all(SKY, default_rng(sum(ends)), [ends])
+    return replace(pair, **changes)
+
+
+def maps():
+    """Inverse variances of tiles that overlap in part."""
+    rng = default_rng(2)
+    return [
+        BlockMap(x, y, rng.uniform(0.5, 2.0, (6, 6)).astype(np.float32))
+        for x, y in [(0, 0), (2, 1), (3, 3), (7, 4)]
+    ]
+
+
+SUMMARIES = [TileSummary(m, 100 * (k + 1), 1.0, 1.0) for k, m in enumerate(maps())]
+
+
+def test_noise_of_each_tile():
+    """One tile is noisier than it says; of its partners none is."""
+    truth = np.array([1.0, 1.0, 9.0, 1.0])
+    pairs = [
+        made(i, j, quality=quality(noise_ratio=0.5 * (truth[i] + truth[j])))
+        for i, j in combinations(range(4), 2)
+    ]
+    assert_allclose(noise_factors(pairs, SUMMARIES), truth, rtol=0.05)
+    assert_array_equal(noise_factors([], SUMMARIES), 1.0)
+
+
+def test_share_outside_of_the_overlap():
+    pair = made(0, 1, quality=quality(n_cells=60))
+    assert weigh_pairs([pair], SUMMARIES)[0] == pytest.approx([1.0 - 120.0 / 300.0])
+
+
+def test_information_after_the_sky_of_every_block_is_eliminated():
+    variances = np.array([1.0, 2.0, 0.5, 1.0])
+    summaries = [replace(s, variance=v) for s, v in zip(SUMMARIES, variances, strict=True)]
+    weight = np.zeros((4, 10, 13))
+    for k, one in enumerate(maps()):
+        weight[k, one.y0 : one.y0 + 6, one.x0 : one.x0 + 6] = one.weight / variances[k]
+    parts = {(i, j): part for i, j, part in information_parts(summaries)}
+    assert list(parts) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
+    for (i, j), part in parts.items():
+        x_min, x_max, y_min, y_max = part.bounds
+        window = weight[:, y_min:y_max, x_min:x_max]
+        assert np.all(window[[i, j]] > 0)
+        assert_allclose(part.weight, (window[i] + window[j]) / window.sum(axis=0), rtol=1e-5)
+
+
+def test_pairs_give_the_levels_of_a_joint_solution():
+    """Three tiles of a blank sky that overlap in part, against sky and levels by least squares."""
+    corners = [(104, 40), (120, 56), (136, 40)]
+    tiles = [make_tile(np.zeros((64, 64)), 0.02, k, corner) for k, corner in enumerate(corners)]
+    weight, data = np.zeros((2, 3, 80, 96))
+    for k, tile in enumerate(tiles):
+        window = np.s_[k, tile.y0 - 40 : tile.y0 + 24, tile.x0 - 104 : tile.x0 - 40]
+        weight[window], data[window] = tile.weight, tile.data
+    sky = np.sum(weight * data, axis=0) / np.maximum(weight.sum(axis=0), 1e-30)
+    weight, differences = weight.reshape(3, -1), (data - sky).reshape(3, -1)
+    normal = np.diag(weight.sum(axis=1)) - weight / np.maximum(weight.sum(axis=0), 1e-30) @ weight.T
+    joint = np.linalg.pinv(normal) @ np.sum(weight * differences, axis=1)
+    covariance = np.linalg.pinv(normal) * tiles[0].variance
+
+    def solve(parts):
+        pairs = [measure(tiles[i], tiles[j], part=part) for i, j, part in parts]
+        rows = np.array([np.eye(3)[i] - np.eye(3)[j] for i, j, _ in parts])
+        weights = np.array([1.0 / pair.variance for pair in pairs])
+        inverse = np.linalg.pinv(rows.T * weights @ rows)
+        return inverse @ (rows.T * weights @ [pair.offset for pair in pairs]), inverse
+
+    parts = list(information_parts([summarize(tile) for tile in tiles]))
+    levels, inverse = solve(parts)
+    separate, _ = solve([(i, j, None) for i, j, _ in parts])
+    errors = np.sqrt(np.diag(covariance))
+    # The biweight gives distant cells a smaller weight.
+    assert_allclose(levels, joint, atol=0.4 * errors.min())
+    assert np.abs(levels - joint).max() < 0.8 * np.abs(separate - joint).max()
+    assert_allclose(np.sqrt(np.diag(inverse)), errors, rtol=0.05)
