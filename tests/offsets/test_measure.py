@@ -10,10 +10,11 @@ from offsets.makers import make_frame, make_pair, make_tile, measure
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from jwst_mosaic_skymatch.offsets.measure import SHIFT_SCATTER
 from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, UNKNOWN, robust_regression
 from jwst_mosaic_skymatch.offsets.trends import Region
 from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS
-from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER, biweight, gradient
+from jwst_mosaic_skymatch.tiles.scatter import biweight, gradient
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 OFFSET = 0.3

@@ -10,19 +10,18 @@ from jwst_mosaic_skymatch.offsets.picture import draw_differences
 
 
 def test_blocks():
-    """11 by 20 cells with a hole in the first block; then without the second block."""
+    """11 by 20 cells with a hole in the first block."""
     image = np.random.default_rng(4).standard_normal((11, 20))
     image[2, 3] = np.nan
     first = make_tile(image, 0.0, 0, corner=(5, 7))
     overlap = Overlap.of(first, make_tile(np.zeros((30, 30)), 0.0, 0, corner=(0, 7)))
     assert_array_equal(overlap.corners, [[5, 13, 21] * 2, [7] * 3 + [15] * 3])
     assert_array_equal(overlap.sizes, [63, 64, 32, 24, 24, 12])
-    part = overlap.select(np.arange(6) != 1)
-    assert part.slopes.shape == (2, 11 * 20 - 1 - 64)
+    assert overlap.slopes.shape == (2, 11 * 20 - 1)
     last = image[8:, 16:].ravel()
     # Of an even number of values, the upper of the two in the middle.
-    assert part.block_medians(part.difference)[-1] == pytest.approx(np.sort(last)[6])
-    assert part.block_sums(part.difference)[-1] == pytest.approx(last.sum())
+    assert overlap.block_medians(overlap.difference)[-1] == pytest.approx(np.sort(last)[6])
+    assert overlap.block_sums(overlap.difference)[-1] == pytest.approx(last.sum())
 
 
 @pytest.mark.parametrize("side", [0.6, 1.0, 1.7])

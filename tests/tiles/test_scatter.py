@@ -9,7 +9,6 @@ from jwst_mosaic_skymatch.tiles.scatter import (
     CUTOFF,
     GRADIENT_NOISE,
     LARGEST_SCATTER,
-    SHIFT_SCATTER,
     biweight,
     gradient,
     growth_with_gradient,
@@ -50,10 +49,9 @@ def test_no_growth_without_scatter_or_slopes(scatter, steepest):
     assert growth_with_gradient(residual, np.ones(N), np.linspace(0.0, steepest, N)) == 0.0
 
 
-def test_growth_of_few_values_is_that_of_the_scatter_of_shifts():
+def test_no_growth_of_few_values():
     residual = default_rng(4).standard_normal(5)
-    growth = growth_with_gradient(residual, np.ones(5), np.linspace(0.0, 1.0, 5))
-    assert growth == pytest.approx(SHIFT_SCATTER**2 / scale_of(residual) ** 2)
+    assert growth_with_gradient(residual, np.ones(5), np.linspace(0.0, 1.0, 5)) == 0.0
 
 
 def test_fourth_order_inside_second_order_near_holes():

@@ -1,7 +1,7 @@
 """One regression for a pair of tiles: offset, shift, gradient, gain, and contrasts of regions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -13,7 +13,6 @@ from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
 from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
-from jwst_mosaic_skymatch.tiles.scatter import SHIFT_SCATTER
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
@@ -26,9 +25,11 @@ LEAST_CELLS = 25
 LARGEST_LINEAR_SHIFT = 0.03
 # Times that an image is moved: the gradient of a star is too steep for the first shift.
 N_MOVES = 2
-# Regressions that refine the trends, and the rms change of the trends, in errors of a cell, that
-# ends them. The first trends contain a part of the shift.
-N_ROUNDS, LARGEST_CHANGE = 3, 0.1
+# Regressions that refine the trends, as the first trends contain a part of the shift.
+N_ROUNDS = 3
+# Scatter of the shift of two exposures over the field by errors of the distortion, cells (rms of an
+# axis).
+SHIFT_SCATTER = 0.01
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ def measure_pair(
     """
     frames, moved = (first.frames, second.frames), np.zeros(2)
     for n_moves in range(N_MOVES + 1):
-        whole = Overlap.of(first, shift_tile(second, *(-moved)) if moved.any() else second, part)
-        if whole.difference.size < LEAST_CELLS:
+        overlap = Overlap.of(first, shift_tile(second, *(-moved)) if moved.any() else second, part)
+        if overlap.difference.size < LEAST_CELLS:
             return None
-        overlap, trends, rest, fit = _fit(whole, frames)
+        trends, rest, fit = _fit(overlap, frames)
         if n_moves == N_MOVES or not _is_displaced(fit):
             break
         moved = moved + fit.shift
@@ -111,8 +112,8 @@ def measure_pair(
             alone=fit.alone,
             excess=fit.excess,
             strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
-            n_cells=whole.difference.size,
-            picture=draw_differences(whole, offset) if settings.keep_picture else None,
+            n_cells=overlap.difference.size,
+            picture=draw_differences(overlap, offset) if settings.keep_picture else None,
         ),
     )
 
@@ -124,9 +125,10 @@ def _at_shift_zero(
 
     The results are offset and shift, their covariance, and the change of the offset per cell.
     """
-    of_shift, with_shift = covariance[1:, 1:] + SHIFT_SCATTER**2 * np.eye(2), covariance[1:, 0]
-    lever = -np.linalg.solve(of_shift, with_shift)
+    of_shift, with_shift = covariance[1:, 1:], covariance[1:, 0]
+    lever = -np.linalg.pinv(of_shift) @ with_shift
     variance = max(covariance[0, 0] + lever @ with_shift, 0.0)
+    of_shift = of_shift + SHIFT_SCATTER**2 * np.eye(2)
     return np.array([offset + lever @ shift, *shift]), block_diag(variance, of_shift), lever
 
 
@@ -137,22 +139,20 @@ def _is_displaced(fit: Regression) -> bool:
 
 
 def _fit(
-    whole: Overlap, frames: Sequence[Sequence[DetectorFrame]]
-) -> tuple[Overlap, Trends, np.ndarray, Regression]:
-    """Fit trends and shift to an overlap without outlying blocks.
+    overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
+) -> tuple[Trends, np.ndarray, Regression]:
+    """Fit trends and shift to an overlap.
 
-    The results are that overlap, its trends, the differences without them, and their regression.
-    Blocks with stars, which constrain the shift, are outliers before an image is moved.
+    The results are the trends, the differences without those that are significant, and their
+    regression. Blocks with stars, which constrain the shift, are outliers before an image is moved.
     """
-    trends, used = first_trends(whole, frames)
-    overlap = whole.select(used)
+    trends, used = first_trends(overlap, frames)
+    overlap = replace(overlap, parts=overlap.parts * used)
+    parts = np.repeat(overlap.parts, overlap.sizes)
     for _ in range(N_ROUNDS):
-        removed = trends.in_cells(overlap)
-        rest = overlap.difference - removed
-        parts = np.repeat(overlap.parts, overlap.sizes)
+        start, rest = trends, overlap.difference - trends.in_cells(overlap)
         fit = robust_regression(rest, overlap.slopes, overlap.variance, parts)
-        trends = refined_trends(overlap, trends, fit)
-        change = np.mean((trends.in_cells(overlap) - removed) ** 2 / overlap.variance)
-        if change < (LARGEST_CHANGE * fit.scale) ** 2:
+        trends = refined_trends(overlap, start, fit)
+        if trends.is_noise(trends.slopes - start.slopes, overlap.correlation * fit.scale**2):
             break
-    return overlap, trends, rest, fit
+    return trends, rest, fit

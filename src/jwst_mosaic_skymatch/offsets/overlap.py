@@ -1,6 +1,6 @@
 """The cells that two tiles share, block by block."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -26,7 +26,8 @@ class Overlap:
     sizes : ndarray of int, shape (n_blocks,)
         Number of common cells in each block, at least one.
     parts : ndarray of float32, shape (n_blocks,)
-        Part of the information of each block that no other pair shares.
+        Part of the information of each block that no other pair shares; zero if the block is not
+        used.
     cells : ndarray of float32, shape (7, n)
         The rows of ``columns``, ``difference``, ``slopes`` and ``variance``.
     correlation : float
@@ -104,28 +105,6 @@ class Overlap:
             parts=np.ones(corners.shape[1], np.float32) if part is None else _at(part, corners),
             cells=cells.reshape(len(whole), common.size).take(places, axis=1),
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
-        )
-
-    def select(self, chosen: np.ndarray) -> Self:
-        """Keep some of the blocks.
-
-        Parameters
-        ----------
-        chosen : ndarray of bool, shape (n_blocks,)
-            Blocks to keep.
-
-        Returns
-        -------
-        Overlap
-            The overlap without the others.
-        """
-        places = np.flatnonzero(np.repeat(chosen, self.sizes))
-        return replace(
-            self,
-            corners=self.corners[:, chosen],
-            sizes=self.sizes[chosen],
-            parts=self.parts[chosen],
-            cells=self.cells.take(places, axis=1),
         )
 
     def block_sums(self, values: np.ndarray) -> np.ndarray:

@@ -69,24 +69,31 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     """
     if len(tiles) == 1:
         return tiles[0]
-    for weigh in (*[_not_bright] * N_REJECTIONS, biweight):
+    for weigh in (*[_not_bright] * N_REJECTIONS, _robust):
         mean = mean_tile(tiles)
-        deviations = (_deviation(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
-        pairs = zip(tiles, deviations, strict=True)
-        tiles = [replace(tile, weight=tile.weight * weigh(own)) for tile, own in pairs]
+        distances = (_distance(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
+        pairs = zip(tiles, distances, strict=True)
+        tiles = [replace(tile, weight=tile.weight * weigh(*own)) for tile, own in pairs]
     return mean_tile(tiles)
 
 
-def _not_bright(deviations: np.ndarray) -> np.ndarray:
-    """Mark cells without a hit; hits are positive, so that a limit on both sides leaves a bias."""
-    return deviations <= CUTOFF
+def _not_bright(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Mark cells without a hit; hits are positive, so that a limit on both sides leaves a bias.
+
+    With a limit on the distance in its own error, two tiles would keep brighter hits than six.
+    """
+    return distance * error <= CUTOFF
 
 
-def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
-    """Compare the cells of a tile with the mean of the others, in standard deviations of the tile.
+def _robust(distance: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return biweight(distance)
 
-    With standard deviations of the distance, two tiles would keep hits up to a higher cutoff than
-    six tiles. The result is zero in cells that no other tile covers.
+
+def _distance(tile: Tile, mean: Tile, relative_weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the cells of a tile with the mean of the others.
+
+    The results are the distance in its standard deviations, zero in cells that no other tile
+    covers, and that standard deviation in units of the cell's own.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * relative_weight
@@ -96,14 +103,15 @@ def _deviation(tile: Tile, mean: Tile, relative_weight: float) -> np.ndarray:
     # The distance from the mean of the others is longer than that from the mean of all.
     longer = 1 + own[shared] / others[shared]
     distance = (tile.data - mean.data[window])[shared] * np.sqrt(longer * own[shared])
-    deviation = np.zeros_like(own)
+    result, errors = np.zeros_like(own), np.ones_like(own)
     if distance.size:
         sample = distance[:: distance.size // N_SAMPLE + 1]
         # Outliers may have lifted the centre.
         centre = np.median(sample)
         scale = scale_of(sample - centre) or np.inf
-        deviation[shared] = (distance - centre) * np.sqrt(longer) / np.float32(scale)
-    return deviation
+        result[shared] = (distance - centre) / np.float32(scale)
+        errors[shared] = np.sqrt(longer)
+    return result, errors
 
 
 def _relative_weight(tile: Tile, first: Tile) -> float:

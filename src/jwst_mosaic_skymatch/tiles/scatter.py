@@ -6,7 +6,6 @@ __all__ = [
     "CUTOFF",
     "GAUSSIAN_MAD",
     "GRADIENT_NOISE",
-    "SHIFT_SCATTER",
     "biweight",
     "gradient",
     "growth_with_gradient",
@@ -21,11 +20,8 @@ GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
 #: Cutoff of the biweight in standard deviations: efficiency 0.95 on Gaussian noise. With 4.05, six
 #: median absolute deviations, it is 0.91, and errors of levels on a blank sky are 1.4 % larger.
 CUTOFF = 4.685
-#: Scatter over the field of the shift of two exposures, from errors of the distortion, in
-#: cells (rms of an axis).
-SHIFT_SCATTER = 0.01
-# The same for undersampled stars at shifts that are not corrected yet. An image of another sky has
-# more, which is noise: an exposure of zeros was not noticed without this limit.
+# Scatter of the shift of undersampled stars at shifts that are not corrected yet, cells. An image
+# of another sky has more, which is noise: an exposure of zeros was not noticed without this limit.
 LARGEST_SCATTER = 0.3
 # Least number of values that a scatter is measured from.
 LEAST_IN_SHARE = 30
@@ -74,8 +70,7 @@ def growth_with_gradient(
     -------
     float
         The variance of a value is its expected variance times one plus this times its squared
-        gradient. At least that of a scatter of shifts by `SHIFT_SCATTER`: else the few steepest
-        cells, the cores of stars, would decide on the shift alone.
+        gradient.
     """
     order, n_shares = np.argsort(gradient_squared), int(np.log2(residual.size / LEAST_IN_SHARE + 1))
     # The flatter half, then half of the rest, and so on: the steepest cells are few.
@@ -89,7 +84,7 @@ def growth_with_gradient(
         return 0.0
     measured = (scatter / scatter[0] - 1.0) @ weights / (squares @ weights)
     unit = float(scatter[0] * np.median(variance))
-    return float(np.clip(measured, SHIFT_SCATTER**2 / unit, LARGEST_SCATTER**2 / unit))
+    return float(np.clip(measured, 0.0, LARGEST_SCATTER**2 / unit))
 
 
 def scale_of(residuals: np.ndarray) -> float:
