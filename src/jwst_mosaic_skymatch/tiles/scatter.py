@@ -72,12 +72,17 @@ def growth_with_gradient(
         The variance of a value is its expected variance times one plus this times its squared
         gradient.
     """
-    order, n_shares = np.argsort(gradient_squared), int(np.log2(residual.size / LEAST_IN_SHARE + 1))
+    n_shares = int(np.log2(residual.size / LEAST_IN_SHARE + 1))
     # The flatter half, then half of the rest, and so on: the steepest cells are few.
-    shares = np.split(order, residual.size - residual.size // 2 ** np.arange(1, n_shares))
+    firsts = residual.size - residual.size // 2 ** np.arange(1, n_shares)
+    number = np.searchsorted(np.sort(gradient_squared)[firsts], gradient_squared, side="right")
+    shares = [number == k for k in np.unique(number)]
     whitened = residual / np.sqrt(variance)
     scatter, squares, sizes = np.transpose(
-        [(scale_of(whitened[s]) ** 2, np.median(gradient_squared[s]), s.size) for s in shares]
+        [
+            (scale_of(whitened[s]) ** 2, np.median(gradient_squared[s]), np.count_nonzero(s))
+            for s in shares
+        ]
     )
     weights = sizes * squares
     if scatter[0] == 0.0 or weights[-1] == 0.0:
