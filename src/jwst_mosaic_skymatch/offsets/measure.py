@@ -28,8 +28,8 @@ N_MOVES = 2
 # Regressions that refine the trends, as the first trends contain a part of the shift.
 N_ROUNDS = 3
 # Scatter of the shift of two exposures over the field by errors of the distortion, cells (rms of an
-# axis).
-SHIFT_SCATTER = 0.01
+# axis): a milliarcsecond for MIRI.
+SHIFT_SCATTER = 0.005
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,9 @@ def _at_shift_zero(
 
     The results are offset and shift, their covariance, and the change of the offset per cell.
     """
-    of_shift, with_shift = covariance[1:, 1:], covariance[1:, 0]
-    lever = -np.linalg.pinv(of_shift) @ with_shift
+    of_shift, with_shift = covariance[1:, 1:] + SHIFT_SCATTER**2 * np.eye(2), covariance[1:, 0]
+    lever = -np.linalg.solve(of_shift, with_shift)
     variance = max(covariance[0, 0] + lever @ with_shift, 0.0)
-    of_shift = of_shift + SHIFT_SCATTER**2 * np.eye(2)
     return np.array([offset + lever @ shift, *shift]), block_diag(variance, of_shift), lever
 
 
