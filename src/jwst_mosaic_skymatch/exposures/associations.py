@@ -11,7 +11,7 @@ from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-__all__ = ["as_association", "expand", "load_association", "science_members"]
+__all__ = ["as_association", "check_association", "expand", "load_association", "science_members"]
 
 # Name in messages of an association without a file.
 LISTED = "the list of exposures"
@@ -118,6 +118,26 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
     return association
 
 
+def check_association(inputs: Any) -> None:
+    """Refuse an association before jwst asks CRDS about its first science exposure.
+
+    Parameters
+    ----------
+    inputs : object
+        Input of a step or pipeline. Files that do not exist, mappings, lists and models pass.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a science exposure is missing.
+    ValueError
+        If it is no valid association, or has no science exposure.
+    """
+    # An association that is not here may be in stpipe's ``input_dir``.
+    if isinstance(inputs, (str, PathLike)) and expand(inputs).is_file():
+        load_association(as_association(inputs))
+
+
 def science_members(association: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Select the science exposures of an association.
 
@@ -168,7 +188,7 @@ def _check_members(science: Sequence[Mapping[str, Any]], name: str) -> None:
         if not path.is_file():
             raise FileNotFoundError(
                 f"{expname}: no such file here, but {name} lists it; correct its name, download "
-                "it, or remove it from the association."
+                "it, or remove it from there."
             )
         if expname.endswith(".gz"):
             raise ValueError(f"{expname}: is compressed; unpack it with gunzip.")
