@@ -164,5 +164,9 @@ ASSOCIATIONS = {
         on_middle(in_model(other_filter)),
         Matched(warned=(("{name}: filter is F560W", "not comparable"),)),
     ),
+    "resampled": (
+        on_middle(assign("meta.cal_step.resample", "COMPLETE")),
+        Matched(warned=(("{name}: is resampled, as 1 of 3 exposures are", "_cal.fits"),)),
+    ),
     "subarray": (take_subarray, TIED_BY_LYOT),
 }
