@@ -1,6 +1,7 @@
 """Faults of files and of associations."""
 
 import gzip
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def list_as_background(work):
     return association_of(text.replace("science", "background"))(work)
 
 
+def list_in_products(work):
+    """List each exposure in a product of its own, as associations of level 2 do."""
+    association = json.loads(work.association.read_text())
+    (product,) = association["products"]
+    association["products"] = [{**product, "members": [m]} for m in product["members"]]
+    return association_of(json.dumps(association))(work)
+
+
 def list_through_link(work):
     link = work.middle.with_name("link_cal.fits")
     link.symlink_to(work.middle.name)
@@ -150,6 +159,7 @@ ASSOCIATIONS = {
     "member null": (association_of('{"products": [{"members": [null]}]}'), NOT_VALID),
     "expname empty": (list_also(""), NO_FILE),
     "expname a URI": (list_also("s3://bucket/a_cal.fits"), NO_FILE),
+    "products": (list_in_products, refused(ValueError, "3 products", "in one product")),
     "one member": (list_only(1), Matched("no overlap with others", who=(0,))),
     "two members": (list_only(2), RIGHT),
     "listed through a link": (list_through_link, refused(ValueError, "remove the duplicate")),

@@ -89,8 +89,8 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
     FileNotFoundError
         If it or a science exposure is missing.
     ValueError
-        If it is no valid association, has no science exposure, or one of these twice or under a
-        name that cannot be saved.
+        If it is no valid association, has several products, no science exposure, or one of these
+        twice or under a name that cannot be saved.
     """
     if isinstance(source, str):
         path = expand(source)
@@ -99,7 +99,7 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
     else:
         name, directory, association = LISTED, Path(), dict(source)
     try:
-        product = association["products"][0]
+        product, *more = association["products"]
         members = [
             {
                 **member,
@@ -109,11 +109,16 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
             for member in product["members"]
         ]
         association = {**association, "products": [{**product, "members": members}]}
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{name}: not an association: products[0].members with expname and exptype is needed "
             f"({error!r}); make one with asn_from_list."
         ) from None
+    if more:  # jwst would take the first and leave the others out without a word
+        raise ValueError(
+            f"{name}: has {len(more) + 1} products, but a mosaic is one; list all of its exposures "
+            "in one product, as asn_from_list does."
+        )
     _check_members(science_members(association), name)
     return association
 
