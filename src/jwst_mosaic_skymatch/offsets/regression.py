@@ -1,5 +1,6 @@
 """Robust regression of differences of two images on the gradient of their mean; their location."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +20,9 @@ __all__ = ["OFFSET_STATS", "UNKNOWN", "Regression", "Statistic", "robust_regress
 
 # Statistics beside the biweight: the function, and its variance over that of the mean for Gaussian
 # noise. With values and clipping it returns their location and the number of values used.
-LOCATIONS = {"median": (partial(clipped_statistic, name="median"), np.pi / 2)}
+LOCATIONS: dict[str, tuple[Callable[..., tuple[float, int]], float]] = {
+    "median": (partial(clipped_statistic, name="median"), np.pi / 2),
+}
 #: Options of ``offset_stat``.
 OFFSET_STATS = ("biweight", *LOCATIONS)
 # Below this response of the coefficients to a shift, a sky does not constrain it.
