@@ -93,7 +93,7 @@ class Overlap:
         for row, image in zip(cells[2:6], (mean, a - b, *gradient(mean)), strict=True):
             row[:] = image.take(places)
         for corner, step, row in zip(corners, WITHIN_BLOCK, cells[:2], strict=True):
-            row[:] = (corner[:, None] + step)[common]
+            row[:] = (corner[:, None].astype(np.float32) + step)[common]
         for tile, window in zip((first, second), windows, strict=True):
             cells[6] += np.float32(tile.variance if quoted else 1.0) / tile.weight[window].take(
                 places
