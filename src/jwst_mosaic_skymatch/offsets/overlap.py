@@ -145,8 +145,8 @@ class Overlap:
 def _in_blocks(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the cells of an image block by block.
 
-    The results are the numbers (n_blocks, cells of a block), -1 for cells that are NaN or beyond
-    the edges, and the first column and row of each block (2, n_blocks).
+    The results are the numbers (n_blocks, cells of a block), and the first column and row of each
+    block (2, n_blocks). Cells that are NaN or beyond the edges have -1.
     """
     ny, nx = (-(-n // BLOCK_CELLS) for n in image.shape)
     whole = np.full((ny * BLOCK_CELLS, nx * BLOCK_CELLS), -1, dtype=np.int32)
