@@ -93,7 +93,7 @@ class Overlap:
         for row, image in zip(cells[2:6], (mean, a - b, *gradient(mean)), strict=True):
             row[:] = image.take(places)
         for corner, step, row in zip(corners, WITHIN_BLOCK, cells[:2], strict=True):
-            row[:] = (corner[:, None] + step)[common]
+            row[:] = (corner[:, None].astype(np.float32) + step)[common]
         for tile, window in zip((first, second), windows, strict=True):
             cells[6] += np.float32(tile.variance if quoted else 1.0) / tile.weight[window].take(
                 places
@@ -145,8 +145,8 @@ class Overlap:
 def _in_blocks(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the cells of an image block by block.
 
-    The results are the numbers (n_blocks, cells of a block), -1 for cells that are NaN or beyond
-    the edges, and the first column and row of each block (2, n_blocks).
+    The results are the numbers (n_blocks, cells of a block), and the first column and row of each
+    block (2, n_blocks). Cells that are NaN or beyond the edges have -1.
     """
     ny, nx = (-(-n // BLOCK_CELLS) for n in image.shape)
     whole = np.full((ny * BLOCK_CELLS, nx * BLOCK_CELLS), -1, dtype=np.int32)
