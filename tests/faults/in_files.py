@@ -169,7 +169,10 @@ ASSOCIATIONS = {
     ),
     "cube": (on_middle(in_model(make_cube)), refused(ValueError, "2-D")),
     "background only": (list_as_background, refused(ValueError, "exptype")),
-    "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
+    "not there": (
+        lambda work: work.association.unlink(),
+        refused(FileNotFoundError, "in/asn.json", "its name and its directory"),
+    ),
     "filter and pixel area": (
         on_middle(in_model(other_filter)),
         Matched(warned=(("{name}: filter is F560W", "not comparable"),)),

@@ -166,7 +166,9 @@ def _absolute(directory: Path, expname: str) -> str:
 
 def _parse_association(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such association file; check its name.")
+        raise FileNotFoundError(
+            f"{path.absolute()}: no such association file; check its name and its directory."
+        )
     try:
         with path.open() as file:
             return dict(load_asn(file))
