@@ -1,4 +1,12 @@
-"""One regression for a pair of tiles: offset, shift, gradient, gain, and contrasts of regions."""
+r"""One regression for a pair of tiles: offset, shift, gradient, gain, and contrasts of regions.
+
+The differences D of two tiles are regressed on
+
+.. math:: D = d - s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
+
+with the mean image S, the position x and the difference :math:`\phi_r` of the shares of region r.
+Trends start from medians of blocks; shifted tiles are moved and compared again.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +63,7 @@ def measure_pair(
     positions: tuple[int, int] = (0, 1),
     part: BlockMap | None = None,
 ) -> PairMeasurement | None:
-    r"""Measure the offset of one tile from another, and its trends.
+    """Measure the offset of one tile from another, and its trends.
 
     Parameters
     ----------
@@ -66,22 +74,12 @@ def measure_pair(
     positions : tuple of int, optional
         Positions of the two in the caller's sequence.
     part : BlockMap, optional
-        Part of the information that no other pair shares, see
-        `~jwst_mosaic_skymatch.offsets.information.information_parts`; all by default.
+        Part of the information that no other pair shares; all by default.
 
     Returns
     -------
     PairMeasurement or None
         The measurement; None for too few cells.
-
-    Notes
-    -----
-    The differences D of two tiles are regressed on
-
-    .. math:: D = d - s \cdot \nabla S + g \cdot x + \gamma S + \sum_r c_r \phi_r
-
-    with the mean image S, the position x and the difference :math:`\phi_r` of the shares of
-    region r. Trends start from medians of blocks; shifted tiles are moved and compared again.
     """
     frames, moved = (first.frames, second.frames), np.zeros(2)
     for n_moves in range(N_MOVES + 1):
@@ -100,21 +98,22 @@ def measure_pair(
     covariance[0, 0] = overlap.correlation * variance
     of_trends = covariance[0, 0] * trends.weights.sum() * trends.inverse
     estimate, covariance, lever = _at_shift_zero(offset, moved + fit.shift, covariance)
+    quality = PairQuality(
+        noise_ratio=fit.scale**2,
+        asymmetry=fit.asymmetry,
+        alone=fit.alone,
+        excess=fit.excess,
+        strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
+        n_cells=overlap.difference.size,
+        picture=draw_differences(overlap, offset) if settings.keep_picture else None,
+    )
     return PairMeasurement(
         *positions,
-        estimate=np.append(estimate, trends.slopes),
-        covariance=block_diag(covariance, of_trends),
-        centre=np.append(lever, trends.centre),
-        regions=trends.regions,
-        quality=PairQuality(
-            noise_ratio=fit.scale**2,
-            asymmetry=fit.asymmetry,
-            alone=fit.alone,
-            excess=fit.excess,
-            strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
-            n_cells=overlap.difference.size,
-            picture=draw_differences(overlap, offset) if settings.keep_picture else None,
-        ),
+        np.append(estimate, trends.slopes),
+        block_diag(covariance, of_trends),
+        np.append(lever, trends.centre),
+        trends.regions,
+        quality,
     )
 
 

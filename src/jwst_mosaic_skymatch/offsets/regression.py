@@ -41,7 +41,7 @@ LEAST_SCALE = 1e-6
 
 @dataclass(frozen=True)
 class Regression:
-    r"""Coefficients of a robust regression, and the terms of its estimating equation.
+    r"""Coefficients of a robust regression, and the residuals that they leave.
 
     Attributes
     ----------
@@ -55,28 +55,54 @@ class Regression:
         the inverse of the information that no other regression shares.
     alone : float
         Variance of the intercept by the noise of the values alone, over that in ``covariance``.
-    score, curvature : ndarray of float32, shape (n,)
-        :math:`\psi(r) / v` and :math:`\psi'(r) / v` of each value with residual r and variance v.
-        Their sums over a part of the values are a step of Newton's method for its constant.
     scale : float
         Standard deviation of the residuals in units of the errors of the values.
-    excess : tuple of float
-        Share of the values above, and below, the cutoff.
-    asymmetry : float
-        Intercept minus one step of Newton's method from it with half the cutoff. The bias by
-        contamination of one sign is 1.4 to 4 times as large; noise moves the step by 0.64 errors
-        of the intercept.
+    residuals, precision : ndarray of float32, shape (n,)
+        Residual of each value in its standard deviation, and the inverse of that.
+    parts : ndarray of float32, shape (n,)
+        Part of the information of each value that no other regression shares.
     """
 
     coefficients: np.ndarray
     shift: np.ndarray
     covariance: np.ndarray
     alone: float
-    score: np.ndarray
-    curvature: np.ndarray
     scale: float
-    excess: tuple[float, float]
-    asymmetry: float
+    residuals: np.ndarray
+    precision: np.ndarray
+    parts: np.ndarray
+
+    def newton_terms(self, narrowing: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        r"""Compute the terms of a step of Newton's method.
+
+        Parameters
+        ----------
+        narrowing : float, optional
+            Factor by which the cutoff is smaller.
+
+        Returns
+        -------
+        score, curvature : ndarray of float32, shape (n,)
+            :math:`p \psi(r) / v` and :math:`p \psi'(r) / v` of each value with residual r, variance
+            v and part p. Their sums over some of the values are a step for their constant.
+        """
+        weight, scaled = biweight(narrowing * self.residuals), self.parts * self.precision
+        return scaled * weight * self.residuals, scaled * self.precision * _psi_slope(weight)
+
+    @property
+    def excess(self) -> tuple[float, float]:
+        """Share of the values above, and below, the cutoff."""
+        return float(np.mean(self.residuals > CUTOFF)), float(np.mean(self.residuals < -CUTOFF))
+
+    @property
+    def asymmetry(self) -> float:
+        """Intercept minus one step of Newton's method from it with half the cutoff.
+
+        The bias by contamination of one sign is 1.4 to 4 times as large. Noise moves the step by
+        0.64 errors of the intercept.
+        """
+        score, curvature = self.newton_terms(narrowing=2.0)
+        return -float(np.sum(score) / np.sum(curvature))
 
 
 def robust_regression(
@@ -89,8 +115,7 @@ def robust_regression(
     values : ndarray of float32, shape (n,)
         Dependent variable; its median is within a standard deviation of zero.
     gradient : ndarray of float32, shape (m, n)
-        Regressors beside a constant: the gradient of the image. Variance that grows with its square
-        (misalignment in detail, undersampled stars) is measured and added.
+        Regressors beside a constant. Variance that grows with their square is measured and added.
     variance : ndarray of float32, shape (n,)
         Relative variance of the values.
     parts : ndarray of float32, shape (n,)
@@ -99,30 +124,28 @@ def robust_regression(
     Returns
     -------
     Regression
-        Coefficients, that of the constant first, the shift, and their covariance.
+        Coefficients, shift, and their covariance.
 
     Notes
     -----
-    An M-estimate with the biweight, at a scale and a variance factor that are measured about
-    zero. Values count by their parts p. With the Hessian :math:`H = \sum p \psi' x x^T / v` the
-    covariance is :math:`H^{-1} (\sum p \psi^2 x x^T / v) H^{-1}`. The gradients have noise of their
-    own, which adds N to the diagonal of H. Coefficients of the gradients have the response
-    :math:`R = H^{-1} (H - N)` to a shift [1]_.
+    An M-estimate with the biweight; values count by their parts p. With the Hessian
+    :math:`H = \sum p \psi' x x^T / v` it has the covariance :math:`H^{-1} (\sum p \psi^2 x x^T / v)
+    H^{-1}`. The gradients have noise of their own, which adds N to the diagonal of H. Their
+    coefficients have the response :math:`R = H^{-1} (H - N)` to a shift [1]_.
 
     References
     ----------
     .. [1] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
-    stride = max(values.size // N_SAMPLE, 1)
-    squared = np.sum(gradient**2, axis=0)
-    sample, *quoted = (v[::stride] for v in (values, variance, squared))
-    factors = 1.0 + np.float32(growth_with_gradient(sample, *quoted)) * squared
+    stride, squared = max(values.size // N_SAMPLE, 1), np.sum(gradient**2, axis=0)
+    growth = growth_with_gradient(*(v[::stride] for v in (values, variance, squared)))
+    factors = 1.0 + np.float32(growth) * squared
     precision = 1.0 / np.sqrt(variance * factors)
-    scale = max(scale_of(sample * precision[::stride]), LEAST_SCALE)
+    scale = max(scale_of((values * precision)[::stride]), LEAST_SCALE)
     precision /= np.float32(scale)
     design = np.concatenate([precision[None], gradient * precision])
-    coefficients, residual, weight = _reweighted(values * precision, design, parts)
-    psi, psi_slope = weight * residual, parts * _psi_slope(weight)
+    coefficients, residuals, weight = _reweighted(values * precision, design, parts)
+    psi_slope = parts * _psi_slope(weight)
     inverse = np.linalg.pinv(_products(design, psi_slope))
     # Noise of the gradients, part of the Hessian, makes their coefficients too small.
     noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
@@ -130,19 +153,17 @@ def robust_regression(
     is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
     to_shift = -np.linalg.inv(response) if is_known else np.zeros_like(response)
     inverse = block_diag(1.0, to_shift) @ inverse
-    unknown = np.diag([0.0, *([0.0 if is_known else UNKNOWN] * len(gradient))])
-    half = biweight(2.0 * residual)
-    change = parts * half * residual * precision, parts * _psi_slope(half) * precision**2
+    unknown = block_diag(0.0, 0.0 * response if is_known else UNKNOWN * np.eye(len(gradient)))
     return Regression(
         coefficients=coefficients,
         shift=to_shift @ coefficients[1:],
-        covariance=inverse @ _products(design, parts * psi**2) @ inverse.T + unknown,
+        covariance=inverse @ _products(design, parts * (weight * residuals) ** 2) @ inverse.T
+        + unknown,
         alone=float(inverse[0] @ _products(design, parts * psi_slope) @ inverse[0] / inverse[0, 0]),
-        score=parts * psi * precision,
-        curvature=psi_slope * precision**2,
         scale=scale,
-        excess=(float(np.mean(residual > CUTOFF)), float(np.mean(residual < -CUTOFF))),
-        asymmetry=-float(np.sum(change[0]) / np.sum(change[1])),
+        residuals=residuals,
+        precision=precision,
+        parts=parts,
     )
 
 

@@ -201,12 +201,13 @@ def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
     Trends
         The trends, with the constant of the regression at the new centre.
     """
-    weights = np.maximum(overlap.block_sums(fit.curvature), 0.0)
+    score, curvature = fit.newton_terms()
+    weights = np.maximum(overlap.block_sums(curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
-    means = overlap.block_sums(fit.curvature * overlap.columns) / divisor
+    means = overlap.block_sums(curvature * overlap.columns) / divisor
     means[2] *= np.any(start.columns[2])
     columns = np.concatenate([means, start.columns[3:]])
-    step = _fit(overlap.block_sums(fit.score) / divisor, columns, start.regions, weights)
+    step = _fit(overlap.block_sums(score) / divisor, columns, start.regions, weights)
     constant = start.constant + start.slopes @ (step.centre - start.centre) + fit.coefficients[0]
     return replace(step, constant=constant, slopes=start.slopes + step.slopes)
 
