@@ -160,7 +160,7 @@ MECHANISMS = {
     "rejection of hits": (
         "cosmic rays",
         {"tiles.mean.N_REJECTIONS": 0},
-        ["tiles.mean._not_bright"],
+        ["tiles.mean.N_REJECTIONS"],
     ),
     "robust means": (
         "cosmic rays",

@@ -22,7 +22,7 @@ from jwst_mosaic_skymatch.exposures.models import (
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
-from jwst_mosaic_skymatch.tiles.frame import NOWHERE, detector_regions
+from jwst_mosaic_skymatch.tiles.frame import LYOT, detector_regions
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
@@ -104,7 +104,7 @@ class Grid:
             From its cells to the sky.
         """
         to_sky = Shift(tile.x0) & Shift(tile.y0) | self.wcs.forward_transform
-        wcs = WCS([(self.wcs.input_frame, to_sky), (self.wcs.output_frame, None)])
+        wcs = WCS(to_sky, self.wcs.input_frame, self.wcs.output_frame)
         wcs.array_shape, wcs.bounding_box = tile.shape, wcs_bbox_from_shape(tile.shape)
         return wcs
 
@@ -200,11 +200,11 @@ def lay_grid(
 def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
     """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
     corners = read_footprint(exposure.s_region)
-    if not corners.size:
-        return each_model(
-            library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
-        )[0]
-    return corners
+    if corners.size:
+        return corners
+    return each_model(
+        library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
+    )[0]
 
 
 def observe(
@@ -243,7 +243,7 @@ def observe(
             pixel_map=pixel_map,
             excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",
-            regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], NOWHERE),
+            regions=regions if exclusion.miri_lyot == "keep" else regions[:LYOT],
         )
 
     return each_model(library, [exposure], take)[0]

@@ -130,16 +130,13 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         lower=settings.lower,
         upper=settings.upper,
     )
-    if not good.any():
-        return TiledExposure(None, sky, NO_PIXEL)
-    frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
-    good &= ~observation.excluded.pixels
-    if not good.any():
-        return TiledExposure(None, sky, ALL_EXCLUDED)
-    tile = drizzle_tile(pixels.data, good, pixel_map, min_coverage=settings.min_coverage)
+    used = good & ~observation.excluded.pixels
+    tile = drizzle_tile(pixels.data, used, pixel_map, min_coverage=settings.min_coverage)
     if tile is None:
-        return TiledExposure(None, sky, SCATTERED)
-    tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))
+        obstacle = SCATTERED if used.any() else ALL_EXCLUDED if good.any() else NO_PIXEL
+        return TiledExposure(None, sky, obstacle)
+    frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
+    tile = replace(tile, variance=_quoted_variance(pixels.err, used), frames=(frame,))
     return TiledExposure(tile, sky)
 
 
