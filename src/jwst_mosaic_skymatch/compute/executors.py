@@ -5,13 +5,13 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
-from itertools import starmap
+from itertools import islice, starmap
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from operator import call
@@ -63,14 +63,12 @@ class Workers:
         if self.executor is None:
             yield from starmap(call, jobs)
             return
-        waiting: deque[Future[Any]] = deque()
-        for job in jobs:
-            waiting.append(self.executor.submit(*job))
-            del job  # or its pixels would stay while those of the next are taken
-            # Enough that no worker waits, and no more pixels and means than that in memory.
-            if len(waiting) > 2 * self.n_remote:
-                yield waiting.popleft().result()
+        # A loop over jobs would keep the pixels of one while those of the next are taken.
+        futures = starmap(self.executor.submit, jobs)
+        # Enough that no worker waits, and no more pixels and means than that in memory.
+        waiting = deque(islice(futures, 2 * self.n_remote))
         while waiting:
+            waiting.extend(islice(futures, 1))
             yield waiting.popleft().result()
 
 
@@ -102,16 +100,11 @@ def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) ->
         If ``maximum_cores`` is none of these.
     """
     n_cores = number_of_cores(maximum_cores)
+    here = _processes(n_cores) if n_cores > 1 else nullcontext(Workers())
+    place = _dask_workers(dask_scheduler) if dask_scheduler else here
     # Linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores.
-    with threadpool_limits(1, user_api="blas"):
-        if dask_scheduler is not None:
-            with _dask_workers(dask_scheduler) as workers:
-                yield workers
-        elif n_cores > 1:
-            with _processes(n_cores) as workers:
-                yield workers
-        else:
-            yield Workers()
+    with threadpool_limits(1, user_api="blas"), place as workers:
+        yield workers
 
 
 def number_of_cores(maximum_cores: str) -> int:
@@ -133,8 +126,13 @@ def number_of_cores(maximum_cores: str) -> int:
         If it is none of these.
     """
     available = os.cpu_count() or 1
-    names = {"none": 1, "one": 1, "quarter": available // 4 or 1, "half": available // 2 or 1}
-    names["all"] = available
+    names = {
+        "none": 1,
+        "one": 1,
+        "quarter": available // 4 or 1,
+        "half": available // 2 or 1,
+        "all": available,
+    }
     name = maximum_cores.lower()
     n_cores = int(name) if name.isdecimal() else names.get(name, 0)
     if n_cores == 0:
