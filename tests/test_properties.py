@@ -7,7 +7,7 @@ import pytest
 from helpers import make_tile, match_tiles, structured_sky
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.offsets.regression import Statistic
+from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, Statistic
 
 # Whole blocks of cells, as sizes of tiles are: of these a turned grid has the same blocks.
 FIELD, BLOCK = 96, 8
@@ -57,7 +57,7 @@ def elsewhere(tile):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("offset_stat", ["biweight", "median"])
+@pytest.mark.parametrize("offset_stat", OFFSET_STATS)
 @pytest.mark.parametrize(
     ("turn", "size"), [(mirrored, 0.0), (transposed, 0.0), (elsewhere, 0.0), (elsewhere, 100.0)]
 )

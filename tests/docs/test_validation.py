@@ -1,9 +1,11 @@
 """Records of benchmarks, and the tables that are made of them."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.mosaics import Table
 
 ROOT = Path(__file__).parents[2]
 PAGES = "".join((ROOT / f"docs/{n}.rst").read_text() for n in ("validation", "real_exposures"))
@@ -63,3 +65,26 @@ def test_table(measured):
     assert "     - ..." in lines
     assert "- theirs failed once" in lines
     assert "   python tests/benchmarks/some.py" in lines
+
+
+def test_benchmark_writes_the_record_of_a_page(measured, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "record.json"
+    monkeypatch.setattr(sys, "argv", ["any/some.py", "--seeds", "1", "--json", str(path)])
+    table = Table(RECORD["columns"], path, {"other": "1"})
+    table.add(scene="one", bound=float("nan"), ours=0.123456789, unknown=1)
+    assert capsys.readouterr().out.split()[-4:] == ["one", "...", "0.12346", "..."]
+    record = json.loads(path.read_text())
+    assert set(record) == set(RECORD)
+    page = "\n".join(measured.write_table(record))
+    assert "* - ``scene``\n     - ``ours``\n   * - one\n     - 0.123\n" in page
+    assert "python tests/benchmarks/some.py --seeds 1\n" in page
+    assert page.endswith("other 1).")
+
+
+def test_missing_images_are_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tests/benchmarks"))
+    from real_exposures import main
+
+    monkeypatch.setattr(sys, "argv", ["real_exposures.py", "orion", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"has no 2mass-atlas-\*\.fits; docs/real_exposures\.rst"):
+        main()

@@ -9,6 +9,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     check_exposures,
     check_rerun,
     differences_in,
+    family_names,
     group_labels,
     name_apart,
     read_exposure,
@@ -100,6 +101,8 @@ def test_groups(exposures):
     assert group_labels(exposures, "visit") == [first, first, second]
     labels = ["visit_group_a_0", "visit_group_a_1", "visit_group_a_0"]
     assert group_labels(exposures, "meta.observation.visit_group") == labels
+    # Of no visit, an exposure has a gradient of its own.
+    assert family_names(with_one(exposures, visit_id=None))[1] == "1_cal.fits"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from astropy.modeling.models import Scale
 from faults.mosaic import CHOSEN, assign, in_fits, in_model, on_each, on_middle
 from faults.outcomes import LYOT, ON_DISK, RIGHT, TIED_BY_LYOT, Matched, refused
 from helpers import rootname
+from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_simulation import Galaxy, compose_scene, mosaic_pointings, simulate_mosaic
@@ -179,7 +180,14 @@ def forget_group(model):
         setattr(model.meta.observation, name, None)
 
 
-NO_UNIT = assign("meta.bunit_data", None)
+def keep_data_and_wcs(model):
+    """Leave neither flags, errors nor unit, and no name of visit, detector or filter."""
+    bare = ImageModel(np.where(model.dq % 2, np.nan, model.data))
+    bare.meta.wcs = model.meta.wcs
+    return bare
+
+
+BARE = in_model(keep_data_and_wcs)
 METADATA = {
     "no visit": (
         on_middle(assign("meta.observation.visit_id", None)),
@@ -190,5 +198,5 @@ METADATA = {
         on_middle(assign("meta.background.level", 1.0)),
         refused(ValueError, "meta.background.subtracted one is set", "start again"),
     ),
-    "no unit": (on_each(NO_UNIT, NO_UNIT, NO_UNIT), RIGHT),
+    "data and WCS alone": (on_each(BARE, BARE, BARE), RIGHT, {"grouping": "none"}),
 }

@@ -7,13 +7,52 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import jwst_mosaic_simulation as sim
 from jwst_mosaic_simulation._effects import (
+    FLAGS,
     add_noise,
     draw_background,
+    draw_dq,
+    draw_stripes,
     lyot_region,
     variances,
 )
 from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_simulation.noise import Noise
+
+
+@pytest.mark.parametrize(
+    ("name", "binning", "columns", "rows"),
+    [("NRCA1_FULL", 1, 4, 4), ("NRCA1_FULL", 8, 1, 1), ("MIRIM_FULL", 2, 2, 0)],
+)
+def test_flags(name, binning, columns, rows):
+    """Borders are reference pixels; inside, bad and hot pixels have the shares asked for."""
+    aperture = load_aperture(name, binning)
+    options = sim.DetectorOptions(masked_strips=False, bad_fraction=0.3, hot_fraction=0.1)
+    dq = draw_dq(aperture, name, options, 1)
+    reference, hot, bad = ((dq & FLAGS[f]) > 0 for f in ("REFERENCE_PIXEL", "HOT", "DO_NOT_USE"))
+    inside = slice(rows, dq.shape[0] - rows), slice(columns, dq.shape[1] - columns)
+    assert not np.any(reference[inside] | (hot & bad)[inside])
+    assert np.sum(reference & bad) == dq.size - dq[inside].size
+    assert (bad[inside].mean(), hot[inside].mean()) == pytest.approx((0.3, 0.1), rel=0.05)
+    # They belong to the detector.
+    assert np.any(dq != draw_dq(aperture, "another", options, 1))
+
+
+@pytest.mark.parametrize(("name", "edge"), [("MIRIM_FULL", 357), ("NRCA1_FULL", 0)])
+def test_masked_strips_are_those_of_miri(name, edge):
+    """All columns left of the imager, but for the field of the Lyot coronagraph."""
+    masked = np.zeros(load_aperture(name).shape, dtype=bool)
+    masked[:, :edge] = True
+    masked[745:1020, 10:281] = False
+    dq = draw_dq(load_aperture(name), name, sim.DetectorOptions(bad_fraction=0.0), 1)
+    assert_array_equal((dq & FLAGS["NON_SCIENCE"]) > 0, masked)
+    assert np.all((dq & FLAGS["DO_NOT_USE"])[masked])
+
+
+def test_stripes_have_the_spectrum_of_1_over_f_noise():
+    draws = [draw_stripes(256, default_rng(seed)) for seed in range(400)]
+    power = np.mean(np.abs(np.fft.rfft(draws)) ** 2, axis=0)[1:-1] * np.arange(1, 128)
+    # Each mean of 400 spectra is known to 5 %.
+    assert_allclose(power / power.mean(), 1.0, atol=0.2)
 
 
 def background(binning=8, nircam=False, seed=1, **imperfections):

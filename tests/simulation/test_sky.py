@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from scipy.ndimage import center_of_mass
 
@@ -31,3 +32,13 @@ def test_star_keeps_flux_and_place():
     pixel = load_aperture("MIRIM_FULL").pixel_area * np.deg2rad(1 / 3600) ** 2
     assert image.sum() * pixel * 1e12 == pytest.approx(flux, rel=1e-3)  # uJy
     assert center_of_mass(image) == pytest.approx((y, x), abs=1e-3)
+
+
+def test_cirrus_is_log_normal_with_a_power_law():
+    places, frequency = np.arange(256.0), np.fft.fftfreq(256)
+    cirrus = Cirrus(5.0, 0.5, slope=2.5)
+    image = cirrus.draw(places[None], places[:, None], default_rng(4))
+    assert (image.mean(), np.log(image).std()) == pytest.approx((5.0, 0.5), rel=0.05)
+    power = np.abs(np.fft.fft2(np.log(image))) ** 2
+    logs = np.log([np.hypot(frequency, frequency[:, None]).ravel()[1:], power.ravel()[1:]])
+    assert np.polyfit(*logs, 1)[0] == pytest.approx(-2.5, abs=0.05)

@@ -13,6 +13,8 @@ __all__ = ["BLOCK_CELLS", "Overlap", "drizzle_correlation"]
 
 #: Cells to a side of a block.
 BLOCK_CELLS = 8
+# Column and row of each cell in its block.
+WITHIN_BLOCK = np.indices((BLOCK_CELLS, BLOCK_CELLS), dtype=np.float32).reshape(2, -1)[::-1]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Overlap:
 
     Attributes
     ----------
-    corners : ndarray of float32, shape (2, n_blocks)
+    corners : ndarray of int, shape (2, n_blocks)
         First cell (x, y) of each block on the grid.
     sizes : ndarray of int, shape (n_blocks,)
         Number of common cells in each block, at least one.
@@ -80,30 +82,28 @@ class Overlap:
         """
         windows = overlap_windows(first, second)
         a, b = (tile.data[w] for tile, w in zip((first, second), windows, strict=True))
-        ny, nx = a.shape
-        # Whole blocks, with NaN beyond the edges.
-        whole = np.full((7, ny + -ny % BLOCK_CELLS, nx + -nx % BLOCK_CELLS), np.nan, np.float32)
-        images = whole[:, :ny, :nx]
-        images[0] = np.arange(nx) + max(first.x0, second.x0)
-        images[1] = np.arange(ny)[:, None] + max(first.y0, second.y0)
-        images[2], images[3] = np.float32(0.5) * (a + b), a - b
-        images[4:6] = gradient(images[2])
+        mean = np.float32(0.5) * (a + b)
+        numbers, corners = _in_blocks(mean)
+        common = numbers >= 0
+        sizes, places = np.count_nonzero(common, axis=1), numbers[common].astype(np.intp)
+        corners += [[max(first.x0, second.x0)], [max(first.y0, second.y0)]]
         quoted = np.isfinite(first.variance + second.variance)
-        with np.errstate(divide="ignore", invalid="ignore"):  # in cells without data
-            images[6] = sum(
-                np.float32(tile.variance if quoted else 1.0) / tile.weight[window]
-                for tile, window in zip((first, second), windows, strict=True)
+        # One array that is filled: temporary ones of its size would be most of the time.
+        cells = np.zeros((7, places.size), dtype=np.float32)
+        for row, image in zip(cells[2:6], (mean, a - b, *gradient(mean)), strict=True):
+            row[:] = image.take(places)
+        for corner, step, row in zip(corners, WITHIN_BLOCK, cells[:2], strict=True):
+            row[:] = (corner[:, None].astype(np.float32) + step)[common]
+        for tile, window in zip((first, second), windows, strict=True):
+            cells[6] += np.float32(tile.variance if quoted else 1.0) / tile.weight[window].take(
+                places
             )
-        cells = _in_blocks(whole)
-        common = np.isfinite(cells[2])
-        sizes = np.count_nonzero(common, axis=1)
-        places = np.flatnonzero(common)  # indices are faster than a mask
-        corners = images[:2, ::BLOCK_CELLS, ::BLOCK_CELLS].reshape(2, -1)[:, sizes > 0]
+        corners = corners[:, sizes > 0]
         return cls(
             corners=corners,
             sizes=sizes[sizes > 0],
             parts=np.ones(corners.shape[1], np.float32) if part is None else _at(part, corners),
-            cells=cells.reshape(len(whole), common.size).take(places, axis=1),
+            cells=cells,
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
 
@@ -142,16 +142,25 @@ class Overlap:
         return cells[np.arange(self.sizes.size), self.sizes // 2].astype(float)
 
 
-def _in_blocks(images: np.ndarray) -> np.ndarray:
-    """Arrange images of whole blocks by these, (n_images, n_blocks, cells of a block)."""
-    n_y, n_x = (n // BLOCK_CELLS for n in images.shape[1:])
-    blocks = images.reshape(len(images), n_y, BLOCK_CELLS, n_x, BLOCK_CELLS).swapaxes(2, 3)
-    return blocks.reshape(len(images), n_y * n_x, BLOCK_CELLS**2)
+def _in_blocks(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the cells of an image block by block.
+
+    The results are the numbers (n_blocks, cells of a block), and the first column and row of each
+    block (2, n_blocks). Cells that are NaN or beyond the edges have -1.
+    """
+    ny, nx = (-(-n // BLOCK_CELLS) for n in image.shape)
+    whole = np.full((ny * BLOCK_CELLS, nx * BLOCK_CELLS), -1, dtype=np.int32)
+    own = whole[: image.shape[0], : image.shape[1]]
+    own[:] = np.arange(image.size, dtype=np.int32).reshape(image.shape)
+    own[np.isnan(image)] = -1
+    blocks = whole.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).swapaxes(1, 2)
+    rows, columns = BLOCK_CELLS * np.indices((ny, nx)).reshape(2, -1)
+    return blocks.reshape(ny * nx, BLOCK_CELLS**2), np.stack([columns, rows])
 
 
 def _at(part: BlockMap, corners: np.ndarray) -> np.ndarray:
     """Take the values of a map in the middle of blocks."""
-    middles = (corners.astype(int) + BLOCK_CELLS // 2) // COVERAGE_BLOCK
+    middles = (corners + BLOCK_CELLS // 2) // COVERAGE_BLOCK
     last = np.array(part.weight.shape)[::-1, None] - 1
     x, y = np.clip(middles - [[part.x0], [part.y0]], 0, last)
     return part.weight[y, x]

@@ -1,6 +1,8 @@
 """Robust regression of differences of two images on the gradient of their mean; their location."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -16,10 +18,13 @@ from jwst_mosaic_skymatch.tiles.scatter import (
 
 __all__ = ["OFFSET_STATS", "UNKNOWN", "Regression", "Statistic", "robust_regression"]
 
+# Statistics beside the biweight: the function, and its variance over that of the mean for Gaussian
+# noise. With values and clipping it returns their location and the number of values used.
+LOCATIONS: dict[str, tuple[Callable[..., tuple[float, int]], float]] = {
+    "median": (partial(clipped_statistic, name="median"), np.pi / 2),
+}
 #: Options of ``offset_stat``.
-OFFSET_STATS = ("biweight", "median")
-# Variance of the median over that of the mean, for Gaussian noise.
-MEDIAN_VARIANCE = np.pi / 2
+OFFSET_STATS = ("biweight", *LOCATIONS)
 # Below this response of the coefficients to a shift, a sky does not constrain it.
 LEAST_RESPONSE = 0.1
 #: Variance of a shift that the sky does not constrain, cells^2.
@@ -28,8 +33,8 @@ UNKNOWN = 1e6
 TOLERANCE = 0.03
 # Largest factor on a step of reweighted least squares.
 LONGEST = 2.0
-# Values from which scale and variance factor are measured: 1 % on the scale.
-N_SAMPLE = 10000
+# Values from which scale and variance factor are measured: 1.4 % on the scale.
+N_SAMPLE = 5000
 # Least scale in units of the quoted errors: data without noise have none.
 LEAST_SCALE = 1e-6
 
@@ -185,10 +190,9 @@ class Statistic:
         if self.name == "biweight":
             return fit.coefficients[0], fit.covariance[0, 0]
         values = values - fit.coefficients[1:].astype(np.float32) @ regressors
-        value, n_used = clipped_statistic(
-            values, self.name, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma
-        )
-        scatter = MEDIAN_VARIANCE * scale_of(values - np.median(values)) ** 2
+        location, cost = LOCATIONS[self.name]
+        value, n_used = location(values, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma)
+        scatter = cost * scale_of(values - np.median(values)) ** 2
         return value, scatter / (max(n_used, 1) * fit.alone)
 
 

@@ -133,7 +133,7 @@ def first_trends(
     -------
     trends : Trends
         The fit, with Huber's weights. Slopes that may be noise are zero, for each would add its
-        noise to the offset: without this errors of levels with narrow overlaps are 15 % larger.
+        noise to the offset. Errors of levels with narrow overlaps would be 15 % larger.
     used : ndarray of bool, shape (n_blocks,)
         The blocks that are no outliers.
     """
@@ -155,8 +155,8 @@ def first_trends(
         scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
     used = (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
-    n_used = np.count_nonzero(used)
-    freedom = max(n_used - 1 - len(columns), 1e-9)
+    n_used = int(np.count_nonzero(used))
+    freedom = max(n_used - 1.0 - len(columns), 1e-9)
     if trends.is_noise(trends.slopes, scale**2 * n_used / freedom):
         trends = replace(trends, slopes=0.0 * trends.slopes)
     return trends, used

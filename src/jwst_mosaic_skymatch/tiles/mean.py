@@ -84,8 +84,8 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
 def _distance(tile: Tile, mean: Tile) -> tuple[np.ndarray, np.ndarray]:
     """Compare the cells of a tile with the mean of the others.
 
-    The results are the distance in its standard deviations, zero in cells that no other tile
-    covers, and that standard deviation in units of the cell's own.
+    The results are the distance in its standard deviations, and that standard deviation in units
+    of the cell's own. The distance is zero in cells that no other tile covers.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * _relative_weight(tile, mean)
