@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Step
 
 from jwst_mosaic_skymatch.exposures.associations import expand
-from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
+from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits, good_pixels
 from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
@@ -253,9 +254,12 @@ def match_settings(parameters: Parameters) -> MatchSettings:
     is_global = parameters["skymethod"] != "match"
     return MatchSettings(
         tiles=TileSettings(
-            good_bits=good_bits(parameters["dqbits"]),
-            lower=parameters["lower"],
-            upper=parameters["upper"],
+            good=partial(
+                good_pixels,
+                good_bits=good_bits(parameters["dqbits"]),
+                lower=parameters["lower"],
+                upper=parameters["upper"],
+            ),
             sky_statistic=sky_statistic(parameters) if is_global else None,
         ),
         pairs=PairSettings(

@@ -26,7 +26,6 @@ from jwst_mosaic_skymatch.levels.gauge import (
 from jwst_mosaic_skymatch.levels.results import Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
-    PLANES,
     Parameters,
     exclusion,
     is_table,
@@ -51,9 +50,6 @@ __all__ = [
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
-#: Takes two coordinates of places and returns the brightness there, MJy/sr.
-Image = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
 
 @dataclass(frozen=True)
 class Anchor:
@@ -74,7 +70,7 @@ class Anchor:
     reference: str = ""
     positions: tuple[int, ...] = ()
     held: np.ndarray | None = None
-    image: Image | None = None
+    image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -199,20 +195,22 @@ def match_library(
         If exposures cannot be grouped, or lie on no common grid.
     """
     library, exposures = step_input.library, step_input.exposures
-    excluded, grouping = exclusion(parameters), parameters["grouping"]
-    groups = group_labels(exposures, grouping)
-    names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
+    excluded, settings = exclusion(parameters), match_settings(parameters)
+    grouping, in_area = parameters["grouping"], [excluded.area is None]
+    names = Names(
+        groups=group_labels(exposures, grouping),
+        families=family_names(exposures),
+        exposures=group_labels(exposures, "exposure"),
+    )
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files
-    image, in_area = anchor.image, False
+    image = anchor.image
 
     def observe_one(k: int) -> Observation:
-        nonlocal in_area
         bar.update()
-        path = exposures[k].expname if from_files else None
-        observation = observe(library, exposures[k], grid, path, excluded)
-        in_area |= observation.excluded.in_area
+        observation = observe(library, exposures[k], grid, excluded, from_file=from_files)
+        in_area.append(observation.excluded.in_area)
         return observation
 
     with ProgressBar(len(exposures), file=sys.stderr) as bar:
@@ -220,15 +218,14 @@ def match_library(
             names,
             footprints,
             observe_one,
-            match_settings(parameters),
+            settings,
             workers,
             directory=directory,
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    plane_per = PLANES[parameters["background"]]
-    findings = findings_of_match(match, exposures, grid, plane_per)
-    if excluded.area is not None and not in_area:
+    findings = findings_of_match(match, exposures, grid, settings.plane_per)
+    if not any(in_area):
         findings.append(empty_area(parameters["exclude"]))
     lines = summarize_match(match, exposures, grid, grouping)
     return Matched(match, grid, lines, findings)
@@ -258,6 +255,7 @@ def fix_zero_point(
     levels = matched.match.levels
     if matched.grid is None:
         return levels.values, []
+    own = levels.values, levels.components
     # Levels of components with an anchor get zero mean, as others have it.
     centred = levels.values.copy()
     for component in np.flatnonzero(levels.anchored).tolist():
@@ -268,10 +266,9 @@ def fix_zero_point(
         usual = add_global_level(usual, matched.match.skies)
     if not anchor.reference:
         return usual, []
-    constants = np.where(levels.anchored, 0.0, np.nan)
-    if anchor.positions:
-        constants = constants_of_exposures(levels.values, levels.components, anchor.positions)
-    values = apply_constants(levels.values, levels.components, constants, usual)
+    constants = constants_of_exposures(*own, anchor.positions)
+    constants[levels.anchored] = 0.0
+    values = apply_constants(*own, constants, usual)
     if anchor.held is not None:
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
     unreached = np.flatnonzero(np.isnan(constants)).tolist()

@@ -67,9 +67,8 @@ def test_wcs_of_a_cutout(laid):
 
 @pytest.mark.parametrize("from_file", [False, True])
 def test_observation_holds_pixels_and_their_places(exposures, laid, mosaic, from_file):
-    path = str(mosaic.files[0]) if from_file else None
     library, (first, *_) = exposures
-    observation = observe(library, first, laid[0], path)
+    observation = observe(library, first, laid[0], from_file=from_file)
     assert isinstance(observation.pixels, FilePixels if from_file else Pixels)
     pixels = observation.pixels.read()
     with open_model(mosaic.files[0]) as model:

@@ -59,22 +59,18 @@ def excluded_pixels(
     ExcludedPixels
         The pixels.
     """
-    box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
+    box, trim = wcs.bounding_box, exclusion.edge_trim
     limits = box.bounding_box(order="F") if box else ((-np.inf, np.inf),) * 2
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
     excluded = np.zeros(shape, dtype=bool)
-    for axis, (low, high) in zip((columns, rows), limits, strict=True):
+    for axis, (low, high) in zip(np.indices(shape, sparse=True)[::-1], limits, strict=True):
         excluded |= (axis < max(low, 0) + trim) | (axis > min(high, axis.size - 1) - trim)
     if exclusion.miri_lyot == "mask":
         for x_min, x_max, y_min, y_max in regions[LYOT:]:
             excluded[y_min:y_max, x_min:x_max] = True
-    if exclusion.area is not None:
-        inside = pixels_in_area(exclusion.area, wcs, shape)
-        in_area = bool(inside.any())
-        excluded |= inside
     if exclusion.kept is not None:
         excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
-    return ExcludedPixels(excluded, in_area)
+    inside = exclusion.area is not None and pixels_in_area(exclusion.area, wcs, shape)
+    return ExcludedPixels(excluded | inside, bool(np.any(inside)))
 
 
 def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
@@ -106,6 +102,6 @@ def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
     )
     if np.isfinite(pixel_map.cells).all():
         for rows, places in pixel_map.bands():
-            pixels = np.meshgrid(np.arange(nx), np.arange(ny)[rows])
-            inside[rows] = plane.contains(*np.moveaxis(places, -1, 0), *pixels)
+            x, y = np.moveaxis(places, -1, 0)
+            inside[rows] = plane.contains(x, y, *np.meshgrid(np.arange(nx), np.arange(ny)[rows]))
     return inside

@@ -211,8 +211,9 @@ def observe(
     library: AbstractModelLibrary,
     exposure: Exposure,
     grid: Grid,
-    path: str | None = None,
     exclusion: Exclusion = Exclusion(),  # noqa: B008 (frozen)
+    *,
+    from_file: bool = False,
 ) -> Observation:
     """Take the pixels of an exposure of a library, and their places on the grid.
 
@@ -224,10 +225,10 @@ def observe(
         Metadata of the exposure.
     grid : Grid
         The grid.
-    path : str, optional
-        A FITS file with the pixels, which are then left there.
     exclusion : Exclusion, optional
         Parts that are left out of the matching.
+    from_file : bool, optional
+        Leave the pixels in its FITS file.
 
     Returns
     -------
@@ -239,7 +240,7 @@ def observe(
         wcs, shape = model.meta.wcs, model.data.shape
         pixel_map, regions = grid.map_pixels(wcs, shape), detector_regions(exposure, shape)
         return Observation(
-            pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
+            pixels=FilePixels(exposure.expname) if from_file else pixels_of(model, exposure.name),
             pixel_map=pixel_map,
             excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",

@@ -1,5 +1,6 @@
 """One exposure on its way to a tile: its pixels, and their places on the grid."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,10 +66,8 @@ class TileSettings:
 
     Attributes
     ----------
-    good_bits : int or None
-        Data quality flags that do not make a pixel bad; None ignores all.
-    lower, upper : float or None
-        Limits of usable pixels, MJy/sr.
+    good : callable
+        Takes data and flags of an exposure, and returns True for usable pixels.
     min_coverage : float
         Least fraction of a cell to be covered by good pixels. Two exposures that cover different
         parts of a cell see different sky in it; at the default cell size one bad pixel may be
@@ -77,9 +76,7 @@ class TileSettings:
         How to measure the level of each exposure's own pixels; None not to.
     """
 
-    good_bits: int | None = None
-    lower: float | None = None
-    upper: float | None = None
+    good: Callable[..., np.ndarray] = good_pixels
     min_coverage: float = 0.75
     sky_statistic: SkyStatistic | None = None
 
@@ -123,13 +120,7 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
     pixels, pixel_map = observation.pixels.read(), observation.pixel_map
     statistic = settings.sky_statistic
     sky = np.nan if statistic is None else statistic(pixels.data, pixels.dq)
-    good = good_pixels(
-        pixels.data,
-        pixels.dq,
-        good_bits=settings.good_bits,
-        lower=settings.lower,
-        upper=settings.upper,
-    )
+    good = settings.good(pixels.data, pixels.dq)
     used = good & ~observation.excluded.pixels
     tile = drizzle_tile(pixels.data, used, pixel_map, min_coverage=settings.min_coverage)
     if tile is None:
