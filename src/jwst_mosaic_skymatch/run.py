@@ -11,10 +11,7 @@ from astropy.utils.console import ProgressBar
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
-from jwst_mosaic_skymatch.exposures.metadata import (
-    family_names,
-    group_labels,
-)
+from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
 from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
@@ -40,12 +37,9 @@ from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL, Observation
 
 __all__ = [
-    "Anchor",
     "Matched",
     "absolute_levels",
-    "fix_zero_point",
     "match_library",
-    "open_anchor",
 ]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
@@ -81,6 +75,8 @@ class Matched:
     ----------
     match : Match
         The match.
+    values : ndarray, shape (n,)
+        Its levels about the zero point, MJy/sr; NaN for none.
     grid : Grid or None
         The grid of its tiles; None for levels that do not come from a match.
     lines : sequence of str
@@ -90,45 +86,10 @@ class Matched:
     """
 
     match: Match
+    values: np.ndarray
     grid: Grid | None = None
     lines: Sequence[str] = ()
     findings: Sequence[Finding] = ()
-
-
-def open_anchor(step_input: StepInput, parameters: Parameters) -> Anchor:
-    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it.
-
-    Parameters
-    ----------
-    step_input : StepInput
-        The exposures.
-    parameters : mapping
-        Parameters of the step, by name.
-
-    Returns
-    -------
-    Anchor
-        The anchor.
-
-    Raises
-    ------
-    OSError
-        If the table or image cannot be read.
-    ValueError
-        If there is neither a member or visit nor a file of that name. If the file is no table of
-        levels of these exposures and no image of the sky.
-    """
-    exposures, reference = step_input.exposures, reference_of(parameters)
-    if reference is None:
-        return Anchor()
-    path = expand(reference)
-    if is_table(reference):
-        levels = read_levels(path, exposures)
-        return Anchor(reference, held=levels - [e.subtracted_level for e in exposures])
-    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
-        return Anchor(reference, image=open_image(path, unit=exposures[0].unit).sample)
-    labels = group_labels(exposures, parameters["grouping"])
-    return Anchor(reference, named_exposures(reference, exposures, labels))
 
 
 def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
@@ -136,8 +97,10 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
 
     Parameters
     ----------
-    step_input, parameters
-        See `open_anchor`; ``skymethod`` is 'user', 'local' or 'global'.
+    step_input : StepInput
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name; ``skymethod`` is 'user', 'local' or 'global'.
 
     Returns
     -------
@@ -167,18 +130,20 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
             grouping = "none" if parameters["grouping"] == "none" else "exposure"
             levels = local_levels(levels, group_labels(exposures, grouping))
     reasons = tuple("" if np.isfinite(level) else NO_PIXEL for level in levels.tolist())
-    return Matched(unmatched(levels, reasons))
+    return Matched(unmatched(levels, reasons), levels)
 
 
 def match_library(
-    step_input: StepInput, parameters: Parameters, anchor: Anchor, workers: Workers, directory: str
+    step_input: StepInput, parameters: Parameters, workers: Workers, directory: str
 ) -> Matched:
     """Match all exposures of a library.
 
     Parameters
     ----------
-    step_input, parameters, anchor
-        See `open_anchor`.
+    step_input : StepInput
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name.
     workers, directory
         See `match_exposures`; pictures and tiles are made of the means in the directory.
 
@@ -192,11 +157,12 @@ def match_library(
     OSError
         If a file cannot be read.
     ValueError
-        If exposures cannot be grouped, or lie on no common grid.
+        If exposures cannot be grouped, or lie on no common grid. If the reference is no member,
+        visit or file, or its file no table of levels of these exposures and no image of the sky.
     """
     library, exposures = step_input.library, step_input.exposures
-    excluded, settings = exclusion(parameters), match_settings(parameters)
-    grouping, in_area = parameters["grouping"], [excluded.area is None]
+    anchor, excluded = _open_anchor(exposures, parameters), exclusion(parameters)
+    settings, grouping = match_settings(parameters), parameters["grouping"]
     names = Names(
         groups=group_labels(exposures, grouping),
         families=family_names(exposures),
@@ -205,7 +171,7 @@ def match_library(
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files
-    image = anchor.image
+    image, in_area = anchor.image, [excluded.area is None]
 
     def observe_one(k: int) -> Observation:
         bar.update()
@@ -224,37 +190,34 @@ def match_library(
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
+    lines = summarize_match(match, exposures, grid, grouping)
     findings = findings_of_match(match, exposures, grid, settings.plane_per)
     if not any(in_area):
         findings.append(empty_area(parameters["exclude"]))
-    lines = summarize_match(match, exposures, grid, grouping)
-    return Matched(match, grid, lines, findings)
+    values, unreached = _fix_zero_point(match, anchor, exposures, parameters)
+    return Matched(match, values, grid, lines, [*findings, *unreached])
 
 
-def fix_zero_point(
-    matched: Matched, anchor: Anchor, step_input: StepInput, parameters: Parameters
+def _open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
+    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it."""
+    reference = reference_of(parameters)
+    if reference is None:
+        return Anchor()
+    path = expand(reference)
+    if is_table(reference):
+        levels = read_levels(path, exposures)
+        return Anchor(reference, held=levels - [e.subtracted_level for e in exposures])
+    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
+        return Anchor(reference, image=open_image(path, unit=exposures[0].unit).sample)
+    labels = group_labels(exposures, parameters["grouping"])
+    return Anchor(reference, named_exposures(reference, exposures, labels))
+
+
+def _fix_zero_point(
+    match: Match, anchor: Anchor, exposures: Exposures, parameters: Parameters
 ) -> tuple[np.ndarray, list[Finding]]:
-    """Fix the constant of each component.
-
-    Parameters
-    ----------
-    matched : Matched
-        The match; levels of others remain as they are.
-    anchor : Anchor
-        The reference of the zero point.
-    step_input, parameters
-        See `open_anchor`.
-
-    Returns
-    -------
-    values : ndarray, shape (n,)
-        Levels, MJy/sr; NaN for none.
-    findings : list of Finding
-        A warning if there are components that the reference does not reach.
-    """
-    levels = matched.match.levels
-    if matched.grid is None:
-        return levels.values, []
+    """Fix the constant of each component, and warn of those that the reference does not reach."""
+    levels = match.levels
     own = levels.values, levels.components
     # Levels of components with an anchor get zero mean, as others have it.
     centred = levels.values.copy()
@@ -263,7 +226,7 @@ def fix_zero_point(
         centred[members] -= centred[members].mean()
     usual = apply_gauge(centred, match_down=parameters["match_down"])
     if parameters["skymethod"] == "global+match":
-        usual = add_global_level(usual, matched.match.skies)
+        usual = add_global_level(usual, match.skies)
     if not anchor.reference:
         return usual, []
     constants = constants_of_exposures(*own, anchor.positions)
@@ -273,5 +236,5 @@ def fix_zero_point(
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
     unreached = np.flatnonzero(np.isnan(constants)).tolist()
     return values, findings_of_zero_point(
-        levels, anchor.reference, anchor.positions, unreached, step_input.exposures
+        levels, anchor.reference, anchor.positions, unreached, exposures
     )
