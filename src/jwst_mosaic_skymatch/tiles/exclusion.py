@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.coordinates import SkyCoord
 from gwcs import WCS
+from stcal.alignment.util import wcs_bbox_from_shape
 
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
@@ -60,7 +61,7 @@ def excluded_pixels(
         The pixels.
     """
     box, trim = wcs.bounding_box, exclusion.edge_trim
-    limits = box.bounding_box(order="F") if box else ((-np.inf, np.inf),) * 2
+    limits = box.bounding_box(order="F") if box else wcs_bbox_from_shape(shape)
     excluded = np.zeros(shape, dtype=bool)
     for axis, (low, high) in zip(np.indices(shape, sparse=True)[::-1], limits, strict=True):
         excluded |= (axis < max(low, 0) + trim) | (axis > min(high, axis.size - 1) - trim)
@@ -70,7 +71,10 @@ def excluded_pixels(
     if exclusion.kept is not None:
         excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
     inside = exclusion.area is not None and pixels_in_area(exclusion.area, wcs, shape)
-    return ExcludedPixels(excluded | inside, bool(np.any(inside)))
+    in_area = bool(np.any(inside))
+    if in_area:
+        excluded |= inside
+    return ExcludedPixels(excluded, in_area)
 
 
 def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
+from scipy.ndimage import center_of_mass
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
@@ -125,7 +126,8 @@ class DetectorFrame:
         ndarray, shape (2, ...)
             Pixel coordinates (column, row), without distortion.
         """
-        return ((places.T - self.centre) @ np.linalg.inv(self.derivative.T) + self.pixel).T
+        offsets = (places.T - self.centre).T
+        return (np.tensordot(np.linalg.inv(self.derivative), offsets, 1).T + self.pixel).T
 
     def plane(self, gradient: np.ndarray) -> PixelPlane:
         """Convert a gradient on the grid to a plane in pixels.
@@ -167,8 +169,7 @@ def detector_frame(
     DetectorFrame
         The frame.
     """
-    counts = good.sum(axis=0), good.sum(axis=1)
-    pixel = np.array([np.average(np.arange(own.size), weights=own) for own in counts])
+    pixel = np.concatenate([center_of_mass(good.sum(axis=axis)) for axis in (0, 1)])
     x, y = np.reshape(np.meshgrid(*mesh_of(pixel_map.shape)), (2, -1)) - pixel[:, None]
     design = np.column_stack([x, y, np.ones_like(x)])
     *slopes, centre = np.linalg.lstsq(design, pixel_map.cells.reshape(-1, 2), rcond=None)[0]
