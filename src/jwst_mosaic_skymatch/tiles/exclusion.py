@@ -1,6 +1,5 @@
 """Pixels of an exposure that are left out of the matching, beyond the bad ones."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
 from jwst_mosaic_skymatch.tiles.frame import LYOT
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
+from jwst_mosaic_skymatch.tiles.windows import Regions, Shape
 
 __all__ = ["Exclusion", "excluded_pixels", "pixels_in_area"]
 
@@ -40,7 +39,7 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, regions: Sequence[Bounds], wcs: WCS, shape: Shape
+    exclusion: Exclusion, regions: Regions, wcs: WCS, shape: Shape
 ) -> ExcludedPixels:
     """Mark the pixels of an exposure that are left out.
 
@@ -48,7 +47,7 @@ def excluded_pixels(
     ----------
     exclusion : Exclusion
         The parts to leave out, beside pixels outside of the bounding box of the WCS.
-    regions : sequence of tuple of int
+    regions : tuple of tuple of int
         Regions of its detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.

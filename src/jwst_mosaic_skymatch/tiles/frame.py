@@ -12,7 +12,7 @@ from scipy.ndimage import center_of_mass
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
+from jwst_mosaic_skymatch.tiles.windows import Regions, Shape
 
 __all__ = [
     "LYOT",
@@ -106,7 +106,7 @@ class DetectorFrame:
     derivative: np.ndarray
     shape: Shape
     detector: str = ""
-    regions: tuple[Bounds, ...] = ()
+    regions: Regions = ()
 
     @property
     def angle(self) -> float:
@@ -149,7 +149,7 @@ def detector_frame(
     pixel_map: PixelMap,
     good: np.ndarray,
     detector: str = "",
-    regions: tuple[Bounds, ...] = (),
+    regions: Regions = (),
 ) -> DetectorFrame:
     """Compute the frame of an exposure.
 
@@ -170,14 +170,13 @@ def detector_frame(
         The frame.
     """
     pixel = np.concatenate([center_of_mass(good.sum(axis=axis)) for axis in (0, 1)])
-    x, y = np.reshape(np.meshgrid(*mesh_of(pixel_map.shape)), (2, -1)) - pixel[:, None]
-    design = np.column_stack([x, y, np.ones_like(x)])
-    *slopes, centre = np.linalg.lstsq(design, pixel_map.cells.reshape(-1, 2), rcond=None)[0]
-    derivative = np.transpose(slopes)
-    return DetectorFrame(pixel, centre, derivative, pixel_map.shape, detector, regions)
+    offsets = np.reshape(np.meshgrid(*mesh_of(pixel_map.shape)), (2, -1)).T - pixel
+    design = np.column_stack([offsets, np.ones(len(offsets))])
+    fit = np.linalg.lstsq(design, pixel_map.cells.reshape(-1, 2), rcond=None)[0]
+    return DetectorFrame(pixel, fit[2], fit[:2].T, pixel_map.shape, detector, regions)
 
 
-def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
+def detector_regions(exposure: Exposure, shape: Shape) -> Regions:
     """Give the regions of the detector of an exposure.
 
     Parameters
