@@ -23,7 +23,7 @@ SIGMAS = {"visit gradient": 0.002, "exposure gradient": 0.002}  # MJy/sr per cel
 def match(models):
     """Match models with the parameters of the step."""
     parameters = PixelSkyMatchStep().get_pars()
-    with open_workers("1", None) as workers, TemporaryDirectory() as directory:
+    with open_workers() as workers, TemporaryDirectory() as directory:
         step_input = open_input(models, on_disk=False, own_models=list)
         return match_library(step_input, parameters, workers, directory).match
 

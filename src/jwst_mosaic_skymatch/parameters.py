@@ -211,8 +211,8 @@ def reference_of(parameters: Parameters) -> str | None:
     return str(reference) if reference and has_effect else None
 
 
-def workers_of(parameters: Parameters) -> tuple[str, str | None]:
-    """Separate numbers of cores from the address of a Dask scheduler, which has a colon.
+def workers_of(parameters: Parameters) -> str:
+    """Return the number of cores, or the address of a Dask scheduler.
 
     Parameters
     ----------
@@ -221,15 +221,10 @@ def workers_of(parameters: Parameters) -> tuple[str, str | None]:
 
     Returns
     -------
-    maximum_cores : str
-        Number of cores as text, or its name; one where there is nothing to share.
-    scheduler : str or None
-        Address of a scheduler.
+    str
+        ``maximum_cores`` as text; one core where there is nothing to share.
     """
-    cores = str(parameters["maximum_cores"])
-    if "match" not in parameters["skymethod"]:
-        return "1", None
-    return ("1", cores) if ":" in cores else (cores, None)
+    return str(parameters["maximum_cores"]) if "match" in parameters["skymethod"] else "1"
 
 
 def match_settings(parameters: Parameters) -> MatchSettings:

@@ -124,7 +124,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         # Worker processes start while the library is opened.
         with (
             light_loading(),
-            open_workers(*workers_of(parameters)) as workers,
+            open_workers(workers_of(parameters)) as workers,
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models, parameters["grouping"])

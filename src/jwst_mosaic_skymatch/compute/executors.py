@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -73,15 +73,14 @@ class Workers:
 
 
 @contextmanager
-def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) -> Iterator[Workers]:
+def open_workers(maximum_cores: str = "1") -> Iterator[Workers]:
     """Choose where tasks run.
 
     Parameters
     ----------
     maximum_cores : str, optional
-        A number, 'none', 'quarter', 'half' or 'all', as jwst has it.
-    dask_scheduler : str or None, optional
-        Address of a Dask scheduler; None for this machine.
+        A number, 'none', 'quarter', 'half' or 'all', as jwst has it; or the address of a Dask
+        scheduler, which has a colon.
 
     Yields
     ------
@@ -99,11 +98,9 @@ def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) ->
     ValueError
         If ``maximum_cores`` is none of these.
     """
-    n_cores = number_of_cores(maximum_cores)
-    here = _processes(n_cores) if n_cores > 1 else nullcontext(Workers())
-    place = _dask_workers(dask_scheduler) if dask_scheduler else here
+    opened = _dask_workers if ":" in maximum_cores else _local_workers
     # Linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores.
-    with threadpool_limits(1, user_api="blas"), place as workers:
+    with threadpool_limits(1, user_api="blas"), opened(maximum_cores) as workers:
         yield workers
 
 
@@ -143,11 +140,15 @@ def number_of_cores(maximum_cores: str) -> int:
 
 
 @contextmanager
-def _processes(n_processes: int) -> Iterator[Workers]:
+def _local_workers(maximum_cores: str) -> Iterator[Workers]:
     """Start processes, which inherit nothing: threads of this one would not survive a fork."""
-    executor = ProcessPoolExecutor(n_processes, get_context("spawn"), _start_process)
+    n_cores = number_of_cores(maximum_cores)
+    if n_cores == 1:
+        yield Workers()
+        return
+    executor = ProcessPoolExecutor(n_cores, get_context("spawn"), _start_process)
     try:
-        yield Workers(executor, n_processes)
+        yield Workers(executor, n_cores)
     except BrokenProcessPool as error:
         raise RuntimeError(
             "A worker process died (out of memory?). In a script, call the step under "

@@ -193,10 +193,10 @@ def detector_regions(exposure: Exposure, shape: Shape) -> Regions:
         partly in the Lyot field belongs to it. Only MIRI's imager has the last, and subarrays
         have none.
     """
-    full_rows = FULL_ROWS.get(exposure.instrument or "")
-    if not full_rows or exposure.subarray not in (None, "FULL"):
+    ny, nx = shape
+    if exposure.instrument not in FULL_ROWS or exposure.subarray not in (None, "FULL"):
         return ()
-    (ny, nx), scale = shape, shape[0] / full_rows  # simulated full frames may be binned
+    scale = ny / FULL_ROWS[exposure.instrument]  # simulated full frames may be binned
     width = round(STRIP * scale)
     regions = (
         (0, width, 0, ny),

@@ -194,7 +194,7 @@ def lay_grid(
             footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio
         ),
     )
-    return grid, [np.stack(grid.from_sky(*corners.T), axis=1) for corners in footprints]
+    return grid, [np.transpose(grid.from_sky(*corners.T)) for corners in footprints]
 
 
 def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
@@ -238,10 +238,10 @@ def observe(
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
-        pixel_map, regions = grid.map_pixels(wcs, shape), detector_regions(exposure, shape)
+        regions = detector_regions(exposure, shape)
         return Observation(
             pixels=FilePixels(exposure.expname) if from_file else pixels_of(model, exposure.name),
-            pixel_map=pixel_map,
+            pixel_map=grid.map_pixels(wcs, shape),
             excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",
             regions=regions if exclusion.miri_lyot == "keep" else regions[:LYOT],
