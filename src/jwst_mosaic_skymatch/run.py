@@ -169,7 +169,7 @@ def match_library(
         exposures=group_labels(exposures, "exposure"),
     )
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
-    log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
+    log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files
     image, in_area = anchor.image, [excluded.area is None]
 

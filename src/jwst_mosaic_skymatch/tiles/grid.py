@@ -41,14 +41,11 @@ class Grid:
     Attributes
     ----------
     wcs : `~gwcs.wcs.WCS`
-        From cell indices (x, y), 0-based, to the sky.
-    shape : tuple of int
-        Number of cells (ny, nx) that would cover all exposures. No array of
-        this shape is ever made.
+        From cell indices (x, y), 0-based, to the sky. Its ``pixel_shape`` is the number of cells
+        (nx, ny) that would cover all exposures. No array of this shape is ever made.
     """
 
     wcs: WCS
-    shape: Shape
 
     @property
     def sky_axes(self) -> np.ndarray:
@@ -144,13 +141,10 @@ def shared_grid(
         "v3yangle": 0.0,
         "vparity": -1,
     }
-    wcs = wcs_from_sregions(
-        [np.concatenate(footprints)],  # as one: for each it would invert the WCS anew
-        ref_wcs=reference_wcs,
-        ref_wcsinfo=orientation,
-        pscale_ratio=pixel_scale_ratio,
+    whole = [np.concatenate(footprints)]  # for each footprint it would invert the WCS anew
+    return Grid(
+        wcs_from_sregions(whole, reference_wcs, orientation, pscale_ratio=pixel_scale_ratio)
     )
-    return Grid(wcs=wcs, shape=tuple(wcs.array_shape))
 
 
 def lay_grid(
@@ -179,7 +173,14 @@ def lay_grid(
     ValueError
         If no tangent plane can hold all exposures.
     """
-    footprints = [_footprint(library, exposure) for exposure in exposures]
+    footprints = []
+    for exposure in exposures:
+        footprint = read_footprint(exposure.s_region)
+        if not footprint.size:
+            (footprint,) = each_model(
+                library, [exposure], lambda _, m: wcs_footprint(m.meta.wcs, m.data.shape)
+            )
+        footprints.append(footprint)
     corners = SkyCoord([footprint[0] for footprint in footprints], unit="deg")
     angles = corners[0].separation(corners).deg
     if angles.max() > LARGEST_ANGLE:
@@ -195,16 +196,6 @@ def lay_grid(
         ),
     )
     return grid, [np.transpose(grid.from_sky(*corners.T)) for corners in footprints]
-
-
-def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
-    """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
-    corners = read_footprint(exposure.s_region)
-    if corners.size:
-        return corners
-    return each_model(
-        library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
-    )[0]
 
 
 def observe(
