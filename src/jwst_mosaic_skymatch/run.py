@@ -51,8 +51,6 @@ class Anchor:
 
     Attributes
     ----------
-    reference : str
-        Its name; empty for none.
     positions : tuple of int
         Exposures whose mean level is zero.
     held : ndarray, shape (n,), or None
@@ -61,7 +59,6 @@ class Anchor:
         Takes RA and Dec, degrees, and returns the brightness of a reference image, MJy/sr.
     """
 
-    reference: str = ""
     positions: tuple[int, ...] = ()
     held: np.ndarray | None = None
     image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -206,18 +203,18 @@ def _open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
     path = expand(reference)
     if is_table(reference):
         levels = read_levels(path, exposures)
-        return Anchor(reference, held=levels - [e.subtracted_level for e in exposures])
+        return Anchor(held=levels - [e.subtracted_level for e in exposures])
     if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
-        return Anchor(reference, image=open_image(path, unit=exposures[0].unit).sample)
+        return Anchor(image=open_image(path, unit=exposures[0].unit).sample)
     labels = group_labels(exposures, parameters["grouping"])
-    return Anchor(reference, named_exposures(reference, exposures, labels))
+    return Anchor(named_exposures(reference, exposures, labels))
 
 
 def _fix_zero_point(
     match: Match, anchor: Anchor, exposures: Exposures, parameters: Parameters
 ) -> tuple[np.ndarray, list[Finding]]:
     """Fix the constant of each component, and warn of those that the reference does not reach."""
-    levels = match.levels
+    levels, reference = match.levels, reference_of(parameters)
     own = levels.values, levels.components
     # Levels of components with an anchor get zero mean, as others have it.
     centred = levels.values.copy()
@@ -227,7 +224,7 @@ def _fix_zero_point(
     usual = apply_gauge(centred, match_down=parameters["match_down"])
     if parameters["skymethod"] == "global+match":
         usual = add_global_level(usual, match.skies)
-    if not anchor.reference:
+    if reference is None:
         return usual, []
     constants = constants_of_exposures(*own, anchor.positions)
     constants[levels.anchored] = 0.0
@@ -235,6 +232,4 @@ def _fix_zero_point(
     if anchor.held is not None:
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
     unreached = np.flatnonzero(np.isnan(constants)).tolist()
-    return values, findings_of_zero_point(
-        levels, anchor.reference, anchor.positions, unreached, exposures
-    )
+    return values, findings_of_zero_point(levels, reference, anchor.positions, unreached, exposures)

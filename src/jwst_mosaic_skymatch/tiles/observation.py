@@ -117,16 +117,18 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         The tile, and the sky if asked for. Excluded pixels count for the sky, as in the
         stock step.
     """
-    pixels, pixel_map = observation.pixels.read(), observation.pixel_map
+    pixels = observation.pixels.read()
     statistic = settings.sky_statistic
     sky = np.nan if statistic is None else statistic(pixels.data, pixels.dq)
     good = settings.good(pixels.data, pixels.dq)
     used = good & ~observation.excluded.pixels
-    tile = drizzle_tile(pixels.data, used, pixel_map, min_coverage=settings.min_coverage)
+    tile = drizzle_tile(
+        pixels.data, used, observation.pixel_map, min_coverage=settings.min_coverage
+    )
     if tile is None:
         obstacle = SCATTERED if used.any() else ALL_EXCLUDED if good.any() else NO_PIXEL
         return TiledExposure(None, sky, obstacle)
-    frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
+    frame = detector_frame(observation.pixel_map, good, observation.detector, observation.regions)
     tile = replace(tile, variance=_quoted_variance(pixels.err, used), frames=(frame,))
     return TiledExposure(tile, sky)
 
