@@ -165,7 +165,7 @@ MECHANISMS = {
     "robust means": (
         "cosmic rays",
         {"stacking.robust_mean": original("tiles.mean.mean_tile")},
-        ["tiles.mean.robust_mean", "tiles.mean._deviation"],
+        ["tiles.mean.robust_mean", "tiles.mean._distance"],
     ),
 }
 
