@@ -157,10 +157,27 @@ def test_without_crds_nothing_is_asked(small, asked, monkeypatch, variable, valu
 
 @pytest.mark.usefixtures("asked")
 def test_crds_that_cannot_be_reached(small, monkeypatch, caplog):
-    """CRDS ends the process then."""
+    """CRDS ends the process then, and the step goes on."""
     monkeypatch.setattr("stpipe.crds_client.get_reference_file", lambda *_: sys.exit(-1))
     assert not PixelSkyMatchStep.build_config(str(small.association))[0]
     assert "CRDS cannot be reached" in caplog.text
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("step", [PixelSkyMatchStep, PixelSkyMatchImage3Pipeline])
+def test_crds_is_not_asked_about_no_exposure(small, tmp_path, step):
+    """As strun does; jwst would end with an IndexError that names no file."""
+    text = small.association.read_text().replace("science", "background")
+    (tmp_path / "asn.json").write_text(text)
+    with pytest.raises(ValueError, match=r"asn\.json: no science member; list at least one"):
+        step.get_config_from_reference(str(tmp_path / "asn.json"))
+
+
+@pytest.mark.usefixtures("asked")
+def test_bad_parameters_in_crds_are_an_error(small):
+    Path("pars.asdf").unlink()
+    with pytest.raises(ValueError, match=r"pars\.asdf not found"):
+        PixelSkyMatchStep.get_config_from_reference(str(small.association))
 
 
 # --- The pipeline ---------------------------------------------------------

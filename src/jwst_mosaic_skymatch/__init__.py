@@ -34,7 +34,9 @@ _OLDEST_JWST = (1, 20)
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(
+            f"module {__name__!r} has no attribute {name!r}, only {', '.join(__all__)}"
+        )
     jwst = version("jwst")
     if tuple(int(number) for number in jwst.split(".")[:2]) < _OLDEST_JWST:
         raise ImportError(

@@ -9,7 +9,7 @@ from jwst.pipeline import Image3Pipeline
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import config_parser
 
-from jwst_mosaic_skymatch.exposures.associations import as_association
+from jwst_mosaic_skymatch.exposures.associations import as_association, check_association
 from jwst_mosaic_skymatch.exposures.library import check_files
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
@@ -69,9 +69,10 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         return super().run(inputs)
 
     @classmethod
-    def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
+    def get_config_from_reference(cls, dataset: Any, **kwargs: Any) -> config_parser.ConfigObj:
         """Return the stock pipeline's parameters, since CRDS has files for stock steps alone."""
-        return Image3Pipeline.get_config_from_reference(*args, **kwargs)
+        check_association(dataset)
+        return Image3Pipeline.get_config_from_reference(dataset, **kwargs)
 
 
 def _as_jwst_takes_it(inputs: Any) -> Any:

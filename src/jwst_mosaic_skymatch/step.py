@@ -13,7 +13,7 @@ from stpipe import config_parser
 
 from jwst_mosaic_skymatch import __version__, run
 from jwst_mosaic_skymatch.compute.executors import open_workers
-from jwst_mosaic_skymatch.exposures.associations import expand
+from jwst_mosaic_skymatch.exposures.associations import check_association, expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
 from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS
@@ -150,17 +150,26 @@ class PixelSkyMatchStep(SkyMatchStep):
         return step_input.library
 
     @classmethod
-    def get_config_from_reference(cls, *args: Any, **kwargs: Any) -> config_parser.ConfigObj:
+    def build_config(cls, input: Any, **kwargs: Any) -> Any:
+        """Return the configuration of `call`; refuse an association that cannot be matched."""
+        check_association(input)
+        return super().build_config(input, **kwargs)
+
+    @classmethod
+    def get_config_from_reference(
+        cls, dataset: Any, disable: bool | None = None, crds_observatory: str | None = None
+    ) -> config_parser.ConfigObj:
         """Return the stock step's parameters; none without CRDS, as the step runs without it."""
+        check_association(dataset)
         parameters = {}
+        # Older jwst passes on the association itself in the place of the metadata for CRDS.
+        is_association = isinstance(dataset, Mapping) and crds_observatory is None
         try:
-            if has_crds():
-                stock = SkyMatchStep.get_config_from_reference(*args, **kwargs)
+            if has_crds() and not is_association:
+                stock = SkyMatchStep.get_config_from_reference(dataset, disable, crds_observatory)
                 parameters = stock_parameters(stock)
         except SystemExit:  # CRDS ends the process if it has neither its server nor a cache.
-            log.warning("CRDS cannot be reached, so that no parameters are taken from it")
-        except ValueError:  # Older jwst takes a mapping for parameters of CRDS.
-            log.debug("No parameters are taken from CRDS for a mapping as input")
+            log.warning("CRDS cannot be reached; the run goes on without parameters from it")
         return config_parser.ConfigObj(parameters)
 
     def save_model(self, model: Any, suffix: str | None = None, *args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,7 @@
 """Faults of files and of associations."""
 
 import gzip
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def list_as_background(work):
     return association_of(text.replace("science", "background"))(work)
 
 
+def list_in_products(work):
+    """List each exposure in a product of its own, as associations of level 2 do."""
+    association = json.loads(work.association.read_text())
+    (product,) = association["products"]
+    association["products"] = [{**product, "members": [m]} for m in product["members"]]
+    return association_of(json.dumps(association))(work)
+
+
 def list_through_link(work):
     link = work.middle.with_name("link_cal.fits")
     link.symlink_to(work.middle.name)
@@ -150,6 +159,7 @@ ASSOCIATIONS = {
     "member null": (association_of('{"products": [{"members": [null]}]}'), NOT_VALID),
     "expname empty": (list_also(""), NO_FILE),
     "expname a URI": (list_also("s3://bucket/a_cal.fits"), NO_FILE),
+    "products": (list_in_products, refused(ValueError, "3 products", "in one product")),
     "one member": (list_only(1), Matched("no overlap with others", who=(0,))),
     "two members": (list_only(2), RIGHT),
     "listed through a link": (list_through_link, refused(ValueError, "remove the duplicate")),
@@ -159,10 +169,17 @@ ASSOCIATIONS = {
     ),
     "cube": (on_middle(in_model(make_cube)), refused(ValueError, "2-D")),
     "background only": (list_as_background, refused(ValueError, "exptype")),
-    "not there": (lambda work: work.association.unlink(), refused(FileNotFoundError, "its name")),
+    "not there": (
+        lambda work: work.association.unlink(),
+        refused(FileNotFoundError, "in/asn.json", "its name and its directory"),
+    ),
     "filter and pixel area": (
         on_middle(in_model(other_filter)),
         Matched(warned=(("{name}: filter is F560W", "not comparable"),)),
+    ),
+    "resampled": (
+        on_middle(assign("meta.cal_step.resample", "COMPLETE")),
+        Matched(warned=(("{name}: is resampled, as 1 of 3 exposures are", "_cal.fits"),)),
     ),
     "subarray": (take_subarray, TIED_BY_LYOT),
 }

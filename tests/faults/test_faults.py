@@ -66,7 +66,7 @@ def test_fault(work, caplog, family, name):
     result.check(work, broken, run, caplog)
 
 
-@pytest.mark.parametrize("start", ["call", "run"])
+@pytest.mark.parametrize("start", ["call", "run", "call of the step"])
 @pytest.mark.parametrize(
     ("family", "name"),
     [
@@ -76,12 +76,13 @@ def test_fault(work, caplog, family, name):
         ("associations", "background only"),
     ],
 )
-def test_pipeline_checks_before_it_reads(work, caplog, start, family, name):
-    """The stock one ends with a KeyError or IndexError, which names no file."""
+def test_files_are_checked_before_jwst_reads_them(work, caplog, start, family, name):
+    """Stock ones end with a KeyError or IndexError, which names no file."""
     prepare, result = FAMILIES[family][name]
     broken = prepare(work)
     run = {
         "call": partial(PixelSkyMatchImage3Pipeline.call, configure_log=False),
         "run": PixelSkyMatchImage3Pipeline().run,
+        "call of the step": partial(PixelSkyMatchStep.call, configure_log=False),
     }[start]
     result.check(work, broken, lambda: run(work.association), caplog)

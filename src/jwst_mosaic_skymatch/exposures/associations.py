@@ -11,7 +11,7 @@ from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-__all__ = ["as_association", "expand", "load_association", "science_members"]
+__all__ = ["as_association", "check_association", "expand", "load_association", "science_members"]
 
 # Name in messages of an association without a file.
 LISTED = "the list of exposures"
@@ -89,8 +89,8 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
     FileNotFoundError
         If it or a science exposure is missing.
     ValueError
-        If it is no valid association, has no science exposure, or one of these twice or under a
-        name that cannot be saved.
+        If it is no valid association, has several products, no science exposure, or one of these
+        twice or under a name that cannot be saved.
     """
     if isinstance(source, str):
         path = expand(source)
@@ -99,7 +99,7 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
     else:
         name, directory, association = LISTED, Path(), dict(source)
     try:
-        product = association["products"][0]
+        product, *more = association["products"]
         members = [
             {
                 **member,
@@ -109,13 +109,38 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
             for member in product["members"]
         ]
         association = {**association, "products": [{**product, "members": members}]}
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{name}: not an association: products[0].members with expname and exptype is needed "
             f"({error!r}); make one with asn_from_list."
         ) from None
+    if more:  # jwst would take the first and leave the others out without a word
+        raise ValueError(
+            f"{name}: has {len(more) + 1} products, but a mosaic is one; list all of its exposures "
+            "in one product, as asn_from_list does."
+        )
     _check_members(science_members(association), name)
     return association
+
+
+def check_association(inputs: Any) -> None:
+    """Refuse an association before jwst asks CRDS about its first science exposure.
+
+    Parameters
+    ----------
+    inputs : object
+        Input of a step or pipeline. Files that do not exist, mappings, lists and models pass.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a science exposure is missing.
+    ValueError
+        If it is no valid association, or has no science exposure.
+    """
+    # An association that is not here may be in stpipe's ``input_dir``.
+    if isinstance(inputs, (str, PathLike)) and expand(inputs).is_file():
+        load_association(as_association(inputs))
 
 
 def science_members(association: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -141,7 +166,9 @@ def _absolute(directory: Path, expname: str) -> str:
 
 def _parse_association(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such association file; check its name.")
+        raise FileNotFoundError(
+            f"{path.absolute()}: no such association file; check its name and its directory."
+        )
     try:
         with path.open() as file:
             return dict(load_asn(file))
@@ -168,7 +195,7 @@ def _check_members(science: Sequence[Mapping[str, Any]], name: str) -> None:
         if not path.is_file():
             raise FileNotFoundError(
                 f"{expname}: no such file here, but {name} lists it; correct its name, download "
-                "it, or remove it from the association."
+                "it, or remove it from there."
             )
         if expname.endswith(".gz"):
             raise ValueError(f"{expname}: is compressed; unpack it with gunzip.")

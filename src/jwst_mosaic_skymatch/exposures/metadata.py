@@ -31,6 +31,7 @@ PATHS = {
     "level": "background.level",
     "subtracted": "background.subtracted",
     "subarray": "subarray.name",
+    "resample": "cal_step.resample",
 }
 # Pixel areas of one detector vary by far less between observations.
 AREA_TOLERANCE = 0.05
@@ -64,6 +65,8 @@ class Exposure:
         Whether that was subtracted.
     subarray : str or None
         Name of its subarray.
+    resample : str or None
+        ``COMPLETE`` for a resampled image.
     group : object
         Value of the attribute that ``grouping`` names.
     """
@@ -83,6 +86,7 @@ class Exposure:
     level: float | None = None
     subtracted: bool | None = None
     subarray: str | None = None
+    resample: str | None = None
     group: Any = None
 
     @property

@@ -151,7 +151,7 @@ def findings_of_cases(
 
 
 def findings_of_input(exposures: Exposures) -> list[Finding]:
-    """Warn of exposures that were subtracted before, or differ from each other.
+    """Warn of exposures that were subtracted or resampled before, or differ from each other.
 
     Parameters
     ----------
@@ -174,6 +174,14 @@ def findings_of_input(exposures: Exposures) -> list[Finding]:
             "if the stock skymatch has done so, of which this step is a hook, skip it (skip=True)"
         )
         findings.append(Finding(sentence, remedy, before))
+    resampled = tuple(e.name for e in exposures if e.resample == "COMPLETE")
+    if resampled:
+        sentence = (
+            f"{resampled[0]}: is resampled, as {len(resampled)} of {len(exposures)} exposures are; "
+            "the noise of such pixels is correlated, so that level_error is too small"
+        )
+        remedy = "match the calibrated exposures (_cal.fits)"
+        findings.append(Finding(sentence, remedy, resampled))
     return findings + [
         Finding(
             f"{difference}; levels of different filters are not comparable where the sky has "
