@@ -90,10 +90,10 @@ def test_replaced_parameters_are_refused_with_the_new_name(name):
 @pytest.mark.parametrize(
     ("given", "skymethod", "expected"),
     [
-        ("half", "match", ("half", None)),
-        (2, "global+match", ("2", None)),
-        ("tcp://host:8786", "match", ("1", "tcp://host:8786")),
-        ("half", "local", ("1", None)),
+        ("half", "match", "half"),
+        (2, "global+match", "2"),
+        ("tcp://host:8786", "match", "tcp://host:8786"),
+        ("half", "local", "1"),
     ],
 )
 def test_cores_or_a_scheduler(given, skymethod, expected):

@@ -12,7 +12,7 @@ from jwst_mosaic_simulation import Imperfections, compose_scene, mosaic_pointing
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.levels.equations import Unknowns, build_equations
-from jwst_mosaic_skymatch.run import Anchor, match_library
+from jwst_mosaic_skymatch.run import match_library
 from jwst_mosaic_skymatch.stacking import pair_shares
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 from jwst_mosaic_skymatch.tiles.mean import mean_shares
@@ -23,9 +23,9 @@ SIGMAS = {"visit gradient": 0.002, "exposure gradient": 0.002}  # MJy/sr per cel
 def match(models):
     """Match models with the parameters of the step."""
     parameters = PixelSkyMatchStep().get_pars()
-    with open_workers("1", None) as workers, TemporaryDirectory() as directory:
+    with open_workers() as workers, TemporaryDirectory() as directory:
         step_input = open_input(models, on_disk=False, own_models=list)
-        return match_library(step_input, parameters, Anchor(), workers, directory).match
+        return match_library(step_input, parameters, workers, directory).match
 
 
 def shares_of(matched, n):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from jwst.skymatch import SkyMatchStep
 from jwst.stpipe import Step
 
 from jwst_mosaic_skymatch.exposures.associations import expand
-from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits
+from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits, good_pixels
 from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
@@ -210,8 +211,8 @@ def reference_of(parameters: Parameters) -> str | None:
     return str(reference) if reference and has_effect else None
 
 
-def workers_of(parameters: Parameters) -> tuple[str, str | None]:
-    """Separate numbers of cores from the address of a Dask scheduler, which has a colon.
+def workers_of(parameters: Parameters) -> str:
+    """Return the number of cores, or the address of a Dask scheduler.
 
     Parameters
     ----------
@@ -220,15 +221,10 @@ def workers_of(parameters: Parameters) -> tuple[str, str | None]:
 
     Returns
     -------
-    maximum_cores : str
-        Number of cores as text, or its name; one where there is nothing to share.
-    scheduler : str or None
-        Address of a scheduler.
+    str
+        ``maximum_cores`` as text; one core where there is nothing to share.
     """
-    cores = str(parameters["maximum_cores"])
-    if "match" not in parameters["skymethod"]:
-        return "1", None
-    return ("1", cores) if ":" in cores else (cores, None)
+    return str(parameters["maximum_cores"]) if "match" in parameters["skymethod"] else "1"
 
 
 def match_settings(parameters: Parameters) -> MatchSettings:
@@ -253,9 +249,12 @@ def match_settings(parameters: Parameters) -> MatchSettings:
     is_global = parameters["skymethod"] != "match"
     return MatchSettings(
         tiles=TileSettings(
-            good_bits=good_bits(parameters["dqbits"]),
-            lower=parameters["lower"],
-            upper=parameters["upper"],
+            good=partial(
+                good_pixels,
+                good_bits=good_bits(parameters["dqbits"]),
+                lower=parameters["lower"],
+                upper=parameters["upper"],
+            ),
             sky_statistic=sky_statistic(parameters) if is_global else None,
         ),
         pairs=PairSettings(

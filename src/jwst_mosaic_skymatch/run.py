@@ -11,10 +11,7 @@ from astropy.utils.console import ProgressBar
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
-from jwst_mosaic_skymatch.exposures.metadata import (
-    family_names,
-    group_labels,
-)
+from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
 from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
 from jwst_mosaic_skymatch.levels.absolute import add_global_level, global_levels, local_levels
@@ -26,7 +23,6 @@ from jwst_mosaic_skymatch.levels.gauge import (
 from jwst_mosaic_skymatch.levels.results import Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
-    PLANES,
     Parameters,
     exclusion,
     is_table,
@@ -41,18 +37,12 @@ from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
 from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL, Observation
 
 __all__ = [
-    "Anchor",
     "Matched",
     "absolute_levels",
-    "fix_zero_point",
     "match_library",
-    "open_anchor",
 ]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
-
-#: Takes two coordinates of places and returns the brightness there, MJy/sr.
-Image = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,6 @@ class Anchor:
 
     Attributes
     ----------
-    reference : str
-        Its name; empty for none.
     positions : tuple of int
         Exposures whose mean level is zero.
     held : ndarray, shape (n,), or None
@@ -71,10 +59,9 @@ class Anchor:
         Takes RA and Dec, degrees, and returns the brightness of a reference image, MJy/sr.
     """
 
-    reference: str = ""
     positions: tuple[int, ...] = ()
     held: np.ndarray | None = None
-    image: Image | None = None
+    image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +72,8 @@ class Matched:
     ----------
     match : Match
         The match.
+    values : ndarray, shape (n,)
+        Its levels about the zero point, MJy/sr; NaN for none.
     grid : Grid or None
         The grid of its tiles; None for levels that do not come from a match.
     lines : sequence of str
@@ -94,45 +83,10 @@ class Matched:
     """
 
     match: Match
+    values: np.ndarray
     grid: Grid | None = None
     lines: Sequence[str] = ()
     findings: Sequence[Finding] = ()
-
-
-def open_anchor(step_input: StepInput, parameters: Parameters) -> Anchor:
-    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it.
-
-    Parameters
-    ----------
-    step_input : StepInput
-        The exposures.
-    parameters : mapping
-        Parameters of the step, by name.
-
-    Returns
-    -------
-    Anchor
-        The anchor.
-
-    Raises
-    ------
-    OSError
-        If the table or image cannot be read.
-    ValueError
-        If there is neither a member or visit nor a file of that name. If the file is no table of
-        levels of these exposures and no image of the sky.
-    """
-    exposures, reference = step_input.exposures, reference_of(parameters)
-    if reference is None:
-        return Anchor()
-    path = expand(reference)
-    if is_table(reference):
-        levels = read_levels(path, exposures)
-        return Anchor(reference, held=levels - [e.subtracted_level for e in exposures])
-    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
-        return Anchor(reference, image=open_image(path, unit=exposures[0].unit).sample)
-    labels = group_labels(exposures, parameters["grouping"])
-    return Anchor(reference, named_exposures(reference, exposures, labels))
 
 
 def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
@@ -140,8 +94,10 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
 
     Parameters
     ----------
-    step_input, parameters
-        See `open_anchor`; ``skymethod`` is 'user', 'local' or 'global'.
+    step_input : StepInput
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name; ``skymethod`` is 'user', 'local' or 'global'.
 
     Returns
     -------
@@ -171,18 +127,20 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
             grouping = "none" if parameters["grouping"] == "none" else "exposure"
             levels = local_levels(levels, group_labels(exposures, grouping))
     reasons = tuple("" if np.isfinite(level) else NO_PIXEL for level in levels.tolist())
-    return Matched(unmatched(levels, reasons))
+    return Matched(unmatched(levels, reasons), levels)
 
 
 def match_library(
-    step_input: StepInput, parameters: Parameters, anchor: Anchor, workers: Workers, directory: str
+    step_input: StepInput, parameters: Parameters, workers: Workers, directory: str
 ) -> Matched:
     """Match all exposures of a library.
 
     Parameters
     ----------
-    step_input, parameters, anchor
-        See `open_anchor`.
+    step_input : StepInput
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name.
     workers, directory
         See `match_exposures`; pictures and tiles are made of the means in the directory.
 
@@ -196,23 +154,26 @@ def match_library(
     OSError
         If a file cannot be read.
     ValueError
-        If exposures cannot be grouped, or lie on no common grid.
+        If exposures cannot be grouped, or lie on no common grid. If the reference is no member,
+        visit or file, or its file no table of levels of these exposures and no image of the sky.
     """
     library, exposures = step_input.library, step_input.exposures
-    excluded, grouping = exclusion(parameters), parameters["grouping"]
-    groups = group_labels(exposures, grouping)
-    names = Names(groups, family_names(exposures), group_labels(exposures, "exposure"))
+    anchor, excluded = _open_anchor(exposures, parameters), exclusion(parameters)
+    settings, grouping = match_settings(parameters), parameters["grouping"]
+    names = Names(
+        groups=group_labels(exposures, grouping),
+        families=family_names(exposures),
+        exposures=group_labels(exposures, "exposure"),
+    )
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
-    log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.shape[::-1], grid.cell_scale)
+    log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files
-    image, in_area = anchor.image, False
+    image, in_area = anchor.image, [excluded.area is None]
 
     def observe_one(k: int) -> Observation:
-        nonlocal in_area
         bar.update()
-        path = exposures[k].expname if from_files else None
-        observation = observe(library, exposures[k], grid, path, excluded)
-        in_area |= observation.excluded.in_area
+        observation = observe(library, exposures[k], grid, excluded, from_file=from_files)
+        in_area.append(observation.excluded.in_area)
         return observation
 
     with ProgressBar(len(exposures), file=sys.stderr) as bar:
@@ -220,44 +181,41 @@ def match_library(
             names,
             footprints,
             observe_one,
-            match_settings(parameters),
+            settings,
             workers,
             directory=directory,
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    plane_per = PLANES[parameters["background"]]
-    findings = findings_of_match(match, exposures, grid, plane_per)
-    if excluded.area is not None and not in_area:
-        findings.append(empty_area(parameters["exclude"]))
     lines = summarize_match(match, exposures, grid, grouping)
-    return Matched(match, grid, lines, findings)
+    findings = findings_of_match(match, exposures, grid, settings.plane_per)
+    if not any(in_area):
+        findings.append(empty_area(parameters["exclude"]))
+    values, unreached = _fix_zero_point(match, anchor, exposures, parameters)
+    return Matched(match, values, grid, lines, [*findings, *unreached])
 
 
-def fix_zero_point(
-    matched: Matched, anchor: Anchor, step_input: StepInput, parameters: Parameters
+def _open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
+    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it."""
+    reference = reference_of(parameters)
+    if reference is None:
+        return Anchor()
+    path = expand(reference)
+    if is_table(reference):
+        levels = read_levels(path, exposures)
+        return Anchor(held=levels - [e.subtracted_level for e in exposures])
+    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
+        return Anchor(image=open_image(path, unit=exposures[0].unit).sample)
+    labels = group_labels(exposures, parameters["grouping"])
+    return Anchor(named_exposures(reference, exposures, labels))
+
+
+def _fix_zero_point(
+    match: Match, anchor: Anchor, exposures: Exposures, parameters: Parameters
 ) -> tuple[np.ndarray, list[Finding]]:
-    """Fix the constant of each component.
-
-    Parameters
-    ----------
-    matched : Matched
-        The match; levels of others remain as they are.
-    anchor : Anchor
-        The reference of the zero point.
-    step_input, parameters
-        See `open_anchor`.
-
-    Returns
-    -------
-    values : ndarray, shape (n,)
-        Levels, MJy/sr; NaN for none.
-    findings : list of Finding
-        A warning if there are components that the reference does not reach.
-    """
-    levels = matched.match.levels
-    if matched.grid is None:
-        return levels.values, []
+    """Fix the constant of each component, and warn of those that the reference does not reach."""
+    levels, reference = match.levels, reference_of(parameters)
+    own = levels.values, levels.components
     # Levels of components with an anchor get zero mean, as others have it.
     centred = levels.values.copy()
     for component in np.flatnonzero(levels.anchored).tolist():
@@ -265,16 +223,13 @@ def fix_zero_point(
         centred[members] -= centred[members].mean()
     usual = apply_gauge(centred, match_down=parameters["match_down"])
     if parameters["skymethod"] == "global+match":
-        usual = add_global_level(usual, matched.match.skies)
-    if not anchor.reference:
+        usual = add_global_level(usual, match.skies)
+    if reference is None:
         return usual, []
-    constants = np.where(levels.anchored, 0.0, np.nan)
-    if anchor.positions:
-        constants = constants_of_exposures(levels.values, levels.components, anchor.positions)
-    values = apply_constants(levels.values, levels.components, constants, usual)
+    constants = constants_of_exposures(*own, anchor.positions)
+    constants[levels.anchored] = 0.0
+    values = apply_constants(*own, constants, usual)
     if anchor.held is not None:
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
     unreached = np.flatnonzero(np.isnan(constants)).tolist()
-    return values, findings_of_zero_point(
-        levels, anchor.reference, anchor.positions, unreached, step_input.exposures
-    )
+    return values, findings_of_zero_point(levels, reference, anchor.positions, unreached, exposures)

@@ -124,20 +124,18 @@ class PixelSkyMatchStep(SkyMatchStep):
         # Worker processes start while the library is opened.
         with (
             light_loading(),
-            open_workers(*workers_of(parameters)) as workers,
+            open_workers(workers_of(parameters)) as workers,
             TemporaryDirectory(prefix="pixel_skymatch_") as directory,
         ):
             step_input = self._open(input_models, parameters["grouping"])
-            anchor = run.open_anchor(step_input, parameters)
             exposures = step_input.exposures
             self._say(findings=findings_of_input(exposures))
             if "match" in self.skymethod:
-                matched = run.match_library(step_input, parameters, anchor, workers, directory)
+                matched = run.match_library(step_input, parameters, workers, directory)
             else:
                 matched = run.absolute_levels(step_input, parameters)
-            levels, findings = run.fix_zero_point(matched, anchor, step_input, parameters)
-            reasons = matched.match.levels.reasons
-            findings += findings_of_unmatched(exposures, levels, reasons)
+            levels, reasons = matched.values, matched.match.levels.reasons
+            findings = findings_of_unmatched(exposures, levels, reasons)
             self._say(matched.lines, [*matched.findings, *findings])
             record_levels(
                 step_input.library,

@@ -160,12 +160,12 @@ MECHANISMS = {
     "rejection of hits": (
         "cosmic rays",
         {"tiles.mean.N_REJECTIONS": 0},
-        ["tiles.mean._not_bright"],
+        ["tiles.mean.N_REJECTIONS"],
     ),
     "robust means": (
         "cosmic rays",
         {"stacking.robust_mean": original("tiles.mean.mean_tile")},
-        ["tiles.mean.robust_mean", "tiles.mean._deviation"],
+        ["tiles.mean.robust_mean", "tiles.mean._distance"],
     ),
 }
 

@@ -103,8 +103,8 @@ def test_linear_algebra_has_one_thread(two_cores, cores):
 @pytest.mark.parametrize("cores", ["1", "2", "dask"])
 def test_error_of_a_task_is_that_of_its_job(two_cores, address, cores):
     """On a cluster after some more attempts: reading a file may fail where many do."""
-    place = {"dask_scheduler": address} if cores == "dask" else {"maximum_cores": cores}
-    with open_workers(**place) as workers, pytest.raises(ZeroDivisionError):
+    place = address if cores == "dask" else cores
+    with open_workers(place) as workers, pytest.raises(ZeroDivisionError):
         list(workers.run([(divmod, 7, 2), (divmod, 1, 0)]))
 
 
@@ -167,7 +167,7 @@ def test_script_that_starts_itself_again_fails_at_once(tmp_path):
 def test_dask_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     missing = pytest.raises(ImportError, match="pip install distributed")
-    with missing, open_workers("1", "tcp://h:1"):
+    with missing, open_workers("tcp://h:1"):
         pass
 
 
@@ -175,7 +175,7 @@ def test_dask_is_not_installed(monkeypatch):
 def test_no_scheduler_is_one_clear_error(monkeypatch, address):
     monkeypatch.setattr("jwst_mosaic_skymatch.compute.executors.CONNECT_TIME", "1s")
     message = f"maximum_cores={address}: no scheduler can be reached"
-    with pytest.raises(OSError, match=message), open_workers(dask_scheduler=address):
+    with pytest.raises(OSError, match=message), open_workers(address):
         pass
 
 
@@ -187,7 +187,7 @@ def test_workers_with_another_version_are_refused(address, monkeypatch):
 
     monkeypatch.setattr("jwst_mosaic_skymatch.compute.executors.version", other_here)
     message = re.escape(f"is 0.0.1 here, but on Dask workers {theirs}; start them from")
-    with pytest.raises(RuntimeError, match=message), open_workers(dask_scheduler=address):
+    with pytest.raises(RuntimeError, match=message), open_workers(address):
         pass
 
 
@@ -196,7 +196,7 @@ def test_task_that_kills_its_workers():
 
     once = pytest.importorskip("dask").config.set({"distributed.scheduler.allowed-failures": 0})
     died = pytest.raises(RuntimeError, match="Several Dask workers died at the same task")
-    with once, start_cluster(1) as cluster, died, open_workers("1", cluster.scheduler_address) as w:
+    with once, start_cluster(1) as cluster, died, open_workers(cluster.scheduler_address) as w:
         list(w.run([(os._exit, 1)]))
 
 
@@ -210,7 +210,7 @@ def test_scheduler_that_dies():
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as main:
         died = pytest.raises(RuntimeError, match="The Dask scheduler has died")
-        with died, open_workers(dask_scheduler=main.stdout.readline().strip()) as workers:
+        with died, open_workers(main.stdout.readline().strip()) as workers:
             threading.Timer(1.0, main.kill).start()
             list(workers.run([(time.sleep, 600.0)]))
 
@@ -224,6 +224,6 @@ def test_results_survive_a_worker_that_dies(address, tmp_path):
             os._exit(1)
         return number
 
-    with open_workers(dask_scheduler=address) as workers:
+    with open_workers(address) as workers:
         assert list(workers.run((die_once, k) for k in range(12))) == list(range(12))
     assert mark.exists()

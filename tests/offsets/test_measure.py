@@ -13,11 +13,13 @@ from scipy.stats import norm
 from jwst_mosaic_skymatch.offsets.measure import SHIFT_SCATTER
 from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, UNKNOWN, robust_regression
 from jwst_mosaic_skymatch.offsets.trends import Region
-from jwst_mosaic_skymatch.tiles.frame import NOWHERE, REGIONS
+from jwst_mosaic_skymatch.tiles.frame import REGIONS
 from jwst_mosaic_skymatch.tiles.scatter import biweight, gradient
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 OFFSET = 0.3
+# Bounds of a region that a detector does not have.
+NO_REGION = (0, 0, 0, 0)
 # Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
 ERROR = 0.02 * np.sqrt(2.0) / 64
 Y, X = np.indices((64, 64)) + np.reshape((40, 100), (2, 1, 1))
@@ -72,7 +74,7 @@ def test_noise_does_not_attenuate_shifts():
 
 def test_trends_of_repeated_measurements():
     """Pulls of all estimates over 120 seeds, which give each to 7 %."""
-    frame = make_frame([NOWHERE, (32, 64, 0, 64)])
+    frame = make_frame([NO_REGION, (32, 64, 0, 64)])
     slopes = np.array([0.002, -0.001, 0.02, 0.1])
     plane = OFFSET + slopes[0] * (X - 100) + slopes[1] * (Y - 40)
     pulls = []
@@ -94,7 +96,7 @@ def test_trends_of_repeated_measurements():
 @pytest.mark.parametrize(("place", "side"), [(1, 0), (0, 1), (4, None)])
 def test_contrast_of_a_region(place, side):
     """A region of 20 columns in one tile, or in both of them 30 columns apart."""
-    regions = [NOWHERE] * 5
+    regions = [NO_REGION] * 5
     regions[place] = (0, 20, 0, 64)
     tiles, share = make_pair(added=OFFSET), 0.0
     for k in (0, 1) if side is None else (side,):

@@ -14,10 +14,9 @@ from jwst_mosaic_skymatch.tiles.exclusion import (
     excluded_pixels,
     pixels_in_area,
 )
-from jwst_mosaic_skymatch.tiles.frame import NOWHERE
 
-NO_REGION = (NOWHERE,) * 5
-LYOT = (*NO_REGION[:4], (0, 5, 15, 20))
+STRIPS = ((0, 0, 0, 0),) * 4
+LYOT = (*STRIPS, (0, 5, 15, 20))
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +39,8 @@ def test_area_is_right_to_a_pixel(model, tmp_path):
     path.write_text(f'icrs\ncircle({centre.ra.deg},{centre.dec.deg},20")\n')
     inside = pixels_in_area(read_area(path), model.meta.wcs, model.data.shape)
     assert_array_equal(inside, centre.separation(sky).arcsec < 20.0)
-    kept = excluded_pixels(
-        Exclusion(kept=read_area(path)), NO_REGION, model.meta.wcs, model.data.shape
-    )
-    box = excluded_pixels(Exclusion(), NO_REGION, model.meta.wcs, model.data.shape)
+    kept = excluded_pixels(Exclusion(kept=read_area(path)), (), model.meta.wcs, model.data.shape)
+    box = excluded_pixels(Exclusion(), (), model.meta.wcs, model.data.shape)
     assert_array_equal(kept.pixels, ~inside | box.pixels)
 
 
@@ -72,7 +69,7 @@ def test_edge_and_lyot_field(exclusion, box, kept):
 
 
 @pytest.mark.parametrize(
-    ("exclusion", "regions"), [(Exclusion(), LYOT), (Exclusion(miri_lyot="mask"), NO_REGION)]
+    ("exclusion", "regions"), [(Exclusion(), LYOT), (Exclusion(miri_lyot="mask"), STRIPS)]
 )
 def test_nothing_is_excluded(exclusion, regions):
     assert not excluded_pixels(exclusion, regions, wcs_with(None), (20, 40)).pixels.any()

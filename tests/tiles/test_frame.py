@@ -8,7 +8,6 @@ from numpy.testing import assert_allclose
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.frame import (
-    NOWHERE,
     REGIONS,
     DetectorFrame,
     detector_frame,
@@ -18,6 +17,8 @@ from jwst_mosaic_skymatch.tiles.frame import (
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
 
 SHAPE = (60, 80)
+# Bounds of a region that a detector does not have.
+NO_REGION = (0, 0, 0, 0)
 ANGLE = 0.4
 COS, SIN = np.cos(ANGLE) / 2, np.sin(ANGLE) / 2
 
@@ -32,7 +33,7 @@ def frame():
     """Make a frame without distortion, whose good pixels are in the left half."""
     good = np.zeros(SHAPE, dtype=bool)
     good[:, :40] = True
-    return detector_frame(map_pixels(turned, SHAPE), good, "MIRIMAGE", (NOWHERE, (1, 2, 3, 4)))
+    return detector_frame(map_pixels(turned, SHAPE), good, "MIRIMAGE", (NO_REGION, (1, 2, 3, 4)))
 
 
 def test_frame_without_distortion(frame):
@@ -40,9 +41,9 @@ def test_frame_without_distortion(frame):
     assert_allclose(frame.centre, turned(19.5, 29.5), rtol=1e-12)
     assert_allclose(frame.derivative, [[COS, -SIN], [SIN, COS]], rtol=1e-9)
     assert frame.angle == pytest.approx(ANGLE)
-    assert (frame.detector, frame.regions) == ("MIRIMAGE", (NOWHERE, (1, 2, 3, 4)))
+    assert (frame.detector, frame.regions) == ("MIRIMAGE", (NO_REGION, (1, 2, 3, 4)))
     pixels = np.array([[3.0, 70.0], [5.0, -20.0]])
-    assert_allclose(frame.pixels(*turned(*pixels)), pixels, atol=1e-9)
+    assert_allclose(frame.pixels(np.array(turned(*pixels))), pixels, atol=1e-9)
 
 
 MIRI = Exposure(0, "a_cal.fits", instrument="MIRI", detector="MIRIMAGE", subarray="FULL")
@@ -54,29 +55,25 @@ SMALL = {"left": (0, 10, 0, 100), "lyot": (0, 30, 70, 100)}
 @pytest.mark.parametrize(
     ("exposure", "shape", "width", "lyot"),
     [
-        (MIRI, (1024, 1032), 40, (0, 320, 716, 1024)),
-        (replace(MIRI, subarray=None), (1024, 1032), 40, (0, 320, 716, 1024)),
+        (MIRI, (1024, 1032), 40, [(0, 320, 716, 1024)]),
+        (replace(MIRI, subarray=None), (1024, 1032), 40, [(0, 320, 716, 1024)]),
         # A simulated frame, eight pixels in one.
-        (MIRI, (128, 129), 5, (0, 40, 89, 128)),
-        (NIRCAM, (2048, 2048), 40, NOWHERE),
-        (replace(NIRCAM, subarray="SUB640"), (640, 640), 0, NOWHERE),
-        (Exposure(0, "a_cal.fits"), (2048, 2048), 0, NOWHERE),
+        (MIRI, (128, 129), 5, [(0, 40, 89, 128)]),
+        (NIRCAM, (2048, 2048), 40, []),
+        (replace(NIRCAM, subarray="SUB640"), (640, 640), 0, []),
+        (Exposure(0, "a_cal.fits"), (2048, 2048), 0, []),
     ],
 )
 def test_rectangles(exposure, shape, width, lyot):
-    *strips, field = detector_regions(exposure, shape)
-    assert field == lyot
-    if width == 0:
-        assert strips == [NOWHERE] * 4
-        return
     ny, nx = shape
     rows, columns = [(0, width), (ny - width, ny)], [(0, width), (nx - width, nx)]
-    assert strips == [*((*x, 0, ny) for x in columns), *((0, nx, *y) for y in rows)]
+    strips = [*((*x, 0, ny) for x in columns), *((0, nx, *y) for y in rows)]
+    assert list(detector_regions(exposure, shape)) == (strips if width else []) + lyot
 
 
 def frame_at(x, y, regions=SMALL):
     """Make the frame of a detector whose first pixel falls on a place, two pixels to a cell."""
-    rectangles = tuple(regions.get(name, NOWHERE) for name in REGIONS)
+    rectangles = tuple(regions.get(name, NO_REGION) for name in REGIONS)
     return DetectorFrame(np.zeros(2), np.array([x, y]), np.eye(2) / 2, (100, 100), "D", rectangles)
 
 
@@ -94,12 +91,12 @@ def frame_at(x, y, regions=SMALL):
     ],
 )
 def test_shares_of_exposures_that_see_a_place(frames, lyot, left):
-    x, y = np.array([[2.0, 10.0, 2.0, 30.0, 90.0], [45.0, 45.0, 5.0, 5.0, 45.0]])
-    shares = dict(zip(REGIONS, region_shares(frames, x, y).tolist(), strict=True))
+    places = np.array([[2.0, 10.0, 2.0, 30.0, 90.0], [45.0, 45.0, 5.0, 5.0, 45.0]])
+    shares = dict(zip(REGIONS, region_shares(frames, places).tolist(), strict=True))
     assert (shares["lyot"], shares["left"], shares["right"]) == (lyot, left, [0] * 5)
 
 
 def test_borders_lie_between_pixels():
-    places = np.array([[-0.3, -0.2, 4.7, 4.8]] * 2)
-    shares = region_shares([frame_at(0, 0)], places, np.full((2, 4), 20.0))
+    places = np.array([[[-0.3, -0.2, 4.7, 4.8]] * 2, np.full((2, 4), 20.0)])
+    shares = region_shares([frame_at(0, 0)], places)
     assert shares[REGIONS.index("left")].tolist() == [[0, 1, 1, 0]] * 2

@@ -50,7 +50,7 @@ def test_grid_covers_all_exposures_and_lies_along_the_first(laid, model):
     grid, footprints = laid
     corners = np.concatenate(footprints)
     # Half a cell for the cells' size, one for pixels of which S_REGION names the centres.
-    assert np.all((corners > -1.5) & (corners < np.array(grid.shape[::-1]) + 0.5))
+    assert np.all((corners > -1.5) & (corners < np.array(grid.wcs.pixel_shape) + 0.5))
     # A pixel's step along its axes is one along the grid's, to what distortion turns.
     x, y = (n / 2 for n in model.data.shape[::-1])
     sky = np.array(model.meta.wcs([x, x + 1, x], [y, y, y + 1]))
@@ -67,9 +67,8 @@ def test_wcs_of_a_cutout(laid):
 
 @pytest.mark.parametrize("from_file", [False, True])
 def test_observation_holds_pixels_and_their_places(exposures, laid, mosaic, from_file):
-    path = str(mosaic.files[0]) if from_file else None
     library, (first, *_) = exposures
-    observation = observe(library, first, laid[0], path)
+    observation = observe(library, first, laid[0], from_file=from_file)
     assert isinstance(observation.pixels, FilePixels if from_file else Pixels)
     pixels = observation.pixels.read()
     with open_model(mosaic.files[0]) as model:

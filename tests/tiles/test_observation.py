@@ -1,12 +1,13 @@
 """From the pixels of an exposure to its tile."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels, SkyStatistic
+from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, Pixels, SkyStatistic, good_pixels
 from jwst_mosaic_skymatch.tiles.observation import (
     ALL_EXCLUDED,
     NO_PIXEL,
@@ -32,9 +33,10 @@ def pixels():
     return Pixels(data=data, dq=dq, err=np.full(SHAPE, 0.1, dtype=np.float32))
 
 
-def tiled(pixels, excluded=np.zeros(SHAPE, dtype=bool), **changes):  # noqa: B008
+def tiled(pixels, excluded=np.zeros(SHAPE, dtype=bool), statistic=None, **limits):  # noqa: B008
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
-    settings = replace(TileSettings(good_bits=~BAD_FLAG, min_coverage=0.7), **changes)
+    good = partial(good_pixels, **{"good_bits": ~BAD_FLAG, **limits})
+    settings = TileSettings(good, min_coverage=0.7, sky_statistic=statistic)
     return make_tile(Observation(pixels, pixel_map, ExcludedPixels(excluded)), settings)
 
 
@@ -73,7 +75,7 @@ def test_quoted_variance(pixels, error, expected):
     ("statistic", "sky"), [(None, np.nan), (MEAN, 3.0), (SkyStatistic(upper=2.0), np.nan)]
 )
 def test_sky_of_the_good_pixels(pixels, statistic, sky):
-    exposure = tiled(replace(pixels, err=None), sky_statistic=statistic)
+    exposure = tiled(replace(pixels, err=None), statistic=statistic)
     assert (exposure.sky, exposure.tile.variance) == pytest.approx((sky, np.nan), nan_ok=True)
 
 
@@ -81,7 +83,7 @@ def test_excluded_pixels_count_for_the_sky_alone(pixels):
     excluded = np.zeros(SHAPE, dtype=bool)
     excluded[:30], excluded[35, 35] = True, True
     pixels.data[:30] += pixels.dq[:30] == 0
-    exposure = tiled(pixels, excluded, sky_statistic=MEAN)
+    exposure = tiled(pixels, excluded, MEAN)
     tile = exposure.tile
     assert tile.weight[-3, -3] == pytest.approx(3.0)
     assert (tile.y0, tile.shape) == (15, (5, 20))

@@ -5,13 +5,13 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
-from itertools import starmap
+from itertools import islice, starmap
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from operator import call
@@ -63,27 +63,24 @@ class Workers:
         if self.executor is None:
             yield from starmap(call, jobs)
             return
-        waiting: deque[Future[Any]] = deque()
-        for job in jobs:
-            waiting.append(self.executor.submit(*job))
-            del job  # or its pixels would stay while those of the next are taken
-            # Enough that no worker waits, and no more pixels and means than that in memory.
-            if len(waiting) > 2 * self.n_remote:
-                yield waiting.popleft().result()
+        # A loop over jobs would keep the pixels of one while those of the next are taken.
+        futures = starmap(self.executor.submit, jobs)
+        # Enough that no worker waits, and no more pixels and means than that in memory.
+        waiting = deque(islice(futures, 2 * self.n_remote))
         while waiting:
+            waiting.extend(islice(futures, 1))
             yield waiting.popleft().result()
 
 
 @contextmanager
-def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) -> Iterator[Workers]:
+def open_workers(maximum_cores: str = "1") -> Iterator[Workers]:
     """Choose where tasks run.
 
     Parameters
     ----------
     maximum_cores : str, optional
-        A number, 'none', 'quarter', 'half' or 'all', as jwst has it.
-    dask_scheduler : str or None, optional
-        Address of a Dask scheduler; None for this machine.
+        A number, 'none', 'quarter', 'half' or 'all', as jwst has it; or the address of a Dask
+        scheduler, which has a colon.
 
     Yields
     ------
@@ -101,17 +98,10 @@ def open_workers(maximum_cores: str = "1", dask_scheduler: str | None = None) ->
     ValueError
         If ``maximum_cores`` is none of these.
     """
-    n_cores = number_of_cores(maximum_cores)
+    opened = _dask_workers if ":" in maximum_cores else _local_workers
     # Linear algebra in one thread: 12 s instead of 27 for 96 exposures on two cores.
-    with threadpool_limits(1, user_api="blas"):
-        if dask_scheduler is not None:
-            with _dask_workers(dask_scheduler) as workers:
-                yield workers
-        elif n_cores > 1:
-            with _processes(n_cores) as workers:
-                yield workers
-        else:
-            yield Workers()
+    with threadpool_limits(1, user_api="blas"), opened(maximum_cores) as workers:
+        yield workers
 
 
 def number_of_cores(maximum_cores: str) -> int:
@@ -133,8 +123,13 @@ def number_of_cores(maximum_cores: str) -> int:
         If it is none of these.
     """
     available = os.cpu_count() or 1
-    names = {"none": 1, "one": 1, "quarter": available // 4 or 1, "half": available // 2 or 1}
-    names["all"] = available
+    names = {
+        "none": 1,
+        "one": 1,
+        "quarter": available // 4 or 1,
+        "half": available // 2 or 1,
+        "all": available,
+    }
     name = maximum_cores.lower()
     n_cores = int(name) if name.isdecimal() else names.get(name, 0)
     if n_cores == 0:
@@ -145,11 +140,15 @@ def number_of_cores(maximum_cores: str) -> int:
 
 
 @contextmanager
-def _processes(n_processes: int) -> Iterator[Workers]:
+def _local_workers(maximum_cores: str) -> Iterator[Workers]:
     """Start processes, which inherit nothing: threads of this one would not survive a fork."""
-    executor = ProcessPoolExecutor(n_processes, get_context("spawn"), _start_process)
+    n_cores = number_of_cores(maximum_cores)
+    if n_cores == 1:
+        yield Workers()
+        return
+    executor = ProcessPoolExecutor(n_cores, get_context("spawn"), _start_process)
     try:
-        yield Workers(executor, n_processes)
+        yield Workers(executor, n_cores)
     except BrokenProcessPool as error:
         raise RuntimeError(
             "A worker process died (out of memory?). In a script, call the step under "

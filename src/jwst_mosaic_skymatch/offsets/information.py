@@ -105,7 +105,7 @@ def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, i
     variances = np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
     # Only their ratios matter; tiles without noise would leave the range of single precision.
     relative = np.clip(np.median(variances) / variances, 1e-9, 1e9).astype(np.float32)
-    neighbours = np.array(overlapping_pairs(coverage), dtype=int).reshape(-1, 2)
+    neighbours = overlapping_pairs(coverage)
     # One total at a time: maps of all tiles fill the memory.
     for i in np.unique(neighbours[:, 0]).tolist():
         weight, others = coverage[i].weight * relative[i], {}

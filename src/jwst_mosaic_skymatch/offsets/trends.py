@@ -173,7 +173,7 @@ def _region_shares(
     result: dict[Region, np.ndarray] = {}
     pure = np.ones(overlap.sizes.size, dtype=bool)
     for side, own in enumerate(frames):
-        shares = region_shares(own, *places)
+        shares = region_shares(own, places)
         # The mean of exposures with and without the Lyot field is the image of neither.
         pure &= np.isin(shares[REGIONS.index(LYOT)].mean(axis=0), (0.0, 1.0))
         detector = own[0].detector if own else ""

@@ -77,7 +77,7 @@ def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPictu
         before, after = before / total, after / total
     residual = _rms_residual(canvas, block, (*match.exposure_pairs, *match.stack_pairs))
     # A tangent plane that touches the sky at the centre of the grid.
-    center = (np.array(grid.shape[::-1]) - 1) / 2
+    center = (np.array(grid.wcs.pixel_shape) - 1) / 2
     ra, dec = grid.wcs(*center, with_bounding_box=False)
     pixel = (center + 0.5) / block + 0.5 - (x0, y0)
     wcs = tangent_plane(ra, dec, grid.sky_axes * block / 3600, pixel)

@@ -1,21 +1,19 @@
 """Pixels of an exposure that are left out of the matching, beyond the bad ones."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 from gwcs import WCS
+from stcal.alignment.util import wcs_bbox_from_shape
 
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
+from jwst_mosaic_skymatch.tiles.frame import LYOT
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
+from jwst_mosaic_skymatch.tiles.windows import Regions, Shape
 
-__all__ = ["MIRI_LYOT", "Exclusion", "excluded_pixels", "pixels_in_area"]
-
-#: Options for the field of MIRI's Lyot coronagraph.
-MIRI_LYOT = ("keep", "mask")
+__all__ = ["Exclusion", "excluded_pixels", "pixels_in_area"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Exclusion:
     ----------
     edge_trim : int
         Rows and columns next to the edge of the bounding box of the WCS.
-    miri_lyot : str
+    miri_lyot : {'keep', 'mask'}
         'mask' for the field of MIRI's Lyot coronagraph, too.
     area : callable or None
         An area on the sky or on the detector, too.
@@ -41,7 +39,7 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, regions: Sequence[Bounds], wcs: WCS, shape: Shape
+    exclusion: Exclusion, regions: Regions, wcs: WCS, shape: Shape
 ) -> ExcludedPixels:
     """Mark the pixels of an exposure that are left out.
 
@@ -49,7 +47,7 @@ def excluded_pixels(
     ----------
     exclusion : Exclusion
         The parts to leave out, beside pixels outside of the bounding box of the WCS.
-    regions : sequence of tuple of int
+    regions : tuple of tuple of int
         Regions of its detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
@@ -61,21 +59,20 @@ def excluded_pixels(
     ExcludedPixels
         The pixels.
     """
-    box, trim, in_area = wcs.bounding_box, exclusion.edge_trim, False
-    limits = box.bounding_box(order="F") if box else ((-np.inf, np.inf),) * 2
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    box, trim = wcs.bounding_box, exclusion.edge_trim
+    limits = box.bounding_box(order="F") if box else wcs_bbox_from_shape(shape)
     excluded = np.zeros(shape, dtype=bool)
-    for axis, (low, high) in zip((columns, rows), limits, strict=True):
+    for axis, (low, high) in zip(np.indices(shape, sparse=True)[::-1], limits, strict=True):
         excluded |= (axis < max(low, 0) + trim) | (axis > min(high, axis.size - 1) - trim)
     if exclusion.miri_lyot == "mask":
-        x_min, x_max, y_min, y_max = regions[-1]
-        excluded[y_min:y_max, x_min:x_max] = True
-    if exclusion.area is not None:
-        inside = pixels_in_area(exclusion.area, wcs, shape)
-        in_area = bool(inside.any())
-        excluded |= inside
+        for x_min, x_max, y_min, y_max in regions[LYOT:]:
+            excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.kept is not None:
         excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
+    inside = exclusion.area is not None and pixels_in_area(exclusion.area, wcs, shape)
+    in_area = bool(np.any(inside))
+    if in_area:
+        excluded |= inside
     return ExcludedPixels(excluded, in_area)
 
 
@@ -100,16 +97,14 @@ def pixels_in_area(area: AreaAbout, wcs: WCS, shape: Shape) -> np.ndarray:
     ny, nx = shape
     plane = area(*wcs((nx - 1) / 2, (ny - 1) / 2))
     inside = np.zeros(shape, dtype=bool)
-
-    def project(x: np.ndarray, y: np.ndarray) -> Sequence[np.ndarray]:
-        sky = SkyCoord(*wcs(x, y, with_bounding_box=False), unit="deg")
-        return plane.wcs.world_to_pixel(sky)
-
-    pixel_map = map_pixels(project, shape)
-    if not np.isfinite(pixel_map.cells).all():
-        return inside
-    for rows, places in pixel_map.bands():
-        x, y = np.moveaxis(places, -1, 0)
-        pixels = np.meshgrid(np.arange(nx), np.arange(ny)[rows])
-        inside[rows] = plane.contains(x, y, *pixels)
+    pixel_map = map_pixels(
+        lambda *pixel: plane.wcs.world_to_pixel(
+            SkyCoord(*wcs(*pixel, with_bounding_box=False), unit="deg")
+        ),
+        shape,
+    )
+    if np.isfinite(pixel_map.cells).all():
+        for rows, places in pixel_map.bands():
+            x, y = np.moveaxis(places, -1, 0)
+            inside[rows] = plane.contains(x, y, *np.meshgrid(np.arange(nx), np.arange(ny)[rows]))
     return inside

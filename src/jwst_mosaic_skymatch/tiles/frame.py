@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
+from scipy.ndimage import center_of_mass
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
+from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
+from jwst_mosaic_skymatch.tiles.windows import Regions, Shape
 
 __all__ = [
-    "NOWHERE",
+    "LYOT",
     "REGIONS",
     "DetectorFrame",
     "PixelPlane",
@@ -25,6 +26,8 @@ __all__ = [
 
 #: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
 REGIONS = ("left", "right", "bottom", "top", "lyot")
+#: Position of that field among them.
+LYOT = 4
 
 # Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
 STRIP = 40
@@ -35,8 +38,6 @@ FULL_ROWS = {"MIRI": 1024, "NIRCAM": 2048, "NIRISS": 2048}
 # of JWST's aperture file (SIAF), 320 columns and 304 rows from (1, 719), 1-based, or from row 717
 # up to PRDOPSSOC-045, and all rows above. No other subarray has both the field and the imager.
 LYOT_COLUMNS, LYOT_ROW = 320, 716
-#: Bounds of a region that a detector does not have.
-NOWHERE = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class DetectorFrame:
     detector : str
         Name of the detector; empty if unknown.
     regions : tuple of tuple of int
-        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`. A region
-        that the array does not have is `NOWHERE`. Empty if it has none.
+        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`, without
+        the last or all of them if the array has none.
     """
 
     pixel: np.ndarray
@@ -105,27 +106,27 @@ class DetectorFrame:
     derivative: np.ndarray
     shape: Shape
     detector: str = ""
-    regions: tuple[Bounds, ...] = ()
+    regions: Regions = ()
 
     @property
     def angle(self) -> float:
         """Direction of the detector's rows on the grid, radians."""
         return float(np.arctan2(*self.derivative[::-1, 0]))
 
-    def pixels(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def pixels(self, places: np.ndarray) -> np.ndarray:
         """Compute the pixel at places on the grid.
 
         Parameters
         ----------
-        x, y : ndarray
-            Places on the grid, cells, of one shape.
+        places : ndarray, shape (2, ...)
+            Places (x, y) on the grid, cells.
 
         Returns
         -------
         ndarray, shape (2, ...)
             Pixel coordinates (column, row), without distortion.
         """
-        offsets = np.stack([x - self.centre[0], y - self.centre[1]])
+        offsets = (places.T - self.centre).T
         return (np.tensordot(np.linalg.inv(self.derivative), offsets, 1).T + self.pixel).T
 
     def plane(self, gradient: np.ndarray) -> PixelPlane:
@@ -148,7 +149,7 @@ def detector_frame(
     pixel_map: PixelMap,
     good: np.ndarray,
     detector: str = "",
-    regions: tuple[Bounds, ...] = (NOWHERE,) * len(REGIONS),
+    regions: Regions = (),
 ) -> DetectorFrame:
     """Compute the frame of an exposure.
 
@@ -168,23 +169,14 @@ def detector_frame(
     DetectorFrame
         The frame.
     """
-    counts = good.sum(axis=0), good.sum(axis=1)
-    pixel = np.array([np.average(np.arange(own.size), weights=own) for own in counts])
-    # On a mesh, slopes along both axes are independent.
-    cells = pixel_map.cells
-    along_x, at_x = np.polyfit(pixel_map.x - pixel[0], cells.mean(axis=0), 1)
-    along_y, at_y = np.polyfit(pixel_map.y - pixel[1], cells.mean(axis=1), 1)
-    return DetectorFrame(
-        pixel=pixel,
-        centre=at_x + at_y - cells.mean(axis=(0, 1)),
-        derivative=np.stack([along_x, along_y], axis=1),
-        shape=pixel_map.shape,
-        detector=detector,
-        regions=regions,
-    )
+    pixel = np.concatenate([center_of_mass(good.sum(axis=axis)) for axis in (0, 1)])
+    offsets = np.reshape(np.meshgrid(*mesh_of(pixel_map.shape)), (2, -1)).T - pixel
+    design = np.column_stack([offsets, np.ones(len(offsets))])
+    fit = np.linalg.lstsq(design, pixel_map.cells.reshape(-1, 2), rcond=None)[0]
+    return DetectorFrame(pixel, fit[2], fit[:2].T, pixel_map.shape, detector, regions)
 
 
-def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
+def detector_regions(exposure: Exposure, shape: Shape) -> Regions:
     """Give the regions of the detector of an exposure.
 
     Parameters
@@ -198,33 +190,33 @@ def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
     -------
     tuple of tuple of int
         First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`; a pixel
-        partly in the Lyot field belongs to it. `NOWHERE` for the Lyot field of other detectors,
-        and for all regions of subarrays.
+        partly in the Lyot field belongs to it. Only MIRI's imager has the last, and subarrays
+        have none.
     """
-    full_rows = FULL_ROWS.get(exposure.instrument or "")
-    if not full_rows or exposure.subarray not in (None, "FULL"):
-        return (NOWHERE,) * len(REGIONS)
-    (ny, nx), scale = shape, shape[0] / full_rows  # simulated full frames may be binned
+    ny, nx = shape
+    if exposure.instrument not in FULL_ROWS or exposure.subarray not in (None, "FULL"):
+        return ()
+    scale = ny / FULL_ROWS[exposure.instrument]  # simulated full frames may be binned
     width = round(STRIP * scale)
-    lyot = (0, ceil(LYOT_COLUMNS * scale), floor(LYOT_ROW * scale), ny)
-    return (
+    regions = (
         (0, width, 0, ny),
         (nx - width, nx, 0, ny),
         (0, nx, 0, width),
         (0, nx, ny - width, ny),
-        lyot if exposure.detector == "MIRIMAGE" else NOWHERE,
+        (0, ceil(LYOT_COLUMNS * scale), floor(LYOT_ROW * scale), ny),
     )
+    return regions if exposure.detector == "MIRIMAGE" else regions[:-1]
 
 
-def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def region_shares(frames: Sequence[DetectorFrame], places: np.ndarray) -> np.ndarray:
     """Compute the share of exposures that see a place in each region of their detector.
 
     Parameters
     ----------
     frames : sequence of DetectorFrame
         Frames of the exposures.
-    x, y : ndarray
-        Places on the grid, cells, of one shape.
+    places : ndarray, shape (2, ...)
+        Places (x, y) on the grid, cells.
 
     Returns
     -------
@@ -232,9 +224,9 @@ def region_shares(frames: Sequence[DetectorFrame], x: np.ndarray, y: np.ndarray)
         Share, 0 to 1, of the exposures with the place inside their array; 0 where there are
         none.
     """
-    counts = np.zeros((1 + len(REGIONS), *x.shape), dtype=np.float32)
+    counts = np.zeros((1 + len(REGIONS), *places.shape[1:]), dtype=np.float32)
     for frame in frames:
-        column, row = frame.pixels(x, y) + 0.5  # pixels reach half beyond their centres
+        column, row = frame.pixels(places) + 0.5  # pixels reach half beyond their centres
         ny, nx = frame.shape
         for k, (x_min, x_max, y_min, y_max) in enumerate(((0, nx, 0, ny), *frame.regions)):
             counts[k] += (column >= x_min) & (column < x_max) & (row >= y_min) & (row < y_max)

@@ -22,7 +22,7 @@ from jwst_mosaic_skymatch.exposures.models import (
 )
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels
 from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
-from jwst_mosaic_skymatch.tiles.frame import NOWHERE, detector_regions
+from jwst_mosaic_skymatch.tiles.frame import LYOT, detector_regions
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
@@ -41,14 +41,11 @@ class Grid:
     Attributes
     ----------
     wcs : `~gwcs.wcs.WCS`
-        From cell indices (x, y), 0-based, to the sky.
-    shape : tuple of int
-        Number of cells (ny, nx) that would cover all exposures. No array of
-        this shape is ever made.
+        From cell indices (x, y), 0-based, to the sky. Its ``pixel_shape`` is the number of cells
+        (nx, ny) that would cover all exposures. No array of this shape is ever made.
     """
 
     wcs: WCS
-    shape: Shape
 
     @property
     def sky_axes(self) -> np.ndarray:
@@ -104,7 +101,7 @@ class Grid:
             From its cells to the sky.
         """
         to_sky = Shift(tile.x0) & Shift(tile.y0) | self.wcs.forward_transform
-        wcs = WCS([(self.wcs.input_frame, to_sky), (self.wcs.output_frame, None)])
+        wcs = WCS(to_sky, self.wcs.input_frame, self.wcs.output_frame)
         wcs.array_shape, wcs.bounding_box = tile.shape, wcs_bbox_from_shape(tile.shape)
         return wcs
 
@@ -144,13 +141,10 @@ def shared_grid(
         "v3yangle": 0.0,
         "vparity": -1,
     }
-    wcs = wcs_from_sregions(
-        [np.concatenate(footprints)],  # as one: for each it would invert the WCS anew
-        ref_wcs=reference_wcs,
-        ref_wcsinfo=orientation,
-        pscale_ratio=pixel_scale_ratio,
+    whole = [np.concatenate(footprints)]  # for each footprint it would invert the WCS anew
+    return Grid(
+        wcs_from_sregions(whole, reference_wcs, orientation, pscale_ratio=pixel_scale_ratio)
     )
-    return Grid(wcs=wcs, shape=tuple(wcs.array_shape))
 
 
 def lay_grid(
@@ -179,7 +173,14 @@ def lay_grid(
     ValueError
         If no tangent plane can hold all exposures.
     """
-    footprints = [_footprint(library, exposure) for exposure in exposures]
+    footprints = []
+    for exposure in exposures:
+        footprint = read_footprint(exposure.s_region)
+        if not footprint.size:
+            (footprint,) = each_model(
+                library, [exposure], lambda _, m: wcs_footprint(m.meta.wcs, m.data.shape)
+            )
+        footprints.append(footprint)
     corners = SkyCoord([footprint[0] for footprint in footprints], unit="deg")
     angles = corners[0].separation(corners).deg
     if angles.max() > LARGEST_ANGLE:
@@ -194,25 +195,16 @@ def lay_grid(
             footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio
         ),
     )
-    return grid, [np.stack(grid.from_sky(*corners.T), axis=1) for corners in footprints]
-
-
-def _footprint(library: AbstractModelLibrary, exposure: Exposure) -> np.ndarray:
-    """Take the corners of an exposure (RA and Dec) from S_REGION, else from its WCS."""
-    corners = read_footprint(exposure.s_region)
-    if not corners.size:
-        return each_model(
-            library, [exposure], lambda _, model: wcs_footprint(model.meta.wcs, model.data.shape)
-        )[0]
-    return corners
+    return grid, [np.transpose(grid.from_sky(*corners.T)) for corners in footprints]
 
 
 def observe(
     library: AbstractModelLibrary,
     exposure: Exposure,
     grid: Grid,
-    path: str | None = None,
     exclusion: Exclusion = Exclusion(),  # noqa: B008 (frozen)
+    *,
+    from_file: bool = False,
 ) -> Observation:
     """Take the pixels of an exposure of a library, and their places on the grid.
 
@@ -224,10 +216,10 @@ def observe(
         Metadata of the exposure.
     grid : Grid
         The grid.
-    path : str, optional
-        A FITS file with the pixels, which are then left there.
     exclusion : Exclusion, optional
         Parts that are left out of the matching.
+    from_file : bool, optional
+        Leave the pixels in its FITS file.
 
     Returns
     -------
@@ -237,13 +229,13 @@ def observe(
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
-        pixel_map, regions = grid.map_pixels(wcs, shape), detector_regions(exposure, shape)
+        regions = detector_regions(exposure, shape)
         return Observation(
-            pixels=pixels_of(model, exposure.name) if path is None else FilePixels(path),
-            pixel_map=pixel_map,
+            pixels=FilePixels(exposure.expname) if from_file else pixels_of(model, exposure.name),
+            pixel_map=grid.map_pixels(wcs, shape),
             excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",
-            regions=regions if exclusion.miri_lyot == "keep" else (*regions[:-1], NOWHERE),
+            regions=regions if exclusion.miri_lyot == "keep" else regions[:LYOT],
         )
 
     return each_model(library, [exposure], take)[0]

@@ -69,34 +69,26 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     """
     if len(tiles) == 1:
         return tiles[0]
-    for weigh in (*[_not_bright] * N_REJECTIONS, _robust):
-        mean = mean_tile(tiles)
-        distances = (_distance(tile, mean, _relative_weight(tile, tiles[0])) for tile in tiles)
-        pairs = zip(tiles, distances, strict=True)
-        tiles = [replace(tile, weight=tile.weight * weigh(*own)) for tile, own in pairs]
+    for k in range(N_REJECTIONS + 1):
+        mean, weighted = mean_tile(tiles), []
+        for tile in tiles:
+            distance, error = _distance(tile, mean)
+            # Hits are positive, so that a limit on both sides leaves a bias. With a limit on the
+            # distance in its own error, two tiles would keep brighter hits than six.
+            factor = distance * error <= CUTOFF if k < N_REJECTIONS else biweight(distance)
+            weighted.append(replace(tile, weight=tile.weight * factor))
+        tiles = weighted
     return mean_tile(tiles)
 
 
-def _not_bright(distance: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Mark cells without a hit; hits are positive, so that a limit on both sides leaves a bias.
-
-    With a limit on the distance in its own error, two tiles would keep brighter hits than six.
-    """
-    return distance * error <= CUTOFF
-
-
-def _robust(distance: np.ndarray, _: np.ndarray) -> np.ndarray:
-    return biweight(distance)
-
-
-def _distance(tile: Tile, mean: Tile, relative_weight: float) -> tuple[np.ndarray, np.ndarray]:
+def _distance(tile: Tile, mean: Tile) -> tuple[np.ndarray, np.ndarray]:
     """Compare the cells of a tile with the mean of the others.
 
     The results are the distance in its standard deviations, and that standard deviation in units
     of the cell's own. The distance is zero in cells that no other tile covers.
     """
     window = window_in(tile, mean.x0, mean.y0)
-    own = tile.weight * relative_weight
+    own = tile.weight * _relative_weight(tile, mean)
     others = mean.weight[window] - own
     # Single precision leaves a remainder where the others have no weight.
     shared = (own > 0) & (others > 0.01 * own)
@@ -114,9 +106,9 @@ def _distance(tile: Tile, mean: Tile, relative_weight: float) -> tuple[np.ndarra
     return result, errors
 
 
-def _relative_weight(tile: Tile, first: Tile) -> float:
-    """Divide the variance of a pixel of the first tile by that of a tile; 1 if not quoted."""
-    ratio = first.variance / tile.variance
+def _relative_weight(tile: Tile, other: Tile) -> float:
+    """Divide the variance of a pixel of another tile by that of a tile; 1 if not quoted."""
+    ratio = other.variance / tile.variance
     return ratio if np.isfinite(ratio) else 1.0
 
 

@@ -1,5 +1,6 @@
 """One exposure on its way to a tile: its pixels, and their places on the grid."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
-from jwst_mosaic_skymatch.tiles.windows import Bounds
+from jwst_mosaic_skymatch.tiles.windows import Regions
 
 __all__ = [
     "ALL_EXCLUDED",
@@ -56,7 +57,7 @@ class Observation:
     pixel_map: PixelMap
     excluded: ExcludedPixels
     detector: str = ""
-    regions: tuple[Bounds, ...] = ()
+    regions: Regions = ()
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,8 @@ class TileSettings:
 
     Attributes
     ----------
-    good_bits : int or None
-        Data quality flags that do not make a pixel bad; None ignores all.
-    lower, upper : float or None
-        Limits of usable pixels, MJy/sr.
+    good : callable
+        Takes data and flags of an exposure, and returns True for usable pixels.
     min_coverage : float
         Least fraction of a cell to be covered by good pixels. Two exposures that cover different
         parts of a cell see different sky in it; at the default cell size one bad pixel may be
@@ -77,9 +76,7 @@ class TileSettings:
         How to measure the level of each exposure's own pixels; None not to.
     """
 
-    good_bits: int | None = None
-    lower: float | None = None
-    upper: float | None = None
+    good: Callable[..., np.ndarray] = good_pixels
     min_coverage: float = 0.75
     sky_statistic: SkyStatistic | None = None
 
@@ -120,26 +117,19 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         The tile, and the sky if asked for. Excluded pixels count for the sky, as in the
         stock step.
     """
-    pixels, pixel_map = observation.pixels.read(), observation.pixel_map
+    pixels = observation.pixels.read()
     statistic = settings.sky_statistic
     sky = np.nan if statistic is None else statistic(pixels.data, pixels.dq)
-    good = good_pixels(
-        pixels.data,
-        pixels.dq,
-        good_bits=settings.good_bits,
-        lower=settings.lower,
-        upper=settings.upper,
+    good = settings.good(pixels.data, pixels.dq)
+    used = good & ~observation.excluded.pixels
+    tile = drizzle_tile(
+        pixels.data, used, observation.pixel_map, min_coverage=settings.min_coverage
     )
-    if not good.any():
-        return TiledExposure(None, sky, NO_PIXEL)
-    frame = detector_frame(pixel_map, good, observation.detector, observation.regions)
-    good &= ~observation.excluded.pixels
-    if not good.any():
-        return TiledExposure(None, sky, ALL_EXCLUDED)
-    tile = drizzle_tile(pixels.data, good, pixel_map, min_coverage=settings.min_coverage)
     if tile is None:
-        return TiledExposure(None, sky, SCATTERED)
-    tile = replace(tile, variance=_quoted_variance(pixels.err, good), frames=(frame,))
+        obstacle = SCATTERED if used.any() else ALL_EXCLUDED if good.any() else NO_PIXEL
+        return TiledExposure(None, sky, obstacle)
+    frame = detector_frame(observation.pixel_map, good, observation.detector, observation.regions)
+    tile = replace(tile, variance=_quoted_variance(pixels.err, used), frames=(frame,))
     return TiledExposure(tile, sky)
 
 

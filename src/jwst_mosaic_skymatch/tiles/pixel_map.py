@@ -9,7 +9,7 @@ from scipy.interpolate import make_interp_spline
 
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
-__all__ = ["PixelMap", "map_pixels"]
+__all__ = ["PixelMap", "map_pixels", "mesh_of"]
 
 # Points to a side of the mesh at which the WCS itself is evaluated. A cubic spline between them is
 # good to 2e-5 pixel on full frames of MIRI, at a twentieth of the cost.
@@ -20,7 +20,7 @@ BAND_ROWS = 128
 
 @dataclass(frozen=True)
 class PixelMap:
-    """Grid coordinates of an exposure's pixels, on a coarse mesh.
+    """Grid coordinates of an exposure's pixels, on the coarse mesh of `mesh_of`.
 
     Plain numbers, so that a process without the exposure's WCS can use it.
 
@@ -28,15 +28,11 @@ class PixelMap:
     ----------
     shape : tuple of int
         Shape (ny, nx) of the exposure.
-    x, y : ndarray of float64, shape (n_x,), (n_y,)
-        Pixel coordinates of the mesh.
-    cells : ndarray of float64, shape (n_y, n_x, 2)
-        Coordinates (x, y) of its points on the grid, cells.
+    cells : ndarray of float64, shape (n, n, 2)
+        Coordinates (x, y) of the points of the mesh on the grid, cells.
     """
 
     shape: Shape
-    x: np.ndarray
-    y: np.ndarray
     cells: np.ndarray
 
     @property
@@ -50,7 +46,7 @@ class PixelMap:
     @property
     def pixels_per_cell(self) -> float:
         """Median number of the exposure's pixels in the area of a cell."""
-        sides = np.gradient(self.cells, self.y, self.x, axis=(0, 1))
+        sides = np.gradient(self.cells, *mesh_of(self.shape)[::-1], axis=(0, 1))
         return float(1.0 / np.median(np.abs(np.linalg.det(np.stack(sides, axis=-1)))))
 
     def bands(self, corner: Sequence[float] = (0, 0)) -> Iterator[tuple[slice, np.ndarray]]:
@@ -64,19 +60,18 @@ class PixelMap:
         Yields
         ------
         rows : slice
-            The rows.
+            The rows; the last slice may end beyond them.
         places : ndarray, shape (n_rows, nx, 2)
             Coordinates (x, y) of their pixels on the grid, cells.
         """
         ny, nx = self.shape
-        # Arrays from Dask may be unaligned in memory, which scipy refuses of nodes.
-        x, y = (np.require(nodes, requirements="A") for nodes in (self.x, self.y))
+        x, y = mesh_of(self.shape)
         # One axis after the other: a third of the time of a spline in both.
         along_x = make_interp_spline(x, self.cells - corner, axis=1)(np.arange(nx))
         along_y = make_interp_spline(y, along_x, axis=0)
         for start in range(0, ny, BAND_ROWS):
-            rows = slice(start, min(start + BAND_ROWS, ny))
-            yield rows, along_y(np.arange(rows.start, rows.stop))
+            rows = slice(start, start + BAND_ROWS)
+            yield rows, along_y(np.arange(ny)[rows])
 
 
 def map_pixels(to_grid: Callable[..., Sequence[np.ndarray]], shape: Shape) -> PixelMap:
@@ -98,6 +93,20 @@ def map_pixels(to_grid: Callable[..., Sequence[np.ndarray]], shape: Shape) -> Pi
     -----
     Where the transform gives NaN, so do the map's ``cells``, and it cannot be interpolated.
     """
-    x, y = (np.linspace(-0.5, n - 0.5, MESH) for n in shape[::-1])
-    cells = np.stack(to_grid(*np.meshgrid(x, y)), axis=-1)
-    return PixelMap(shape, x, y, cells)
+    return PixelMap(shape, np.stack(to_grid(*np.meshgrid(*mesh_of(shape))), axis=-1))
+
+
+def mesh_of(shape: Shape) -> list[np.ndarray]:
+    """Divide an exposure by a coarse mesh.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape (ny, nx) of the exposure.
+
+    Returns
+    -------
+    x, y : ndarray, shape (n,)
+        Pixel coordinates of the points of the mesh along both axes, from edge to edge.
+    """
+    return [np.linspace(-0.5, n - 0.5, MESH) for n in shape[::-1]]

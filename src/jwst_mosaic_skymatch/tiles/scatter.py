@@ -14,9 +14,9 @@ __all__ = [
 
 #: Median absolute deviation of a Gaussian of unit variance.
 GAUSSIAN_MAD = 0.6744897501960817
-#: Variance of the gradient of the mean of two images (stencil of fourth order), divided by the
-#: variance of their difference.
-GRADIENT_NOISE = 2 * ((2 / 3) ** 2 + (1 / 12) ** 2) / 4
+#: Variance of the gradient of the mean of two images, divided by the variance of their difference:
+#: half of the sum of (2/3)^2 and (1/12)^2, squares of the stencil of fourth order.
+GRADIENT_NOISE = 65 / 288
 #: Cutoff of the biweight in standard deviations: efficiency 0.95 on Gaussian noise. With 4.05, six
 #: median absolute deviations, it is 0.91, and errors of levels on a blank sky are 1.4 % larger.
 CUTOFF = 4.685

@@ -2,12 +2,11 @@
 
 import pickle
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from drizzle.resample import Drizzle
-from scipy.ndimage import gaussian_filter, shift
+from scipy.ndimage import find_objects, gaussian_filter, shift
 
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
@@ -42,9 +41,6 @@ COVERAGE_BLOCK = 8
 LEAST_FOR_TURBO = 3.0
 # The weight that a cubic spline gives to cells beyond this distance is below 1e-9.
 MARGIN = 16
-# Name of a cell's side in pixels. In drizzle 2.1, which jwst 1.20 needs, the square of ``scale``
-# also multiplies the image.
-KERNEL_SCALE = "scale" if version("drizzle").startswith("2.1") else "pixel_scale_ratio"
 
 
 @dataclass(frozen=True)
@@ -104,31 +100,31 @@ def drizzle_tile(
         The tile, without variance and frame; None when no cell is left.
     """
     (x_min, x_max, y_min, y_max), pixels_per_cell = pixel_map.bounds, pixel_map.pixels_per_cell
-    kernel = "turbo" if pixels_per_cell > LEAST_FOR_TURBO else "square"
+    kernel, pixfrac = "square", 1.0
+    if pixels_per_cell > LEAST_FOR_TURBO:
+        # This kernel has no other way to the size of a pixel that all versions of drizzle share.
+        kernel, pixfrac = "turbo", pixels_per_cell**-0.5
     shape = y_max - y_min, x_max - x_min
-    drizzle = Drizzle(kernel=kernel, out_shape=shape, fillval="NaN", disable_ctx=True)
-    unit = np.float32(1.0 if KERNEL_SCALE == "pixel_scale_ratio" else pixels_per_cell)
+    drizzle = Drizzle(kernel=kernel, out_shape=shape, disable_ctx=True)
     for rows, places in pixel_map.bands((x_min, y_min)):
-        drizzle.add_image(
-            (data[rows] / unit).astype(np.float32, copy=False),
-            exptime=1.0,
-            pixmap=places,
-            weight_map=good[rows].astype(np.float32),
-            **{KERNEL_SCALE: pixels_per_cell**0.5},
-        )
+        drizzle.add_image(data[rows], 1.0, places, weight_map=good[rows], pixfrac=pixfrac)
     covered = drizzle.out_wht >= min_coverage * pixels_per_cell
-    if not covered.any():
-        return None
-    (top, bottom), (left, right) = (
-        np.flatnonzero(covered.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
-    )
-    window = np.s_[top : bottom + 1, left : right + 1]
-    return Tile(
-        x0=x_min + left,
-        y0=y_min + top,
-        data=np.where(covered, drizzle.out_img, np.nan)[window],
-        weight=np.where(covered, drizzle.out_wht, 0)[window],
-        pixels_per_cell=pixels_per_cell,
+    weight = np.where(covered, drizzle.out_wht, 0)
+    image = np.where(covered, drizzle.out_img, np.nan)
+    tile = Tile(x_min, y_min, weight, image, pixels_per_cell=pixels_per_cell)
+    extent = find_objects(covered.astype(int))
+    return _crop(tile, extent[0]) if extent else None
+
+
+def _crop(tile: Tile, window: Window, margin: int = 0) -> Tile:
+    """Cut a window with a margin out of a tile."""
+    rows, columns = (slice(max(s.start - margin, 0), s.stop + margin) for s in window)
+    return replace(
+        tile,
+        x0=tile.x0 + columns.start,
+        y0=tile.y0 + rows.start,
+        weight=tile.weight[rows, columns],
+        data=tile.data[rows, columns],
     )
 
 
@@ -170,19 +166,8 @@ def crop_to_overlap(first: Tile, second: Tile) -> tuple[Tile, Tile]:
     tuple of Tile
         Their common cells, with a margin for `shift_tile`.
     """
-
-    def crop(tile: Tile, window: Window) -> Tile:
-        rows, columns = (slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in window)
-        return replace(
-            tile,
-            x0=tile.x0 + columns.start,
-            y0=tile.y0 + rows.start,
-            weight=tile.weight[rows, columns],
-            data=tile.data[rows, columns],
-        )
-
     own, others = overlap_windows(first, second)
-    return crop(first, own), crop(second, others)
+    return _crop(first, own, MARGIN), _crop(second, others, MARGIN)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ A block map is a rectangle of blocks of cells; a tile is one with blocks of one 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
 __all__ = [
     "BlockMap",
     "Bounds",
+    "Regions",
     "Shape",
     "Window",
     "block_sums",
@@ -23,6 +23,8 @@ __all__ = [
 
 #: First and one-past-last cell (x_min, x_max, y_min, y_max).
 Bounds = tuple[int, int, int, int]
+#: Bounds of regions, pixels.
+Regions = tuple[Bounds, ...]
 #: Shape (ny, nx) of an array.
 Shape = tuple[int, int]
 #: Rows and columns of an array.
@@ -69,11 +71,10 @@ def block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
     BlockMap
         Sums over all blocks that the tile touches.
     """
-    rows, columns = (
-        np.union1d(0, np.arange(-first % block, n, block))
-        for first, n in zip((tile.y0, tile.x0), values.shape, strict=True)
-    )
-    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    sums = values
+    for axis, first in enumerate((tile.y0, tile.x0)):
+        edges = np.arange(-(first % block), values.shape[axis], block).clip(0)
+        sums = np.add.reduceat(sums, edges, axis)
     return BlockMap(tile.x0 // block, tile.y0 // block, sums.astype(np.float32))
 
 
@@ -132,7 +133,7 @@ def overlap_windows(first: BlockMap, second: BlockMap) -> tuple[Window, Window]:
     return window_in(second, first.x0, first.y0), window_in(first, second.x0, second.y0)
 
 
-def overlapping_pairs(items: Sequence[BlockMap]) -> list[tuple[int, int]]:
+def overlapping_pairs(items: Sequence[BlockMap]) -> np.ndarray:
     """List all pairs of items that share at least one cell.
 
     Parameters
@@ -142,12 +143,9 @@ def overlapping_pairs(items: Sequence[BlockMap]) -> list[tuple[int, int]]:
 
     Returns
     -------
-    list of tuple of int
+    ndarray of int, shape (n_pairs, 2)
         Pairs (i, j), i < j, in ascending order.
     """
-    pairs = combinations(enumerate(item.bounds for item in items), 2)
-    return [
-        (i, j)
-        for (i, (left, right, bottom, top)), (j, (x_min, x_max, y_min, y_max)) in pairs
-        if left < x_max and x_min < right and bottom < y_max and y_min < top
-    ]
+    bounds = np.reshape([item.bounds for item in items], (-1, 2, 2))
+    begins_before = np.all(bounds[:, None, :, 0] < bounds[:, :, 1], axis=2)
+    return np.argwhere(np.triu(begins_before & begins_before.T, 1))
