@@ -154,17 +154,13 @@ def match_library(
     OSError
         If a file cannot be read.
     ValueError
-        If exposures cannot be grouped, or lie on no common grid. If the reference is no member,
-        visit or file, or its file no table of levels of these exposures and no image of the sky.
+        If exposures cannot be grouped or lie on no common grid, or the reference is unusable.
     """
     library, exposures = step_input.library, step_input.exposures
     anchor, excluded = _open_anchor(exposures, parameters), exclusion(parameters)
     settings, grouping = match_settings(parameters), parameters["grouping"]
-    names = Names(
-        groups=group_labels(exposures, grouping),
-        families=family_names(exposures),
-        exposures=group_labels(exposures, "exposure"),
-    )
+    labels = group_labels(exposures, grouping), family_names(exposures)
+    names = Names(*labels, group_labels(exposures, "exposure"))
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files

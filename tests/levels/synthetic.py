@@ -149,3 +149,9 @@ def change_offset(
     estimate[0] += change
     covariance[0, 0] = covariance[0, 0] if variance is None else variance
     return replace(pair, estimate=estimate, covariance=covariance)
+
+
+def made(*ends: int, **changes: object) -> PairMeasurement:
+    """Measure a pair of four exposures in a square, and change the measurement."""
+    sky = grid(2, np.random.default_rng(0))
+    return replace(measure_all(sky, np.random.default_rng(sum(ends)), [ends])[0], **changes)

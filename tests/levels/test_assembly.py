@@ -1,11 +1,8 @@
 """Pairs of stacks in terms of exposures."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from levels.synthetic import grid, measure_all
-from numpy.random import default_rng
+from levels.synthetic import made
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.levels.assembly import assemble
@@ -13,13 +10,6 @@ from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
-
-SKY = grid(2, default_rng(0))
-
-
-def made(*ends, **changes):
-    (pair,) = measure_all(SKY, default_rng(sum(ends)), [ends])
-    return replace(pair, **changes)
 
 
 def stack(label, members, place, corrections):

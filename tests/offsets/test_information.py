@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from levels.synthetic import grid, measure_all, quality
+from levels.synthetic import made, quality
 from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 from offsets.makers import make_tile, measure
@@ -13,13 +13,6 @@ from offsets.makers import make_tile, measure
 from jwst_mosaic_skymatch.offsets.information import information_parts, noise_factors, weigh_pairs
 from jwst_mosaic_skymatch.tiles.tile import TileSummary, summarize
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
-
-SKY = grid(2, default_rng(0))
-
-
-def made(*ends, **changes):
-    (pair,) = measure_all(SKY, default_rng(sum(ends)), [ends])
-    return replace(pair, **changes)
 
 
 def maps():
@@ -76,8 +69,9 @@ def test_pairs_give_the_levels_of_a_joint_solution():
     sky = np.sum(weight * data, axis=0) / np.maximum(weight.sum(axis=0), 1e-30)
     weight, differences = weight.reshape(3, -1), (data - sky).reshape(3, -1)
     normal = np.diag(weight.sum(axis=1)) - weight / np.maximum(weight.sum(axis=0), 1e-30) @ weight.T
-    joint = np.linalg.pinv(normal) @ np.sum(weight * differences, axis=1)
-    covariance = np.linalg.pinv(normal) * tiles[0].variance
+    inverse = np.linalg.pinv(normal)
+    joint = inverse @ np.sum(weight * differences, axis=1)
+    errors = np.sqrt(np.diag(inverse) * tiles[0].variance)
 
     def solve(parts):
         pairs = [measure(tiles[i], tiles[j], part=part) for i, j, part in parts]
@@ -86,11 +80,9 @@ def test_pairs_give_the_levels_of_a_joint_solution():
         inverse = np.linalg.pinv(rows.T * weights @ rows)
         return inverse @ (rows.T * weights @ [pair.offset for pair in pairs]), inverse
 
-    parts = list(information_parts([summarize(tile) for tile in tiles]))
-    levels, inverse = solve(parts)
-    separate, _ = solve([(i, j, None) for i, j, _ in parts])
-    errors = np.sqrt(np.diag(covariance))
+    parts = list(information_parts(list(map(summarize, tiles))))
+    (levels, covariance), (separate, _) = solve(parts), solve([(i, j, None) for i, j, _ in parts])
     # The biweight gives distant cells a smaller weight.
     assert_allclose(levels, joint, atol=0.4 * errors.min())
     assert np.abs(levels - joint).max() < 0.8 * np.abs(separate - joint).max()
-    assert_allclose(np.sqrt(np.diag(inverse)), errors, rtol=0.05)
+    assert_allclose(np.sqrt(np.diag(covariance)), errors, rtol=0.05)

@@ -142,8 +142,7 @@ def test_cells_count_by_their_part_of_the_information():
     """Levels of the two halves differ; the offset is their mean with the parts as weights."""
     step = np.where(X < 132, 0.0, 0.004)
     tiles = make_pair(sky=blank, added=OFFSET + step)
-    part = BlockMap(12, 5, np.repeat([[1.0, 0.25]], [5, 4], axis=1).astype(np.float32))
-    part = replace(part, weight=np.repeat(part.weight, 8, axis=0))
+    part = BlockMap(12, 5, np.tile(np.float32([1.0] * 5 + [0.25] * 4), (8, 1)))
     pair, whole = measure(*tiles, part=part), measure(*tiles)
     assert pair.centre[2] == pytest.approx(131.5 - 16.0 * (1.0 - 0.25) / 1.25, abs=0.3)
     # Information of both halves, and noise: sum of p^2 over the square of the sum of p.
