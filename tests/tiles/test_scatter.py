@@ -43,15 +43,12 @@ def test_growth_of_the_variance(growth):
     assert measured == pytest.approx(min(growth / (1.0 + growth * 30.0), limit), rel=0.2)
 
 
-@pytest.mark.parametrize(("scatter", "steepest"), [(0.0, 1.0), (1.0, 0.0)])
-def test_no_growth_without_scatter_or_slopes(scatter, steepest):
-    residual = scatter * default_rng(4).standard_normal(N)
-    assert growth_with_gradient(residual, np.ones(N), np.linspace(0.0, steepest, N)) == 0.0
-
-
-def test_no_growth_of_few_values():
-    residual = default_rng(4).standard_normal(5)
-    assert growth_with_gradient(residual, np.ones(5), np.linspace(0.0, 1.0, 5)) == 0.0
+@pytest.mark.parametrize(
+    ("scatter", "steepest", "n"), [(0.0, 1.0, N), (1.0, 0.0, N), (1.0, 1.0, 5)]
+)
+def test_no_growth_without_scatter_slopes_or_enough_values(scatter, steepest, n):
+    residual = scatter * default_rng(4).standard_normal(n)
+    assert growth_with_gradient(residual, np.ones(n), np.linspace(0.0, steepest, n)) == 0.0
 
 
 def test_fourth_order_inside_second_order_near_holes():
