@@ -103,13 +103,12 @@ def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, i
     """
     coverage = [summary.coverage for summary in summaries]
     variances = np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
-    # Only their ratios matter; tiles without noise would leave the range of single precision.
-    relative = np.clip(np.median(variances) / variances, 1e-9, 1e9).astype(np.float32)
     neighbours = overlapping_pairs(coverage)
     # One total at a time: maps of all tiles fill the memory.
     for i in np.unique(neighbours[:, 0]).tolist():
-        weight, others = coverage[i].weight * relative[i], {}
-        total = weight.copy()
+        # Only their ratios matter; tiles without noise would leave the range of single precision.
+        relative = np.clip(variances[i] / variances, 1e-9, 1e9).astype(np.float32)
+        weight, total, others = coverage[i].weight, coverage[i].weight.copy(), {}
         for j in (neighbours[np.any(neighbours == i, axis=1)].sum(axis=1) - i).tolist():
             mine, theirs = overlap_windows(coverage[i], coverage[j])
             others[j] = mine, coverage[j].weight[theirs] * relative[j]
