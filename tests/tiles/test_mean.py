@@ -73,11 +73,13 @@ def test_hits_of_one_tile_do_not_stay(strength):
 
 
 def test_two_tiles_keep_the_fainter():
+    """Hits above 4.7 of the noise of a tile, though these are 3.3 of that of their difference."""
     first, second = noisy_tiles(2)
     data = first.data.copy()
-    data[::20, ::20] += 20 * NOISE
+    data[::4, ::4] += 6 * NOISE
     mean = robust_mean([replace(first, data=data), second])
-    assert_allclose(mean.data[::20, ::20], second.data[::20, ::20], rtol=1e-6)
+    # Of these hits a sixth is below the cutoff by the noise of both.
+    assert np.mean(np.isclose(mean.data, second.data)[::4, ::4]) > 0.75
 
 
 def test_robust_mean_is_nearly_as_good_as_the_mean():
