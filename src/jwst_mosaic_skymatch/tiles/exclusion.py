@@ -11,7 +11,7 @@ from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels
 from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
 from jwst_mosaic_skymatch.tiles.frame import LYOT
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
-from jwst_mosaic_skymatch.tiles.windows import Regions, Shape
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = ["Exclusion", "excluded_pixels", "pixels_in_area"]
 
@@ -39,7 +39,7 @@ class Exclusion:
 
 
 def excluded_pixels(
-    exclusion: Exclusion, regions: Regions, wcs: WCS, shape: Shape
+    exclusion: Exclusion, regions: tuple[Bounds, ...], wcs: WCS, shape: Shape
 ) -> ExcludedPixels:
     """Mark the pixels of an exposure that are left out.
 

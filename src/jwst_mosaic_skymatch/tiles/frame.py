@@ -12,7 +12,7 @@ from scipy.ndimage import center_of_mass
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
-from jwst_mosaic_skymatch.tiles.windows import Regions, Shape
+from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = [
     "LYOT",
@@ -106,7 +106,7 @@ class DetectorFrame:
     derivative: np.ndarray
     shape: Shape
     detector: str = ""
-    regions: Regions = ()
+    regions: tuple[Bounds, ...] = ()
 
     @property
     def angle(self) -> float:
@@ -149,7 +149,7 @@ def detector_frame(
     pixel_map: PixelMap,
     good: np.ndarray,
     detector: str = "",
-    regions: Regions = (),
+    regions: tuple[Bounds, ...] = (),
 ) -> DetectorFrame:
     """Compute the frame of an exposure.
 
@@ -176,7 +176,7 @@ def detector_frame(
     return DetectorFrame(pixel, fit[2], fit[:2].T, pixel_map.shape, detector, regions)
 
 
-def detector_regions(exposure: Exposure, shape: Shape) -> Regions:
+def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
     """Give the regions of the detector of an exposure.
 
     Parameters

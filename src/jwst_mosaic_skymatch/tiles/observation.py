@@ -15,7 +15,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
-from jwst_mosaic_skymatch.tiles.windows import Regions
+from jwst_mosaic_skymatch.tiles.windows import Bounds
 
 __all__ = [
     "ALL_EXCLUDED",
@@ -57,7 +57,7 @@ class Observation:
     pixel_map: PixelMap
     excluded: ExcludedPixels
     detector: str = ""
-    regions: Regions = ()
+    regions: tuple[Bounds, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import numpy as np
 __all__ = [
     "BlockMap",
     "Bounds",
-    "Regions",
     "Shape",
     "Window",
     "block_sums",
@@ -23,8 +22,6 @@ __all__ = [
 
 #: First and one-past-last cell (x_min, x_max, y_min, y_max).
 Bounds = tuple[int, int, int, int]
-#: Bounds of regions, pixels.
-Regions = tuple[Bounds, ...]
 #: Shape (ny, nx) of an array.
 Shape = tuple[int, int]
 #: Rows and columns of an array.
