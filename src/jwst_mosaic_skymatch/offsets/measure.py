@@ -109,11 +109,11 @@ def measure_pair(
     )
     return PairMeasurement(
         *positions,
-        np.append(estimate, trends.slopes),
-        block_diag(covariance, of_trends),
-        np.append(lever, trends.centre),
-        trends.regions,
-        quality,
+        estimate=np.append(estimate, trends.slopes),
+        covariance=block_diag(covariance, of_trends),
+        centre=np.append(lever, trends.centre),
+        regions=trends.regions,
+        quality=quality,
     )
 
 

@@ -129,15 +129,15 @@ def robust_regression(
     Notes
     -----
     An M-estimate with the biweight; values count by their parts p. With the Hessian
-    :math:`H = \sum p \psi' x x^T / v` it has the covariance :math:`H^{-1} (\sum p \psi^2 x x^T / v)
-    H^{-1}`. The gradients have noise of their own, which adds N to the diagonal of H. Their
-    coefficients have the response :math:`R = H^{-1} (H - N)` to a shift [1]_.
+    :math:`H = \sum p \psi' x x^T / v` its covariance is :math:`H^{-1} (\sum p \psi^2 x x^T / v)
+    H^{-1}`. Noise of gradients adds N to H; a shift has the response :math:`H^{-1} (H - N)` [1]_.
 
     References
     ----------
     .. [1] Fuller 1987, Measurement Error Models, Wiley, section 2.2
     """
-    stride, squared = max(values.size // N_SAMPLE, 1), np.sum(gradient**2, axis=0)
+    stride = max(values.size // N_SAMPLE, 1)
+    squared = np.sum(gradient**2, axis=0)
     growth = growth_with_gradient(*(v[::stride] for v in (values, variance, squared)))
     factors = 1.0 + np.float32(growth) * squared
     precision = 1.0 / np.sqrt(variance * factors)
@@ -153,7 +153,7 @@ def robust_regression(
     is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
     to_shift = -np.linalg.inv(response) if is_known else np.zeros_like(response)
     inverse = block_diag(1.0, to_shift) @ inverse
-    unknown = block_diag(0.0, 0.0 * response if is_known else UNKNOWN * np.eye(len(gradient)))
+    unknown = UNKNOWN * (not is_known) * block_diag(0.0, np.eye(len(gradient)))
     return Regression(
         coefficients=coefficients,
         shift=to_shift @ coefficients[1:],
