@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers import unmatched
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import (
@@ -12,7 +13,6 @@ from jwst_mosaic_skymatch.levels.results import (
     Match,
     PairResult,
     Stack,
-    unmatched,
 )
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.regression import UNKNOWN

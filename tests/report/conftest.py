@@ -25,6 +25,7 @@ def faulty(tmp_path_factory):
     step = PixelSkyMatchStep(save_diagnostics=True, output_dir=str(directory))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "handlers", [handler])
-        patch.setattr(log, "level", logging.INFO)
+        log.setLevel(logging.INFO)  # this clears what the logger remembers of its parents
         step.run(four_faults())
+        log.setLevel(logging.NOTSET)
     return step.result, [record.getMessage() for record in handler.buffer], directory
