@@ -33,8 +33,6 @@ LEAST_CELLS = 25
 LARGEST_LINEAR_SHIFT = 0.03
 # Times that an image is moved: the gradient of a star is too steep for the first shift.
 N_MOVES = 2
-# Regressions that refine the trends, as the first trends contain a part of the shift.
-N_ROUNDS = 3
 # Scatter of the shift of two exposures over the field by errors of the distortion, cells (rms of an
 # axis): a milliarcsecond for MIRI.
 SHIFT_SCATTER = 0.005
@@ -147,10 +145,6 @@ def _fit(
     trends, used = first_trends(overlap, frames)
     overlap = replace(overlap, parts=overlap.parts * used)
     parts = np.repeat(overlap.parts, overlap.sizes)
-    for _ in range(N_ROUNDS):
-        start, rest = trends, overlap.difference - trends.in_cells(overlap)
-        fit = robust_regression(rest, overlap.slopes, overlap.variance, parts)
-        trends = refined_trends(overlap, start, fit)
-        if trends.is_noise(trends.slopes - start.slopes, overlap.correlation * fit.scale**2):
-            break
-    return trends, rest, fit
+    rest = overlap.difference - trends.in_cells(overlap)
+    fit = robust_regression(rest, overlap.slopes, overlap.variance, parts)
+    return refined_trends(overlap, trends, fit), rest, fit

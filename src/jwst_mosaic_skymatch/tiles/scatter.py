@@ -23,8 +23,8 @@ CUTOFF = 4.685
 # Scatter of the shift of undersampled stars at shifts that are not corrected yet, cells. An image
 # of another sky has more, which is noise: an exposure of zeros was not noticed without this limit.
 LARGEST_SCATTER = 0.3
-# Least number of values that a scatter is measured from.
-LEAST_IN_SHARE = 30
+# Least number of values that their scatter is measured from.
+LEAST_STEEP = 30
 
 
 def gradient(image: np.ndarray) -> np.ndarray:
@@ -38,17 +38,12 @@ def gradient(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (2, ny, nx)
-        Change per cell along x, and along y. Second cells from edges and holes have differences
-        of second order, first cells zero. A hole of one cell has the differences across it.
+        Change per cell along x, and along y; zero within two cells of edges and holes. Second order
+        misses a sixth of the slope of a star as narrow as a cell, and as much of its shift.
     """
     slopes = np.zeros((2, *image.shape), dtype=image.dtype)
     for lines, along in ((image.T, slopes[0].T), (image, slopes[1])):
-        # The difference over four cells is the sum of two over two cells. Second order alone
-        # misses a sixth of the slope of a star as narrow as a cell, and as much of its shift.
-        change = lines[2:] - lines[:-2]
-        along[1:-1] = 0.5 * change
-        fourth = (8.0 * change[1:-1] - change[2:] - change[:-2]) / 12.0
-        np.copyto(along[2:-2], fourth, where=np.isfinite(fourth))
+        along[2:-2] = (8.0 * (lines[3:-1] - lines[1:-3]) - (lines[4:] - lines[:-4])) / 12.0
     return np.nan_to_num(slopes, copy=False)
 
 
@@ -70,26 +65,20 @@ def growth_with_gradient(
     -------
     float
         The variance of a value is its expected variance times one plus this times its squared
-        gradient.
+        gradient. The flatter half of the values is compared with the steepest ones, which have
+        half of all squared gradient.
     """
-    n_shares = int(np.log2(residual.size / LEAST_IN_SHARE + 1))
-    # The flatter half, then half of the rest, and so on: the steepest cells are few.
-    firsts = residual.size - residual.size // 2 ** np.arange(1, n_shares)
-    number = np.searchsorted(np.sort(gradient_squared)[firsts], gradient_squared, side="right")
-    shares = [number == k for k in np.unique(number)]
-    whitened = residual / np.sqrt(variance)
-    scatter, squares, sizes = np.transpose(
-        [
-            (scale_of(whitened[s]) ** 2, np.median(gradient_squared[s]), np.count_nonzero(s))
-            for s in shares
-        ]
-    )
-    weights = sizes * squares
-    if scatter[0] == 0.0 or weights[-1] == 0.0:
+    order = np.argsort(gradient_squared)
+    squares, whitened = gradient_squared[order], (residual / np.sqrt(variance))[order]
+    if squares.size < 2 * LEAST_STEEP or squares[-LEAST_STEEP] == 0.0:
         return 0.0
-    measured = (scatter / scatter[0] - 1.0) @ weights / (squares @ weights)
-    unit = float(scatter[0] * np.median(variance))
-    return float(np.clip(measured, 0.0, LARGEST_SCATTER**2 / unit))
+    steep = np.searchsorted(np.cumsum(squares), 0.5 * squares.sum())
+    steep = min(steep, squares.size - LEAST_STEEP)
+    unit = scale_of(whitened[: squares.size // 2]) ** 2
+    if unit == 0.0:
+        return 0.0
+    growth = (scale_of(whitened[steep:]) ** 2 / unit - 1.0) / np.median(squares[steep:])
+    return float(np.clip(growth, 0.0, LARGEST_SCATTER**2 / (unit * np.median(variance))))
 
 
 def scale_of(residuals: np.ndarray) -> float:
