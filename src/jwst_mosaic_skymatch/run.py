@@ -13,11 +13,7 @@ from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
 from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
-from jwst_mosaic_skymatch.levels.gauge import (
-    apply_constants,
-    apply_gauge,
-    constants_of_exposures,
-)
+from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
@@ -161,25 +157,16 @@ def _open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
 def _fix_zero_point(
     match: Match, anchor: Anchor, exposures: Exposures, parameters: Parameters
 ) -> tuple[np.ndarray, list[Finding]]:
-    """Fix the constant of each component, and warn of those that the reference does not reach."""
+    """Fix the zero point, and warn of components that the reference does not reach."""
     levels, reference = match.levels, reference_of(parameters)
-    own = levels.values, levels.components
-    # Levels of components with an anchor get zero mean, as others have it.
-    centred = levels.values.copy()
-    for component in np.flatnonzero(levels.anchored).tolist():
-        members = levels.components == component
-        centred[members] -= centred[members].mean()
-    usual = apply_gauge(centred, match_down=parameters["match_down"])
-    if parameters["skymethod"] == "global+match":
-        # Beside the lowest sky that levels leave; that of an exposure without overlap is all left.
-        left = match.skies - np.nan_to_num(usual)
-        usual = match.skies - left + np.fmin.reduce(left)
-    if reference is None:
-        return usual, []
-    constants = constants_of_exposures(*own, anchor.positions)
-    constants[levels.anchored] = 0.0
-    values = apply_constants(*own, constants, usual)
-    if anchor.held is not None:
+    skies = match.skies if parameters["skymethod"] == "global+match" else None
+    values, unreached = fix_zero_point(
+        levels, anchor.positions, match_down=parameters["match_down"], skies=skies
+    )
+    if anchor.held is not None:  # to the last digit
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
-    unreached = np.flatnonzero(np.isnan(constants)).tolist()
-    return values, findings_of_zero_point(levels, reference, anchor.positions, unreached, exposures)
+    if reference is None:
+        return values, []
+    return values, findings_of_zero_point(
+        levels, reference, anchor.positions, unreached.tolist(), exposures
+    )

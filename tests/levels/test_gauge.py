@@ -1,43 +1,49 @@
-"""The free constants."""
+"""The zero point."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jwst_mosaic_skymatch.levels.gauge import (
-    apply_constants,
-    apply_gauge,
-    constants_of_exposures,
-)
+from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
 
+NAN = np.nan
 # Two components, and an exposure without a level.
-LEVELS = np.array([-1.0, 1.0, np.nan, -2.0, 2.0, 0.0])
-COMPONENTS = np.array([0, 0, -1, 1, 1, 1])
+LEVELS = SimpleNamespace(
+    values=np.array([-1.0, 1.0, NAN, -2.0, 2.0, 0.0]),
+    components=np.array([0, 0, -1, 1, 1, 1]),
+    anchored=np.array([False, False]),
+)
+ANCHORED = SimpleNamespace(**{**vars(LEVELS), "anchored": np.array([False, True])})
+NOTHING = SimpleNamespace(
+    values=np.full(2, NAN), components=np.array([-1, -1]), anchored=np.array([], dtype=bool)
+)
 
 
 @pytest.mark.parametrize(
-    ("match_down", "levels", "expected"),
+    ("levels", "positions", "match_down", "expected", "unreached"),
     [
-        (True, [1.0, np.nan, 3.0], [0.0, np.nan, 2.0]),
-        (False, [1.0, np.nan, 3.0], [-2.0, np.nan, 0.0]),
-        (True, [np.nan, np.nan], [np.nan, np.nan]),
+        (LEVELS, (), True, [1, 3, NAN, 0, 4, 2], [0, 1]),
+        (LEVELS, (), False, [-3, -1, NAN, -4, 0, -2], [0, 1]),
+        (LEVELS, (1,), True, [-2, 0, NAN, 0, 4, 2], [1]),
+        (LEVELS, (4, 5), True, [0, 2, NAN, -3, 1, -1], [0]),
+        (LEVELS, (0, 2, 3), True, [0, 2, NAN, 0, 4, 2], []),
+        (LEVELS, (2,), True, [1, 3, NAN, 0, 4, 2], [0, 1]),
+        (ANCHORED, (), True, [0, 2, NAN, -2, 2, 0], [0]),
+        (NOTHING, (), True, [NAN, NAN], []),
     ],
 )
-def test_lowest_or_highest_level_is_zero(match_down, levels, expected):
-    assert_array_equal(apply_gauge(np.array(levels), match_down=match_down), expected)
+def test_constants(levels, positions, match_down, expected, unreached):
+    values, components = fix_zero_point(levels, positions, match_down=match_down)
+    assert_array_equal(values, expected)
+    assert components.tolist() == unreached
 
 
-def test_constants_of_components():
-    otherwise = np.full(6, 9.0)
-    result = apply_constants(LEVELS, COMPONENTS, np.array([10.0, np.nan]), otherwise)
-    assert result.tolist() == [9.0, 11.0, 9.0, 9.0, 9.0, 9.0]
-    none = apply_constants(LEVELS, np.full(6, -1), np.zeros(0), otherwise)
-    assert none.tolist() == otherwise.tolist()
-
-
-@pytest.mark.parametrize(
-    ("positions", "constants"),
-    [((1,), [-1, np.nan]), ((4, 5), [np.nan, -1]), ((0, 2, 3), [1, 2]), ((2,), [np.nan] * 2)],
-)
-def test_mean_of_exposures_is_zero(positions, constants):
-    assert_array_equal(constants_of_exposures(LEVELS, COMPONENTS, positions), constants)
+def test_lowest_sky_that_is_left_becomes_zero():
+    """Without overlap a level counts as zero; without a good pixel it is unknown."""
+    skies = np.array([100.0, 102.0, 95.0, 99.0, NAN, 101.0])
+    values, _ = fix_zero_point(LEVELS, match_down=True, skies=skies)
+    assert_array_equal(values, [96.0, 98.0, 95.0, 95.0, NAN, 97.0])
+    none, _ = fix_zero_point(LEVELS, match_down=True, skies=np.full(6, NAN))
+    assert np.isnan(none).all()

@@ -1,80 +1,53 @@
-"""The free constants: one for all levels, or one for each component."""
+"""The zero point: one constant for all levels, or one for each component."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = [
-    "apply_constants",
-    "apply_gauge",
-    "constants_of_exposures",
-]
+from jwst_mosaic_skymatch.levels.results import Levels
+
+__all__ = ["fix_zero_point"]
 
 
-def apply_gauge(levels: np.ndarray, *, match_down: bool) -> np.ndarray:
-    """Subtract the smallest level of all, or the largest.
+def fix_zero_point(
+    levels: Levels,
+    positions: Sequence[int] = (),
+    *,
+    match_down: bool,
+    skies: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fix the free constants of levels.
 
     Parameters
     ----------
-    levels : ndarray, shape (n,)
-        Levels, MJy/sr; NaN stays.
+    levels : Levels
+        Levels of n exposures.
+    positions : sequence of int, optional
+        Exposures whose mean level is zero in each component.
     match_down : bool
-        Whether the smallest level becomes zero, and not the largest.
+        Whether the smallest level becomes zero, and not the largest, in components without such an
+        exposure or an anchor.
+    skies : ndarray, shape (n,), optional
+        Level of each exposure's own pixels, MJy/sr; NaN for none. The lowest sky that levels leave
+        is added to them. An exposure without overlap counts as level zero.
 
     Returns
     -------
-    ndarray, shape (n,)
-        The levels.
+    values : ndarray, shape (n,)
+        The levels, MJy/sr; NaN for none.
+    unreached : ndarray of int
+        Components without such an exposure or an anchor.
     """
-    if not np.isfinite(levels).any():
-        return levels.copy()
-    return levels - (np.nanmin(levels) if match_down else np.nanmax(levels))
-
-
-def apply_constants(
-    levels: np.ndarray, components: np.ndarray, constants: np.ndarray, otherwise: np.ndarray
-) -> np.ndarray:
-    """Add to levels the constant of their component.
-
-    Parameters
-    ----------
-    levels : ndarray, shape (n,)
-        Levels as they were matched, MJy/sr.
-    components : ndarray of int, shape (n,)
-        Component of each; -1 for none.
-    constants : ndarray, shape (n_components,)
-        Constant that is added, MJy/sr; NaN for a component without one.
-    otherwise : ndarray, shape (n,)
-        Levels of exposures whose component has none, or that are in none.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        The levels.
-    """
-    added = np.append(constants, np.nan)[components]
-    return np.where(np.isfinite(added), levels + added, otherwise)
-
-
-def constants_of_exposures(
-    levels: np.ndarray, components: np.ndarray, positions: tuple[int, ...]
-) -> np.ndarray:
-    """Compute the constants with which the mean level of some exposures is zero.
-
-    Parameters
-    ----------
-    levels : ndarray, shape (n,)
-        Levels as they were matched, MJy/sr.
-    components : ndarray of int, shape (n,)
-        Component of each; -1 for none.
-    positions : tuple of int
-        The exposures.
-
-    Returns
-    -------
-    ndarray, shape (n_components,)
-        Constants, MJy/sr; NaN for a component that has none of these exposures.
-    """
-    own = np.array([k for k in positions if components[k] >= 0], dtype=int)
-    constants = np.full(components.max(initial=-1) + 1, np.nan)
-    for component in components[own]:
-        constants[component] = -levels[own[components[own] == component]].mean()
-    return constants
+    values, is_fixed = levels.values.copy(), np.append(levels.anchored, False)
+    own = np.array([k for k in positions if levels.components[k] >= 0], dtype=int)
+    for component in np.unique(levels.components[own]).tolist():
+        of_component = own[levels.components[own] == component]
+        values[levels.components == component] -= levels.values[of_component].mean()
+        is_fixed[component] = True
+    free = ~is_fixed[levels.components]
+    extreme = np.fmin if match_down else np.fmax
+    values[free] -= extreme.reduce(values[free], initial=np.nan)
+    if skies is not None:
+        left = skies[free] - np.nan_to_num(values[free])
+        values[free] = skies[free] - left + np.fmin.reduce(left, initial=np.nan)
+    return values, np.flatnonzero(~is_fixed[:-1])
