@@ -14,6 +14,8 @@ __all__ = ["align_pairs"]
 
 # No exposure lies much farther from its place than this, in cells.
 SHIFT_PRIOR = 0.25
+# Solutions with absolute deviations.
+N_SOLUTIONS = 6
 
 
 def align_pairs(
@@ -33,7 +35,8 @@ def align_pairs(
     pairs : tuple of PairMeasurement
         The pairs at the shifts of their exposures.
     shifts : ndarray, shape (n, 2)
-        Shift (x, y) of each exposure, cells; NaN where the prior alone constrains it.
+        Shift (x, y) of each exposure by least absolute deviations, cells; NaN where the prior alone
+        constrains it.
     errors : ndarray, shape (n, 2)
         Errors about the mean of the component.
 
@@ -44,10 +47,14 @@ def align_pairs(
     """
     values = np.array([pair.estimate[1:3] for pair in pairs]).reshape(-1, 2)
     squares = np.array([np.trace(pair.covariance[1:3, 1:3]) / 2.0 for pair in pairs])
+    weights = np.ones(len(pairs))
     prior = sparse.eye_array(shares.shape[1]) / SHIFT_PRIOR**2
-    weighted = (shares.T @ sparse.diags_array(1.0 / squares)).tocsr()
-    factor = Factorization((weighted @ shares + prior).tocsr())
-    shifts = factor.solve(weighted @ values)
+    for _ in range(N_SOLUTIONS):
+        weighted = (shares.T @ sparse.diags_array(weights / squares)).tocsr()
+        factor = Factorization((weighted @ shares + prior).tocsr())
+        shifts = factor.solve(weighted @ values)
+        misfits = np.sqrt(np.sum((values - shares @ shifts) ** 2, axis=1) / squares)
+        weights = 1.0 / np.maximum(misfits, 1.0)
     parts = connected_components(shares.T @ shares)[1]
     # The prior alone constrains the mean of a component.
     variances = factor.variances(sparse.eye_array(len(shifts)))
