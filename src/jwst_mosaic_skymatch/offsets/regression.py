@@ -25,9 +25,9 @@ LOCATIONS: dict[str, tuple[Callable[..., tuple[float, int]], float]] = {
 }
 #: Options of ``offset_stat``.
 OFFSET_STATS = ("biweight", *LOCATIONS)
-# Below this response of the coefficients to a shift, a sky does not constrain it.
+# Response of the coefficients to a shift up to which it is taken for noise.
 LEAST_RESPONSE = 0.1
-#: Variance of a shift that the sky does not constrain, cells^2.
+#: Variance of the prior of a shift, cells^2: that of a shift on a sky without gradients.
 UNKNOWN = 1e6
 # A step of this fraction of the errors ends the iteration.
 TOLERANCE = 0.03
@@ -49,7 +49,7 @@ class Regression:
         Intercept first.
     shift : ndarray, shape (m - 1,)
         Shift of the image, cells: minus the other coefficients, without their attenuation by noise.
-        Zero, with the variance `UNKNOWN`, where the gradient does not constrain it.
+        Zero, with the variance `UNKNOWN` of its prior, where the gradient does not constrain it.
     covariance : ndarray, shape (m, m)
         Covariance of intercept and shift by the scatter of the values, which count as independent:
         the inverse of the information that no other regression shares.
@@ -147,18 +147,15 @@ def robust_regression(
     coefficients, residuals, weight = _reweighted(values * precision, design, parts)
     psi_slope = parts * _psi_slope(weight)
     inverse = np.linalg.pinv(_products(design, psi_slope))
+    covariance = inverse @ _products(design, parts * (weight * residuals) ** 2) @ inverse
     # Noise of the gradients, part of the Hessian, makes their coefficients too small.
     noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
-    response = np.eye(len(gradient)) - noise * inverse[1:, 1:]
-    is_known = np.linalg.norm(response, ord=-2) > LEAST_RESPONSE
-    to_shift = -np.linalg.inv(response) if is_known else np.zeros_like(response)
-    inverse = block_diag(1.0, to_shift) @ inverse
-    unknown = UNKNOWN * (not is_known) * block_diag(0.0, np.eye(len(gradient)))
+    response = noise * inverse[1:, 1:] - np.eye(len(gradient))
+    shift, covariance = _as_shift(coefficients, covariance, response)
     return Regression(
         coefficients=coefficients,
-        shift=to_shift @ coefficients[1:],
-        covariance=inverse @ _products(design, parts * (weight * residuals) ** 2) @ inverse.T
-        + unknown,
+        shift=shift,
+        covariance=covariance,
         alone=float(inverse[0] @ _products(design, parts * psi_slope) @ inverse[0] / inverse[0, 0]),
         scale=scale,
         residuals=residuals,
@@ -238,6 +235,20 @@ def _reweighted(
         if step @ normal @ step <= TOLERANCE**2:
             break
     return coefficients, residual, weight
+
+
+def _as_shift(
+    coefficients: np.ndarray, covariance: np.ndarray, response: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate the shift from coefficients that respond to it, and its covariance with them."""
+    smallest = max(np.linalg.norm(response, ord=-2), LEAST_RESPONSE)
+    information = (1.0 - (LEAST_RESPONSE / smallest) ** 2) * np.linalg.pinv(covariance[1:, 1:])
+    to_shift = response @ information
+    of_shift = np.linalg.inv(to_shift @ response + np.eye(len(response)) / UNKNOWN)
+    to_shift = block_diag(1.0, of_shift @ to_shift)
+    covariance = to_shift @ covariance @ to_shift.T
+    covariance[1:, 1:] = of_shift
+    return (to_shift @ coefficients)[1:], covariance
 
 
 def _psi_slope(weight: np.ndarray) -> np.ndarray:
