@@ -24,8 +24,8 @@ def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4):
             zip(CORNERS, LEVELS, noises, skies, strict=True)
         )
     ]
-    exposures = [as_exposure(tile) for tile in tiles]
-    return match_stack("a", range(4), exposures, PairSettings(Statistic())).stacks
+    tiled = {k: as_exposure(tile).tile for k, tile in enumerate(tiles)}
+    return match_stack("a", tiled, PairSettings(Statistic())).stacks
 
 
 def test_levels_have_zero_mean():

@@ -127,7 +127,7 @@ def match_exposures(
     """
     of_tiles = settings.tiles, settings.pairs
     plan = plan_stacks(names.groups, footprints)
-    inside, stacks = match_stacks(plan, observe, of_tiles, workers, Path(directory))
+    inside, stacks, exposures = match_stacks(plan, observe, of_tiles, workers, Path(directory))
     if settings.rigid:  # exposures with one level measure no difference of levels
         inside = [replace(m, pairs=(), outside=m.outside[:0]) for m in inside]
     between = compare_stacks(stacks, settings.pairs, workers)
@@ -142,4 +142,4 @@ def match_exposures(
         centres,
         held,
     )
-    return estimate_levels(measurements, unknowns, inside, stacks, plane_per=settings.plane_per)
+    return estimate_levels(measurements, unknowns, exposures, stacks, plane_per=settings.plane_per)

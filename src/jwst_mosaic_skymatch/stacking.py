@@ -4,11 +4,10 @@ Nothing here imports jwst, so that worker processes start quickly.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby, islice
-from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +69,7 @@ def plan_stacks(
     Yields
     ------
     label : str
-        The group.
+        The group, with a number if it has several stacks.
     members : list of int
         Positions of the exposures of a stack.
     """
@@ -78,11 +77,12 @@ def plan_stacks(
     for position, label in enumerate(groups):
         positions[label].append(position)
     for label, members in positions.items():
-        stack = find_stacks([footprints[k] for k in members])
+        stack, parts = find_stacks([footprints[k] for k in members]), []
         for number in range(stack.max() + 1):
             together = np.array(members)[stack == number]
-            for part in np.array_split(together, -(-together.size // LARGEST_STACK)):
-                yield label, part.tolist()
+            parts += np.array_split(together, -(-together.size // LARGEST_STACK))
+        for number, part in enumerate(parts, 1):
+            yield label if len(parts) == 1 else f"{label}_{number}", part.tolist()
 
 
 def match_stacks(
@@ -91,7 +91,7 @@ def match_stacks(
     settings: tuple[TileSettings, PairSettings],
     workers: Workers,
     directory: Path,
-) -> tuple[list[MatchedStack], tuple[Stack, ...]]:
+) -> tuple[list[MatchedStack], tuple[Stack, ...], dict[int, TiledExposure]]:
     """Match the members of each stack, and store the means.
 
     Parameters
@@ -112,48 +112,44 @@ def match_stacks(
     inside : list of MatchedStack
         Pairs inside the stacks.
     stacks : tuple of Stack
-        The stacks, with a number in the label if a group has several.
+        The stacks.
+    exposures : dict of int to TiledExposure
+        All exposures by position, without their tiles.
     """
-    plan = list(plan)
+    plan, exposures = list(plan), {}
     # Tiles first, so that no task holds the pixels of more than one exposure.
     tiled = workers.run(
         (make_tile, observe(k), settings[0]) for _, members in plan for k in members
     )
-    jobs = (
-        (match_stack, label, members, list(islice(tiled, len(members))), settings[1])
-        for label, members in plan
-    )
+
+    def jobs() -> Iterator[tuple[Any, ...]]:
+        for label, members in plan:
+            tiles = {}
+            for k, exposure in zip(members, tiled, strict=False):
+                exposures[k] = replace(exposure, tile=None)
+                if exposure.tile:
+                    tiles[k] = exposure.tile
+            yield match_stack, label, tiles, settings[1]
+
     inside: list[MatchedStack] = []
     stacks: list[Stack] = []
-    for matched in workers.run(jobs):
+    for matched in workers.run(jobs()):
         for stack in matched.stacks:
             mean = store_tile(stack.mean, directory / f"{len(stacks)}.tile")
             stacks.append(replace(stack, mean=mean))
         inside.append(replace(matched, stacks=()))
-    named: list[Stack] = []
-    for label, of_label in groupby(stacks, key=attrgetter("label")):
-        parts = list(of_label)
-        labels = [f"{label}_{k + 1}" for k in range(len(parts))] if len(parts) > 1 else [label]
-        named += [replace(part, label=own) for part, own in zip(parts, labels, strict=True)]
-    return inside, tuple(named)
+    return inside, tuple(stacks), exposures
 
 
-def match_stack(
-    label: str,
-    members: Sequence[int],
-    exposures: Sequence[TiledExposure],
-    settings: PairSettings,
-) -> MatchedStack:
+def match_stack(label: str, tiled: Mapping[int, Tile], settings: PairSettings) -> MatchedStack:
     """Match exposures that lie upon each other, and average them.
 
     Parameters
     ----------
     label : str
         Name of their group.
-    members : sequence of int
-        Position of each among all exposures.
-    exposures : sequence of TiledExposure
-        The exposures.
+    tiled : mapping of int to Tile
+        Their tiles, by position among all exposures.
     settings : PairSettings
         How two tiles are compared.
 
@@ -162,9 +158,7 @@ def match_stack(
     MatchedStack
         Pairs inside the stack, and its mean.
     """
-    tiled = dict(zip(members, exposures, strict=True))
-    positions = [k for k, one in tiled.items() if one.tile]
-    tiles = [one.tile for one in exposures if one.tile]
+    positions, tiles = list(tiled), list(tiled.values())
     summaries = [summarize(tile) for tile in tiles]
     measured = (
         measure_pair(tiles[i], tiles[j], settings, (i, j), part)
@@ -175,8 +169,15 @@ def match_stack(
     corrections = _corrections(pairs, outside, factors, tiles)
     flat = list(map(_corrected, tiles, corrections))
     stacks = (
-        _average(label, part, positions, flat, corrections[part], factors[part])
-        for part in _parts(pairs, summaries, factors)
+        _average(
+            f"{label}-{number + 1}" if number else label,
+            part,
+            positions,
+            flat,
+            corrections[part],
+            factors[part],
+        )
+        for number, part in enumerate(_parts(pairs, summaries, factors))
     )
     return MatchedStack(
         stacks=tuple(stacks),
@@ -184,8 +185,6 @@ def match_stack(
             replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
         ),
         outside=outside,
-        skies={k: one.sky for k, one in tiled.items()},
-        obstacles={k: one.obstacle for k, one in tiled.items()},
         factors=dict(zip(positions, factors.tolist(), strict=True)),
     )
 
@@ -312,7 +311,7 @@ def _corrections(
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
-    measurements = Measurements(aligned, shares, outside, shifts, errors, factors)
+    measurements = Measurements(aligned, shares, outside, shifts, errors, factors, len(pairs))
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of

@@ -121,7 +121,6 @@ class PixelSkyMatchStep(SkyMatchStep):
         self._say(check_combination(parameters))
         for name in REPLACED:
             del parameters[name]
-        # Worker processes start while the library is opened.
         with (
             light_loading(),
             open_workers(workers_of(parameters)) as workers,

@@ -20,6 +20,7 @@ from jwst_mosaic_skymatch.levels.equations import number_unknowns
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
+from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
@@ -58,7 +59,7 @@ def make_mosaic(side, rng):
     for stack, own in zip(stacks, members, strict=True):
         pairs = [measure(sky, ((i,), (j,)), rng) for i, j in combinations(own, 2)]
         usual = dict.fromkeys(own, 1.0)
-        inside.append(MatchedStack((stack,), tuple(pairs), np.zeros(len(pairs)), usual, {}, usual))
+        inside.append(MatchedStack((stack,), tuple(pairs), np.zeros(len(pairs)), usual))
     between = [measure(sky, (members[i], members[j]), rng, (i, j)) for i, j in neighbours(places)]
     return sky, stacks, inside, between
 
@@ -77,7 +78,8 @@ def main():
     measurements = assemble(n, inside, stacks, between)
     assembled = time.process_time() - start
     unknowns = number_unknowns(None, names, None, dict(enumerate(sky.centres)))
-    match = estimate_levels(measurements, unknowns, inside, stacks)
+    exposures = dict.fromkeys(range(n), TiledExposure(None, np.nan))
+    match = estimate_levels(measurements, unknowns, exposures, stacks)
     total = time.process_time() - start
     errors = match.levels.values - (sky.levels - sky.levels.mean())
     pull = np.sqrt(np.mean((errors / match.levels.errors) ** 2))

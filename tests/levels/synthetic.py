@@ -100,6 +100,7 @@ def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object)
         shifts=shifts,
         shift_errors=shift_errors,
         factors=np.ones(n),
+        n_inside=0,
     )
     return Measurements(**(values | changes))
 

@@ -29,8 +29,8 @@ def test_pairs_of_stacks_measure_their_members():
     before, inside_pair, nothing = made(0, 1), made(0, 1), np.zeros(0)
     before.centre[:2] = 0.02, -0.01
     inside = [
-        MatchedStack((), (inside_pair,), np.array([0.3]), {}, {}, {0: 2.0}),
-        MatchedStack((), (), nothing, {}, {}, {3: 1.0}),
+        MatchedStack((), (inside_pair,), np.array([0.3]), {0: 2.0}),
+        MatchedStack((), (), nothing, {3: 1.0}),
     ]
     result = assemble(4, inside, stacks, [before, made(1, 2)])
     third = 1.0 / 3.0

@@ -18,8 +18,9 @@ from numpy.random import default_rng
 from numpy.testing import assert_array_equal
 
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
-from jwst_mosaic_skymatch.levels.results import NO_OVERLAP, MatchedStack
+from jwst_mosaic_skymatch.levels.results import NO_OVERLAP
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
+from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 
 SEEDS = range(12)
 
@@ -27,12 +28,11 @@ SEEDS = range(12)
 def match(sky, pairs, changes=None, measured=None, **options):
     """Estimate the levels of exposures in no stacks."""
     n = len(sky.levels)
-    skies = dict.fromkeys(range(n), np.nan)
-    nothing = np.zeros(0)
-    inside = [MatchedStack((), (), nothing, skies, {0: "no good pixel"}, {})]
+    exposures = dict.fromkeys(range(n), TiledExposure(None, np.nan))
+    exposures[0] = TiledExposure(None, np.nan, "no good pixel")
     unknowns = unknowns_of(sky, **(changes or {}))
     measurements = measurements_of(n, pairs, **(measured or {}))
-    return estimate_levels(measurements, unknowns, inside, (), **options)
+    return estimate_levels(measurements, unknowns, exposures, (), **options)
 
 
 def pull(errors, quoted):

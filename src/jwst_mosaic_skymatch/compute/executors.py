@@ -155,7 +155,7 @@ def _local_workers(maximum_cores: str) -> Iterator[Workers]:
             "if __name__ == '__main__':, or set maximum_cores to '1'."
         ) from error
     finally:
-        executor.shutdown(cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _start_process() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import asdf
-from astropy.io import fits
 from jwst.datamodels import ModelContainer, ModelLibrary
 from jwst.datamodels.utils import attrs_to_group_id
 from jwst.lib.suffix import remove_suffix
@@ -20,8 +19,14 @@ from jwst_mosaic_skymatch.exposures.associations import (
     load_association,
     science_members,
 )
-from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures, name_apart, read_exposure
-from jwst_mosaic_skymatch.exposures.models import borrowed, unwritable
+from jwst_mosaic_skymatch.exposures.metadata import (
+    Exposure,
+    Exposures,
+    name_apart,
+    read_exposure,
+    read_headers,
+)
+from jwst_mosaic_skymatch.exposures.models import unwritable
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = [
@@ -33,16 +38,6 @@ __all__ = [
     "stem",
 ]
 
-# Keywords of the group of an exposure.
-GROUP = {
-    "meta.observation.program_number": "PROGRAM",
-    "meta.observation.observation_number": "OBSERVTN",
-    "meta.observation.visit_number": "VISIT",
-    "meta.observation.visit_group": "VISITGRP",
-    "meta.observation.sequence_id": "SEQ_ID",
-    "meta.observation.activity_id": "ACT_ID",
-    "meta.observation.exposure_number": "EXPOSURE",
-}
 # New objects between collections (700 or 2000 by default), and the number of these between
 # collections of older objects, and of all.
 THRESHOLDS = (50_000, 20, 100)
@@ -260,22 +255,18 @@ def _describe_library(
 
 
 def _open_association(association: dict[str, Any], on_disk: bool, grouping: str) -> StepInput:
-    """Open an association, whose files are read once: all of them, or on disk their metadata."""
+    """Open an association; all models are opened later."""
     science = science_members(association)
-    metadata = [_read_file(member["expname"]) for member in science] if on_disk else None
-    for k, member in enumerate(science):
-        group_id = _group_of(metadata[k]) if metadata else _group_in_file(member["expname"])
+    metadata = [_read_file(member["expname"], grouping) for member in science]
+    # A library would read each file again to find its group.
+    for member, own in zip(science, metadata, strict=True):
+        group_id = _group_of(own)
         if group_id:
             member.setdefault("group_id", group_id)
     try:
         library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
         raise unwritable(error) from None
-    if not on_disk:
-        with library:
-            for index in range(len(science)):
-                with borrowed(library, index):
-                    pass  # a library keeps what it has opened
     members = association["products"][0]["members"]
     return replace(
         _describe_library(library, grouping, metadata),
@@ -285,24 +276,13 @@ def _open_association(association: dict[str, Any], on_disk: bool, grouping: str)
     )
 
 
-def _read_file(path: str) -> dict[str, Any]:
+def _read_file(path: str, grouping: str = "visit") -> dict[str, Any]:
     """Read the metadata of a file; stdatamodels names a model after its file."""
     try:
-        return {**read_metadata(path), "meta.filename": Path(path).name}
+        own = None if grouping.startswith("meta.") else read_headers(path)
+        return {**(own or read_metadata(path)), "meta.filename": Path(path).name}
     except Exception as error:
         raise unreadable(path, error) from None
-
-
-def _group_in_file(path: str) -> str | None:
-    """Read the group of an exposure from its headers, a tenth of the time for all metadata."""
-    try:
-        with fits.open(path) as hdus:
-            header, has_own = hdus[0].header, b"group_id" in hdus["ASDF"].data.tobytes()
-    except Exception:  # no FITS file of jwst: it is read, or its error is raised, as any other
-        has_own = True
-    if has_own:
-        return _group_of(_read_file(path))
-    return _group_of({name: header[key] for name, key in GROUP.items() if key in header})
 
 
 def _group_of(metadata: Mapping[str, Any]) -> str | None:

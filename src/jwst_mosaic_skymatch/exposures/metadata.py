@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from astropy.io import fits
+
 __all__ = [
     "Exposure",
     "Exposures",
@@ -16,6 +18,7 @@ __all__ = [
     "group_labels",
     "name_apart",
     "read_exposure",
+    "read_headers",
 ]
 
 # Places of metadata below ``meta``.
@@ -32,6 +35,31 @@ PATHS = {
     "subtracted": "background.subtracted",
     "subarray": "subarray.name",
     "resample": "cal_step.resample",
+}
+# Keywords of these, and of the parts of a group, by extension.
+KEYWORDS = {
+    "PRIMARY": {
+        "observation.program_number": "PROGRAM",
+        "observation.observation_number": "OBSERVTN",
+        "observation.visit_number": "VISIT",
+        "observation.visit_group": "VISITGRP",
+        "observation.sequence_id": "SEQ_ID",
+        "observation.activity_id": "ACT_ID",
+        "observation.exposure_number": "EXPOSURE",
+        "observation.visit_id": "VISIT_ID",
+        "instrument.name": "INSTRUME",
+        "instrument.detector": "DETECTOR",
+        "instrument.filter": "FILTER",
+        "background.level": "BKGLEVEL",
+        "background.subtracted": "BKGSUB",
+        "subarray.name": "SUBARRAY",
+        "cal_step.resample": "S_RESAMP",
+    },
+    "SCI": {
+        "bunit_data": "BUNIT",
+        "photometry.pixelarea_steradians": "PIXAR_SR",
+        "wcsinfo.s_region": "S_REGION",
+    },
 }
 # Pixel areas of one detector vary by far less between observations.
 AREA_TOLERANCE = 0.05
@@ -128,6 +156,34 @@ def read_exposure(
     filename = Path(get("meta.filename") or expname).name
     metadata = {name: get(f"meta.{path}") for name, path in PATHS.items()}
     return Exposure(index, filename, expname, group=get(grouping), **metadata)
+
+
+def read_headers(path: str) -> dict[str, Any] | None:
+    """Read the metadata of exposures from a FITS file, in a tenth of the time for all metadata.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    dict or None
+        Values by dotted name. None if the file is no FITS file of jwst, or has a group of its own:
+        there is no keyword for it.
+    """
+    try:
+        with fits.open(path) as hdus:
+            if b"group_id" in hdus["ASDF"].data.tobytes():
+                return None
+            return {
+                f"meta.{path}": value
+                for extension, keywords in KEYWORDS.items()
+                for path, keyword in keywords.items()
+                if (value := hdus[extension].header.get(keyword)) is not None
+            }
+    except (OSError, KeyError):
+        return None
 
 
 def name_apart(exposures: Iterable[Exposure]) -> tuple[Exposure, ...]:

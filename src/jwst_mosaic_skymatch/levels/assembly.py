@@ -64,6 +64,7 @@ def assemble(
         shifts=shifts,
         shift_errors=shift_errors,
         factors=_noise_of_exposures(n, inside, stacks, factors),
+        n_inside=len(within),
     )
 
 

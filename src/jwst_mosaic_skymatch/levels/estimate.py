@@ -22,13 +22,13 @@ from jwst_mosaic_skymatch.levels.results import (
     Backgrounds,
     Levels,
     Match,
-    MatchedStack,
     PairResult,
     Stack,
 )
 from jwst_mosaic_skymatch.levels.solve import Fit, solve
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import REGIONS
+from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 
 __all__ = ["estimate_levels"]
 
@@ -41,7 +41,7 @@ BRIDGE, N_BRIDGES = 0.9, 50
 def estimate_levels(
     measurements: Measurements,
     unknowns: Unknowns,
-    inside: Sequence[MatchedStack],
+    exposures: Mapping[int, TiledExposure],
     stacks: tuple[Stack, ...],
     *,
     plane_per: str | None = None,
@@ -54,8 +54,8 @@ def estimate_levels(
         All pairs of n exposures, and of a reference image after them.
     unknowns : Unknowns
         Exposures, and the image.
-    inside : sequence of MatchedStack
-        Skies and defects of exposures.
+    exposures : mapping of int to TiledExposure
+        Skies of the exposures by position, and why some have no tile.
     stacks : tuple of Stack
         The stacks.
     plane_per : {'group', 'exposure'} or None, optional
@@ -78,11 +78,9 @@ def estimate_levels(
     slopes, subtracted = _slopes(equations, unknowns, effects), effects if plane_per else ()
     tilts = slopes if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
-    errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, inside)
+    errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, exposures)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
     shifts = measurements.shifts[:n], measurements.shift_errors[:n]
-    n_inside = sum(len(matched.pairs) for matched in inside)
-    skies = {k: sky for matched in inside for k, sky in matched.skies.items()}
     return Match(
         levels=Levels(values, errors, components, anchored, *shifts, reasons),
         backgrounds=replace(
@@ -91,9 +89,9 @@ def estimate_levels(
             n_ties=_count_ties(measurements.shares, unknowns),
         ),
         stacks=stacks,
-        exposure_pairs=results[:n_inside],
-        stack_pairs=results[n_inside:],
-        skies=np.array([skies[k] for k in range(n)]),
+        exposure_pairs=results[: measurements.n_inside],
+        stack_pairs=results[measurements.n_inside :],
+        skies=np.array([exposures[k].sky for k in range(n)]),
         remarks=remarks,
     )
 
@@ -178,10 +176,9 @@ def _pair_results(
     return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
 
 
-def _reasons(components: np.ndarray, inside: Sequence[MatchedStack]) -> tuple[str, ...]:
-    obstacles = {k: text for matched in inside for k, text in matched.obstacles.items()}
+def _reasons(components: np.ndarray, exposures: Mapping[int, TiledExposure]) -> tuple[str, ...]:
     return tuple(
-        "" if component >= 0 else obstacles.get(k) or NO_OVERLAP
+        "" if component >= 0 else exposures[k].obstacle or NO_OVERLAP
         for k, component in enumerate(components.tolist())
     )
 

@@ -29,6 +29,8 @@ class Measurements:
         Shift (x, y) of each image from the mean, cells, and its error; NaN for none.
     factors : ndarray, shape (n,)
         Factor between actual and quoted noise variance; NaN for an image without a tile.
+    n_inside : int
+        Number of pairs inside stacks, which precede those of stacks.
     """
 
     pairs: tuple[PairMeasurement, ...]
@@ -37,6 +39,7 @@ class Measurements:
     shifts: np.ndarray
     shift_errors: np.ndarray
     factors: np.ndarray
+    n_inside: int
 
 
 def pair_shares(n: int, pairs: Sequence[PairMeasurement]) -> sparse.csr_array:

@@ -32,7 +32,7 @@ class Stack:
     Attributes
     ----------
     label : str
-        Name of the group, with a number if it has several stacks.
+        Name of the group, with a number if it has several stacks, or a stack several parts.
     members : tuple of int
         Positions of its exposures.
     corrections : ndarray, shape (n_members, 5)
@@ -74,10 +74,6 @@ class MatchedStack:
         Pairs of its members, by position of the exposures.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles outside of their overlap.
-    skies : mapping of int to float
-        Level of each exposure's own pixels, MJy/sr; NaN if there are none or it was not asked for.
-    obstacles : mapping of int to str
-        Why exposures have no tile.
     factors : mapping of int to float
         Factor between actual and quoted noise variance of exposures.
     """
@@ -85,8 +81,6 @@ class MatchedStack:
     stacks: tuple[Stack, ...]
     pairs: tuple[PairMeasurement, ...]
     outside: np.ndarray
-    skies: Mapping[int, float]
-    obstacles: Mapping[int, str]
     factors: Mapping[int, float]
 
 

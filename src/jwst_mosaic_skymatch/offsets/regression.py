@@ -241,7 +241,7 @@ def _as_shift(
     coefficients: np.ndarray, covariance: np.ndarray, response: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Estimate the shift from coefficients that respond to it, and its covariance with them."""
-    smallest = max(np.linalg.norm(response, ord=-2), LEAST_RESPONSE)
+    smallest = max(float(np.linalg.norm(response, ord=-2)), LEAST_RESPONSE)
     information = (1.0 - (LEAST_RESPONSE / smallest) ** 2) * np.linalg.pinv(covariance[1:, 1:])
     to_shift = response @ information
     of_shift = np.linalg.inv(to_shift @ response + np.eye(len(response)) / UNKNOWN)

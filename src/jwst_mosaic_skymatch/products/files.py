@@ -13,6 +13,7 @@ from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch.exposures.models import borrowed
+from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.tiles.grid import Grid
 from jwst_mosaic_skymatch.tiles.tile import StoredTile
@@ -29,8 +30,6 @@ __all__ = [
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
-# Pixels that the WCS of a tile in its header may differ from the exact one.
-WCS_TOLERANCE = 0.05
 #: Makes the path of a file of its name, suffix and extension.
 OutputPath = Callable[[str, str, str], str]
 
@@ -193,12 +192,17 @@ def save_tiles(
     unit : str or None
         Unit of the data.
     """
+    plane = grid.wcs.forward_transform
+    ra, dec = plane.crval.value
+    # It is validated when it is saved.
+    model = ImageModel(validate_on_assignment=False)
+    model.meta.bunit_data = unit
     for stack in stacks:
         tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
-        model, wcs = ImageModel(tile.data), grid.cutout_wcs(tile)
-        model.wht, model.meta.wcs, model.meta.bunit_data = tile.weight, wcs, unit
-        # The same for programs that know only FITS: a tangent plane at the tile's centre.
-        header = wcs.to_fits_sip(degree=1, max_pix_error=WCS_TOLERANCE)
+        model.data, model.wht, model.meta.wcs = tile.data, tile.weight, grid.cutout_wcs(tile)
+        # The same for programs that know only FITS.
+        pixel = plane.crpix.value - [tile.x0, tile.y0] + 1.0
+        header = tangent_plane(ra, dec, grid.sky_axes / 3600.0, pixel).to_header()
         model.meta.wcsinfo = {name.lower(): value for name, value in header.items()}
         _save(model, draft(output_path(stack.label, "skytile", "fits")))
 

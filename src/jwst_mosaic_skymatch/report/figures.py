@@ -259,7 +259,8 @@ def _encode(plot: Callable[[Any], Any], size: tuple[float, float]) -> str:
     """Draw a figure, cut to what it shows, and encode it as PNG in base64."""
     file = BytesIO()
     with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="compressed")
+        # The layout finds a place for colour bars, which charts do not have.
+        figure = Figure(figsize=size, layout="compressed" if size == IMAGE else None)
         plot(figure.add_subplot())
         figure.savefig(file, format="png", bbox_inches="tight", dpi=RESOLUTION)
     return b64encode(file.getvalue()).decode()
