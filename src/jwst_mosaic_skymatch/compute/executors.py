@@ -65,8 +65,8 @@ class Workers:
             return
         # A loop over jobs would keep the pixels of one while those of the next are taken.
         futures = starmap(self.executor.submit, jobs)
-        # Enough that no worker waits, and no more pixels and means than that in memory.
-        waiting = deque(islice(futures, 2 * self.n_remote))
+        # Enough that no worker waits, not at the start either, and no more pixels and means in memory.
+        waiting = deque(islice(futures, 2 * self.n_remote + 4))
         while waiting:
             waiting.extend(islice(futures, 1))
             yield waiting.popleft().result()
@@ -147,6 +147,8 @@ def _local_workers(maximum_cores: str) -> Iterator[Workers]:
         yield Workers()
         return
     executor = ProcessPoolExecutor(n_cores, get_context("spawn"), _start_process)
+    for _ in range(n_cores):  # by itself it starts a process with the first task that needs it
+        executor.submit(os.getpid)
     try:
         yield Workers(executor, n_cores)
     except BrokenProcessPool as error:
