@@ -65,7 +65,7 @@ class Workers:
             return
         # A loop over jobs would keep the pixels of one while those of the next are taken.
         futures = starmap(self.executor.submit, jobs)
-        # Enough that no worker waits, at the start as later, and no more pixels in memory than that.
+        # Enough that no worker waits, not even at the start, and no more pixels in memory.
         waiting = deque(islice(futures, 2 * self.n_remote + 4))
         while waiting:
             waiting.extend(islice(futures, 1))
