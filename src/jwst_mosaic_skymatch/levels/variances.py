@@ -11,9 +11,10 @@ from jwst_mosaic_skymatch.levels.solve import MISFIT, Fit, solve
 
 __all__ = ["estimate_variances"]
 
-# Twice the logarithm of the likelihood ratio from which on an effect is part of the model. At 7,
-# gradients that are stripes along columns made errors of levels larger by a fifth.
-LEAST_RATIO = dict.fromkeys(EFFECTS, 8.0) | {MISFIT: 6.0}
+# Twice the logarithm of the likelihood ratio from which on an effect is part of the model. By
+# chance one of the nine effects reaches 8 in one of fifty mosaics, and 11 in one of two hundred and
+# fifty. A gain by chance made errors of levels three times as large.
+LEAST_RATIO = dict.fromkeys(EFFECTS, 11.0) | {MISFIT: 6.0}
 # Score of an effect, in its standard deviations, from which on its variance is searched.
 LEAST_SCORE = 1.5
 # Standard deviations of the search, in units of those that change a measurement by its error: up to
