@@ -26,7 +26,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     read_exposure,
     read_headers,
 )
-from jwst_mosaic_skymatch.exposures.models import unwritable
+from jwst_mosaic_skymatch.exposures.models import borrowed, unwritable
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = [
@@ -255,7 +255,7 @@ def _describe_library(
 
 
 def _open_association(association: dict[str, Any], on_disk: bool, grouping: str) -> StepInput:
-    """Open an association; all models are opened later."""
+    """Open an association, and in memory its models."""
     science = science_members(association)
     metadata = [_read_file(member["expname"], grouping) for member in science]
     # A library would read each file again to find its group.
@@ -267,6 +267,11 @@ def _open_association(association: dict[str, Any], on_disk: bool, grouping: str)
         library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
         raise unwritable(error) from None
+    if not on_disk:  # a twentieth of the time less than between tiles
+        with library:
+            for index in range(len(science)):
+                with borrowed(library, index):
+                    pass
     members = association["products"][0]["members"]
     return replace(
         _describe_library(library, grouping, metadata),
