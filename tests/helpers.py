@@ -15,7 +15,6 @@ from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 from jwst_mosaic_skymatch import PixelSkyMatchStep
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
-from jwst_mosaic_skymatch.levels.results import Levels, Match
 from jwst_mosaic_skymatch.match import MatchSettings, Names, match_exposures
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
@@ -52,15 +51,6 @@ def punch(tile, cells):
         data=np.where(cells, np.float32(np.nan), tile.data),
         weight=np.where(cells, np.float32(0), tile.weight),
     )
-
-
-def unmatched(levels, reasons):
-    """Make a match without pairs, of exposures in no component."""
-    nothing = np.full((len(levels), 2), np.nan)
-    none = np.zeros(0, dtype=bool)
-    nowhere = np.full(len(levels), -1)
-    results = Levels(levels, nothing[:, 0], nowhere, none, nothing, nothing, reasons)
-    return Match(levels=results, skies=nothing[:, 0])
 
 
 def tiles_as_observed():

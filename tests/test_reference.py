@@ -84,8 +84,9 @@ def test_components_without_the_reference_keep_the_usual_rule(both, scene, tmp_p
     levels = read_levels(run(both, reference=reference))
     far = np.array(["jw08888" in name for name in sorted(levels)])
     difference = (arrange(levels, scene)[0] - usual)[far]
+    # But for the noise of the smallest level, which is in the other field.
+    np.testing.assert_allclose(difference, 0.0, atol=0.01)
     assert np.ptp(difference) < 1e-9
-    assert arrange(levels, scene)[0][far].min() == 0.0
     (warning,) = [m for m in caplog.messages if "does not overlap 1 component" in m]
     assert "no reference for 08888001001 MIRIMAGE, 08888001002 MIRIMAGE." in warning
 
@@ -131,7 +132,7 @@ def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch):
     (skylist,) = tmp_path.glob("*_skylist.txt")
     user = {"skymethod": "user", "skylist": str(skylist)}
     stock = SkyMatchStep.call([m.copy() for m in near], configure_log=False, **user)
-    # It reads single precision, and needs a level for each.
+    # It reads single precision, and needs a level for each; this step reads all digits.
     single = {name: float(np.float32(level or 0.0)) for name, level in actual.items()}
     assert read_levels(stock) == single
-    assert read_levels(run(near, **user)) == single
+    assert read_levels(run(near, **user)) == {n: level or 0.0 for n, level in actual.items()}

@@ -18,13 +18,12 @@ LEVELS = np.array([0.5, -0.2, 0.1, 0.3])
 
 
 def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4):
-    tiles = [
-        make_tile(*corner, SHAPE, level=level, noise=noise, seed=k, sky=sky)
-        for k, (corner, level, noise, sky) in enumerate(
-            zip(CORNERS, LEVELS, noises, skies, strict=True)
-        )
-    ]
-    tiled = {k: as_exposure(tile).tile for k, tile in enumerate(tiles)}
+    tiled = {
+        k: as_exposure(
+            make_tile(*CORNERS[k], SHAPE, level=LEVELS[k], noise=noises[k], seed=k, sky=skies[k])
+        ).tile
+        for k in range(4)
+    }
     return match_stack("a", tiled, PairSettings(Statistic())).stacks
 
 

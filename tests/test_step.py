@@ -17,6 +17,7 @@ from astropy.wcs import WCS
 from helpers import absolute, read_levels, rootname, run
 from jwst.associations.asn_from_list import asn_from_list
 from jwst.datamodels import ModelContainer, ModelLibrary
+from matplotlib.figure import Figure
 from stdatamodels.jwst.datamodels import ImageModel, dqflags
 from stdatamodels.jwst.datamodels import open as open_model
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -67,7 +68,8 @@ def digest(directory):
     ("parameters", "expected"),
     [
         ({"skymethod": "local"}, SKIES),
-        ({"skymethod": "global"}, np.full(6, 100.0)),
+        ({"skymethod": "local", "grouping": "none"}, SKIES),
+        ({"skymethod": "global", "grouping": "exposure"}, np.full(6, 100.0)),
         ({}, SKIES - 100.0),
         ({"match_down": False}, SKIES - 120.0),
         ({"skymethod": "global+match", "grouping": "exposure"}, SKIES),
@@ -109,7 +111,7 @@ def test_bad_pixels_do_not_count(models, spoil, parameters):
 
 @pytest.mark.parametrize(
     ("skymethod", "bad"),
-    [("match", [3]), ("match", range(6)), ("global+match", [3])],
+    [("match", [3]), ("match", range(6)), ("global+match", [3]), ("local", [3]), ("global", [3])],
 )
 def test_exposures_without_a_good_pixel_are_skipped(models, caplog, skymethod, bad):
     for k in bad:
@@ -260,3 +262,18 @@ def test_without_plots_all_else_is_saved(small, tmp_path, monkeypatch, caplog):
     assert 'pip install "jwst-mosaic-skymatch[plots]"' in line
     assert len(list(tmp_path.glob("*_skymatch_levels.ecsv"))) == 1
     assert not list(tmp_path.glob("*_report.html"))
+
+
+def test_result_where_nothing_is_matched(small, tmp_path, caplog):
+    """Levels have no errors, and there are no pairs."""
+    step = PixelSkyMatchStep(save_diagnostics=True, skymethod="local", output_dir=str(tmp_path))
+    caplog.set_level("INFO", "stpipe")
+    step.run(str(small.association))
+    levels, pairs = step.result.levels, step.result.pairs
+    assert (step.levels_table, len(pairs)) == (None, 0)
+    assert np.isfinite(levels["level"]).all()
+    assert np.isnan(levels["level_error"]).all()
+    assert "Not matched (skymethod=local): 4 of 4 exposures have a level." in caplog.messages
+    assert step.result.plot_levels(Figure().add_subplot()).has_data()
+    step.result.plot_pairs(Figure().add_subplot())
+    assert not list(tmp_path.iterdir())

@@ -12,9 +12,11 @@ from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
 from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
+from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
+from jwst_mosaic_skymatch.levels.absolute import local_levels
 from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
-from jwst_mosaic_skymatch.levels.results import Match
+from jwst_mosaic_skymatch.levels.results import Match, unmatched
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.parameters import (
     Parameters,
@@ -22,14 +24,19 @@ from jwst_mosaic_skymatch.parameters import (
     is_table,
     match_settings,
     reference_of,
+    sky_statistic,
 )
 from jwst_mosaic_skymatch.products.findings import Finding, empty_area, findings_of_zero_point
 from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
-from jwst_mosaic_skymatch.products.tables import read_levels
+from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
 from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
-from jwst_mosaic_skymatch.tiles.observation import Observation
+from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL, Observation
 
-__all__ = ["Matched", "match_library"]
+__all__ = [
+    "Matched",
+    "absolute_levels",
+    "match_library",
+]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
 
@@ -63,8 +70,8 @@ class Matched:
         The match.
     values : ndarray, shape (n,)
         Its levels about the zero point, MJy/sr; NaN for none.
-    grid : Grid
-        The grid of its tiles.
+    grid : Grid or None
+        The grid of its tiles; None for levels that do not come from a match.
     lines : sequence of str
         Its description for the log.
     findings : sequence of Finding
@@ -73,9 +80,48 @@ class Matched:
 
     match: Match
     values: np.ndarray
-    grid: Grid
-    lines: Sequence[str]
-    findings: Sequence[Finding]
+    grid: Grid | None = None
+    lines: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+
+
+def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
+    """Read levels from a list, or measure each exposure's own pixels.
+
+    Parameters
+    ----------
+    step_input : StepInput
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name; ``skymethod`` is 'user', 'local' or 'global'.
+
+    Returns
+    -------
+    Matched
+        The levels, without pairs.
+
+    Raises
+    ------
+    OSError
+        If the list or an exposure cannot be read.
+    ValueError
+        If there is no list, or it does not fit the exposures.
+    """
+    exposures, skymethod = step_input.exposures, parameters["skymethod"]
+    if skymethod == "user":
+        if parameters["skylist"] is None:
+            raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
+        levels = read_skylist(expand(parameters["skylist"]), exposures)
+    else:
+        statistic = sky_statistic(parameters)
+        levels = np.array(
+            each_model(step_input.library, exposures, lambda _, m: statistic(m.data, m.dq))
+        )
+        grouping = "none" if parameters["grouping"] == "none" else "exposure"
+        labels = group_labels(exposures, grouping)
+        levels = local_levels(levels, labels if skymethod == "local" else ["all"] * len(labels))
+    reasons = tuple("" if np.isfinite(level) else NO_PIXEL for level in levels.tolist())
+    return Matched(unmatched(levels, reasons), levels)
 
 
 def match_library(

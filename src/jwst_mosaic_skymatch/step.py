@@ -47,7 +47,7 @@ log = logging.getLogger("stpipe.pixel_skymatch")
 class PixelSkyMatchStep(SkyMatchStep):
     """Equalize the sky background of overlapping exposures pixel by pixel."""
 
-    #: `~jwst_mosaic_skymatch.report.result.MatchResult` of the last run that matched; None
+    #: `~jwst_mosaic_skymatch.report.result.MatchResult` of the last run, whatever its method; None
     #: before, and after a run that ended with an error.
     result: MatchResult | None = None
 
@@ -79,13 +79,13 @@ class PixelSkyMatchStep(SkyMatchStep):
 
     @property
     def levels_table(self) -> QTable | None:
-        """Levels of the last run that matched; None before."""
-        return self.result.levels if self.result else None
+        """Levels of the last run with a matching method; None before."""
+        return self.result.levels if self.result and "match" in self.result.method else None
 
     @property
     def pairs_table(self) -> QTable | None:
-        """Pairs of the last run that matched; None before."""
-        return self.result.pairs if self.result else None
+        """Pairs of the last run with a matching method; None before."""
+        return self.result.pairs if self.result and "match" in self.result.method else None
 
     def process(self, input_models: Any) -> ModelLibrary:
         """Measure the sky level of each exposure and record it.
@@ -129,9 +129,10 @@ class PixelSkyMatchStep(SkyMatchStep):
             step_input = self._open(input_models, parameters["grouping"])
             exposures = step_input.exposures
             self._say(findings=findings_of_input(exposures))
-            if "match" not in self.skymethod:  # absolute levels are those of the stock step
-                return super().process(step_input.library)
-            matched = run.match_library(step_input, parameters, workers, directory)
+            if "match" in self.skymethod:
+                matched = run.match_library(step_input, parameters, workers, directory)
+            else:
+                matched = run.absolute_levels(step_input, parameters)
             levels, reasons = matched.values, matched.match.levels.reasons
             findings = findings_of_unmatched(exposures, levels, reasons)
             self._say(matched.lines, [*matched.findings, *findings])
@@ -230,7 +231,7 @@ class PixelSkyMatchStep(SkyMatchStep):
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
         how = exposures, match, grid, levels
         result = make_result(name, *how, parameters, self._findings)
-        if self.save_diagnostics:
+        if grid and self.save_diagnostics:
             self._say(save_result(result, exposures, match, grid, levels, self._product_path))
         return result
 

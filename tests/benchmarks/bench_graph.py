@@ -78,7 +78,7 @@ def main():
     measurements = assemble(n, inside, stacks, between)
     assembled = time.process_time() - start
     unknowns = number_unknowns(None, names, None, dict(enumerate(sky.centres)))
-    exposures = dict.fromkeys(range(n), TiledExposure(None, np.nan))
+    exposures = [TiledExposure(None, np.nan)] * n
     match = estimate_levels(measurements, unknowns, exposures, stacks)
     total = time.process_time() - start
     errors = match.levels.values - (sky.levels - sky.levels.mean())

@@ -24,7 +24,7 @@ PARAMETERS = {
         refused(ValueError, "jw01_cal.fits", "no member or visit"),
         {"reference": "jw01_cal.fits"},
     ),
-    "no skylist": (nothing, refused(ValueError, "no sky value file"), {"skymethod": "user"}),
+    "no skylist": (nothing, refused(ValueError, "set skylist"), {"skymethod": "user"}),
 }
 
 

@@ -28,8 +28,7 @@ SEEDS = range(12)
 def match(sky, pairs, changes=None, measured=None, **options):
     """Estimate the levels of exposures in no stacks."""
     n = len(sky.levels)
-    exposures = dict.fromkeys(range(n), TiledExposure(None, np.nan))
-    exposures[0] = TiledExposure(None, np.nan, "no good pixel")
+    exposures = [TiledExposure(None, np.nan, obstacle) for obstacle in ["no good pixel", *[""] * n]]
     unknowns = unknowns_of(sky, **(changes or {}))
     measurements = measurements_of(n, pairs, **(measured or {}))
     return estimate_levels(measurements, unknowns, exposures, (), **options)

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import unmatched
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import (
@@ -13,6 +12,7 @@ from jwst_mosaic_skymatch.levels.results import (
     Match,
     PairResult,
     Stack,
+    unmatched,
 )
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.regression import UNKNOWN

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
-from helpers import unmatched
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
+from jwst_mosaic_skymatch.levels.results import unmatched
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
     pairs_table,
     read_levels,
+    read_skylist,
     write_skylist,
 )
 from jwst_mosaic_skymatch.tiles.frame import PixelPlane
@@ -131,6 +132,30 @@ def test_no_table(tmp_path):
 
 def named(*names):
     return [Exposure(k, name) for k, name in enumerate(names)]
+
+
+def test_levels_in_the_order_of_exposures(tmp_path):
+    path = tmp_path / "sky.txt"
+    path.write_text("# mine\n\n  there/b_crf.fits   2.5\na_cal.fits -1e-1\n")
+    assert read_skylist(path, named("a_cal.fits", "b_cal.fits")).tolist() == [-0.1, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a_cal.fits 1.0\n", "b_cal.fits: no level in .*sky.txt; add a line"),
+        ("a_cal.fits 1.0\na_crf.fits 1.0\nb_cal.fits 1.0\n", "a: listed more than once"),
+        ("a_cal.fits 1.0\nb_cal.fits high\n", "sky.txt: has no levels .*give a text file"),
+        ("a_cal.fits\n", "sky.txt: has no levels .*give a text file"),
+        ("a_cal.fits 1.0 2.0\n", "sky.txt: has no levels .*give a text file"),
+        ("\na_cal.fits nan\nb_cal.fits 1\n", "a_cal.fits: no level in"),
+    ],
+)
+def test_lists_that_do_not_fit(tmp_path, text, message):
+    path = tmp_path / "sky.txt"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_skylist(path, named("a_cal.fits", "b_cal.fits"))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ TEXTS = {
     },
     f"Matched in part: 7 of 8 exposures{ONE}": {"n_skipped": 1},
     f"Not matched: 0 of 8 exposures{ONE}": {"n_skipped": 8},
+    "Not matched (skymethod=local): 8 of 8 exposures have a level.": {"method": "local"},
 }
 
 

@@ -29,6 +29,8 @@ DISTRIBUTION = "jwst-mosaic-skymatch"
 # a file may when a network file system is busy.
 CONNECT_TIME = "10s"
 RETRIES = 5
+# Tasks ahead beside two for each worker, so that this process goes on while the others start.
+N_SPARE = 4
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Workers:
             return
         # A loop over jobs would keep the pixels of one while those of the next are taken.
         futures = starmap(self.executor.submit, jobs)
-        # Enough that no worker waits, not even at the start, and no more pixels in memory.
-        waiting = deque(islice(futures, 2 * self.n_remote + 4))
+        # Enough that no worker waits, and no more pixels and means than that in memory.
+        waiting = deque(islice(futures, 2 * self.n_remote + N_SPARE))
         while waiting:
             waiting.extend(islice(futures, 1))
             yield waiting.popleft().result()

@@ -158,12 +158,12 @@ def read_exposure(
     return Exposure(index, filename, expname, group=get(grouping), **metadata)
 
 
-def read_headers(path: str) -> dict[str, Any] | None:
+def read_headers(filename: str) -> dict[str, Any] | None:
     """Read the metadata of exposures from a FITS file, in a tenth of the time for all metadata.
 
     Parameters
     ----------
-    path : str
+    filename : str
         The file.
 
     Returns
@@ -173,7 +173,7 @@ def read_headers(path: str) -> dict[str, Any] | None:
         there is no keyword for it.
     """
     try:
-        with fits.open(path) as hdus:
+        with fits.open(filename) as hdus:
             if b"group_id" in hdus["ASDF"].data.tobytes():
                 return None
             return {

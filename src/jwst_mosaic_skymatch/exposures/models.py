@@ -105,8 +105,7 @@ def each_model(
     with library:
         for exposure in exposures:
             with borrowed(library, exposure.index, modify=modify) as model:
-                if not modify:  # levels are of models that have been read
-                    check_model(model, exposure.name)
+                check_model(model, exposure.name)
                 results.append(function(exposure, model))
             if library.on_disk:
                 # 25 MB of MIRI stay until garbage is collected, as a WCS refers to itself.

@@ -25,8 +25,8 @@ def fix_zero_point(
     positions : sequence of int, optional
         Exposures whose mean level is zero in each component.
     match_down : bool
-        Whether the smallest level becomes zero, and not the largest, in components without such an
-        exposure or an anchor.
+        Whether the smallest level becomes zero, and not the largest. Components with such an
+        exposure or an anchor do not follow it.
     skies : ndarray, shape (n,), optional
         Level of each exposure's own pixels, MJy/sr; NaN for none. The lowest sky that levels leave
         is added to them. An exposure without overlap counts as level zero.
@@ -38,16 +38,18 @@ def fix_zero_point(
     unreached : ndarray of int
         Components without such an exposure or an anchor.
     """
-    values, is_fixed = levels.values.copy(), np.append(levels.anchored, False)
-    own = np.array([k for k in positions if levels.components[k] >= 0], dtype=int)
-    for component in np.unique(levels.components[own]).tolist():
-        of_component = own[levels.components[own] == component]
-        values[levels.components == component] -= levels.values[of_component].mean()
-        is_fixed[component] = True
-    free = ~is_fixed[levels.components]
-    extreme = np.fmin if match_down else np.fmax
-    values[free] -= extreme.reduce(values[free], initial=np.nan)
+    components, usual = levels.components, levels.values.copy()
+    # Levels of components with an anchor get zero mean, as others have it.
+    for component in np.flatnonzero(levels.anchored):
+        members = components == component
+        usual[members] -= usual[members].mean()
+    usual -= (np.fmin if match_down else np.fmax).reduce(usual, initial=np.nan)
     if skies is not None:
-        left = skies[free] - np.nan_to_num(values[free])
-        values[free] = skies[free] - left + np.fmin.reduce(left, initial=np.nan)
-    return values, np.flatnonzero(~is_fixed[:-1])
+        left = skies - np.nan_to_num(usual)
+        usual = skies - left + np.fmin.reduce(left, initial=np.nan)
+    own = np.array([k for k in positions if components[k] >= 0], dtype=int)
+    constants = np.where(levels.anchored, 0.0, np.nan)
+    for component in np.unique(components[own]):
+        constants[component] = -levels.values[own[components[own] == component]].mean()
+    fixed = levels.values + np.append(constants, np.nan)[components]
+    return np.where(np.isfinite(fixed), fixed, usual), np.flatnonzero(np.isnan(constants))

@@ -51,6 +51,8 @@ def record_levels(
     def record(exposure: Exposure, model: JwstDataModel) -> None:
         level, details, plane = of_exposure[exposure]
         background = model.meta.background
+        if "match" not in method:
+            details = {}
         model.meta.pixel_skymatch = {"version": __version__, **details}
         if not exposure.subtracted:
             # Resample would subtract the level of an earlier run.

@@ -21,6 +21,7 @@ __all__ = [
     "named_pairs",
     "pairs_table",
     "read_levels",
+    "read_skylist",
     "sky_gradients",
     "write_skylist",
 ]
@@ -32,13 +33,14 @@ NUMBERS = (
     *("slope_x", "slope_x_error", "slope_y", "slope_y_error"),
 )
 TABLE_REMEDY = "give <product>_skymatch_levels.ecsv of an earlier run (save_diagnostics)"
+SKYLIST_REMEDY = "give a text file with a file name and a level in each line"
 
 
 def levels_table(
     exposures: Exposures,
     match: Match,
     levels: np.ndarray,
-    grid: Grid,
+    grid: Grid | None,
     unit: str | None,
 ) -> QTable:
     """Tabulate the level of each exposure.
@@ -52,8 +54,8 @@ def levels_table(
     levels : ndarray, shape (n,)
         Level to subtract from each exposure, MJy/sr; NaN for none. Levels that earlier runs have
         subtracted are added in the table.
-    grid : Grid
-        The grid, to express shifts on the sky.
+    grid : Grid or None
+        The grid, to express shifts on the sky; None where there are no shifts.
     unit : str or None
         Unit of the data.
 
@@ -75,10 +77,10 @@ def levels_table(
         "group": [detail["group"] for detail in details],
         "component": match.levels.components,
     }
-    to_sky = grid.sky_axes.T
+    to_sky = grid.sky_axes.T if grid else np.full((2, 2), np.nan)
     shifts = match.levels.shifts @ to_sky, np.sqrt(match.levels.shift_errors**2 @ to_sky**2)
     columns |= _sky_columns("shift", *shifts, u.arcsec)
-    if match.backgrounds.planes:
+    if match.backgrounds.planes and grid:
         columns |= _sky_columns("gradient", *sky_gradients(match, grid), brightness / u.arcmin)
     # Names of exposures and labels of stacks differ.
     times = Counter(chain(*(ends for ends, _ in named_pairs(match, exposures))))
@@ -123,7 +125,7 @@ def named_pairs(match: Match, exposures: Exposures) -> list[tuple[tuple[str, str
     ]
 
 
-def pairs_table(exposures: Exposures, match: Match, grid: Grid, unit: str | None) -> QTable:
+def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str | None) -> QTable:
     """Tabulate all pairs that were compared.
 
     Parameters
@@ -142,7 +144,7 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid, unit: str | None
     pairs = named_pairs(match, exposures)
     names = np.array([names for names, _ in pairs], dtype=str).reshape(-1, 2)
     is_inside = np.arange(len(pairs)) < len(match.exposure_pairs)
-    brightness, cell = _unit(unit), grid.cell_scale * u.arcsec
+    brightness, cell = _unit(unit), (grid.cell_scale if grid else np.nan) * u.arcsec
     columns = {
         "first": names[:, 0],
         "second": names[:, 1],
@@ -257,10 +259,48 @@ def read_levels(path: Path, exposures: Exposures) -> np.ndarray:
         If it is no such table, has another unit, lists a file name twice that is wanted, or has no
         level of any exposure.
     """
+    levels = _read(path, exposures, TABLE_REMEDY, format="ascii.ecsv")
+    if not np.isfinite(levels).any():
+        raise ValueError(f"{path}: has no level of any exposure of the input; {TABLE_REMEDY}.")
+    return levels
+
+
+def read_skylist(path: Path, exposures: Exposures) -> np.ndarray:
+    """Read the level of each exposure from a list.
+
+    Parameters
+    ----------
+    path : Path
+        Text file with two columns separated by white space: file name (any suffix, any directory)
+        and level in the units of the data. Empty lines and lines that start with ``#`` are ignored.
+    exposures
+        See `read_levels`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Level of each exposure.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no such text, or an exposure has no level there or several.
+    """
+    options = {"format": "ascii.no_header", "guess": False, "names": ["filename", "level"]}
+    levels = _read(path, exposures, SKYLIST_REMEDY, **options)
+    for k in np.flatnonzero(~np.isfinite(levels)).tolist():
+        raise ValueError(f"{exposures[k].filename}: no level in {path}; add a line with it.")
+    return levels
+
+
+def _read(path: Path, exposures: Exposures, remedy: str, **options: Any) -> np.ndarray:
+    """Read the level of each exposure, NaN for none."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; {TABLE_REMEDY}.")
+        raise FileNotFoundError(f"{path}: no such file; {remedy}.")
     try:
-        table = QTable.read(path, format="ascii.ecsv")
+        table = QTable.read(path, **options)
         listed = [stem(str(name)) for name in table["filename"]]
         column, unit = table["level"], _unit(exposures[0].unit)
         column = column.filled(np.nan) if hasattr(column, "filled") else column
@@ -271,16 +311,13 @@ def read_levels(path: Path, exposures: Exposures) -> np.ndarray:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{path}: has no levels in {exposures[0].unit} ({type(error).__name__}: {reason}); "
-            f"{TABLE_REMEDY}."
+            f"{remedy}."
         ) from None
     wanted = [stem(exposure.filename) for exposure in exposures]
     for name in wanted:
         if listed.count(name) > 1:
             raise ValueError(f"{name}: listed more than once in {path}; keep one line.")
-    levels = np.array([level_of.get(name, np.nan) for name in wanted])
-    if not np.isfinite(levels).any():
-        raise ValueError(f"{path}: has no level of any exposure of the input; {TABLE_REMEDY}.")
-    return levels
+    return np.array([level_of.get(name, np.nan) for name in wanted])
 
 
 def write_skylist(exposures: Exposures, match: Match, levels: np.ndarray) -> str:

@@ -70,7 +70,8 @@ class MatchResult:
     Attributes
     ----------
     product, method : str
-        Name of the mosaic, and ``skymethod``.
+        Name of the mosaic, and ``skymethod``. With ``local``, ``global`` and ``user`` there are no
+        pairs, and errors and shifts are NaN.
     levels, pairs : `~astropy.table.QTable`
         One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`.
     findings : tuple of Finding
@@ -105,6 +106,9 @@ class MatchResult:
         n, n_matched = len(self.levels), int(np.sum(self.levels["status"] == "COMPLETE"))
         remarks = tuple(f"{finding.brief} ({finding.remedy})" for finding in self.findings)
         share = f"{n_matched} of {n} exposures"
+        if "match" not in self.method:
+            text = f"Not matched (skymethod={self.method}): {share} have a level"
+            return Verdict(text, remarks)
         word = "Matched, with doubts" if remarks else "Matched"
         if n_matched < n:
             word = "Matched in part" if n_matched else "Not matched"
@@ -256,7 +260,7 @@ def make_result(
     product: str,
     exposures: Exposures,
     match: Match,
-    grid: Grid,
+    grid: Grid | None,
     levels: np.ndarray,
     parameters: Mapping[str, Any],
     findings: tuple[Finding, ...],
@@ -271,8 +275,8 @@ def make_result(
         The exposures.
     match : Match
         Their match.
-    grid : Grid
-        Its grid.
+    grid : Grid or None
+        Its grid; None for levels that do not come from a match.
     levels : ndarray, shape (n,)
         Level to subtract from each exposure, MJy/sr; NaN for none.
     parameters : mapping
@@ -295,7 +299,7 @@ def make_result(
         findings=findings,
         n_ties=match.backgrounds.n_ties,
         footprints=tuple(read_footprint(exposure.s_region) for exposure in exposures),
-        mosaic=condense_mosaic(match, levels, grid) if is_drawn else None,
+        mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
         pictures={names: picture for names, picture in pictures if picture},
         provenance={
             "run": {"date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())},
