@@ -12,8 +12,9 @@ levels, so that nothing becomes faster by being worse. MIRI mosaics of more than
 at constant depth: ``--binning 8 --sizes 48 128 320 800`` measures how costs grow.
 
 The way ``ours x2`` has two processes, ``ours + report`` writes tables, pictures, and the report.
-With ``--baseline DIR`` the way ``baseline`` is the step of a clone at another commit; printed is
-also the largest difference of any level from its.
+With ``--baseline DIR`` the ways ``baseline`` and ``baseline x2`` are the step of a clone at another
+commit; ``--ways "ours x2" "baseline x2"`` compares both on two cores. Printed is also the largest
+difference of any level from the baseline's.
 """
 
 import argparse
@@ -39,6 +40,7 @@ WAYS = {
     "ours + report": ("ours", {"save_diagnostics": True}),
     "stock": ("stock", {}),
     "baseline": ("ours", {}),
+    "baseline x2": ("ours", {"maximum_cores": "2"}),
 }
 MEMORY_MODES = ("in_memory", "on_disk")
 COSTS = {
@@ -120,7 +122,7 @@ def compare(mosaic, in_memory, options):
         own, levels = {}, {}
         for name in options.ways[:: (-1) ** number]:
             way, parameters = WAYS[name]
-            source = options.baseline if name == "baseline" else None
+            source = options.baseline if name.startswith("baseline") else None
             own[name] = run(way, mosaic.association, source, in_memory=in_memory, **parameters)
             by_name = own[name].pop("levels")
             levels[name] = np.array([by_name.get(key, np.nan) for key in mosaic.levels], float)

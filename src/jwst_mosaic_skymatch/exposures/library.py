@@ -26,7 +26,7 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     read_exposure,
     read_headers,
 )
-from jwst_mosaic_skymatch.exposures.models import borrowed, unwritable
+from jwst_mosaic_skymatch.exposures.models import unwritable
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = [
@@ -267,11 +267,6 @@ def _open_association(association: dict[str, Any], on_disk: bool, grouping: str)
         library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
         raise unwritable(error) from None
-    if not on_disk:  # between tiles, reading takes a twentieth of a run longer
-        with library:
-            for index in range(len(science)):
-                with borrowed(library, index):
-                    pass
     members = association["products"][0]["members"]
     return replace(
         _describe_library(library, grouping, metadata),
