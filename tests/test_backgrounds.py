@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from benchmarks.mosaics import (
     IMPERFECTIONS,
+    hit,
+    make_noise,
     mosaic,
     remaining_background,
     rms,
     run,
     survey,
+    tilt,
 )
 from numpy.polynomial.polynomial import polyval2d
 from stdatamodels.jwst.datamodels import open as open_model
@@ -85,21 +88,6 @@ def zeros(model, rng):
     model.data[:] = 0.0
 
 
-def noise(model, rng):
-    model.data = rng.normal(8.0, 3.0, model.data.shape).astype(np.float32)
-
-
-def hits(model, rng):
-    hit = rng.random(model.data.shape) < 0.1
-    scale = 20 * float(np.nanmedian(model.err))
-    model.data[hit] += rng.exponential(scale, np.count_nonzero(hit)).astype(np.float32)
-
-
-def plane(model, rng):
-    ny, nx = model.data.shape
-    model.data += np.add.outer(np.linspace(-0.5, 0.5, ny), np.linspace(-0.5, 0.5, nx)).astype("f4")
-
-
 def spoil_one(models, number, change):
     """Copy the models and change one."""
     models = [model.copy() for model in models]
@@ -118,9 +106,9 @@ def run_without(scene, models, number, **parameters):
     ("spoil", "offset_stat", "words"),
     [
         (zeros, "biweight", "pixels scatter"),
-        (hits, "biweight", "stick out of all others|pixels scatter"),
-        (noise, "median", "pixels scatter"),
-        slow(noise, "biweight", "pixels scatter"),
+        (hit, "biweight", "stick out of all others|pixels scatter"),
+        (make_noise, "median", "pixels scatter"),
+        slow(make_noise, "biweight", "pixels scatter"),
     ],
 )
 def test_bad_exposure_harms_only_itself(spoil, offset_stat, words, caplog):
@@ -143,7 +131,7 @@ def test_bad_exposure_harms_only_itself(spoil, offset_stat, words, caplog):
     assert rms(pulls) < 1.4
 
 
-@pytest.mark.parametrize(("spoil", "is_named"), [(zeros, True), (plane, False)])
+@pytest.mark.parametrize(("spoil", "is_named"), [(zeros, True), (tilt, False)])
 def test_visit_with_a_gradient_is_an_image_of_this_sky(spoil, is_named):
     """Both scatter as much around the two other visits."""
     scene, models = simulate(dithers=1, n=(3, 1), overlap=0.8)

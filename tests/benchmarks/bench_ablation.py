@@ -13,7 +13,15 @@ from importlib import import_module
 from unittest.mock import patch
 
 import numpy as np
-from mosaics import ACCURACY, BACKGROUNDS, Table, parse_options, rms, run
+from mosaics import (
+    ACCURACY,
+    BACKGROUNDS,
+    DAMAGES,
+    Table,
+    parse_options,
+    rms,
+    run,
+)
 
 import jwst_mosaic_simulation as sim
 from jwst_mosaic_skymatch.levels.equations import EFFECTS
@@ -30,21 +38,6 @@ COLUMNS = {
     "pull_without": "the same without the mechanism",
     "lines": "lines of code, with docstrings",
 }
-
-
-def hit(model, rng):
-    """Let cosmic rays hit 5 % of the pixels, unflagged."""
-    hits = rng.random(model.data.shape) < 0.05
-    model.data[hits] += rng.exponential(1.0, np.count_nonzero(hits)).astype(np.float32)
-
-
-def make_noise(model, rng):
-    """Put noise in the place of the image."""
-    model.data = rng.normal(8.0, 3.0, model.data.shape).astype(np.float32)
-
-
-# Changes of the first of twelve exposures.
-DAMAGES = {"one of twelve is hit": hit, "one of twelve is noise": make_noise}
 
 
 def without_effect(*names):
@@ -109,6 +102,11 @@ MECHANISMS = {
         "exposures 0.05",
         without_effect("exposure gradient"),
         ["levels.equations.EFFECTS"],
+    ),
+    "robust priors": (
+        "one of twelve is tilted",
+        {"levels.solve.PRIOR_CUTOFF": 1e3},
+        ["levels.solve.PRIOR_CUTOFF"],
     ),
     "gains": ("gain 0.5 %", without_effect("gain"), ["levels.equations.EFFECTS"]),
     "glow at edges": (
@@ -194,7 +192,7 @@ def measure(name, changes, seed, binning):
             stack.enter_context(patch(PACKAGE + place, new))
         table = run(scene, models)[0]
     # The level of noise has no true value.
-    table = table[1:] if DAMAGES.get(name) is make_noise else table
+    table = table[1:] if name == "one of twelve is noise" else table
     error = table["error"] - np.mean(table["error"])
     return error, error / table["level_error"].value
 

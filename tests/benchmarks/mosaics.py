@@ -172,6 +172,35 @@ BACKGROUNDS = {
 }
 
 
+# --- Damages ---------------------------------------------------------------
+
+
+def hit(model, rng):
+    """Let cosmic rays hit 5 % of the pixels, unflagged."""
+    hits = rng.random(model.data.shape) < 0.05
+    model.data[hits] += rng.exponential(1.0, np.count_nonzero(hits))
+
+
+def make_noise(model, rng):
+    """Put noise in the place of the image."""
+    model.data = rng.normal(8.0, 3.0, model.data.shape).astype(np.float32)
+
+
+def tilt(model, rng):
+    """Add a plane without mean."""
+    good = model.dq == 0
+    plane = np.linspace(-0.5, 0.5, good.size).reshape(good.shape)
+    model.data += plane - plane[good].mean()
+
+
+# Changes of the first of twelve exposures.
+DAMAGES = {
+    "one of twelve is hit": hit,
+    "one of twelve is noise": make_noise,
+    "one of twelve is tilted": tilt,
+}
+
+
 # --- Match -------------------------------------------------------------------
 
 

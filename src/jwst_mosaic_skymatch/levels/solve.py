@@ -2,12 +2,12 @@ r"""Robust solution of the mixed model at given variances, and its covariance.
 
 Henderson's mixed model equations [1]_, :math:`C (b, u) = (X, U)^T R^{-1} y` with
 :math:`C = (X, U)^T R^{-1} (X, U) + \mathrm{diag}(0, \Theta^{-1})`, are iterated with weights of
-rows: first those of least absolute deviations, then the biweight's. The restricted likelihood [2]_
-is
+rows, measurements and priors: first those of least absolute deviations, then the biweight's. The
+restricted likelihood [2]_ is
 
-.. math:: -2 \ln L = \ln |\Theta| + \ln |C| + \sum \rho(r) + u^T \Theta^{-1} u
+.. math:: -2 \ln L = \ln |\Theta| + \ln |C| + \sum \rho(r)
 
-with the :math:`\rho` of the biweight in place of the squares of the residuals r.
+with the :math:`\rho` of the biweight in place of the squares of the residuals r of all rows.
 
 References
 ----------
@@ -26,8 +26,11 @@ from jwst_mosaic_skymatch.levels.matrices import Factorization
 
 __all__ = ["CUTOFF", "MISFIT", "Fit", "solve"]
 
-#: Residual, in its errors, from which on a row counts nothing.
+#: Residual, in its errors, from which on a measurement counts nothing.
 CUTOFF = 6.0
+# Random effect, in its standard deviations, from which on its prior counts nothing: the background
+# of one exposure may differ from all others, and its pairs are not wrong for that.
+PRIOR_CUTOFF = 10.0
 #: Name of the variance of offsets beside their errors: real skies do not close within noise.
 MISFIT = "misfit"
 # Solutions with absolute deviations, and with the biweight.
@@ -121,7 +124,8 @@ def solve(
     columns = equations.design[:, free]
     columns.data *= scale[columns.indices]
     design, values = columns.tocsr(), scale * equations.values
-    weights = np.ones(len(values))
+    weights, cutoffs = np.ones(len(values)), np.full(len(values), PRIOR_CUTOFF)
+    cutoffs[:n_measured] = CUTOFF
     for k in range(N_ABSOLUTE + N_BIWEIGHT if robust else 1):
         weighted = columns.T
         weighted.data = columns.data * weights[columns.indices]
@@ -130,10 +134,9 @@ def solve(
             deviance += factor.log_determinant
         unknowns = factor.solve(weighted @ values)
         residuals = values - design @ unknowns
-        size = np.abs(residuals[:n_measured])
         if robust:
-            weights[:n_measured] = _robust_weights(size, absolute=k < N_ABSOLUTE - 1)
-    costs = CUTOFF**2 / 3.0 * (1.0 - np.maximum(1.0 - (size / CUTOFF) ** 2, 0.0) ** 3)
+            weights = _robust_weights(residuals, cutoffs, absolute=k < N_ABSOLUTE - 1)
+    costs = cutoffs**2 / 3.0 * (1.0 - np.maximum(1.0 - (residuals / cutoffs) ** 2, 0.0) ** 3)
     every = np.nan_to_num(equations.fixed)
     every[free] = unknowns
     return Fit(
@@ -141,18 +144,18 @@ def solve(
         residuals=residuals[:n_measured],
         weights=np.minimum(weights[:n_measured], 1.0),
         sigmas=sigmas,
-        deviance=float(deviance + np.sum(costs) + np.sum(residuals[n_measured:] ** 2)),
+        deviance=float(deviance + np.sum(costs)),
         design=design[:n_measured],
         free=free,
         factor=factor,
     )
 
 
-def _robust_weights(size: np.ndarray, *, absolute: bool) -> np.ndarray:
+def _robust_weights(residuals: np.ndarray, cutoffs: np.ndarray, *, absolute: bool) -> np.ndarray:
     """Give the weights of absolute deviations, or those of the biweight."""
     if absolute:
-        return 1.0 / np.maximum(size, 1.0)
-    return np.maximum(1.0 - (size / CUTOFF) ** 2, 0.0) ** 2 + LEAST_WEIGHT
+        return 1.0 / np.maximum(np.abs(residuals), 1.0)
+    return np.maximum(1.0 - (residuals / cutoffs) ** 2, 0.0) ** 2 + LEAST_WEIGHT
 
 
 def _prior(equations: Equations, variances: Mapping[str, float]) -> tuple[np.ndarray, float]:
