@@ -2,8 +2,8 @@ r"""Robust solution of the mixed model at given variances, and its covariance.
 
 Henderson's mixed model equations [1]_, :math:`C (b, u) = (X, U)^T R^{-1} y` with
 :math:`C = (X, U)^T R^{-1} (X, U) + \mathrm{diag}(0, \Theta^{-1})`, are iterated with weights of
-rows, measurements and priors: first those of least absolute deviations, then the biweight's. The
-restricted likelihood [2]_ is
+rows: first those of least absolute deviations, then the biweight's. Measurements and priors are
+rows. The restricted likelihood [2]_ is
 
 .. math:: -2 \ln L = \ln |\Theta| + \ln |C| + \sum \rho(r)
 
