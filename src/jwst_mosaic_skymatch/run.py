@@ -152,7 +152,7 @@ def match_library(
     """
     library, exposures = step_input.library, step_input.exposures
     anchor, excluded = _open_anchor(exposures, parameters), exclusion(parameters)
-    settings, grouping = match_settings(parameters), parameters["grouping"]
+    settings, names = match_settings(parameters), _names(exposures, parameters["grouping"])
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files
@@ -169,7 +169,7 @@ def match_library(
 
     with ProgressBar(len(exposures), file=sys.stderr) as bar:
         match = match_exposures(
-            _names(exposures, grouping),
+            names,
             footprints,
             observe_one,
             settings,
@@ -178,7 +178,7 @@ def match_library(
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    lines = summarize_match(match, exposures, grid, grouping)
+    lines = summarize_match(match, exposures, grid, parameters["grouping"])
     findings = findings_of_match(match, exposures, grid, settings.plane_per)
     if not any(in_area):
         findings.append(empty_area(parameters["exclude"]))
