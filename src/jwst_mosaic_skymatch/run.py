@@ -12,7 +12,7 @@ from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
 from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
-from jwst_mosaic_skymatch.exposures.models import each_model
+from jwst_mosaic_skymatch.exposures.models import each_model, load_models
 from jwst_mosaic_skymatch.exposures.sky_files import open_image
 from jwst_mosaic_skymatch.levels.absolute import local_levels
 from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
@@ -158,7 +158,7 @@ def match_library(
     from_files = workers.n_remote > 0 and step_input.in_files
     if not (library.on_disk or workers.n_remote):
         # Between tiles, reading takes a twentieth of a run longer.
-        each_model(library, exposures, lambda *_: None)
+        load_models(library, exposures)
     image, in_area = anchor.image, [excluded.area is None]
 
     def observe_one(k: int) -> Observation:

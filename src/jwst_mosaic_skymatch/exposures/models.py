@@ -20,6 +20,7 @@ __all__ = [
     "borrowed",
     "check_model",
     "each_model",
+    "load_models",
     "pixels_of",
     "read_footprint",
     "unwritable",
@@ -112,6 +113,27 @@ def each_model(
                 del model
                 gc.collect(1)
     return results
+
+
+def load_models(library: AbstractModelLibrary, exposures: Exposures) -> None:
+    """Open the models of exposures once, after which a library in memory keeps them.
+
+    Parameters
+    ----------
+    library : `~jwst.datamodels.library.ModelLibrary`
+        The exposures.
+    exposures : sequence of Exposure
+        Which of them.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    with library:
+        for exposure in exposures:
+            with borrowed(library, exposure.index):
+                pass
 
 
 def unwritable(error: OSError) -> OSError:
