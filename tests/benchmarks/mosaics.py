@@ -175,9 +175,9 @@ BACKGROUNDS = {
 # --- Damages ---------------------------------------------------------------
 
 
-def hit(model, rng):
-    """Let cosmic rays hit 5 % of the pixels, unflagged."""
-    hits = rng.random(model.data.shape) < 0.05
+def hit(model, rng, share=0.05):
+    """Let cosmic rays hit a share of the pixels, unflagged."""
+    hits = rng.random(model.data.shape) < share
     model.data[hits] += rng.exponential(1.0, np.count_nonzero(hits))
 
 

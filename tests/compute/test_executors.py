@@ -64,7 +64,7 @@ def test_numbers_of_cores(monkeypatch, maximum_cores, expected):
     assert number_of_cores(maximum_cores) == expected
 
 
-@pytest.mark.parametrize("cores", ["0.5", "many", "0"])
+@pytest.mark.parametrize("cores", ["0.5", "many", "-1", "0"])
 def test_bad_number_of_cores(cores):
     with pytest.raises(ValueError, match=f"maximum_cores='{cores}': give a number"):
         number_of_cores(cores)
@@ -113,7 +113,7 @@ def blas_threads(info):
 
 def test_dead_process_is_one_clear_error(two_cores):
     with pytest.raises(RuntimeError, match=DEAD_PROCESS), open_workers("2") as workers:
-        list(workers.run([(os._exit, 1)]))
+        list(workers.run([(os._exit, 1)] * 3))
 
 
 def script_of(directory, *lines):

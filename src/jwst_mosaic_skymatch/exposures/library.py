@@ -90,7 +90,7 @@ def open_input(
     Returns
     -------
     StepInput
-        The library. With ``on_disk`` no pixel has been read of exposures that come from files.
+        The library; no pixel has been read of exposures that come from files.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def _describe_library(
 
 
 def _open_association(association: dict[str, Any], on_disk: bool, grouping: str) -> StepInput:
-    """Open an association, and in memory its models."""
+    """Open an association; all models are opened later."""
     science = science_members(association)
     metadata = [_read_file(member["expname"], grouping) for member in science]
     # A library would read each file again to find its group.
