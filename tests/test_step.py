@@ -163,6 +163,11 @@ def test_inputs(small, small_levels, tmp_path, monkeypatch, kind, in_memory):
     assert [p for p in tmp_path.iterdir() if not p.name.startswith("tmp")] == []
 
 
+def test_levels_on_disk_are_there_before_the_step_ends(small, small_levels):
+    step = PixelSkyMatchStep(in_memory=False)
+    assert read_levels(step.process(str(small.association))) == small_levels
+
+
 def state():
     """Give open files, and the settings of this process that the step changes while it runs."""
     files = {os.readlink(path) for path in Path("/proc/self/fd").glob("*") if path.is_symlink()}

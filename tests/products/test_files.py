@@ -8,11 +8,6 @@ from astropy.table import QTable
 from jwst_mosaic_skymatch.products import files
 
 
-def test_directory_is_made(tmp_path):
-    files.require_writable(tmp_path / "a" / "b")
-    assert not list((tmp_path / "a" / "b").iterdir())
-
-
 def test_directory_that_is_a_file(tmp_path):
     (tmp_path / "a").write_text("kept")
     with pytest.raises(OSError, match=r"a: cannot write .*choose another with output_dir\."):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import asdf
 from jwst.datamodels import ModelContainer, ModelLibrary
@@ -26,10 +26,11 @@ from jwst_mosaic_skymatch.exposures.metadata import (
     read_exposure,
     read_headers,
 )
-from jwst_mosaic_skymatch.exposures.models import unwritable
+from jwst_mosaic_skymatch.exposures.models import each_model, unwritable
 from jwst_mosaic_skymatch.exposures.pixels import unreadable
 
 __all__ = [
+    "DeferringLibrary",
     "StepInput",
     "check_files",
     "light_loading",
@@ -68,6 +69,60 @@ class StepInput:
     files: frozenset[Path] = frozenset()
     others: tuple[dict[str, Any], ...] = ()
     in_files: bool = False
+
+
+class DeferringLibrary(ModelLibrary):
+    """A library on disk whose models change when it is next opened, or when a step ends.
+
+    After `process` stpipe loads and saves each model to stamp it (`finalize_result`). With changes
+    made before, and not together with the stamp, a run takes 1.35 to 1.4 times as long.
+    """
+
+    _deferred: tuple[Exposures, Callable[[Exposure, Any], None]] | None = None
+
+    def defer(self, exposures: Exposures, change: Callable[[Exposure, Any], None]) -> None:
+        """Change models later, but before anybody borrows one.
+
+        Parameters
+        ----------
+        exposures : sequence of Exposure
+            All exposures of the library.
+        change : callable
+            Takes an exposure and its model, and changes the model.
+        """
+        self._deferred = exposures, change
+
+    def __enter__(self) -> Self:
+        """Make the changes, and open the library."""
+        self._change(lambda _: None)
+        return super().__enter__()
+
+    def finalize_result(self, step: Any, reference_files_used: Any) -> None:
+        """Make the changes, and let a step stamp all models.
+
+        Parameters
+        ----------
+        step : `~stpipe.step.Step`
+            The step.
+        reference_files_used : list of tuple
+            Types and files of references.
+        """
+        if not self._change(lambda model: step.finalize_result(model, reference_files_used)):
+            super().finalize_result(step, reference_files_used)
+
+    def _change(self, stamp: Callable[[Any], None]) -> bool:
+        """Make and stamp deferred changes, if there are any."""
+        if self._deferred is None:
+            return False
+        (exposures, change), self._deferred = self._deferred, None
+
+        def change_and_stamp(exposure: Exposure, model: Any) -> None:
+            change(exposure, model)
+            stamp(model)
+
+        with light_loading():
+            each_model(self, exposures, change_and_stamp, modify=True)
+        return True
 
 
 def open_input(
@@ -264,7 +319,7 @@ def _open_association(association: dict[str, Any], on_disk: bool, grouping: str)
         if group_id:
             member.setdefault("group_id", group_id)
     try:
-        library = ModelLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
+        library = DeferringLibrary(association, asn_exptypes=["science"], on_disk=on_disk)
     except OSError as error:
         raise unwritable(error) from None
     members = association["products"][0]["members"]

@@ -7,6 +7,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
 from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.exposures.library import DeferringLibrary
 from jwst_mosaic_skymatch.exposures.metadata import Exposure, Exposures
 from jwst_mosaic_skymatch.exposures.models import each_model
 from jwst_mosaic_skymatch.levels.results import Match
@@ -70,7 +71,10 @@ def record_levels(
             _record_plane(background, level, plane)
         model.meta.cal_step.skymatch = "COMPLETE"
 
-    each_model(library, exposures, record, modify=True)
+    if isinstance(library, DeferringLibrary) and library.on_disk:
+        library.defer(exposures, record)
+    else:
+        each_model(library, exposures, record, modify=True)
 
 
 def _add_history(model: JwstDataModel, sentence: str) -> None:
