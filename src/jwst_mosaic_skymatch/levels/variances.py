@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.interpolate import CubicSpline
 
 from jwst_mosaic_skymatch.levels.equations import EFFECTS, PEDESTAL, Equations
 from jwst_mosaic_skymatch.levels.solve import MISFIT, Fit, solve
@@ -22,6 +23,8 @@ LEAST_SCORE = 1.5
 COARSE, LARGEST = 0.3 * 4.0 ** np.arange(13), 10.0
 # Those of the mean over the likelihood, in units of the estimate.
 FINE = 1.5 ** np.arange(-4.0, 5.0)
+# Steps of the interpolated likelihood: that of many members is narrower than a step of the search.
+N_STEPS = 1000
 # Prior of the standard deviation of pedestals, MJy/sr: logarithm normal about this value with this
 # width. Nothing else constrains the pedestals of components that a single exposure ties.
 TYPICAL_PEDESTAL, WIDTH = 0.002, float(np.log(3.0))
@@ -124,6 +127,9 @@ def _estimate(
     deviances = np.array([fit.deviance for fit in fits])
     if name == PEDESTAL:
         deviances += (np.log(sigmas / TYPICAL_PEDESTAL) / WIDTH) ** 2
-    weights = np.exp(0.5 * (deviances.min() - deviances))
-    mode, mean = variances[deviances.argmin()], np.average(variances, weights=weights)
-    return _Estimate(float(mode), float(mean), float(deviances.min()))
+    places = np.log(variances)
+    steps = np.linspace(places[0], places[-1], N_STEPS)
+    curve = CubicSpline(places, deviances)(steps)
+    mean = np.average(np.exp(steps), weights=np.exp(0.5 * (curve.min() - curve)))
+    best = deviances.argmin()
+    return _Estimate(float(variances[best]), float(mean), float(deviances[best]))
