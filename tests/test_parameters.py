@@ -66,20 +66,6 @@ def test_what_has_no_effect_is_said(parameters, said):
     assert line.startswith(said)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {},
-        {"skymethod": "global+match", "reference": "t.ECSV"},
-        # Scripts for the prototype of 2023 set ``weight = True``.
-        {name: unchanged for name, (unchanged, _) in REPLACED.items()},
-    ],
-    ids=["defaults", "table of levels", "replaced parameters with the value of today"],
-)
-def test_combinations_without_a_remark(parameters):
-    assert check(**parameters) == []
-
-
 @pytest.mark.parametrize("name", REPLACED)
 def test_replaced_parameters_are_refused_with_the_new_name(name):
     step = PixelSkyMatchStep(**{name: "another value"})

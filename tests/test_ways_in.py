@@ -110,11 +110,6 @@ def test_older_jwst_is_refused(monkeypatch):
         jwst_mosaic_skymatch.PixelSkyMatchStep  # noqa: B018
 
 
-def test_other_names_are_refused_with_the_right_ones():
-    with pytest.raises(AttributeError, match=r"'pixel_skymatch', only .*PixelSkyMatchStep"):
-        jwst_mosaic_skymatch.pixel_skymatch  # noqa: B018
-
-
 def test_strun_step(work, mosaic):
     done = strun(
         "pixel_skymatch",

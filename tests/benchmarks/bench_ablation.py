@@ -91,6 +91,7 @@ def own_shifts(pairs, shares):
 
 
 EDGES = tuple(name for name in REGIONS if name != "lyot")
+STEEP = "offsets.regression", "tiles.mean"
 # Scene, names and their replacements, and the functions and constants of the mechanism.
 MECHANISMS = {
     "visit gradients": (
@@ -147,8 +148,13 @@ MECHANISMS = {
     ),
     "variance of steep cells": (
         "misaligned 0.3",
-        {"offsets.regression.growth_with_gradient": lambda *_: 0.0},
+        dict.fromkeys((f"{name}.growth_with_gradient" for name in STEEP), lambda *_: 0.0),
         ["tiles.scatter.growth_with_gradient"],
+    ),
+    "noise by brightness": (
+        "emission-filled",
+        {"offsets.overlap._noise_growth": lambda *_: np.float32(1.0)},
+        ["offsets.overlap._noise_growth", "tiles.observation._quoted_noise"],
     ),
     "outlying blocks of pairs": (
         "cosmic rays",

@@ -1,5 +1,7 @@
 """Cells that two tiles share, their blocks, and pictures of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -7,6 +9,7 @@ from offsets.makers import make_pair, make_tile, measure
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
+from jwst_mosaic_skymatch.offsets.trends import first_trends
 
 
 def test_blocks():
@@ -22,6 +25,21 @@ def test_blocks():
     # Of an even number of values, the upper of the two in the middle.
     assert overlap.block_medians(overlap.difference)[-1] == pytest.approx(np.sort(last)[6])
     assert overlap.block_sums(overlap.difference)[-1] == pytest.approx(last.sum())
+
+
+def test_variance_grows_with_the_brightness():
+    image = np.ones((9, 16))
+    image[0], image[1] = -9.0, 5.0
+    tile = replace(make_tile(image, 0.0, 0), variance=2.0, growth=0.5)
+    overlap = Overlap.of(tile, tile)
+    values = [overlap.variance[overlap.columns[2] == light][0] for light in (-9.0, 1.0, 5.0)]
+    assert values == pytest.approx([0.1, 1.0, 3.0])
+
+
+def test_few_blocks_are_no_outliers():
+    for seed in range(50):
+        tiles = [make_tile(np.zeros((8, 64)), 0.02, (seed, side)) for side in (0, 1)]
+        assert first_trends(Overlap.of(*tiles), ((), ()))[1].all()
 
 
 @pytest.mark.parametrize("side", [0.6, 1.0, 1.7])

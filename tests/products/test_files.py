@@ -8,13 +8,6 @@ from astropy.table import QTable
 from jwst_mosaic_skymatch.products import files
 
 
-def test_directory_that_is_a_file(tmp_path):
-    (tmp_path / "a").write_text("kept")
-    with pytest.raises(OSError, match=r"a: cannot write .*choose another with output_dir\."):
-        files.require_writable(tmp_path / "a")
-    assert (tmp_path / "a").read_text() == "kept"
-
-
 def test_outputs_replace_neither_inputs_nor_each_other(tmp_path):
     outputs = [("a_cal.fits", tmp_path / "a.fits")]
     files.check_outputs(outputs, {tmp_path / "a_cal.fits"})

@@ -71,6 +71,12 @@ def test_quoted_variance(pixels, error, expected):
     assert tile.variance == pytest.approx(expected, nan_ok=True)
 
 
+def test_quoted_variance_grows_with_the_brightness(pixels):
+    light = np.arange(40.0) * np.ones(SHAPE)
+    tile = tiled(replace(pixels, data=light, err=np.sqrt(1.0 + 0.2 * light))).tile
+    assert (tile.variance, tile.growth) == pytest.approx((4.9, 0.2 / 4.9), rel=0.03)
+
+
 @pytest.mark.parametrize(
     ("statistic", "sky"), [(None, np.nan), (MEAN, 3.0), (SkyStatistic(upper=2.0), np.nan)]
 )

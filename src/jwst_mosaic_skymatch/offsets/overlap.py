@@ -13,6 +13,8 @@ __all__ = ["BLOCK_CELLS", "Overlap", "drizzle_correlation"]
 
 #: Cells to a side of a block.
 BLOCK_CELLS = 8
+# Variance of the faintest cells in units of that at the median brightness, at least.
+LEAST_NOISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ class Overlap:
         for row, image in zip(cells[2:6], (mean, a - b, *gradient(mean)), strict=True):
             row[:] = image.take(places)
         cells[0], cells[1] = x[order] + x0, y[order] + y0
+        brighter = cells[2] - np.median(cells[2]) if places.size else cells[2]
         for tile, window in zip((first, second), windows, strict=True):
-            cells[6] += np.float32(tile.variance if quoted else 1.0) / tile.weight[window].take(
-                places
-            )
+            noise = tile.variance * _noise_growth(tile, brighter) if quoted else np.float32(1.0)
+            cells[6] += noise / tile.weight[window].take(places)
         return cls(
             corners=corners,
             sizes=sizes[block],
@@ -140,6 +142,11 @@ class Overlap:
         cells[np.arange(BLOCK_CELLS**2) < self.sizes[:, None]] = values
         cells.sort(axis=1)  # a third of the time of nanmedian
         return cells[np.arange(self.sizes.size), self.sizes // 2].astype(float)
+
+
+def _noise_growth(tile: Tile, brighter: np.ndarray) -> np.ndarray:
+    """Give the variance in units of that at the median brightness."""
+    return np.maximum(1.0 + tile.growth * brighter, LEAST_NOISE).astype(np.float32)
 
 
 def _at(part: BlockMap, corners: np.ndarray) -> np.ndarray:

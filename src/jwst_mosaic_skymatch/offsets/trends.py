@@ -154,10 +154,11 @@ def first_trends(
         deviation = np.abs(trends.residuals) * np.sqrt(weights)
         scale = max(scale_of(deviation[weights > 0]), 1e-30)
         robust = scale / np.maximum(deviation, scale)
-    used = (weights > 0) & (deviation < BLOCK_CUTOFF * scale)
-    n_used = int(np.count_nonzero(used))
-    freedom = max(n_used - 1.0 - len(columns), 1e-9)
-    if trends.is_noise(trends.slopes, scale**2 * n_used / freedom):
+    # A fit follows a few blocks so closely that all others would be outliers.
+    n_blocks = np.count_nonzero(weights)
+    unit = scale**2 * n_blocks / max(n_blocks - 1.0 - len(columns), 1e-9)
+    used = (weights > 0) & (deviation < BLOCK_CUTOFF * np.sqrt(unit))
+    if trends.is_noise(trends.slopes, unit):
         trends = replace(trends, slopes=0.0 * trends.slopes)
     return trends, used
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.scatter import CUTOFF, biweight, scale_of
+from jwst_mosaic_skymatch.tiles.scatter import (
+    CUTOFF,
+    biweight,
+    gradient,
+    growth_with_gradient,
+    scale_of,
+)
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, bounding_window, overlap_windows, window_in
 
@@ -71,8 +77,9 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
         return tiles[0]
     for k in range(N_REJECTIONS + 1):
         mean, weighted = mean_tile(tiles), []
+        squared = np.sum(gradient(mean.data) ** 2, axis=0)
         for tile in tiles:
-            distance, error = _distance(tile, mean)
+            distance, error = _distance(tile, mean, squared)
             # Hits are positive, so that a limit on both sides leaves a bias. With a limit on the
             # distance in its own error, two tiles would keep brighter hits than six.
             factor = distance * error <= CUTOFF if k < N_REJECTIONS else biweight(distance)
@@ -81,11 +88,14 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     return mean_tile(tiles)
 
 
-def _distance(tile: Tile, mean: Tile) -> tuple[np.ndarray, np.ndarray]:
+def _distance(
+    tile: Tile, mean: Tile, squared_gradient: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Compare the cells of a tile with the mean of the others.
 
     The results are the distance in its standard deviations, and that standard deviation in units
-    of the cell's own. The distance is zero in cells that no other tile covers.
+    of the cell's own. The distance is zero in cells that no other tile covers. Its variance grows
+    with the gradient, as in pairs.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * _relative_weight(tile, mean)
@@ -97,11 +107,14 @@ def _distance(tile: Tile, mean: Tile) -> tuple[np.ndarray, np.ndarray]:
     distance = (tile.data - mean.data[window])[shared] * np.sqrt(longer * own[shared])
     result, errors = np.zeros_like(own), np.ones_like(own)
     if distance.size:
-        sample = distance[:: distance.size // N_SAMPLE + 1]
+        squared = squared_gradient[window][shared]
+        sampled = slice(None, None, distance.size // N_SAMPLE + 1)
         # Outliers may have lifted the centre.
-        centre = np.median(sample)
-        scale = scale_of(sample - centre) or np.inf
-        result[shared] = (distance - centre) / np.float32(scale)
+        distance -= np.median(distance[sampled])
+        sample = distance[sampled]
+        growth = growth_with_gradient(sample, np.ones_like(sample), squared[sampled])
+        distance /= np.sqrt(1.0 + np.float32(growth) * squared)
+        result[shared] = distance / np.float32(scale_of(distance[sampled]) or np.inf)
         errors[shared] = np.sqrt(longer)
     return result, errors
 

@@ -61,6 +61,8 @@ class Tile(BlockMap):
         Quoted variance of one such pixel, (MJy/sr)^2; NaN if exposures quote no errors.
     pixels_per_cell : float
         Number of an exposure's pixels in the area of a cell.
+    growth : float
+        Growth of the variance with the brightness, in units of the variance for each MJy/sr.
     frames : tuple of DetectorFrame
         Frames of the exposures in it.
     """
@@ -68,6 +70,7 @@ class Tile(BlockMap):
     data: np.ndarray
     variance: float = np.nan
     pixels_per_cell: float = 1.0
+    growth: float = 0.0
     frames: tuple[DetectorFrame, ...] = ()
 
     @property
