@@ -38,18 +38,10 @@ def test_demo(tmp_path, capsys):
     assert "Matched: 8 of 8 exposures" in Path(report).read_text()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--binning", "0"], "--binning must be between 1 and 16"),
-        (["--exposures", "1"], "--exposures must be between 2 and 32"),
-        (["--full", "--binning", "2"], "not allowed with argument"),
-    ],
-)
-def test_refuses_bad_arguments(arguments, message, capsys):
+def test_refuses_bad_arguments(capsys):
     with pytest.raises(SystemExit):
-        demo.main(arguments)
-    assert message in capsys.readouterr().err
+        demo.main(["--binning", "0"])
+    assert "--binning must be between 1 and 16" in capsys.readouterr().err
 
 
 def test_shows_what_a_step_says_that_fails(tmp_path, monkeypatch):

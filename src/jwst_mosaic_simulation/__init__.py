@@ -18,14 +18,7 @@ from .pointing import (
     mosaic_pointings,
     offset_pointing,
 )
-from .scene import (
-    CosmicRays,
-    DetectorOptions,
-    Imperfections,
-    Patch,
-    compose_scene,
-    draw_levels,
-)
+from .scene import CosmicRays, DetectorOptions, Imperfections, Patch, compose_scene, draw_levels
 from .scenes import (
     blank_field,
     dithers,

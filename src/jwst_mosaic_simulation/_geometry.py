@@ -92,11 +92,8 @@ class Aperture:
         forward.inverse = self.ideal_to_v2v3.inverse | inverse | offset.inverse
         rows, columns = self.shape
         # jwst excludes MIRI's reference columns, unless the frame is a subarray.
-        edge = (
-            self.reference_columns_rows[0]
-            if self.siaf["instrument"] == "MIRI" and self.is_full
-            else 0
-        )
+        has_edge = self.siaf["instrument"] == "MIRI" and self.is_full
+        edge = self.reference_columns_rows[0] * has_edge
         box = (edge - 0.5, columns - edge - 0.5), (-0.5, rows - 0.5)
         bind_bounding_box(forward, box, order="F")
         return forward

@@ -23,9 +23,6 @@ from .exposure import Simulation, simulate_mosaic
 from .scenes import stephans_quintet
 
 OURS, STOCK = "PixelSkyMatchStep", "SkyMatchStep"
-# With a quarter of the pixels per axis all runs take a minute. The cost of the stock step, which
-# polygons dominate and not pixels, would hardly fall any further.
-DEFAULT_BINNING = 4
 PICTURE_CELL = 0.33  # arcsec: three native MIRI pixels
 
 
@@ -84,11 +81,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     text = "where to write exposures, results and picture [%(default)s]"
     parser.add_argument("directory", metavar="DIR", nargs="?", default="skymatch-demo", help=text)
-    size = parser.add_mutually_exclusive_group()
-    text = "MIRI pixels per simulated pixel and axis, up to 16 [%(default)s]"
-    size.add_argument("--binning", type=int, default=DEFAULT_BINNING, help=text)
-    text = "full-size detectors (needs 4 GB of disk)"
-    size.add_argument("--full", dest="binning", action="store_const", const=1, help=text)
+    text = "MIRI pixels per simulated pixel and axis, 1 (needs 4 GB of disk) to 16 [%(default)s]"
+    parser.add_argument("--binning", type=int, default=4, help=text)
     parser.add_argument("--seed", type=int, default=1, help="of the simulation [%(default)s]")
     parser.add_argument("--exposures", type=int, default=32, help="their number [%(default)s]")
     options = parser.parse_args(argv)
@@ -146,30 +140,23 @@ def _print_table(truth: Mapping[str, float], results: Sequence[_Result]) -> None
     print(f"{'visit, exposure':<18}{'true':>9}" + "".join(f"{r.step:>24}" for r in results))
     print(f"{'':<27}" + f"{'measured':>14}{'error':>10}" * 2)
     true = _about_mean(truth.values())
-    before = None
     for k, name in enumerate(truth):
         visit, _, exposure, *_ = name.split("_")
         row = "".join(f"{r.levels[k]:>14.4f}{r.errors[k]:>10.4f}" for r in results)
-        print(f"{visit if visit != before else '':<14}{int(exposure):>3} {true[k]:>9.4f}{row}")
-        before = visit
+        print(f"{visit:<14}{int(exposure):>3} {true[k]:>9.4f}{row}")
 
 
 def _print_summary(results: Sequence[_Result], results_unmasked: Sequence[_Result]) -> None:
     ours, stock = (result.rms for result in results)
-    print(f"\nrms error of {OURS}: {_short(ours)} MJy/sr")
-    print(f"rms error of {STOCK}: {_short(stock)} MJy/sr")
+    print(f"\nrms error of {OURS}: {ours:.2g} MJy/sr")
+    print(f"rms error of {STOCK}: {stock:.2g} MJy/sr")
     print(f"ratio: {stock / ours:.0f}")
     ours_unmasked, stock_unmasked = (result.rms for result in results_unmasked)
     print(
-        f"Without MIRI's masked strips the errors are {_short(ours_unmasked)} and "
-        f"{_short(stock_unmasked)} MJy/sr, ratio {stock_unmasked / ours_unmasked:.0f}:\n"
+        f"Without MIRI's masked strips the errors are {ours_unmasked:.2g} and "
+        f"{stock_unmasked:.2g} MJy/sr, ratio {stock_unmasked / ours_unmasked:.0f}:\n"
         f"the strips multiply the error of {STOCK} by {stock / stock_unmasked:.1f}."
     )
-
-
-def _short(value: float) -> str:
-    """Write a number with two significant digits and without an exponent."""
-    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
 def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]) -> None:
@@ -180,7 +167,7 @@ def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]
     images, extent = _map_exposures(simulation.files)
     perfect = _mosaic(images, _about_mean(simulation.levels.values()))
     columns = {"Before matching\n": np.zeros(len(images))}
-    columns |= {f"{r.step}\nrms error {_short(r.rms)} MJy/sr": r.levels for r in results}
+    columns |= {f"{r.step}\nrms error {r.rms:.2g} MJy/sr": r.levels for r in results}
     # Linear about the sky, where a step of 0.1 MJy/sr is a twentieth of the range, and
     # logarithmic in the galaxies.
     brightness = {"norm": AsinhNorm(linear_width=0.4, vmin=-0.7, vmax=8.0), "cmap": "magma"}
@@ -192,7 +179,7 @@ def _draw_picture(path: Path, simulation: Simulation, results: Sequence[_Result]
         mosaic = _mosaic(images, levels)
         above.set_title(title)
         above.imshow(mosaic - np.nanpercentile(perfect, 20), **place, **brightness)
-        below.set_title(f"largest: {_short(np.nanmax(np.abs(mosaic - perfect)))} MJy/sr")
+        below.set_title(f"largest: {np.nanmax(np.abs(mosaic - perfect)):.2g} MJy/sr")
         below.set_xlabel("east, arcsec")
         below.imshow(mosaic - perfect, **place, **errors)
     bars = (

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from gwcs import WCS
 
-from ._geometry import build_wcs, load_aperture, v2v3_to_sky
+from ._geometry import load_aperture, v2v3_to_sky
 
 _GOLDEN_ANGLE = np.pi * (3 - 5**0.5)
 
@@ -60,22 +59,6 @@ class Pointing:
     def rootname(self) -> str:
         """File name without suffix, e.g. ``jw02732002001_02101_00001_mirimage``."""
         return f"{self.exposure_id}_{self.detector.lower()}"
-
-    def wcs(self, binning: int = 1) -> WCS:
-        """Build the WCS of the exposure.
-
-        Parameters
-        ----------
-        binning : int, optional
-            Full-frame pixels per simulated pixel.
-
-        Returns
-        -------
-        gwcs.WCS
-            The WCS.
-        """
-        aperture = load_aperture(self.aperture, binning)
-        return build_wcs(aperture, self.ra_ref, self.dec_ref, self.roll_ref)
 
 
 def offset_pointing(pointing: Pointing, x: float, y: float, **changes: Any) -> Pointing:
