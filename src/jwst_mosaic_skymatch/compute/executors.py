@@ -210,8 +210,10 @@ def _dask_workers(address: str) -> Iterator[Workers]:
         client.wait_for_workers(1)
         n_threads = sum(client.ncores().values())
         log.info("Dask workers with %d cores in all at %s", n_threads, address)
-        own, theirs = version(DISTRIBUTION), set(client.run(version, DISTRIBUTION).values())
-        if theirs != {own}:
+        own, answers = version(DISTRIBUTION), client.run(version, DISTRIBUTION, on_error="return")
+        # A worker may die before it answers; others do its tasks.
+        theirs = {str(answer) for answer in answers.values() if not isinstance(answer, OSError)}
+        if theirs - {own}:
             raise RuntimeError(
                 f"{DISTRIBUTION} is {own} here, but on Dask workers {', '.join(sorted(theirs))}; "
                 "start them from the same environment."
