@@ -146,7 +146,7 @@ class Overlap:
 
 def _noise_growth(tile: Tile, brighter: np.ndarray) -> np.ndarray:
     """Give the variance in units of that at the median brightness."""
-    return np.maximum(1.0 + tile.growth * brighter, LEAST_NOISE).astype(np.float32)
+    return np.maximum(1.0 + tile.growth * brighter, LEAST_NOISE)
 
 
 def _at(part: BlockMap, corners: np.ndarray) -> np.ndarray:
