@@ -1,7 +1,7 @@
 """Makers of small tiles with known levels, and what is done to them."""
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -106,6 +106,11 @@ def absolute(mosaic):
     for member in association["products"][0]["members"]:
         member["expname"] = str(mosaic.association.parent / member["expname"])
     return association
+
+
+def wcs_of(pointing, binning=1):
+    """Build the WCS of a simulated exposure."""
+    return build_wcs(load_aperture(pointing.aperture, binning), *astuple(pointing)[:3])
 
 
 def rootname(filename):

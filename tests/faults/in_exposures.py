@@ -1,15 +1,16 @@
 """Faults of pixels, of the WCS, and of metadata."""
 
+from dataclasses import replace
+
 import numpy as np
 from astropy.modeling.models import Scale
 from faults.mosaic import CHOSEN, assign, in_fits, in_model, on_each, on_middle
 from faults.outcomes import LYOT, ON_DISK, RIGHT, TIED_BY_LYOT, Matched, refused
-from helpers import rootname
+from helpers import rootname, wcs_of
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_simulation import Galaxy, compose_scene, mosaic_pointings, simulate_mosaic
-from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
 
 NO_PIXEL = Matched(skipped="no good pixel", warned=(LYOT,))
 SCATTERED = Matched(skipped="good pixels too scattered", warned=(LYOT,))
@@ -137,9 +138,9 @@ def out_of_date(model):
 def send_opposite(work):
     """Point the middle exposure to the other side of the sky."""
     pointing = work.scene.pointings[CHOSEN[1]]
-    aperture, ra = load_aperture(pointing.aperture, 8), (pointing.ra_ref + 180) % 360
+    other = replace(pointing, ra_ref=(pointing.ra_ref + 180) % 360, dec_ref=-pointing.dec_ref)
     with open_model(work.middle) as model:
-        model.meta.wcs = build_wcs(aperture, ra, -pointing.dec_ref, pointing.roll_ref)
+        model.meta.wcs = wcs_of(other, 8)
         model.meta.wcsinfo.s_region = None
         model.save(work.middle)
     return work.middle.name

@@ -140,9 +140,6 @@ def test_variances_of_a_part_of_a_large_graph(monkeypatch):
         equations, variances = model.select_model(measurements_of(144, pairs), unknowns)
         assert len(equations.sigmas) == len(pairs)
         sigmas.append(np.sqrt(variances["exposure gradient"]))
-    # Of all, the size is to be had exactly, but for the tails of the biweight. 80 components give
-    # it to 8 %.
-    truth = sky.gradients.std()
-    assert_allclose(sigmas, truth, rtol=0.2)
-    assert sigmas[0] == pytest.approx(truth, rel=0.05)
+    # All components give their own size but for the tails of the biweight, 80 of them to 8 %.
+    assert np.all(abs(np.divide(sigmas, sky.gradients.std()) - 1.0) < (0.05, 0.2))
     assert sigmas[0] != sigmas[1]

@@ -122,6 +122,11 @@ def test_tables_without_levels(tmp_path, filenames, columns, message):
         read_levels(tmp_path / "l.ecsv", [Exposure(0, "a_cal.fits", unit="MJy/sr")])
 
 
+def test_no_table(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere.ecsv: no such file; give <product>"):
+        read_levels(tmp_path / "nowhere.ecsv", named("a_cal.fits"))
+
+
 # --- Skylists ----------------------------------------------------------------
 
 

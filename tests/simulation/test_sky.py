@@ -1,15 +1,14 @@
 """The true sky, its components, and how detectors see it."""
 
-from dataclasses import astuple
-
 import numpy as np
 import pytest
+from helpers import wcs_of
 from numpy.random import default_rng
 from numpy.testing import assert_allclose
 from scipy.ndimage import center_of_mass
 
-from jwst_mosaic_simulation import Cirrus, Galaxy, dither_pointings
-from jwst_mosaic_simulation._geometry import build_wcs, load_aperture
+from jwst_mosaic_simulation import Cirrus, Galaxy, Pointing, dither_pointings
+from jwst_mosaic_simulation._geometry import load_aperture
 from jwst_mosaic_simulation._sky import make_sky, render_stars
 
 
@@ -20,7 +19,7 @@ def test_the_sky_is_where_the_wcs_says(aperture, binning):
     pointings = dither_pointings(1, rolls=(40.0, 130.0), aperture=aperture)
     sky = make_sky(pointings, components=(Galaxy(6.0, 15.0), Cirrus(0.5, 0.8)), binning=binning)
     for pointing in pointings:
-        wcs = build_wcs(load_aperture(aperture, binning), *astuple(pointing)[:3])
+        wcs = wcs_of(pointing, binning)
         y, x = np.indices(wcs.array_shape)[:, ::7, ::7]
         expected = sky.diffuse(*wcs(x, y, with_bounding_box=False))
         seen = sky.observe(wcs, wcs.array_shape)[::7, ::7]
@@ -29,10 +28,9 @@ def test_the_sky_is_where_the_wcs_says(aperture, binning):
 
 
 def test_star_keeps_flux_and_place():
-    aperture, (x, y), flux = load_aperture("MIRIM_FULL"), (692.3, 512.1), 100.0
-    wcs = build_wcs(aperture, 150.0, 2.2, 40.0)
+    wcs, (x, y), flux = wcs_of(Pointing(150.0, 2.2, 40.0)), (692.3, 512.1), 100.0
     image = render_stars(np.array([[*wcs(x, y), flux]]).T, wcs, (1024, 1032), 0.27)
-    pixel = aperture.pixel_area * np.deg2rad(1 / 3600) ** 2
+    pixel = load_aperture("MIRIM_FULL").pixel_area * np.deg2rad(1 / 3600) ** 2
     assert image.sum() * pixel * 1e12 == pytest.approx(flux, rel=1e-3)  # uJy
     assert center_of_mass(image) == pytest.approx((y, x), abs=1e-3)
 
