@@ -13,9 +13,9 @@ from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.pixels import SkyStatistic, good_bits, good_pixels
 from jwst_mosaic_skymatch.exposures.sky_files import read_area
 from jwst_mosaic_skymatch.match import MatchSettings
+from jwst_mosaic_skymatch.observe import Exclusion
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.regression import Statistic
-from jwst_mosaic_skymatch.tiles.exclusion import Exclusion
 from jwst_mosaic_skymatch.tiles.observation import TileSettings
 
 __all__ = [

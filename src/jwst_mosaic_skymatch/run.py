@@ -2,62 +2,35 @@
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.utils.console import ProgressBar
 
+from jwst_mosaic_skymatch.anchors import Anchor, open_anchor
 from jwst_mosaic_skymatch.compute.executors import Workers
-from jwst_mosaic_skymatch.exposures.associations import expand
-from jwst_mosaic_skymatch.exposures.library import StepInput, named_exposures
+from jwst_mosaic_skymatch.exposures.library import StepInput
 from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
-from jwst_mosaic_skymatch.exposures.models import each_model, load_models
-from jwst_mosaic_skymatch.exposures.sky_files import open_image
-from jwst_mosaic_skymatch.levels.absolute import local_levels
+from jwst_mosaic_skymatch.exposures.models import load_models
 from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
-from jwst_mosaic_skymatch.levels.results import Match, unmatched
+from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.match import Names, match_exposures
+from jwst_mosaic_skymatch.observe import lay_grid, observe
 from jwst_mosaic_skymatch.parameters import (
     Parameters,
     exclusion,
-    is_table,
     match_settings,
     reference_of,
-    sky_statistic,
 )
 from jwst_mosaic_skymatch.products.findings import Finding, empty_area, findings_of_zero_point
 from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
-from jwst_mosaic_skymatch.products.tables import read_levels, read_skylist
-from jwst_mosaic_skymatch.tiles.grid import Grid, lay_grid, observe
-from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL, Observation
+from jwst_mosaic_skymatch.tiles.grid import Grid
+from jwst_mosaic_skymatch.tiles.observation import Observation
 
-__all__ = [
-    "Matched",
-    "absolute_levels",
-    "match_library",
-]
+__all__ = ["Matched", "match_library"]
 
 log = logging.getLogger("stpipe.pixel_skymatch")
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """The reference of the zero point, and levels that it fixes before the match.
-
-    Attributes
-    ----------
-    positions : tuple of int
-        Exposures whose mean level is zero.
-    held : ndarray, shape (n,), or None
-        Levels of exposures, MJy/sr; NaN for unknown ones.
-    image : callable or None
-        Takes RA and Dec, degrees, and returns the brightness of a reference image, MJy/sr.
-    """
-
-    positions: tuple[int, ...] = ()
-    held: np.ndarray | None = None
-    image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,45 +56,6 @@ class Matched:
     grid: Grid | None = None
     lines: Sequence[str] = ()
     findings: Sequence[Finding] = ()
-
-
-def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
-    """Read levels from a list, or measure each exposure's own pixels.
-
-    Parameters
-    ----------
-    step_input : StepInput
-        The exposures.
-    parameters : mapping
-        Parameters of the step, by name; ``skymethod`` is 'user', 'local' or 'global'.
-
-    Returns
-    -------
-    Matched
-        The levels, without pairs.
-
-    Raises
-    ------
-    OSError
-        If the list or an exposure cannot be read.
-    ValueError
-        If there is no list, or it does not fit the exposures.
-    """
-    exposures, skymethod = step_input.exposures, parameters["skymethod"]
-    if skymethod == "user":
-        if parameters["skylist"] is None:
-            raise ValueError("skymethod is 'user' but no skylist is given; set skylist to a file.")
-        levels = read_skylist(expand(parameters["skylist"]), exposures)
-    else:
-        statistic = sky_statistic(parameters)
-        levels = np.array(
-            each_model(step_input.library, exposures, lambda _, m: statistic(m.data, m.dq))
-        )
-        grouping = "none" if parameters["grouping"] == "none" else "exposure"
-        labels = group_labels(exposures, grouping)
-        levels = local_levels(levels, labels if skymethod == "local" else ["all"] * len(labels))
-    reasons = tuple("" if np.isfinite(level) else NO_PIXEL for level in levels.tolist())
-    return Matched(unmatched(levels, reasons), levels)
 
 
 def match_library(
@@ -151,7 +85,7 @@ def match_library(
         If exposures cannot be grouped or lie on no common grid, or the reference is unusable.
     """
     library, exposures = step_input.library, step_input.exposures
-    anchor, excluded = _open_anchor(exposures, parameters), exclusion(parameters)
+    anchor, excluded = open_anchor(exposures, parameters), exclusion(parameters)
     settings, names = match_settings(parameters), _names(exposures, parameters["grouping"])
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
@@ -189,21 +123,6 @@ def match_library(
 def _names(exposures: Exposures, grouping: str) -> Names:
     labels = group_labels(exposures, grouping), family_names(exposures)
     return Names(*labels, group_labels(exposures, "exposure"))
-
-
-def _open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
-    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it."""
-    reference = reference_of(parameters)
-    if reference is None:
-        return Anchor()
-    path = expand(reference)
-    if is_table(reference):
-        levels = read_levels(path, exposures)
-        return Anchor(held=levels - [e.subtracted_level for e in exposures])
-    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
-        return Anchor(image=open_image(path, unit=exposures[0].unit).sample)
-    labels = group_labels(exposures, parameters["grouping"])
-    return Anchor(named_exposures(reference, exposures, labels))
 
 
 def _fix_zero_point(

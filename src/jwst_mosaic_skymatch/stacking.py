@@ -20,7 +20,11 @@ from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
-from jwst_mosaic_skymatch.offsets.information import information_parts, weigh_pairs
+from jwst_mosaic_skymatch.offsets.information import (
+    information_parts,
+    noise_factors,
+    outside_parts,
+)
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
@@ -165,8 +169,8 @@ def match_stack(label: str, tiled: Mapping[int, Tile], settings: PairSettings) -
         for i, j, part in information_parts(summaries)
     )
     pairs = [pair for pair in measured if pair]
-    outside, factors = weigh_pairs(pairs, summaries)
-    corrections = _corrections(pairs, outside, factors, tiles)
+    outside, factors = outside_parts(pairs, summaries), noise_factors(pairs, len(tiles))
+    corrections = _corrections(pairs, outside, tiles)
     flat = list(map(_corrected, tiles, corrections))
     stacks = (
         _average(
@@ -185,7 +189,6 @@ def match_stack(label: str, tiled: Mapping[int, Tile], settings: PairSettings) -
             replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
         ),
         outside=outside,
-        factors=dict(zip(positions, factors.tolist(), strict=True)),
     )
 
 
@@ -291,17 +294,16 @@ def compare_with_image(
 
 
 def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) -> Tile:
-    """Evaluate a reference image in the cells of a tile."""
+    """Evaluate a reference image, which counts as exact, in the cells of a tile."""
     x_min, x_max, y_min, y_max = tile.bounds
     y, x = np.mgrid[y_min:y_max, x_min:x_max].astype(float)
     data = image(x.ravel(), y.ravel()).reshape(tile.shape).astype(np.float32)
-    return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data)
+    return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data, variance=0.0)
 
 
 def _corrections(
     pairs: Sequence[PairMeasurement],
     outside: np.ndarray,
-    factors: np.ndarray,
     tiles: Sequence[Tile],
 ) -> np.ndarray:
     """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean."""
@@ -311,7 +313,7 @@ def _corrections(
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
-    measurements = Measurements(aligned, shares, outside, shifts, errors, factors, len(pairs))
+    measurements = Measurements(aligned, shares, outside, shifts, errors, len(pairs))
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of

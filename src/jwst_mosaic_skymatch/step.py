@@ -11,7 +11,8 @@ from jwst.datamodels import ModelLibrary
 from jwst.skymatch import SkyMatchStep
 from stpipe import config_parser
 
-from jwst_mosaic_skymatch import __version__, run
+from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.absolute import absolute_levels
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.exposures.associations import check_association, expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, light_loading, open_input
@@ -36,6 +37,7 @@ from jwst_mosaic_skymatch.products.findings import (
 from jwst_mosaic_skymatch.products.messages import describe_levels
 from jwst_mosaic_skymatch.products.record import record_levels
 from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
+from jwst_mosaic_skymatch.run import Matched, match_library
 
 __all__ = ["PixelSkyMatchStep"]
 
@@ -130,9 +132,9 @@ class PixelSkyMatchStep(SkyMatchStep):
             exposures = step_input.exposures
             self._say(findings=findings_of_input(exposures))
             if "match" in self.skymethod:
-                matched = run.match_library(step_input, parameters, workers, directory)
+                matched = match_library(step_input, parameters, workers, directory)
             else:
-                matched = run.absolute_levels(step_input, parameters)
+                matched = absolute_levels(step_input, parameters)
             levels, reasons = matched.values, matched.match.levels.reasons
             findings = findings_of_unmatched(exposures, levels, reasons)
             self._say(matched.lines, [*matched.findings, *findings])
@@ -221,7 +223,7 @@ class PixelSkyMatchStep(SkyMatchStep):
     def _report(
         self,
         step_input: StepInput,
-        matched: run.Matched,
+        matched: Matched,
         levels: np.ndarray,
         parameters: Parameters,
     ) -> MatchResult:

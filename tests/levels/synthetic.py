@@ -99,7 +99,6 @@ def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object)
         outside=np.ones(len(pairs)),
         shifts=shifts,
         shift_errors=shift_errors,
-        factors=np.ones(n),
         n_inside=0,
     )
     return Measurements(**(values | changes))

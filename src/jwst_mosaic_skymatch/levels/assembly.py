@@ -10,7 +10,7 @@ from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
-from jwst_mosaic_skymatch.offsets.information import weigh_pairs
+from jwst_mosaic_skymatch.offsets.information import outside_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
@@ -51,7 +51,7 @@ def assemble(
     within = [pair for matched in inside for pair in matched.pairs]
     of_stacks = [pair for pair in between if pair.second < len(stacks)]
     of_image = np.zeros(len(between) - len(of_stacks))
-    outside, factors = weigh_pairs(of_stacks, [stack.summary for stack in stacks])
+    outside = outside_parts(of_stacks, [stack.summary for stack in stacks])
     across = _stack_shares(n, stacks, between)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
     corrections = across @ _corrections(n, stacks)
@@ -63,26 +63,8 @@ def assemble(
         outside=np.concatenate([*(m.outside for m in inside), outside, of_image]),
         shifts=shifts,
         shift_errors=shift_errors,
-        factors=_noise_of_exposures(n, inside, stacks, factors),
         n_inside=len(within),
     )
-
-
-def _noise_of_exposures(
-    n: int, inside: Sequence[MatchedStack], stacks: Sequence[Stack], of_stacks: np.ndarray
-) -> np.ndarray:
-    """Collect the noise factors of exposures; one alone in its stack has the stack's.
-
-    NaN if some exposures quote errors and others do not: their factors have different units.
-    """
-    factors = np.full(n, np.nan)
-    if len({np.isfinite(stack.summary.variance) for stack in stacks}) == 1:
-        for matched in inside:
-            factors[list(matched.factors)] = list(matched.factors.values())
-        for stack, factor in zip(stacks, of_stacks, strict=True):
-            if len(stack.members) == 1:
-                factors[stack.members[0]] = factor
-    return factors
 
 
 def _stack_shares(

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import lsqr
 
-from jwst_mosaic_skymatch.levels.matrices import Factorization, sparse_matrix
+from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import REGIONS
 
@@ -45,8 +46,8 @@ EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
 FIRST_TREND = 3
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
-# Information on the mean level of a component, in that of a pair.
-RIDGE = 1e-9
+# Relative precision of approximate levels; with zero mean over each component, by least squares.
+PRECISION = 1e-12
 # Trends without noise must not be known exactly either.
 LEAST_VARIANCE = 1e-24
 
@@ -190,7 +191,8 @@ def build_equations(
     offsets = np.array([pair.offset for pair in pairs])
     # The brightness under gains excludes the levels: half of a level difference of 1 MJy/sr under a
     # gain of 0.5 % is ten times the noise of an offset.
-    centres[:, 2] -= 0.5 * (abs(shares) @ _approximate_levels(shares, offsets))
+    levels = lsqr(shares, offsets, atol=PRECISION, btol=PRECISION)[0]
+    centres[:, 2] -= 0.5 * (abs(shares) @ levels)
     whitening, sigmas = _whitening(pairs, variances)
     effects, columns = _design(pairs, shares, centres, unknowns)
     ties, n_columns = _ties(unknowns), effects.shape[1]
@@ -211,12 +213,6 @@ def build_equations(
         components=components,
         tie_rank=round(ties.trace()),
     )
-
-
-def _approximate_levels(shares: sparse.csr_array, offsets: np.ndarray) -> np.ndarray:
-    """Solve for levels by least squares, with zero mean over each component."""
-    normal = shares.T @ shares + RIDGE * sparse.eye_array(shares.shape[1])
-    return Factorization(normal.tocsr()).solve(shares.T @ offsets)
 
 
 def connected_images(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:

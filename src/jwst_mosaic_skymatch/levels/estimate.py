@@ -16,7 +16,7 @@ from jwst_mosaic_skymatch.levels.equations import (
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.model import select_model
-from jwst_mosaic_skymatch.levels.quality import hits_of, remarks_of
+from jwst_mosaic_skymatch.levels.quality import defects_of, remarks_of
 from jwst_mosaic_skymatch.levels.results import (
     NO_OVERLAP,
     Backgrounds,
@@ -67,9 +67,11 @@ def estimate_levels(
         The match.
     """
     n, pairs = len(unknowns.level_of) - 1, measurements.pairs
-    hits, biases = hits_of(pairs, measurements.shares)
-    remarks = remarks_of(measurements.factors, hits)
-    equations, variances = select_model(measurements, unknowns, biases=biases)
+    defects = defects_of(pairs, measurements.shares[:, :n])
+    # Noise has one unit if all exposures quote errors, or none does.
+    one_unit = len({np.isfinite(stack.summary.variance) for stack in stacks}) == 1
+    remarks = remarks_of(defects, one_unit=one_unit)
+    equations, variances = select_model(measurements, unknowns, biases=np.append(defects.biases, 0.0))
     fit = _solve(equations, variances)
     components = equations.components[:n]
     held = equations.components[np.isfinite(unknowns.held)]
@@ -78,7 +80,7 @@ def estimate_levels(
     slopes, subtracted = _slopes(equations, unknowns, effects), effects if plane_per else ()
     tilts = slopes if plane_per else []
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
-    errors, reasons = np.hypot(errors, biases[:n]), _reasons(components, exposures)
+    errors, reasons = np.hypot(errors, defects.biases), _reasons(components, exposures)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
     shifts = measurements.shifts[:n], measurements.shift_errors[:n]
     return Match(

@@ -27,8 +27,6 @@ class Measurements:
         Share of the two tiles of each pair outside of their overlap.
     shifts, shift_errors : ndarray, shape (n, 2)
         Shift (x, y) of each image from the mean, cells, and its error; NaN for none.
-    factors : ndarray, shape (n,)
-        Factor between actual and quoted noise variance; NaN for an image without a tile.
     n_inside : int
         Number of pairs inside stacks, which precede those of stacks.
     """
@@ -38,7 +36,6 @@ class Measurements:
     outside: np.ndarray
     shifts: np.ndarray
     shift_errors: np.ndarray
-    factors: np.ndarray
     n_inside: int
 
 

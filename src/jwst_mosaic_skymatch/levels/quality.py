@@ -1,17 +1,18 @@
 """Defects of single exposures: noise that nobody quotes, and hits that nobody flags."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
-__all__ = ["LARGEST_FACTOR", "hits_of", "remarks_of"]
+__all__ = ["LARGEST_FACTOR", "Defects", "defects_of", "remarks_of"]
 
-# Noise variance of an exposure, over its quoted one and in units of the median of all exposures,
-# from which on it is no image of this sky.
-LARGEST_FACTOR = 16.0
+# Variance of the differences of an exposure from others, over the quoted one and in units of the
+# median of all exposures, from which on it is no image of this sky.
+LARGEST_FACTOR = 8.0
 # Share of cells that stick out of all partners from which on an exposure is full of hits; usual is
 # 0.002.
 LARGEST_SHARE = 0.03
@@ -34,10 +35,27 @@ HITS = (
 )
 
 
-def hits_of(
-    pairs: Sequence[PairMeasurement], shares: sparse.csr_array
-) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate the share of the cells of each exposure that are hit, and the bias by faint hits.
+@dataclass(frozen=True)
+class Defects:
+    """Defects of n exposures: lower medians over the pairs in which each is alone on a side.
+
+    Attributes
+    ----------
+    hits : ndarray, shape (n,)
+        Share of cells above the cutoff minus that below, but not below zero.
+    biases : ndarray, shape (n,)
+        Bias of its offsets by faint hits, MJy/sr, but not below zero.
+    noise : ndarray, shape (n,)
+        Variance of its differences from others over that by quoted errors; NaN without such a pair.
+    """
+
+    hits: np.ndarray
+    biases: np.ndarray
+    noise: np.ndarray
+
+
+def defects_of(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> Defects:
+    """Compare each exposure with its partners.
 
     Parameters
     ----------
@@ -48,21 +66,21 @@ def hits_of(
 
     Returns
     -------
-    hits : ndarray, shape (n,)
-        Share of cells above the cutoff minus that below: lower median over the pairs in which an
-        exposure is alone on a side.
-    biases : ndarray, shape (n,)
-        Bias of its offsets, MJy/sr: lower median over the same pairs, but not below zero.
+    Defects
+        The defects.
     """
-    measured = [(np.subtract(*p.quality.excess), BIAS_OF_HITS * _asymmetry(p)) for p in pairs]
+    measured = [
+        (np.subtract(*p.quality.excess), BIAS_OF_HITS * _asymmetry(p), p.quality.noise_ratio)
+        for p in pairs
+    ]
     entries = shares.tocoo()
     alone = np.abs(entries.data) > LEAST_PART
-    images, signs = entries.col[alone], np.sign(entries.data[alone, None])
-    values = signs * np.array(measured).reshape(-1, 2)[entries.row[alone]]
-    result = np.zeros((shares.shape[1], 2))
+    images, values = entries.col[alone], np.array(measured).reshape(-1, 3)[entries.row[alone]]
+    values[:, :2] *= np.sign(entries.data[alone, None])
+    result = np.tile([0.0, 0.0, np.nan], (shares.shape[1], 1))
     for k in np.unique(images):
         result[k] = np.quantile(values[images == k], 0.5, axis=0, method="lower")
-    return tuple(np.maximum(result, 0.0).T)
+    return Defects(*np.maximum(result, 0.0).T)
 
 
 def _asymmetry(pair: PairMeasurement) -> float:
@@ -72,27 +90,28 @@ def _asymmetry(pair: PairMeasurement) -> float:
     return pair.quality.asymmetry if abs(pair.quality.asymmetry) > limit else 0.0
 
 
-def remarks_of(factors: np.ndarray, hits: np.ndarray) -> dict[int, str]:
+def remarks_of(defects: Defects, *, one_unit: bool = True) -> dict[int, str]:
     """Describe the defects of exposures.
 
     Parameters
     ----------
-    factors : ndarray, shape (n,)
-        Factor between actual and quoted noise variance; NaN for an exposure without a tile.
-    hits : ndarray, shape (n,)
-        See `hits_of`.
+    defects : Defects
+        The defects.
+    one_unit : bool, optional
+        Whether the noise of all exposures has one unit.
 
     Returns
     -------
     dict of int to str
         Defects by position. Of two exposures that disagree neither is named.
     """
-    known = np.isfinite(factors)
-    usual = float(np.median(factors[known])) if np.count_nonzero(known) > 2 else np.inf
+    noise = defects.noise if one_unit else np.full_like(defects.noise, np.nan)
+    known = np.isfinite(noise)
+    usual = float(np.median(noise[known])) if np.count_nonzero(known) > 2 else np.inf
     remarks = {}
-    for k in np.flatnonzero(known).tolist():
-        if factors[k] > LARGEST_FACTOR * usual:
-            remarks[k] = NOISY.format(ratio=np.sqrt(factors[k] / usual))
-        elif hits[k] > LARGEST_SHARE:
-            remarks[k] = HITS.format(share=hits[k])
+    for k in range(len(noise)):
+        if noise[k] > LARGEST_FACTOR * usual:
+            remarks[k] = NOISY.format(ratio=np.sqrt(noise[k] / usual))
+        elif defects.hits[k] > LARGEST_SHARE:
+            remarks[k] = HITS.format(share=defects.hits[k])
     return remarks

@@ -75,14 +75,11 @@ class MatchedStack:
         Pairs of its members, by position of the exposures.
     outside : ndarray, shape (n_pairs,)
         Share of the two tiles outside of their overlap.
-    factors : mapping of int to float
-        Factor between actual and quoted noise variance of exposures.
     """
 
     stacks: tuple[Stack, ...]
     pairs: tuple[PairMeasurement, ...]
     outside: np.ndarray
-    factors: Mapping[int, float]
 
 
 @dataclass(frozen=True)

@@ -8,75 +8,52 @@ from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows, overlapping_pairs
 
-__all__ = ["information_parts", "noise_factors", "weigh_pairs"]
-
-# Updates until the factors of the tiles are settled to a per cent.
-N_UPDATES = 30
+__all__ = ["information_parts", "noise_factors", "outside_parts"]
 
 
-def weigh_pairs(
-    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compare pairs with all tiles around them.
+def outside_parts(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
+    """Compute the share of the two tiles of each pair that lies outside of their overlap.
 
     Parameters
     ----------
     pairs : sequence of PairMeasurement
         Pairs of the tiles.
     summaries : sequence of TileSummary
-        The n tiles.
+        The tiles.
 
     Returns
     -------
-    outside : ndarray, shape (n_pairs,)
-        Share of the two tiles of each pair that lies outside of their overlap, 0 to 1.
-    factors : ndarray, shape (n,)
-        See `noise_factors`.
+    ndarray, shape (n_pairs,)
+        The shares, 0 to 1.
     """
     inside = [
         2.0 * p.quality.n_cells / (summaries[p.first].n_cells + summaries[p.second].n_cells)
         for p in pairs
     ]
-    return np.maximum(1.0 - np.array(inside), 0.0), noise_factors(pairs, summaries)
+    return np.maximum(1.0 - np.array(inside), 0.0)
 
 
-def noise_factors(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
-    """Estimate the factor between the actual and the quoted noise variance of each tile.
+def noise_factors(pairs: Sequence[PairMeasurement], n: int) -> np.ndarray:
+    """Compare the noise of tiles.
 
     Parameters
     ----------
     pairs : sequence of PairMeasurement
         Pairs of the tiles.
-    summaries : sequence of TileSummary
-        The n tiles.
+    n : int
+        Number of tiles.
 
     Returns
     -------
     ndarray, shape (n,)
-        The factors; 1 for a tile in no pair.
-
-    Notes
-    -----
-    The cells of a pair scatter by the sum of both noises. A tile is noisy if all its pairs are.
-    Each update therefore multiplies the factor of a tile with the lower median, over its pairs,
-    of the ratio of measured to expected variance.
+        Variance of the differences of each tile from the others over that by quoted errors; 1 for a
+        tile in no pair. A tile is noisy if all its pairs are: the lower median of the pairs counts.
     """
-    factors = np.ones(len(summaries))
-    if not pairs:
-        return factors
-    ends = np.array([(pair.first, pair.second) for pair in pairs])
-    ratios = np.array([max(pair.quality.noise_ratio, 1e-20) for pair in pairs])
-    variances = np.array([summary.variance for summary in summaries])
-    quoted = np.nan_to_num(variances, nan=1.0)
-    both = np.isfinite(variances)[ends].all(axis=1, keepdims=True)
-    # A pair with a tile without errors is measured in unit errors of both.
-    parts = quoted[ends] / np.where(both, quoted[ends].sum(axis=1, keepdims=True), 2.0)
-    own = [np.flatnonzero(np.any(ends == k, axis=1)) for k in range(len(summaries))]
-    for _ in range(N_UPDATES):
-        excess = ratios / np.sum(parts * factors[ends], axis=1)
-        update = [np.quantile(excess[k], 0.5, method="lower") if k.size else 1.0 for k in own]
-        factors = factors * np.sqrt(update)
-    return factors
+    ratios = [
+        [pair.quality.noise_ratio for pair in pairs if k in (pair.first, pair.second)] or [1.0]
+        for k in range(n)
+    ]
+    return np.array([np.quantile(own, 0.5, method="lower") for own in ratios])
 
 
 def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, int, BlockMap]]:

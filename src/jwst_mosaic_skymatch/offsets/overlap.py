@@ -30,8 +30,14 @@ class Overlap:
     parts : ndarray of float32, shape (n_blocks,)
         Part of the information of each block that no other pair shares; zero if the block is not
         used.
-    cells : ndarray of float32, shape (7, n)
-        The rows of ``columns``, ``difference``, ``slopes`` and ``variance``.
+    columns : ndarray of float32, shape (3, n)
+        Place x and y on the grid, cells, and mean of the two images, MJy/sr.
+    difference : ndarray of float32, shape (n,)
+        First image minus the second, MJy/sr.
+    slopes : ndarray of float32, shape (2, n)
+        Gradient of the mean image along x and y, MJy/sr per cell.
+    variance : ndarray of float32, shape (n,)
+        Quoted variance of the difference, (MJy/sr)^2.
     correlation : float
         Variance of a mean over cells, over that of independent cells.
     """
@@ -39,28 +45,11 @@ class Overlap:
     corners: np.ndarray
     sizes: np.ndarray
     parts: np.ndarray
-    cells: np.ndarray
+    columns: np.ndarray
+    difference: np.ndarray
+    slopes: np.ndarray
+    variance: np.ndarray
     correlation: float
-
-    @property
-    def columns(self) -> np.ndarray:
-        """Place x and y on the grid, cells, and mean of the two images, MJy/sr, shape (3, n)."""
-        return self.cells[:3]
-
-    @property
-    def difference(self) -> np.ndarray:
-        """First image minus the second, MJy/sr, shape (n,)."""
-        return self.cells[3]
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """Gradient of the mean image along x and y, MJy/sr per cell, shape (2, n)."""
-        return self.cells[4:6]
-
-    @property
-    def variance(self) -> np.ndarray:
-        """Quoted variance of the difference, (MJy/sr)^2, shape (n,)."""
-        return self.cells[6]
 
     @classmethod
     def of(cls, first: Tile, second: Tile, part: BlockMap | None = None) -> Self:
@@ -105,7 +94,10 @@ class Overlap:
             corners=corners,
             sizes=sizes[block],
             parts=np.ones(corners.shape[1], np.float32) if part is None else _at(part, corners),
-            cells=cells,
+            columns=cells[:3],
+            difference=cells[3],
+            slopes=cells[4:6],
+            variance=cells[6],
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
 

@@ -1,8 +1,6 @@
 """Robust regression of differences of two images on the gradient of their mean; their location."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -18,13 +16,10 @@ from jwst_mosaic_skymatch.tiles.scatter import (
 
 __all__ = ["OFFSET_STATS", "UNKNOWN", "Regression", "Statistic", "robust_regression"]
 
-# Statistics beside the biweight: the function, and its variance over that of the mean for Gaussian
-# noise. With values and clipping it returns their location and the number of values used.
-LOCATIONS: dict[str, tuple[Callable[..., tuple[float, int]], float]] = {
-    "median": (partial(clipped_statistic, name="median"), np.pi / 2),
-}
 #: Options of ``offset_stat``.
-OFFSET_STATS = ("biweight", *LOCATIONS)
+OFFSET_STATS = ("biweight", "median")
+# Variance of the median over that of the mean for Gaussian noise.
+MEDIAN_COST = np.pi / 2
 # Response of the coefficients to a shift up to which it is taken for noise.
 LEAST_RESPONSE = 0.1
 #: Variance of the prior of a shift, cells^2: that of a shift on a sky without gradients.
@@ -208,9 +203,10 @@ class Statistic:
         if self.name == "biweight":
             return fit.coefficients[0], fit.covariance[0, 0]
         values = values - fit.coefficients[1:].astype(np.float32) @ regressors
-        location, cost = LOCATIONS[self.name]
-        value, n_used = location(values, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma)
-        scatter = cost * scale_of(values - np.median(values)) ** 2
+        value, n_used = clipped_statistic(
+            values, self.name, nclip=self.nclip, lsigma=self.lsigma, usigma=self.usigma
+        )
+        scatter = MEDIAN_COST * scale_of(values - np.median(values)) ** 2
         return value, scatter / (max(n_used, 1) * fit.alone)
 
 

@@ -10,7 +10,6 @@ from math import ceil, floor
 import numpy as np
 from scipy.ndimage import center_of_mass
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
@@ -176,15 +175,17 @@ def detector_frame(
     return DetectorFrame(pixel, fit[2], fit[:2].T, pixel_map.shape, detector, regions)
 
 
-def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
-    """Give the regions of the detector of an exposure.
+def detector_regions(
+    instrument: str | None, detector: str | None, subarray: str | None, shape: Shape
+) -> tuple[Bounds, ...]:
+    """Give the regions of a detector.
 
     Parameters
     ----------
-    exposure : Exposure
-        Its metadata.
+    instrument, detector, subarray : str or None
+        Names of the instrument, of its detector, and of the subarray.
     shape : tuple of int
-        Its shape (ny, nx).
+        Shape (ny, nx) of the exposure.
 
     Returns
     -------
@@ -194,9 +195,9 @@ def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
         have none.
     """
     ny, nx = shape
-    if exposure.instrument not in FULL_ROWS or exposure.subarray not in (None, "FULL"):
+    if instrument not in FULL_ROWS or subarray not in (None, "FULL"):
         return ()
-    scale = ny / FULL_ROWS[exposure.instrument]  # simulated full frames may be binned
+    scale = ny / FULL_ROWS[instrument]  # simulated full frames may be binned
     width = round(STRIP * scale)
     regions = (
         (0, width, 0, ny),
@@ -205,7 +206,7 @@ def detector_regions(exposure: Exposure, shape: Shape) -> tuple[Bounds, ...]:
         (0, nx, ny - width, ny),
         (0, ceil(LYOT_COLUMNS * scale), floor(LYOT_ROW * scale), ny),
     )
-    return regions if exposure.detector == "MIRIMAGE" else regions[:-1]
+    return regions if detector == "MIRIMAGE" else regions[:-1]
 
 
 def region_shares(frames: Sequence[DetectorFrame], places: np.ndarray) -> np.ndarray:

@@ -10,28 +10,12 @@ from astropy.modeling import Model
 from astropy.modeling.models import Shift
 from gwcs import WCS
 from stcal.alignment.util import wcs_bbox_from_shape, wcs_from_sregions
-from stdatamodels.jwst.datamodels import JwstDataModel
-from stpipe.library import AbstractModelLibrary
 
-from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.exposures.models import (
-    each_model,
-    pixels_of,
-    read_footprint,
-    wcs_footprint,
-)
-from jwst_mosaic_skymatch.exposures.pixels import FilePixels
-from jwst_mosaic_skymatch.tiles.exclusion import Exclusion, excluded_pixels
-from jwst_mosaic_skymatch.tiles.frame import LYOT, detector_regions
-from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
 from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import Shape
 
-__all__ = ["Grid", "lay_grid", "observe", "shared_grid"]
-
-# Degrees on the sky from one exposure to another that a tangent plane can hold.
-LARGEST_ANGLE = 80.0
+__all__ = ["Grid", "shared_grid"]
 
 
 @dataclass(frozen=True)
@@ -145,97 +129,3 @@ def shared_grid(
     return Grid(
         wcs_from_sregions(whole, reference_wcs, orientation, pscale_ratio=pixel_scale_ratio)
     )
-
-
-def lay_grid(
-    library: AbstractModelLibrary, exposures: Sequence[Exposure], pixel_scale_ratio: float
-) -> tuple[Grid, list[np.ndarray]]:
-    """Lay a grid over the exposures of a library.
-
-    Parameters
-    ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        The exposures.
-    exposures : sequence of Exposure
-        Their metadata.
-    pixel_scale_ratio : float
-        Side of a cell in native pixels.
-
-    Returns
-    -------
-    grid : Grid
-        The grid, with the orientation of the first exposure.
-    footprints : list of ndarray, shape (n, 2)
-        Corners (x, y) of each exposure on it, cells.
-
-    Raises
-    ------
-    ValueError
-        If no tangent plane can hold all exposures.
-    """
-    footprints = []
-    for exposure in exposures:
-        footprint = read_footprint(exposure.s_region)
-        if not footprint.size:
-            (footprint,) = each_model(
-                library, [exposure], lambda _, m: wcs_footprint(m.meta.wcs, m.data.shape)
-            )
-        footprints.append(footprint)
-    corners = SkyCoord([footprint[0] for footprint in footprints], unit="deg")
-    angles = corners[0].separation(corners).deg
-    if angles.max() > LARGEST_ANGLE:
-        raise ValueError(
-            f"{exposures[int(angles.argmax())].name}: lies {angles.max():.0f} degrees from "
-            f"{exposures[0].name}, and no grid can hold both; make one association for each field."
-        )
-    (grid,) = each_model(
-        library,
-        exposures[:1],
-        lambda _, model: shared_grid(
-            footprints, model.meta.wcs, model.data.shape, pixel_scale_ratio
-        ),
-    )
-    return grid, [np.transpose(grid.from_sky(*corners.T)) for corners in footprints]
-
-
-def observe(
-    library: AbstractModelLibrary,
-    exposure: Exposure,
-    grid: Grid,
-    exclusion: Exclusion = Exclusion(),  # noqa: B008 (frozen)
-    *,
-    from_file: bool = False,
-) -> Observation:
-    """Take the pixels of an exposure of a library, and their places on the grid.
-
-    Parameters
-    ----------
-    library : `~jwst.datamodels.library.ModelLibrary`
-        The exposures.
-    exposure : Exposure
-        Metadata of the exposure.
-    grid : Grid
-        The grid.
-    exclusion : Exclusion, optional
-        Parts that are left out of the matching.
-    from_file : bool, optional
-        Leave the pixels in its FITS file.
-
-    Returns
-    -------
-    Observation
-        The exposure without its model.
-    """
-
-    def take(exposure: Exposure, model: JwstDataModel) -> Observation:
-        wcs, shape = model.meta.wcs, model.data.shape
-        regions = detector_regions(exposure, shape)
-        return Observation(
-            pixels=FilePixels(exposure.expname) if from_file else pixels_of(model, exposure.name),
-            pixel_map=grid.map_pixels(wcs, shape),
-            excluded=excluded_pixels(exclusion, regions, wcs, shape),
-            detector=exposure.detector or "",
-            regions=regions if exclusion.miri_lyot == "keep" else regions[:LYOT],
-        )
-
-    return each_model(library, [exposure], take)[0]

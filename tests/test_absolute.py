@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from jwst_mosaic_skymatch.levels.absolute import local_levels
+from jwst_mosaic_skymatch.absolute import local_levels
 
 SKIES = [100.0, 120.0, np.nan, 95.0]
 

@@ -9,7 +9,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
-from jwst_mosaic_skymatch.tiles.grid import lay_grid, observe
+from jwst_mosaic_skymatch.observe import lay_grid, observe
 
 RATIO = 2.2
 

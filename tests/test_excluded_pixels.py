@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import simulate_models, stephans_quintet
 from jwst_mosaic_skymatch.exposures.sky_files import read_area
-from jwst_mosaic_skymatch.tiles.exclusion import (
+from jwst_mosaic_skymatch.observe import (
     Exclusion,
     excluded_pixels,
     pixels_in_area,

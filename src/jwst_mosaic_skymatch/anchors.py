@@ -1,0 +1,69 @@
+"""References of the zero point: levels of a table, exposures, visits, or an image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from jwst_mosaic_skymatch.exposures.associations import expand
+from jwst_mosaic_skymatch.exposures.library import named_exposures
+from jwst_mosaic_skymatch.exposures.metadata import Exposures, group_labels
+from jwst_mosaic_skymatch.exposures.sky_files import open_image
+from jwst_mosaic_skymatch.parameters import Parameters, is_table, reference_of
+from jwst_mosaic_skymatch.products.tables import read_levels
+
+__all__ = ["Anchor", "open_anchor"]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The reference of the zero point, and levels that it fixes before the match.
+
+    Attributes
+    ----------
+    positions : tuple of int
+        Exposures whose mean level is zero.
+    held : ndarray, shape (n,), or None
+        Levels of exposures, MJy/sr; NaN for unknown ones.
+    image : callable or None
+        Takes RA and Dec, degrees, and returns the brightness of a reference image, MJy/sr.
+    """
+
+    positions: tuple[int, ...] = ()
+    held: np.ndarray | None = None
+    image: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+
+def open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
+    """Decide whether the reference is a table, an exposure, a visit, or an image, and open it.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name.
+
+    Returns
+    -------
+    Anchor
+        The anchor; an empty one without a reference.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    ValueError
+        If the reference is unusable.
+    """
+    reference = reference_of(parameters)
+    if reference is None:
+        return Anchor()
+    path = expand(reference)
+    if is_table(reference):
+        levels = read_levels(path, exposures)
+        return Anchor(held=levels - [e.subtracted_level for e in exposures])
+    if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
+        return Anchor(image=open_image(path, unit=exposures[0].unit).sample)
+    labels = group_labels(exposures, parameters["grouping"])
+    return Anchor(named_exposures(reference, exposures, labels))
