@@ -20,7 +20,7 @@ that worker processes start quickly.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +129,7 @@ def match_exposures(
     plan = plan_stacks(names.groups, footprints)
     inside, stacks, exposures = match_stacks(plan, observe, of_tiles, workers, Path(directory))
     if settings.rigid:  # exposures with one level measure no difference of levels
-        inside = [replace(m, pairs=(), outside=m.outside[:0]) for m in inside]
+        inside = []
     between = compare_stacks(stacks, settings.pairs, workers)
     if image is not None:
         between += compare_with_image(stacks, image, settings.pairs)

@@ -16,17 +16,13 @@ from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
-from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
-from jwst_mosaic_skymatch.offsets.information import (
-    information_parts,
-    noise_factors,
-    outside_parts,
-)
+from jwst_mosaic_skymatch.offsets.information import information_links, noise_factors
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
@@ -95,7 +91,7 @@ def match_stacks(
     settings: tuple[TileSettings, PairSettings],
     workers: Workers,
     directory: Path,
-) -> tuple[list[MatchedStack], tuple[Stack, ...], dict[int, TiledExposure]]:
+) -> tuple[list[PairMeasurement], tuple[Stack, ...], dict[int, TiledExposure]]:
     """Match the members of each stack, and store the means.
 
     Parameters
@@ -113,8 +109,8 @@ def match_stacks(
 
     Returns
     -------
-    inside : list of MatchedStack
-        Pairs inside the stacks.
+    pairs : list of PairMeasurement
+        Pairs inside the stacks, by position of the exposures.
     stacks : tuple of Stack
         The stacks.
     exposures : dict of int to TiledExposure
@@ -135,17 +131,19 @@ def match_stacks(
                     tiles[k] = exposure.tile
             yield match_stack, label, tiles, settings[1]
 
-    inside: list[MatchedStack] = []
+    pairs: list[PairMeasurement] = []
     stacks: list[Stack] = []
-    for matched in workers.run(jobs()):
-        for stack in matched.stacks:
+    for own_stacks, own_pairs in workers.run(jobs()):
+        for stack in own_stacks:
             mean = store_tile(stack.mean, directory / f"{len(stacks)}.tile")
             stacks.append(replace(stack, mean=mean))
-        inside.append(replace(matched, stacks=()))
-    return inside, tuple(stacks), exposures
+        pairs += own_pairs
+    return pairs, tuple(stacks), exposures
 
 
-def match_stack(label: str, tiled: Mapping[int, Tile], settings: PairSettings) -> MatchedStack:
+def match_stack(
+    label: str, tiled: Mapping[int, Tile], settings: PairSettings
+) -> tuple[list[Stack], list[PairMeasurement]]:
     """Match exposures that lie upon each other, and average them.
 
     Parameters
@@ -159,20 +157,21 @@ def match_stack(label: str, tiled: Mapping[int, Tile], settings: PairSettings) -
 
     Returns
     -------
-    MatchedStack
-        Pairs inside the stack, and its mean.
+    stacks : list of Stack
+        The stack with its mean, or the parts that too few common cells leave unconnected.
+    pairs : list of PairMeasurement
+        Pairs of its members, by position of the exposures.
     """
     positions, tiles = list(tiled), list(tiled.values())
     summaries = [summarize(tile) for tile in tiles]
     measured = (
-        measure_pair(tiles[i], tiles[j], settings, (i, j), part)
-        for i, j, part in information_parts(summaries)
+        measure_pair(tiles[link.first], tiles[link.second], settings, link)
+        for link in information_links(summaries)
     )
     pairs = [pair for pair in measured if pair]
-    outside, factors = outside_parts(pairs, summaries), noise_factors(pairs, len(tiles))
-    corrections = _corrections(pairs, outside, tiles)
+    factors, corrections = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
     flat = list(map(_corrected, tiles, corrections))
-    stacks = (
+    stacks = [
         _average(
             f"{label}-{number + 1}" if number else label,
             part,
@@ -182,14 +181,8 @@ def match_stack(label: str, tiled: Mapping[int, Tile], settings: PairSettings) -
             factors[part],
         )
         for number, part in enumerate(_parts(pairs, summaries, factors))
-    )
-    return MatchedStack(
-        stacks=tuple(stacks),
-        pairs=tuple(
-            replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs
-        ),
-        outside=outside,
-    )
+    ]
+    return stacks, [replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs]
 
 
 def _parts(
@@ -256,8 +249,13 @@ def compare_stacks(
     """
     means = [stack.stored_mean for stack in stacks]
     jobs = (
-        (measure_pair, *crop_to_overlap(means[i].read(), means[j].read()), settings, (i, j), part)
-        for i, j, part in information_parts([stack.summary for stack in stacks])
+        (
+            measure_pair,
+            *crop_to_overlap(means[link.first].read(), means[link.second].read()),
+            settings,
+            link,
+        )
+        for link in information_links([stack.summary for stack in stacks])
     )
     return [pair for pair in workers.run(jobs) if pair]
 
@@ -287,7 +285,7 @@ def compare_with_image(
 
     tiles = (stack.stored_mean.read() for stack in stacks)
     pairs = (
-        measure_pair(tile, _cut_out(image, tile), settings, (k, len(stacks)))
+        measure_pair(tile, _cut_out(image, tile), settings, Link(k, len(stacks)))
         for k, tile in enumerate(tiles)
     )
     return [pair for pair in pairs if pair]
@@ -303,7 +301,6 @@ def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) 
 
 def _corrections(
     pairs: Sequence[PairMeasurement],
-    outside: np.ndarray,
     tiles: Sequence[Tile],
 ) -> np.ndarray:
     """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean."""
@@ -313,7 +310,7 @@ def _corrections(
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
-    measurements = Measurements(aligned, shares, outside, shifts, errors, len(pairs))
+    measurements = Measurements(aligned, shares, shifts, errors, len(pairs))
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of

@@ -57,25 +57,26 @@ def original(name):
     return getattr(import_module(PACKAGE + module), attribute, None)
 
 
-def quoted_noise(pairs, summaries):
+def quoted_noise(pairs, n):
     """Take the quoted noise of each tile for the actual one."""
-    return np.ones(len(summaries))
+    return np.ones(n)
 
 
 def no_shared_noise(summaries):
     """Count all of the information of each pair."""
-    for first, second, part in original("offsets.information.information_parts")(summaries):
-        yield first, second, replace(part, weight=np.ones_like(part.weight))
+    for link in original("offsets.information.information_links")(summaries):
+        yield replace(link, part=None)
 
 
-def no_structure(pairs, squares, outside, *, detrended=True):
+def no_structure(pairs, squares, *, detrended=True):
     """Take noise for all of the variance."""
     return np.stack([np.zeros(len(pairs)), np.ones(len(pairs))], axis=1)
 
 
 def no_hits(pairs, shares):
     """Ignore cells that stick out."""
-    return np.zeros(shares.shape[1]), np.zeros(shares.shape[1])
+    nothing = np.zeros(shares.shape[1])
+    return original("levels.quality.Defects")(nothing, nothing, nothing)
 
 
 def own_shifts(pairs, shares):
@@ -123,18 +124,18 @@ MECHANISMS = {
     ),
     "shared noise": (
         "structured",
-        {"stacking.information_parts": no_shared_noise},
-        ["offsets.information.information_parts"],
+        {"stacking.information_links": no_shared_noise},
+        ["offsets.information.information_links"],
     ),
     "noise of tiles": (
         "one of twelve is noise",
-        {"offsets.information.noise_factors": quoted_noise},
+        {"stacking.noise_factors": quoted_noise},
         ["offsets.information.noise_factors"],
     ),
     "bias of hits": (
         "one of twelve is hit",
-        {"levels.estimate.hits_of": no_hits},
-        ["levels.quality.hits_of"],
+        {"levels.estimate.defects_of": no_hits},
+        ["levels.quality.defects_of"],
     ),
     "common shifts": (
         "misaligned 0.5",

@@ -18,7 +18,7 @@ from levels.synthetic import REACH, grid, measure, neighbours
 from jwst_mosaic_skymatch.levels.assembly import assemble
 from jwst_mosaic_skymatch.levels.equations import number_unknowns
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
-from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
@@ -33,7 +33,7 @@ def make_stack(number, centre, members):
     """Describe a stack of exposures that cover the same blocks."""
     x, y = ((centre - REACH) / (REACH / 4.0)).astype(int).tolist()
     whole = BlockMap(x, y, np.ones((8, 8), dtype=np.float32))
-    summary = TileSummary(whole, 40_000, 1.0, 1.0)
+    summary = TileSummary(whole, 1.0, 1.0)
     n = len(members)
     frame = DetectorFrame(centre, centre, np.eye(2), (100, 100))
     return Stack(f"{number}", members, np.zeros((n, 5)), (whole,) * n, (frame,) * n, summary, None)
@@ -56,10 +56,8 @@ def make_mosaic(side, rng):
         for k, (centre, own) in enumerate(zip(places.centres, members, strict=True))
     )
     inside = []
-    for stack, own in zip(stacks, members, strict=True):
-        pairs = [measure(sky, ((i,), (j,)), rng) for i, j in combinations(own, 2)]
-        usual = dict.fromkeys(own, 1.0)
-        inside.append(MatchedStack((stack,), tuple(pairs), np.zeros(len(pairs)), usual))
+    for own in members:
+        inside += [measure(sky, ((i,), (j,)), rng) for i, j in combinations(own, 2)]
     between = [measure(sky, (members[i], members[j]), rng, (i, j)) for i, j in neighbours(places)]
     return sky, stacks, inside, between
 

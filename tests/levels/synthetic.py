@@ -35,7 +35,7 @@ class Sky:
     trend_noise: float = 1e-5
 
 
-def quality(noise: float = 1e-3, n_cells: int = 1000, **changes: object) -> PairQuality:
+def quality(noise: float = 1e-3, **changes: object) -> PairQuality:
     """Quality of a pair without structure, hits, or noise beyond the quoted one."""
     strip = StripScatter(*np.tile([[noise**2, 20.0], [noise**2, 5.0]], (2, 1, 1)))
     values = dict(
@@ -44,7 +44,8 @@ def quality(noise: float = 1e-3, n_cells: int = 1000, **changes: object) -> Pair
         alone=1.0,
         excess=(0.0, 0.0),
         strips=(strip, strip),
-        n_cells=n_cells,
+        n_cells=1000,
+        outside=1.0,
     )
     return PairQuality(**(values | changes))
 
@@ -77,7 +78,7 @@ def measure(
     regions = ()
     if sky.glow:
         # Two edges of one detector, which do not cover each other.
-        regions, edge = (Region("MIRIMAGE", "left", None),), rng.uniform(-0.5, 0.5)
+        regions, edge = (Region("MIRIMAGE", "left"),), rng.uniform(-0.5, 0.5)
         truth[0] += sky.glow * edge
         truth.append(sky.glow)
         sigmas.append(5.0 * sky.noise)
@@ -96,7 +97,6 @@ def measurements_of(n: int, pairs: Sequence[PairMeasurement], **changes: object)
     values = dict(
         pairs=aligned,
         shares=shares,
-        outside=np.ones(len(pairs)),
         shifts=shifts,
         shift_errors=shift_errors,
         n_inside=0,

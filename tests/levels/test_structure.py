@@ -32,13 +32,13 @@ def pairs():
 def striped(pairs, *scatter):
     """Put strips along rows, none along columns."""
     none = strips(0.0)
-    both = quality(strips=(strips(*scatter), replace(none, raw=none.detrended)))
+    both = quality(outside=0.5, strips=(strips(*scatter), replace(none, raw=none.detrended)))
     return [replace(pair, quality=both) for pair in pairs]
 
 
 def estimate(pairs, **options):
     n = len(pairs)
-    return structure_variances(pairs, np.full(n, 2.0), np.full(n, 0.5), **options)
+    return structure_variances(pairs, np.full(n, 2.0), **options)
 
 
 def test_common_variance_of_independent_strips(pairs):

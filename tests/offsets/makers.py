@@ -5,6 +5,7 @@ from numpy.random import default_rng
 
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.regression import Statistic
+from jwst_mosaic_skymatch.offsets.results import Link
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
@@ -35,7 +36,7 @@ def make_pair(seed=0, *, noise=0.02, sky=_stars, shift=(0.0, 0.0), added=0.0):
 def measure(first, second, name="biweight", keep_picture=False, part=None, **clipping):
     """Measure a pair with default settings but some."""
     settings = PairSettings(Statistic(name, **clipping), keep_picture)
-    return measure_pair(first, second, settings, part=part)
+    return measure_pair(first, second, settings, Link(part=part))
 
 
 def make_frame(regions=(), corner=CORNER, angle=0.0):

@@ -8,9 +8,8 @@ from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
-from jwst_mosaic_skymatch.levels.results import MatchedStack, Stack
+from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
-from jwst_mosaic_skymatch.offsets.information import outside_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.mean import mean_shares
 
@@ -19,7 +18,7 @@ __all__ = ["assemble"]
 
 def assemble(
     n: int,
-    inside: Sequence[MatchedStack],
+    within: Sequence[PairMeasurement],
     stacks: Sequence[Stack],
     between: Sequence[PairMeasurement],
 ) -> Measurements:
@@ -29,8 +28,8 @@ def assemble(
     ----------
     n : int
         Number of exposures.
-    inside : sequence of MatchedStack
-        Pairs inside stacks.
+    within : sequence of PairMeasurement
+        Pairs inside stacks, by position of the exposures.
     stacks : sequence of Stack
         The stacks.
     between : sequence of PairMeasurement
@@ -48,10 +47,6 @@ def assemble(
     approximate levels. After addition of these levels an offset between stacks is a measurement of
     :math:`\sum_k f_k b_k`.
     """
-    within = [pair for matched in inside for pair in matched.pairs]
-    of_stacks = [pair for pair in between if pair.second < len(stacks)]
-    of_image = np.zeros(len(between) - len(of_stacks))
-    outside = outside_parts(of_stacks, [stack.summary for stack in stacks])
     across = _stack_shares(n, stacks, between)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
     corrections = across @ _corrections(n, stacks)
@@ -60,7 +55,6 @@ def assemble(
     return Measurements(
         pairs=pairs,
         shares=shares,
-        outside=np.concatenate([*(m.outside for m in inside), outside, of_image]),
         shifts=shifts,
         shift_errors=shift_errors,
         n_inside=len(within),

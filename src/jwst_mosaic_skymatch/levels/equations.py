@@ -38,8 +38,8 @@ __all__ = [
 #: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
 PEDESTAL = "pedestal"
 #: Random effects in the order of their columns: gradients of the exposures of a detector in a
-#: visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
-#: a detector, of which the exposures have a part in common and one of their own.
+#: visit, gradients and gains of exposures, glow at each edge of a detector, and the contrast of
+#: MIRI's Lyot field. All exposures of a detector have glow and contrast in common.
 EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
 
 # Offset and shift, which is no unknown of the model, precede the trends of a pair.
@@ -231,9 +231,8 @@ def connected_images(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray
         Component of each image; -1 for one without a pair or a held level in its component.
     """
     links = [shares, _membership(unknowns.exposure_of), _membership(unknowns.level_of)]
-    graph = sparse.vstack(links)
-    both = sparse.block_array([[None, graph.T], [graph, None]])
-    parts = connected_components(both, directed=False)[1][: shares.shape[1]]
+    graph = abs(sparse.vstack(links))
+    parts = connected_components(graph.T @ graph, directed=False)[1]
     measured = np.isfinite(unknowns.held)
     measured[shares.indices] = True
     numbers = np.unique(parts[measured])
@@ -267,7 +266,7 @@ def _design(
     """Build the matrix of all measurements, and give the columns of levels and of each effect."""
     n, detectors = shares.shape[1], detectors_of(pairs)
     n_levels, n_families = (int(k.max()) + 1 for k in (unknowns.level_of, unknowns.family_of))
-    sizes = [n_levels, 2 * n_families, 2 * n, n, *[len(detectors) + n] * len(REGIONS)]
+    sizes = [n_levels, 2 * n_families, 2 * n, n, *[len(detectors)] * len(REGIONS)]
     ends = np.cumsum([0, *sizes]).tolist()
     columns = dict(zip((PEDESTAL, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
     # All offsets precede the trends, which are in the order of the pairs.
@@ -288,16 +287,10 @@ def _design(
         own = columns[name].start + column
         entries += [(row, own, share * levers[:, trend]), (first[row] + trend, own, share)]
     for k, pair in enumerate(pairs):
-        inside = slice(*shares.indptr[k : k + 2])
-        members, parts = shares.indices[inside], shares.data[inside]
         for trend, (region, phi) in enumerate(zip(pair.regions, pair.centre[5:], strict=True), 3):
-            side = 0.0 if region.side is None else 1.0 - 2.0 * region.side
-            is_own = parts * side > 0.0
-            own = np.append(detectors.index(region.detector), len(detectors) + members[is_own])
-            own += columns[region.name].start
-            amount = np.append(1.0, np.abs(parts[is_own]))
-            entries += [(k, own, amount * phi), (first[k] + trend, own, amount)]
-    equal = [np.broadcast_arrays(*entry) for entry in entries]
+            own = columns[region.name].start + detectors.index(region.detector)
+            entries += [(k, own, phi), (first[k] + trend, own, 1.0)]
+    equal = [np.broadcast_arrays(*np.atleast_1d(*entry)) for entry in entries]
     rows, own, values = map(np.concatenate, zip(*equal, strict=True))
     shape = len(pairs) + int(n_trends.sum()), ends[-1]
     return sparse_matrix(shape, rows, own, values), columns

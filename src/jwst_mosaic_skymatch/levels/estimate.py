@@ -71,7 +71,9 @@ def estimate_levels(
     # Noise has one unit if all exposures quote errors, or none does.
     one_unit = len({np.isfinite(stack.summary.variance) for stack in stacks}) == 1
     remarks = remarks_of(defects, one_unit=one_unit)
-    equations, variances = select_model(measurements, unknowns, biases=np.append(defects.biases, 0.0))
+    equations, variances = select_model(
+        measurements, unknowns, biases=np.append(defects.biases, 0.0)
+    )
     fit = _solve(equations, variances)
     components = equations.components[:n]
     held = equations.components[np.isfinite(unknowns.held)]
@@ -213,15 +215,12 @@ def _contrasts(
     fit: Fit, equations: Equations, effects: Container[str], pairs: Sequence[PairMeasurement]
 ) -> dict[str, tuple[float, float]]:
     """Give the contrast of each region of a detector in the model, and its error."""
-    detectors = detectors_of(pairs)
-    contrasts: dict[str, tuple[float, float]] = {}
-    for name in REGIONS:
-        if name in effects:
-            own = equations.columns[name].start + np.arange(len(detectors))
-            rows = sparse.eye_array(len(fit.unknowns), format="csr")[own]
-            values = zip(fit.unknowns[own].tolist(), fit.variances(rows) ** 0.5, strict=True)
-            contrasts |= zip((f"{detector} {name}" for detector in detectors), values, strict=True)
-    return contrasts
+    regions = [name for name in REGIONS if name in effects]
+    names = [f"{detector} {name}" for name in regions for detector in detectors_of(pairs)]
+    own = np.r_[*(equations.columns[name] for name in regions), 0:0]
+    errors = fit.variances(sparse.eye_array(len(fit.unknowns), format="csr")[own]) ** 0.5
+    values = zip(fit.unknowns[own].tolist(), errors.tolist(), strict=True)
+    return dict(zip(names, values, strict=True))
 
 
 def _count_ties(shares: sparse.csr_array, unknowns: Unknowns) -> int:

@@ -23,8 +23,6 @@ class Measurements:
     shares : sparse array, shape (n_pairs, n)
         Share of each image in each pair, negative on the second side: +1 and -1 for a pair of
         two tiles.
-    outside : ndarray, shape (n_pairs,)
-        Share of the two tiles of each pair outside of their overlap.
     shifts, shift_errors : ndarray, shape (n, 2)
         Shift (x, y) of each image from the mean, cells, and its error; NaN for none.
     n_inside : int
@@ -33,7 +31,6 @@ class Measurements:
 
     pairs: tuple[PairMeasurement, ...]
     shares: sparse.csr_array
-    outside: np.ndarray
     shifts: np.ndarray
     shift_errors: np.ndarray
     n_inside: int

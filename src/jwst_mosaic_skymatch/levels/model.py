@@ -62,9 +62,7 @@ def select_model(
     # Without an effect that explains them, slopes of 1/f noise are structure: with the structure
     # without slopes alone, the pull of levels on backgrounds with rows was 1.4 and not 1.1.
     for detrended in (True, False):
-        structure, factor = structure_variances(
-            pairs, squares.sum(axis=1), measurements.outside, detrended=detrended
-        ).T
+        structure, factor = structure_variances(pairs, squares.sum(axis=1), detrended=detrended).T
         errors = np.stack([structure + beside + noise, factor], axis=1)
         whole = pairs, measurements.shares, errors, unknowns
         variances = estimate_variances(build_equations(*_sample(whole)), effects)

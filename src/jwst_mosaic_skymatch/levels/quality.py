@@ -10,9 +10,9 @@ from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
 __all__ = ["LARGEST_FACTOR", "Defects", "defects_of", "remarks_of"]
 
-# Variance of the differences of an exposure from others, over the quoted one and in units of the
-# median of all exposures, from which on it is no image of this sky.
-LARGEST_FACTOR = 8.0
+# Noise variance of an exposure, over its quoted one and in units of the median of all exposures,
+# from which on it is no image of this sky.
+LARGEST_FACTOR = 16.0
 # Share of cells that stick out of all partners from which on an exposure is full of hits; usual is
 # 0.002.
 LARGEST_SHARE = 0.03
@@ -110,8 +110,9 @@ def remarks_of(defects: Defects, *, one_unit: bool = True) -> dict[int, str]:
     usual = float(np.median(noise[known])) if np.count_nonzero(known) > 2 else np.inf
     remarks = {}
     for k in range(len(noise)):
-        if noise[k] > LARGEST_FACTOR * usual:
-            remarks[k] = NOISY.format(ratio=np.sqrt(noise[k] / usual))
+        factor = 2.0 * noise[k] / usual - 1.0  # half of the variance is noise of the others
+        if factor > LARGEST_FACTOR:
+            remarks[k] = NOISY.format(ratio=np.sqrt(factor))
         elif defects.hits[k] > LARGEST_SHARE:
             remarks[k] = HITS.format(share=defects.hits[k])
     return remarks

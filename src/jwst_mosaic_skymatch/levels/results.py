@@ -16,7 +16,6 @@ __all__ = [
     "Backgrounds",
     "Levels",
     "Match",
-    "MatchedStack",
     "PairResult",
     "Stack",
     "unmatched",
@@ -61,25 +60,6 @@ class Stack:
     def stored_mean(self) -> StoredTile:
         """The mean, once its arrays are in a file."""
         return cast(StoredTile, self.mean)
-
-
-@dataclass(frozen=True)
-class MatchedStack:
-    """Exposures that may form a stack, after they have been compared with each other.
-
-    Attributes
-    ----------
-    stacks : tuple of Stack
-        The stack, or the parts that too few common cells leave unconnected.
-    pairs : tuple of PairMeasurement
-        Pairs of its members, by position of the exposures.
-    outside : ndarray, shape (n_pairs,)
-        Share of the two tiles outside of their overlap.
-    """
-
-    stacks: tuple[Stack, ...]
-    pairs: tuple[PairMeasurement, ...]
-    outside: np.ndarray
 
 
 @dataclass(frozen=True)

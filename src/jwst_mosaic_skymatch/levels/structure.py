@@ -22,7 +22,6 @@ EXPONENTS = (0.2, 1.0)
 def structure_variances(
     pairs: Sequence[PairMeasurement],
     squares: np.ndarray,
-    outside: np.ndarray,
     *,
     detrended: bool = True,
 ) -> np.ndarray:
@@ -34,9 +33,6 @@ def structure_variances(
         The pairs.
     squares : ndarray, shape (n_pairs,)
         Sum of the squares of the shares of exposures: 2 for a pair of two.
-    outside : ndarray, shape (n_pairs,)
-        Share of the two tiles that lies outside of their overlap: structure of a whole tile is
-        part of its level.
     detrended : bool, optional
         Whether trends are effects of the model. If not, slopes of 1/f noise are structure.
 
@@ -47,8 +43,9 @@ def structure_variances(
 
     Notes
     -----
-    Strips of an exposure, rows or columns, have a common variance, and the mean of n of them
-    :math:`v n^{-\\alpha}`. A pair that scatters by more has its own variance.
+    Structure of a whole tile is part of its level, so that the share of the two tiles outside of
+    their overlap counts. Strips of an exposure, rows or columns, have a common variance, and the
+    mean of n of them :math:`v n^{-\\alpha}`. A pair that scatters by more has its own variance.
     """
     if not pairs:
         return np.zeros((0, 2))
@@ -70,6 +67,7 @@ def structure_variances(
     significant = relative > 1.0 + SIGNIFICANCE * np.sqrt(2.0 / n_strips)
     own = np.max(np.where(significant, relative - 1.0, 0.0), axis=(1, 2)) * noise
     variances = np.maximum(common, own)
+    outside = [pair.quality.outside for pair in pairs]
     return np.stack([outside * variances, 1.0 + variances / noise], axis=1)
 
 

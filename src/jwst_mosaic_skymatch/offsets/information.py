@@ -4,33 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows, overlapping_pairs
 
-__all__ = ["information_parts", "noise_factors", "outside_parts"]
-
-
-def outside_parts(pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary]) -> np.ndarray:
-    """Compute the share of the two tiles of each pair that lies outside of their overlap.
-
-    Parameters
-    ----------
-    pairs : sequence of PairMeasurement
-        Pairs of the tiles.
-    summaries : sequence of TileSummary
-        The tiles.
-
-    Returns
-    -------
-    ndarray, shape (n_pairs,)
-        The shares, 0 to 1.
-    """
-    inside = [
-        2.0 * p.quality.n_cells / (summaries[p.first].n_cells + summaries[p.second].n_cells)
-        for p in pairs
-    ]
-    return np.maximum(1.0 - np.array(inside), 0.0)
+__all__ = ["information_links", "noise_factors"]
 
 
 def noise_factors(pairs: Sequence[PairMeasurement], n: int) -> np.ndarray:
@@ -46,18 +24,24 @@ def noise_factors(pairs: Sequence[PairMeasurement], n: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,)
-        Variance of the differences of each tile from the others over that by quoted errors; 1 for a
-        tile in no pair. A tile is noisy if all its pairs are: the lower median of the pairs counts.
+        Factor between the actual and the quoted noise variance of each tile; 1 for a tile in no
+        pair.
+
+    Notes
+    -----
+    The cells of a pair scatter by the mean of both noises. A tile is noisy if all its pairs are: of
+    their variances the lower median counts. Half of it is noise of others, which have the least.
     """
     ratios = [
         [pair.quality.noise_ratio for pair in pairs if k in (pair.first, pair.second)] or [1.0]
         for k in range(n)
     ]
-    return np.array([np.quantile(own, 0.5, method="lower") for own in ratios])
+    medians = np.array([np.quantile(own, 0.5, method="lower") for own in ratios])
+    return 2.0 * medians - medians.min(initial=np.inf)
 
 
-def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, int, BlockMap]]:
-    r"""Compute the part of the information of each pair that no other pair shares.
+def information_links(summaries: Sequence[TileSummary]) -> Iterator[Link]:
+    r"""List all pairs of tiles that overlap, with the information that no other pair shares.
 
     Parameters
     ----------
@@ -66,10 +50,8 @@ def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, i
 
     Yields
     ------
-    first, second : int
-        Positions of two tiles that overlap, in ascending order.
-    part : BlockMap
-        The part in each block of their overlap, up to 1.
+    Link
+        Two tiles, their positions in ascending order.
 
     Notes
     -----
@@ -80,6 +62,7 @@ def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, i
     """
     coverage = [summary.coverage for summary in summaries]
     variances = np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
+    sizes = [np.count_nonzero(own.weight) for own in coverage]
     neighbours = overlapping_pairs(coverage)
     # One total at a time: maps of all tiles fill the memory.
     for i in np.unique(neighbours[:, 0]).tolist():
@@ -94,4 +77,5 @@ def information_parts(summaries: Sequence[TileSummary]) -> Iterator[tuple[int, i
             mine, other = others[j]
             part = (weight[mine] + other) / np.maximum(total[mine], np.finfo(np.float32).tiny)
             corner = (max(coverage[i].x0, coverage[j].x0), max(coverage[i].y0, coverage[j].y0))
-            yield i, j, BlockMap(*corner, part)
+            inside = 2.0 * np.count_nonzero(weight[mine] * other) / (sizes[i] + sizes[j])
+            yield Link(i, j, BlockMap(*corner, part), 1.0 - inside)

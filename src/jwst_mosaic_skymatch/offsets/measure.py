@@ -17,12 +17,11 @@ from scipy.linalg import block_diag
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
-from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
+from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.strips import strip_scatter
 from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
-from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = ["PairSettings", "measure_pair"]
 
@@ -58,8 +57,7 @@ def measure_pair(
     first: Tile,
     second: Tile,
     settings: PairSettings,
-    positions: tuple[int, int] = (0, 1),
-    part: BlockMap | None = None,
+    link: Link = Link(),  # noqa: B008 (frozen)
 ) -> PairMeasurement | None:
     """Measure the offset of one tile from another, and its trends.
 
@@ -69,10 +67,8 @@ def measure_pair(
         Two tiles of one grid.
     settings : PairSettings
         Settings of the comparison.
-    positions : tuple of int, optional
-        Positions of the two in the caller's sequence.
-    part : BlockMap, optional
-        Part of the information that no other pair shares; all by default.
+    link : Link, optional
+        Positions of the two, and their overlap among all others.
 
     Returns
     -------
@@ -81,7 +77,8 @@ def measure_pair(
     """
     frames, moved = (first.frames, second.frames), np.zeros(2)
     for n_moves in range(N_MOVES + 1):
-        overlap = Overlap.of(first, shift_tile(second, *(-moved)) if moved.any() else second, part)
+        other = shift_tile(second, *(-moved)) if moved.any() else second
+        overlap = Overlap.of(first, other, link.part)
         if overlap.difference.size < LEAST_CELLS:
             return None
         trends, rest, fit = _fit(overlap, frames)
@@ -103,10 +100,12 @@ def measure_pair(
         excess=fit.excess,
         strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
         n_cells=overlap.difference.size,
+        outside=link.outside,
         picture=draw_differences(overlap, offset) if settings.keep_picture else None,
     )
     return PairMeasurement(
-        *positions,
+        link.first,
+        link.second,
         estimate=np.append(estimate, trends.slopes),
         covariance=block_diag(covariance, of_trends),
         centre=np.append(lever, trends.centre),

@@ -61,7 +61,7 @@ class Overlap:
             Two tiles of one grid.
         part : BlockMap, optional
             Part of the information that no other pair shares, see
-            `~jwst_mosaic_skymatch.offsets.information.information_parts`; all by default.
+            `~jwst_mosaic_skymatch.offsets.information.information_links`; all by default.
 
         Returns
         -------

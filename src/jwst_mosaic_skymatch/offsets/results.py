@@ -7,8 +7,30 @@ import numpy as np
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.offsets.trends import Region
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
-__all__ = ["PairMeasurement", "PairQuality"]
+__all__ = ["Link", "PairMeasurement", "PairQuality"]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two tiles that overlap, and their overlap among all others.
+
+    Attributes
+    ----------
+    first, second : int
+        Positions of the two tiles in the caller's sequence.
+    part : BlockMap or None
+        Part of the information in each block of the overlap that no other pair shares, up to 1;
+        None for all of it.
+    outside : float
+        Share of the two tiles that lies outside of their overlap, 0 to 1.
+    """
+
+    first: int = 0
+    second: int = 1
+    part: BlockMap | None = None
+    outside: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -25,13 +47,15 @@ class PairQuality:
     alone : float
         Variance of the offset by the noise of the pair alone, over that in its covariance, which
         has all noise that no other pair shares. See
-        `~jwst_mosaic_skymatch.offsets.information.information_parts`.
+        `~jwst_mosaic_skymatch.offsets.information.information_links`.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
     strips : tuple of StripScatter
         Scatter along rows, and along columns, of the detectors.
     n_cells : int
         Number of cells in which both tiles have data.
+    outside : float
+        Share of the two tiles that lies outside of their overlap, 0 to 1.
     picture : DifferencePicture or None
         The differences minus their offset, if they were asked for.
     """
@@ -42,6 +66,7 @@ class PairQuality:
     excess: tuple[float, float]
     strips: tuple[StripScatter, StripScatter]
     n_cells: int
+    outside: float = 0.0
     picture: DifferencePicture | None = None
 
 

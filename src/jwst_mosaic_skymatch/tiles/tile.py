@@ -181,8 +181,6 @@ class TileSummary:
     ----------
     coverage : BlockMap
         Number of pixels in blocks of cells.
-    n_cells : int
-        Number of cells that have data.
     pixels_per_cell : float
         Number of an exposure's pixels in the area of a cell.
     variance : float
@@ -190,7 +188,6 @@ class TileSummary:
     """
 
     coverage: BlockMap
-    n_cells: int
     pixels_per_cell: float
     variance: float
 
@@ -210,7 +207,6 @@ def summarize(tile: Tile) -> TileSummary:
     """
     return TileSummary(
         coverage=block_sums(tile, tile.weight, COVERAGE_BLOCK),
-        n_cells=int(np.count_nonzero(tile.weight)),
         pixels_per_cell=tile.pixels_per_cell,
         variance=tile.variance,
     )
