@@ -69,6 +69,7 @@ def peak_mb():
 
 def main():
     """Run the benchmark."""
+    threadpool_limits(1, user_api="blas")  # as in the step
     side = int(sys.argv[1]) if len(sys.argv) > 1 else 55
     sky, stacks, inside, between = make_mosaic(side, np.random.default_rng(0))
     n, names = len(sky.levels), [stack.label for stack in stacks for _ in stack.members]

@@ -93,8 +93,6 @@ def solve(
     equations: Equations,
     variances: Mapping[str, float],
     widening: float | np.ndarray = 0.0,
-    *,
-    robust: bool = True,
 ) -> Fit:
     """Solve for levels and random effects.
 
@@ -106,8 +104,6 @@ def solve(
         Variance component of each random effect; an effect without one is no part of the model.
     widening : float or ndarray, shape (n_pairs,), optional
         More variance of the offsets, (MJy/sr)^2.
-    robust : bool, optional
-        Whether to iterate weights; else all rows have unit weight.
 
     Returns
     -------
@@ -126,7 +122,7 @@ def solve(
     design, values = columns.tocsr(), scale * equations.values
     weights, cutoffs = np.ones(len(values)), np.full(len(values), PRIOR_CUTOFF)
     cutoffs[:n_measured] = CUTOFF
-    for k in range(N_ABSOLUTE + N_BIWEIGHT if robust else 1):
+    for k in range(N_ABSOLUTE + N_BIWEIGHT):
         weighted = columns.T
         weighted.data = columns.data * weights[columns.indices]
         factor = Factorization(weighted @ design)
@@ -134,8 +130,7 @@ def solve(
             deviance += factor.log_determinant
         unknowns = factor.solve(weighted @ values)
         residuals = values - design @ unknowns
-        if robust:
-            weights = _robust_weights(residuals, cutoffs, absolute=k < N_ABSOLUTE - 1)
+        weights = _robust_weights(residuals, cutoffs, absolute=k < N_ABSOLUTE - 1)
     costs = cutoffs**2 / 3.0 * (1.0 - np.maximum(1.0 - (residuals / cutoffs) ** 2, 0.0) ** 3)
     every = np.nan_to_num(equations.fixed)
     every[free] = unknowns

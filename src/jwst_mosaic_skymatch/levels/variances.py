@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.interpolate import CubicSpline
 
 from jwst_mosaic_skymatch.levels.equations import EFFECTS, PEDESTAL, Equations
-from jwst_mosaic_skymatch.levels.solve import MISFIT, Fit, solve
+from jwst_mosaic_skymatch.levels.solve import MISFIT, solve
 
 __all__ = ["estimate_variances"]
 
@@ -16,8 +16,6 @@ __all__ = ["estimate_variances"]
 # chance one of the nine effects reaches 8 in one of fifty mosaics, and 11 in one of two hundred and
 # fifty. A gain by chance made errors of levels three times as large.
 LEAST_RATIO = dict.fromkeys(EFFECTS, 11.0) | {MISFIT: 6.0}
-# Score of an effect, in its standard deviations, from which on its variance is searched.
-LEAST_SCORE = 1.5
 # Standard deviations of the search, in units of those that change a measurement by its error: up to
 # the largest residual, or to a million errors, of which no pair has measured more.
 COARSE, LARGEST = 0.3 * 4.0 ** np.arange(13), 10.0
@@ -61,16 +59,16 @@ def estimate_variances(
     if equations.tie_rank:
         sigmas = coarse / _size(equations, PEDESTAL)
         chosen[PEDESTAL] = _estimate(equations, {}, PEDESTAL, sigmas).mode
-    candidates = {name: _size(equations, name) for name in effects}
+    candidates = {name: size for name in effects if (size := _size(equations, name)) > 0.0}
     while True:
         for name, variance in chosen.items():
             chosen[name] = _estimate(equations, chosen, name, np.sqrt(variance) * FINE).mean
-        plain, deviance = solve(equations, chosen, robust=False), solve(equations, chosen).deviance
         results = {
             name: _estimate(equations, chosen, name, coarse / size)
             for name, size in candidates.items()
-            if name not in chosen and _score(equations, plain, name) > LEAST_SCORE
+            if name not in chosen
         }
+        deviance = solve(equations, chosen).deviance
         gains = {name: deviance - own.deviance for name, own in results.items()}
         joining = [name for name, gain in gains.items() if gain > LEAST_RATIO[name]]
         if not joining:
@@ -80,33 +78,11 @@ def estimate_variances(
         chosen[best] = results[best].mode
 
 
-def _score(equations: Equations, fit: Fit, name: str) -> float:
-    r"""Test whether an effect with a small variance would raise the likelihood.
-
-    With residuals r and the projection P of the model, the derivative of the deviance by the
-    variance at zero is :math:`\mathrm{tr}(U^T P U) - |U^T r|^2`.
-    """
-    scale = np.ones(equations.n_measured)
-    scale[: len(fit.sigmas)] = equations.sigmas / fit.sigmas
-    effect = sparse.diags_array(scale) @ _columns(equations, name)
-    effect = effect[:, np.flatnonzero(abs(effect).sum(axis=0))]
-    absorbed = fit.factor.variances(effect.T @ fit.design).sum()
-    trace = float(effect.power(2).sum() - absorbed)
-    size = float(np.sum((effect.T @ fit.residuals) ** 2))
-    return (size / trace - 1.0) * np.sqrt(0.5 * effect.shape[1]) if trace > 0.0 else 0.0
-
-
-def _columns(equations: Equations, name: str) -> sparse.sparray:
-    """Give the measured rows of an effect; misfit has a column for each offset."""
-    if name == MISFIT:
-        shape = equations.n_measured, len(equations.sigmas)
-        return sparse.eye_array(*shape, format="csc") @ sparse.diags_array(1.0 / equations.sigmas)
-    return equations.design[: equations.n_measured, equations.columns[name]]
-
-
 def _size(equations: Equations, name: str) -> float:
     """Give the largest change of the measurements, in their errors, by a unit effect."""
-    columns = _columns(equations, name)
+    if name == MISFIT:  # of each offset
+        return float(np.max(1.0 / equations.sigmas, initial=0.0))
+    columns = equations.design[: equations.n_measured, equations.columns[name]]
     return float(sparse.linalg.norm(columns, axis=0).max()) if columns.nnz else 0.0
 
 
