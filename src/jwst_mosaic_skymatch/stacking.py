@@ -169,8 +169,10 @@ def match_stack(
         for link in information_links(summaries)
     )
     pairs = [pair for pair in measured if pair]
-    factors, corrections = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
+    factors, (corrections, uniform) = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
     flat = list(map(_corrected, tiles, corrections))
+    if uniform:
+        flat = [replace(tile, frames=(tile.frames[0].without(LYOT),)) for tile in flat]
     stacks = [
         _average(
             f"{label}-{number + 1}" if number else label,
@@ -300,13 +302,15 @@ def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) 
 
 
 def _corrections(
-    pairs: Sequence[PairMeasurement],
-    tiles: Sequence[Tile],
-) -> np.ndarray:
-    """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean."""
+    pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]
+) -> tuple[np.ndarray, bool]:
+    """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean.
+
+    The second result is whether the Lyot field was compared with the imager, and has no contrast.
+    """
     n = len(tiles)
     if not pairs:
-        return np.zeros((n, 5))
+        return np.zeros((n, 5)), False
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
@@ -322,7 +326,9 @@ def _corrections(
     shifts = np.where(np.hypot(*shifts.T)[:, None] > LEAST_SHIFT, shifts, 0.0)
     parts = equations.components + 1
     means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
-    return np.column_stack([levels - means[parts], shifts, gradients])
+    compared = any(region.name == LYOT for pair in pairs for region in pair.regions)
+    corrections = np.column_stack([levels - means[parts], shifts, gradients])
+    return corrections, compared and LYOT not in model[1]
 
 
 def _corrected(tile: Tile, correction: np.ndarray) -> Tile:
