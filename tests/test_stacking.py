@@ -1,5 +1,7 @@
 """Levels, gradients and shifts inside a stack, and the weights of its mean."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import as_exposure, make_tile, shifted_sky, structured_sky
@@ -17,13 +19,13 @@ MARGINS = np.s_[:90, :10], np.s_[:90, 110:]
 LEVELS = np.array([0.5, -0.2, 0.1, 0.3])
 
 
-def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4):
-    tiled = {
-        k: as_exposure(
-            make_tile(*CORNERS[k], SHAPE, level=LEVELS[k], noise=noises[k], seed=k, sky=skies[k])
-        ).tile
-        for k in range(4)
-    }
+def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4, regions=()):
+    tiled = {}
+    for k in range(4):
+        tile = make_tile(*CORNERS[k], SHAPE, level=LEVELS[k], noise=noises[k], seed=k, sky=skies[k])
+        tile = as_exposure(tile).tile
+        frame = replace(tile.frames[0], pixel=np.array([47.5, 47.5]), regions=regions)
+        tiled[k] = replace(tile, frames=(frame,))
     return match_stack("a", tiled, PairSettings(Statistic()))[0]
 
 
@@ -68,3 +70,14 @@ def test_tiles_count_by_their_actual_noise():
     assert stack.mean.weight.max() == pytest.approx(4 * 3.25, rel=0.1)
     apart = match(noises=(NOISE, 8 * NOISE, NOISE, NOISE))
     assert [stack.members for stack in apart] == [(0, 2, 3), (1,)]
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.5])
+def test_lyot_field_without_contrast_is_no_region_of_the_mean(contrast):
+    """Else the comparison of means would leave out all cells that some members see in it."""
+    regions = *((0, 0, 0, 0),) * 4, (0, 30, 60, 96)
+    skies = [
+        lambda x, y, c=corner: contrast * ((x < c[0] + 30) & (y >= c[1] + 60)) for corner in CORNERS
+    ]
+    (stack,) = match(skies=skies, regions=regions)
+    assert {len(frame.regions) for frame in stack.mean.frames} == {5 if contrast else 4}

@@ -24,6 +24,7 @@ from jwst_mosaic_skymatch.offsets.information import information_links, noise_fa
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
+from jwst_mosaic_skymatch.tiles.frame import REGIONS
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
     Observation,
@@ -170,9 +171,9 @@ def match_stack(
     )
     pairs = [pair for pair in measured if pair]
     factors, (corrections, uniform) = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
-    flat = list(map(_corrected, tiles, corrections))
-    if uniform:
-        flat = [replace(tile, frames=(tile.frames[0].without(LYOT),)) for tile in flat]
+    # The mean of exposures with and without a Lyot field of another level is the image of neither.
+    n_regions = REGIONS.index(LYOT) if uniform else len(REGIONS)
+    flat = [_corrected(*own, n_regions) for own in zip(tiles, corrections, strict=True)]
     stacks = [
         _average(
             f"{label}-{number + 1}" if number else label,
@@ -331,13 +332,14 @@ def _corrections(
     return corrections, compared and LYOT not in model[1]
 
 
-def _corrected(tile: Tile, correction: np.ndarray) -> Tile:
+def _corrected(tile: Tile, correction: np.ndarray, n_regions: int) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
     level, *shift, slope_x, slope_y = correction.tolist()
     if any(shift):
         tile = shift_tile(tile, *shift)
     x_min, x_max, y_min, y_max = tile.bounds
     y, x = np.ogrid[y_min:y_max, x_min:x_max]
-    centre = tile.frames[0].centre
-    plane = level + slope_x * (x - centre[0]) + slope_y * (y - centre[1])
-    return replace(tile, data=tile.data - plane.astype(np.float32))
+    (frame,) = tile.frames
+    plane = level + slope_x * (x - frame.centre[0]) + slope_y * (y - frame.centre[1])
+    frame = replace(frame, regions=frame.regions[:n_regions])
+    return replace(tile, data=tile.data - plane.astype(np.float32), frames=(frame,))

@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 from levels.synthetic import REACH, grid, measure, neighbours
+from threadpoolctl import threadpool_limits
 
 from jwst_mosaic_skymatch.levels.assembly import assemble
 from jwst_mosaic_skymatch.levels.equations import number_unknowns

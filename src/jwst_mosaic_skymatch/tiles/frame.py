@@ -4,9 +4,8 @@ Regions may differ from the rest of a detector by a constant, the same in all ex
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, floor
-from typing import Self
 
 import numpy as np
 from scipy.ndimage import center_of_mass
@@ -112,9 +111,6 @@ class DetectorFrame:
     def angle(self) -> float:
         """Direction of the detector's rows on the grid, radians."""
         return float(np.arctan2(*self.derivative[::-1, 0]))
-
-    def without(self, name: str) -> Self:
-        return replace(self, regions=self.regions[: REGIONS.index(name)])
 
     def pixels(self, places: np.ndarray) -> np.ndarray:
         """Compute the pixel at places on the grid.
