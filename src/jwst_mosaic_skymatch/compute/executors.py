@@ -20,7 +20,6 @@ from operator import call
 from threading import Thread
 from typing import Any
 
-from stcal.multiprocessing import compute_num_cores
 from threadpoolctl import threadpool_limits
 
 __all__ = ["Workers", "number_of_cores", "open_workers"]
@@ -129,12 +128,20 @@ def number_of_cores(maximum_cores: str) -> int:
         If it is none of these.
     """
     available = os.cpu_count() or 1
+    names = {
+        "none": 1,
+        "one": 1,
+        "quarter": available // 4 or 1,
+        "half": available // 2 or 1,
+        "all": available,
+    }
     name = maximum_cores.lower()
-    if name not in ("none", "one", "quarter", "half", "all") and not name.strip("0").isdecimal():
+    n_cores = int(name) if name.isdecimal() else names.get(name, 0)
+    if n_cores == 0:
         raise ValueError(
             f"maximum_cores={maximum_cores!r}: give a number, 'quarter', 'half', 'all' or 'none'."
         )
-    return int(compute_num_cores(name, available, available))
+    return min(n_cores, available)
 
 
 @contextmanager
