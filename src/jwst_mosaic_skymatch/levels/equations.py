@@ -38,8 +38,8 @@ __all__ = [
 #: Pedestals of the detectors of an exposure: a prior of the differences of their levels.
 PEDESTAL = "pedestal"
 #: Random effects in the order of their columns: gradients of the exposures of a detector in a
-#: visit, gradients and gains of exposures, glow at each edge of a detector, and the contrast of
-#: MIRI's Lyot field. All exposures of a detector have glow and contrast in common.
+#: visit, gradients and gains of exposures, contrast of MIRI's Lyot field, and glow at each edge of
+#: a detector, of which the exposures have a part in common and one of their own.
 EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
 
 # Offset and shift, which is no unknown of the model, precede the trends of a pair.
@@ -266,7 +266,7 @@ def _design(
     """Build the matrix of all measurements, and give the columns of levels and of each effect."""
     n, detectors = shares.shape[1], detectors_of(pairs)
     n_levels, n_families = (int(k.max()) + 1 for k in (unknowns.level_of, unknowns.family_of))
-    sizes = [n_levels, 2 * n_families, 2 * n, n, *[len(detectors)] * len(REGIONS)]
+    sizes = [n_levels, 2 * n_families, 2 * n, n, *[len(detectors) + n] * len(REGIONS)]
     ends = np.cumsum([0, *sizes]).tolist()
     columns = dict(zip((PEDESTAL, *EFFECTS), map(slice, ends[:-1], ends[1:]), strict=True))
     # All offsets precede the trends, which are in the order of the pairs.
@@ -287,10 +287,16 @@ def _design(
         own = columns[name].start + column
         entries += [(row, own, share * levers[:, trend]), (first[row] + trend, own, share)]
     for k, pair in enumerate(pairs):
+        inside = slice(*shares.indptr[k : k + 2])
+        members, parts = shares.indices[inside], shares.data[inside]
         for trend, (region, phi) in enumerate(zip(pair.regions, pair.centre[5:], strict=True), 3):
-            own = columns[region.name].start + detectors.index(region.detector)
-            entries += [(k, own, phi), (first[k] + trend, own, 1.0)]
-    equal = [np.broadcast_arrays(*np.atleast_1d(*entry)) for entry in entries]
+            side = 0.0 if region.side is None else 1.0 - 2.0 * region.side
+            is_own = parts * side > 0.0
+            own = np.append(detectors.index(region.detector), len(detectors) + members[is_own])
+            own += columns[region.name].start
+            amount = np.append(1.0, np.abs(parts[is_own]))
+            entries += [(k, own, amount * phi), (first[k] + trend, own, amount)]
+    equal = [np.broadcast_arrays(*entry) for entry in entries]
     rows, own, values = map(np.concatenate, zip(*equal, strict=True))
     shape = len(pairs) + int(n_trends.sum()), ends[-1]
     return sparse_matrix(shape, rows, own, values), columns

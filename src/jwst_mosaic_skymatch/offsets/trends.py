@@ -37,10 +37,13 @@ class Region:
         The detector.
     name : str
         The region, one of `~jwst_mosaic_skymatch.tiles.frame.REGIONS`.
+    side : int or None
+        0 and 1 for the region in the first and in the second tile; None for the difference.
     """
 
     detector: str
     name: str
+    side: int | None
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,10 @@ def _region_shares(
         shares = region_shares(own, places)
         # The mean of exposures with and without the Lyot field is the image of neither.
         pure &= np.isin(shares[REGIONS.index(LYOT)].mean(axis=0), (0.0, 1.0))
+        detector = own[0].detector if own else ""
         for name, share in zip(REGIONS, shares[:, -1], strict=True):
-            region = Region(own[0].detector if own else "", name)
+            # Glow at the edges differs between exposures; one Lyot field is like another.
+            region = Region(detector, name, None if name == LYOT else side)
             result[region] = result.get(region, 0.0) + (1 - 2 * side) * share
     return {region: share for region, share in result.items() if np.any(share)}, pure
 
