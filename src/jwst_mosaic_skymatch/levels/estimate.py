@@ -215,12 +215,15 @@ def _contrasts(
     fit: Fit, equations: Equations, effects: Container[str], pairs: Sequence[PairMeasurement]
 ) -> dict[str, tuple[float, float]]:
     """Give the contrast of each region of a detector in the model, and its error."""
-    regions = [name for name in REGIONS if name in effects]
-    names = [f"{detector} {name}" for name in regions for detector in detectors_of(pairs)]
-    own = np.r_[*(equations.columns[name] for name in regions), 0:0]
-    errors = fit.variances(sparse.eye_array(len(fit.unknowns), format="csr")[own]) ** 0.5
-    values = zip(fit.unknowns[own].tolist(), errors.tolist(), strict=True)
-    return dict(zip(names, values, strict=True))
+    own = {
+        f"{detector} {name}": equations.columns[name].start + k
+        for name in REGIONS
+        if name in effects
+        for k, detector in enumerate(detectors_of(pairs))
+    }
+    rows = sparse.eye_array(len(fit.unknowns), format="csr")[list(own.values())]
+    values = zip(rows @ fit.unknowns, np.sqrt(fit.variances(rows)), strict=True)
+    return dict(zip(own, values, strict=True))
 
 
 def _count_ties(shares: sparse.csr_array, unknowns: Unknowns) -> int:
