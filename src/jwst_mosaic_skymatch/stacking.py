@@ -51,6 +51,8 @@ __all__ = [
 
 # Most exposures of a stack: their pairs grow as the square, and deeper fields are stacks of stacks.
 LARGEST_STACK = 8
+# Contrast of the Lyot field in its standard deviations from which on it is not taken for noise.
+SIGNIFICANCE = 3.0
 # A shift below this many cells is left alone: moving an image adds noise.
 LEAST_SHIFT = 0.02
 
@@ -170,9 +172,9 @@ def match_stack(
         for link in information_links(summaries)
     )
     pairs = [pair for pair in measured if pair]
-    factors, (corrections, uniform) = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
+    factors, corrections = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
     # The mean of exposures with and without a Lyot field of another level is the image of neither.
-    n_regions = REGIONS.index(LYOT) if uniform else len(REGIONS)
+    n_regions = REGIONS.index(LYOT) if _lyot_is_imager(pairs) else len(REGIONS)
     flat = [_corrected(*own, n_regions) for own in zip(tiles, corrections, strict=True)]
     stacks = [
         _average(
@@ -302,16 +304,24 @@ def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) 
     return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data, variance=0.0)
 
 
-def _corrections(
-    pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]
-) -> tuple[np.ndarray, bool]:
-    """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean.
+def _lyot_is_imager(pairs: Sequence[PairMeasurement]) -> bool:
+    """Test whether Lyot fields were compared with the imager, and have no contrast."""
+    measured = [
+        (pair.estimate[k], pair.covariance[k, k])
+        for pair in pairs
+        for k, region in enumerate(pair.regions, len(pair.estimate) - len(pair.regions))
+        if region.name == LYOT
+    ]
+    contrasts, variances = np.array(measured).reshape(-1, 2).T
+    chi = np.sum(contrasts / variances) / np.sqrt(np.sum(1.0 / variances) or np.nan)
+    return bool(abs(chi) < SIGNIFICANCE)
 
-    The second result is whether the Lyot field was compared with the imager, and has no contrast.
-    """
+
+def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.ndarray:
+    """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean."""
     n = len(tiles)
     if not pairs:
-        return np.zeros((n, 5)), False
+        return np.zeros((n, 5))
     numbers = np.arange(n)
     shares = pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
@@ -327,9 +337,7 @@ def _corrections(
     shifts = np.where(np.hypot(*shifts.T)[:, None] > LEAST_SHIFT, shifts, 0.0)
     parts = equations.components + 1
     means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
-    compared = any(region.name == LYOT for pair in pairs for region in pair.regions)
-    corrections = np.column_stack([levels - means[parts], shifts, gradients])
-    return corrections, compared and LYOT not in model[1]
+    return np.column_stack([levels - means[parts], shifts, gradients])
 
 
 def _corrected(tile: Tile, correction: np.ndarray, n_regions: int) -> Tile:
