@@ -315,13 +315,15 @@ def _lyot_contrast(pairs: Sequence[PairMeasurement]) -> float:
         for k, region in enumerate(pair.regions, len(pair.estimate) - len(pair.regions))
         if region.name == LYOT
     ]
-    contrasts, variances = np.array(measured).reshape(-1, 2).T
-    information = np.sum(1.0 / variances)
-    # Blocks at the edge of fields in one place seem to have a contrast; it is hardly measured.
-    if LARGEST_ERROR**2 * information <= sum(1.0 / pair.variance for pair in pairs):
+    if not measured:
         return np.nan
-    contrast = float(np.sum(contrasts / variances) / information)
-    return 0.0 if contrast**2 * information < SIGNIFICANCE**2 else contrast
+    contrasts, variances = np.array(measured).T
+    variance = 1.0 / np.sum(1.0 / variances)
+    # Blocks at the edge of fields in one place seem to have a contrast; it is hardly measured.
+    if variance > LARGEST_ERROR**2 * np.mean([pair.variance for pair in pairs]) / len(pairs):
+        return np.nan
+    contrast = float(np.sum(contrasts / variances) * variance)
+    return 0.0 if contrast**2 < SIGNIFICANCE**2 * variance else contrast
 
 
 def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.ndarray:
