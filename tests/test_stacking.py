@@ -7,6 +7,7 @@ import pytest
 from helpers import as_exposure, make_tile, shifted_sky, structured_sky
 from numpy.testing import assert_allclose
 
+from jwst_mosaic_skymatch import stacking
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.regression import Statistic
 from jwst_mosaic_skymatch.stacking import match_stack
@@ -24,7 +25,7 @@ def match(*, noises=(NOISE,) * 4, skies=(lambda x, y: 0.0 * x,) * 4, regions=())
     for k in range(4):
         tile = make_tile(*CORNERS[k], SHAPE, level=LEVELS[k], noise=noises[k], seed=k, sky=skies[k])
         tile = as_exposure(tile).tile
-        frame = replace(tile.frames[0], pixel=np.array([47.5, 47.5]), regions=regions)
+        frame = replace(tile.frames[0], pixel=np.full(2, 47.5), regions=regions)
         tiled[k] = replace(tile, frames=(frame,))
     return match_stack("a", tiled, PairSettings(Statistic()))[0]
 
@@ -72,12 +73,17 @@ def test_tiles_count_by_their_actual_noise():
     assert [stack.members for stack in apart] == [(0, 2, 3), (1,)]
 
 
-@pytest.mark.parametrize("contrast", [0.0, 0.5])
-def test_lyot_field_without_contrast_is_no_region_of_the_mean(contrast):
-    """Else the comparison of means would leave out all cells that some members see in it."""
+@pytest.mark.parametrize(
+    ("contrast", "largest", "n"), [(0.0, 30.0, 4), (0.5, 30.0, 5), (0.0, 0.1, 5)]
+)
+def test_lyot_field_without_contrast_is_no_region_of_the_mean(contrast, largest, n, monkeypatch):
+    """Else means lack all cells that some members see in it. A contrast has to be measured."""
+    monkeypatch.setattr(stacking, "LARGEST_ERROR", largest)
     regions = *((0, 0, 0, 0),) * 4, (0, 30, 60, 96)
     skies = [
         lambda x, y, c=corner: contrast * ((x < c[0] + 30) & (y >= c[1] + 60)) for corner in CORNERS
     ]
     (stack,) = match(skies=skies, regions=regions)
-    assert {len(frame.regions) for frame in stack.mean.frames} == {5 if contrast else 4}
+    assert {len(frame.regions) for frame in stack.mean.frames} == {
+        4 if contrast == 0.0 and largest > 1.0 else 5
+    }

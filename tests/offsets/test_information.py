@@ -10,10 +10,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 from offsets.makers import make_tile, measure
 
-from jwst_mosaic_skymatch.offsets.information import (
-    information_links,
-    noise_factors,
-)
+from jwst_mosaic_skymatch.offsets.information import information_links, noise_factors
 from jwst_mosaic_skymatch.tiles.tile import TileSummary, summarize
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
@@ -76,16 +73,16 @@ def test_pairs_give_the_levels_of_a_joint_solution():
     joint = inverse @ np.sum(weight * differences, axis=1)
     errors = np.sqrt(np.diag(inverse) * tiles[0].variance)
 
-    def solve(parts):
-        pairs = [measure(tiles[i], tiles[j], part=part) for i, j, part in parts]
-        rows = np.array([np.eye(3)[i] - np.eye(3)[j] for i, j, _ in parts])
+    def solve(links):
+        pairs = [measure(tiles[k.first], tiles[k.second], part=k.part) for k in links]
+        rows = np.array([np.eye(3)[k.first] - np.eye(3)[k.second] for k in links])
         weights = np.array([1.0 / pair.variance for pair in pairs])
         inverse = np.linalg.pinv(rows.T * weights @ rows, rcond=1e-9)
         return inverse @ (rows.T * weights @ [pair.offset for pair in pairs]), inverse
 
     links = list(information_links(list(map(summarize, tiles))))
-    parts = [(link.first, link.second, link.part) for link in links]
-    (levels, covariance), (separate, _) = solve(parts), solve([(i, j, None) for i, j, _ in parts])
+    levels, covariance = solve(links)
+    separate, _ = solve([replace(link, part=None) for link in links])
     # The biweight gives distant cells a smaller weight.
     assert_allclose(levels, joint, atol=0.4 * errors.min())
     assert np.abs(levels - joint).max() < 0.8 * np.abs(separate - joint).max()

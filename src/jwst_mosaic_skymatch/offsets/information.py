@@ -29,8 +29,8 @@ def noise_factors(pairs: Sequence[PairMeasurement], n: int) -> np.ndarray:
 
     Notes
     -----
-    The cells of a pair scatter by the mean of both noises. A tile is noisy if all its pairs are: of
-    their variances the lower median counts. Half of it is noise of others, which have the least.
+    The variance of a pair is the mean of both factors if both quote the same. A tile is noisy if
+    all its pairs are, so that their lower median counts. The others have the least factor.
     """
     ratios = [
         [pair.quality.noise_ratio for pair in pairs if k in (pair.first, pair.second)] or [1.0]
