@@ -7,10 +7,10 @@ import pytest
 from helpers import as_exposure, make_tile, shifted_sky, structured_sky
 from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch import stacking
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.regression import Statistic
 from jwst_mosaic_skymatch.stacking import match_stack
+from jwst_mosaic_skymatch.tiles.frame import LYOT, region_shares
 
 SHAPE, NOISE = (96, 96), 0.01
 # Each has a margin of its own.
@@ -73,17 +73,14 @@ def test_tiles_count_by_their_actual_noise():
     assert [stack.members for stack in apart] == [(0, 2, 3), (1,)]
 
 
-@pytest.mark.parametrize(
-    ("contrast", "largest", "n"), [(0.0, 30.0, 4), (0.5, 30.0, 5), (0.0, 0.1, 5)]
-)
-def test_lyot_field_without_contrast_is_no_region_of_the_mean(contrast, largest, n, monkeypatch):
-    """Else means lack all cells that some members see in it. A contrast has to be measured."""
-    monkeypatch.setattr(stacking, "LARGEST_ERROR", largest)
+def test_mean_has_lyot_fields_by_their_share():
+    """The robust mean alone would be that of the majority."""
     regions = *((0, 0, 0, 0),) * 4, (0, 30, 60, 96)
     skies = [
-        lambda x, y, c=corner: contrast * ((x < c[0] + 30) & (y >= c[1] + 60)) for corner in CORNERS
+        lambda x, y, c=corner: 0.5 * ((x < c[0] + 30) & (y >= c[1] + 60)) for corner in CORNERS
     ]
     (stack,) = match(skies=skies, regions=regions)
-    assert {len(frame.regions) for frame in stack.mean.frames} == {
-        4 if contrast == 0.0 and largest > 1.0 else 5
-    }
+    share = region_shares(stack.mean.frames, stack.mean.places)[LYOT]
+    assert_allclose(np.unique(share), [0.0, 0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0], atol=0.01)
+    expected = np.where(stack.mean.weight > 0.0, LEVELS.mean() + 0.5 * share, np.nan)
+    assert_allclose(stack.mean.data, expected, atol=5.0 * NOISE)

@@ -8,13 +8,13 @@ from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput
 from jwst_mosaic_skymatch.exposures.metadata import group_labels
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.levels.results import unmatched
+from jwst_mosaic_skymatch.levels.results import Levels, Match
 from jwst_mosaic_skymatch.parameters import Parameters, sky_statistic
 from jwst_mosaic_skymatch.products.tables import read_skylist
 from jwst_mosaic_skymatch.run import Matched
 from jwst_mosaic_skymatch.tiles.observation import NO_PIXEL
 
-__all__ = ["absolute_levels", "local_levels"]
+__all__ = ["absolute_levels", "local_levels", "unmatched"]
 
 
 def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
@@ -54,6 +54,30 @@ def absolute_levels(step_input: StepInput, parameters: Parameters) -> Matched:
         levels = local_levels(levels, labels if skymethod == "local" else ["all"] * len(labels))
     reasons = tuple("" if np.isfinite(level) else NO_PIXEL for level in levels.tolist())
     return Matched(unmatched(levels, reasons), levels)
+
+
+def unmatched(values: np.ndarray, reasons: tuple[str, ...]) -> Match:
+    """Describe levels that do not come from a match.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Levels, MJy/sr; NaN for none.
+    reasons : tuple of str
+        Why exposures have none; empty for others.
+
+    Returns
+    -------
+    Match
+        A match without pairs, errors, or shifts.
+    """
+    n = len(values)
+    unknown = np.full((n, 2), np.nan)
+    nowhere = np.full(n, -1)
+    levels = Levels(
+        values, unknown[:, 0], nowhere, np.zeros(0, dtype=bool), unknown, unknown, reasons
+    )
+    return Match(levels=levels, skies=unknown[:, 0])
 
 
 def local_levels(skies: np.ndarray, labels: Sequence[str]) -> np.ndarray:

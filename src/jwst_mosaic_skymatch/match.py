@@ -135,10 +135,11 @@ def match_exposures(
         between += compare_with_image(stacks, image, settings.pairs)
     measurements = assemble(len(footprints), inside, stacks, between)
     centres = {k: f.centre for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
+    single = range(len(footprints))
     unknowns = number_unknowns(
-        names.groups if settings.rigid else None,
+        names.groups if settings.rigid else single,
         names.families,
-        names.exposures if settings.tied and not settings.rigid else None,
+        names.exposures if settings.tied and not settings.rigid else single,
         centres,
         held,
     )

@@ -24,7 +24,7 @@ from jwst_mosaic_skymatch.offsets.information import information_links, noise_fa
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.tiles.frame import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import REGIONS, region_shares
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
     Observation,
@@ -40,6 +40,7 @@ from jwst_mosaic_skymatch.tiles.tile import (
     store_tile,
     summarize,
 )
+from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = [
     "compare_stacks",
@@ -53,9 +54,6 @@ __all__ = [
 LARGEST_STACK = 8
 # Contrast of the Lyot field in its standard deviations from which on it is not taken for noise.
 SIGNIFICANCE = 3.0
-# Error of that contrast, in errors of the offset of all pairs, up to which it counts as measured:
-# usual are 8 to 25.
-LARGEST_ERROR = 30.0
 # A shift below this many cells is left alone: moving an image adds noise.
 LEAST_SHIFT = 0.02
 
@@ -175,65 +173,51 @@ def match_stack(
         for link in information_links(summaries)
     )
     pairs = [pair for pair in measured if pair]
-    factors, corrections = noise_factors(pairs, len(tiles)), _corrections(pairs, tiles)
-    # The mean of exposures with and without a Lyot field of another level is the image of neither.
-    n_regions = REGIONS.index(LYOT) if _lyot_contrast(pairs) == 0.0 else len(REGIONS)
-    flat = [_corrected(*own, n_regions) for own in zip(tiles, corrections, strict=True)]
-    stacks = [
-        _average(
-            f"{label}-{number + 1}" if number else label,
-            part,
-            positions,
-            flat,
-            corrections[part],
-            factors[part],
+    factors = noise_factors(pairs, len(tiles))
+    # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
+    # which also decides between two members.
+    is_noisy = factors > LARGEST_FACTOR * _usual_factor(factors, summaries)
+    close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
+    ends = np.array([(pair.first, pair.second) for pair in close], dtype=int).reshape(-1, 2)
+    number = connected_parts(len(tiles), *ends.T)
+    corrections, contrast = _corrections(close, tiles), _lyot_contrast(close)
+    stacks = []
+    for k in range(number.max(initial=-1) + 1):
+        part = np.flatnonzero(number == k)
+        flat = [_corrected(tiles[j], corrections[j], contrast) for j in part]
+        mean, coverage = _average(flat, factors[part], contrast)
+        stacks.append(
+            Stack(
+                label=f"{label}-{k + 1}" if k else label,
+                members=tuple(positions[j] for j in part),
+                corrections=corrections[part],
+                coverage=coverage,
+                frames=mean.frames,
+                summary=summarize(mean),
+                mean=mean,
+            )
         )
-        for number, part in enumerate(_parts(pairs, summaries, factors))
-    ]
     return stacks, [replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs]
 
 
-def _parts(
-    pairs: Sequence[PairMeasurement], summaries: Sequence[TileSummary], factors: np.ndarray
-) -> Iterator[np.ndarray]:
-    """Divide members into those that are averaged together.
-
-    A noisy member is kept out of the mean. Alone in a stack it is compared with other visits, which
-    also decides between two members.
-    """
+def _usual_factor(factors: np.ndarray, summaries: Sequence[TileSummary]) -> float:
+    """Give the least noise factor, at most that by quoted errors if all exposures have some."""
     quoted = np.isfinite([summary.variance for summary in summaries]).all()
-    usual = min([*factors, 1.0]) if quoted else factors.min()
-    is_noisy = factors > LARGEST_FACTOR * usual
-    close = [(p.first, p.second) for p in pairs if not is_noisy[[p.first, p.second]].any()]
-    parts = connected_parts(len(factors), *np.array(close, dtype=int).reshape(-1, 2).T)
-    for number in range(parts.max(initial=-1) + 1):
-        yield np.flatnonzero(parts == number)
+    return float(factors.min(initial=1.0 if quoted else np.inf))
 
 
 def _average(
-    label: str,
-    part: np.ndarray,
-    positions: Sequence[int],
-    flat: Sequence[Tile],
-    corrections: np.ndarray,
-    factors: np.ndarray,
-) -> Stack:
-    """Average the corrected members of a part."""
+    flat: Sequence[Tile], factors: np.ndarray, contrast: float
+) -> tuple[Tile, tuple[BlockMap, ...]]:
+    """Average corrected members, and give the weight of each."""
     # Hits that are too faint to be rejected add to the noise of their exposure.
     weights = (factors.min() / factors).astype(np.float32)
     tiles = [
-        replace(flat[k], weight=flat[k].weight * w) for k, w in zip(part, weights, strict=True)
+        replace(tile, weight=tile.weight * weight)
+        for tile, weight in zip(flat, weights, strict=True)
     ]
-    mean = robust_mean(tiles)
-    return Stack(
-        label=label,
-        members=tuple(positions[k] for k in part),
-        corrections=corrections,
-        coverage=tuple(summarize(tile).coverage for tile in tiles),
-        frames=tuple(tile.frames[0] for tile in tiles),
-        summary=summarize(mean),
-        mean=mean,
-    )
+    coverage = tuple(summarize(tile).coverage for tile in tiles)
+    return _with_lyot_field(robust_mean(tiles), contrast), coverage
 
 
 def compare_stacks(
@@ -301,29 +285,37 @@ def compare_with_image(
 
 def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) -> Tile:
     """Evaluate a reference image, which counts as exact, in the cells of a tile."""
-    x_min, x_max, y_min, y_max = tile.bounds
-    y, x = np.mgrid[y_min:y_max, x_min:x_max].astype(float)
+    x, y = tile.places
     data = image(x.ravel(), y.ravel()).reshape(tile.shape).astype(np.float32)
     return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data, variance=0.0)
 
 
+def _with_lyot_field(tile: Tile, contrast: float) -> Tile:
+    """Add a contrast to a tile in proportion to the exposures whose Lyot field a cell is in.
+
+    A robust mean of exposures with and without the field would be the image of either. It is made
+    of exposures without contrast, which the mean then has by the shares that pairs assume.
+    """
+    if contrast == 0.0:
+        return tile
+    share = region_shares(tile.frames, tile.places)[REGIONS.index(LYOT)]
+    return replace(tile, data=tile.data + np.float32(contrast) * share)
+
+
 def _lyot_contrast(pairs: Sequence[PairMeasurement]) -> float:
-    """Average the contrast of Lyot fields: zero within its error, NaN if no pair measures it."""
+    """Take the median contrast of Lyot fields; zero within its error, or if no pair has one.
+
+    The likelihood of the few pairs of a stack does not always select it as an effect.
+    """
     measured = [
         (pair.estimate[k], pair.covariance[k, k])
         for pair in pairs
         for k, region in enumerate(pair.regions, len(pair.estimate) - len(pair.regions))
         if region.name == LYOT
     ]
-    if not measured:
-        return np.nan
-    contrasts, variances = np.array(measured).T
-    variance = 1.0 / np.sum(1.0 / variances)
-    # Blocks at the edge of fields in one place seem to have a contrast; it is hardly measured.
-    if variance > LARGEST_ERROR**2 * np.mean([pair.variance for pair in pairs]) / len(pairs):
-        return np.nan
-    contrast = float(np.sum(contrasts / variances) * variance)
-    return 0.0 if contrast**2 < SIGNIFICANCE**2 * variance else contrast
+    contrasts, variances = np.reshape(measured, (-1, 2)).T
+    contrast = float(np.median(contrasts)) if measured else 0.0
+    return contrast if contrast**2 * np.sum(1.0 / variances) > SIGNIFICANCE**2 else 0.0
 
 
 def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.ndarray:
@@ -331,8 +323,7 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
     n = len(tiles)
     if not pairs:
         return np.zeros((n, 5))
-    numbers = np.arange(n)
-    shares = pair_shares(n, pairs)
+    numbers, shares = np.arange(n), pair_shares(n, pairs)
     aligned, shifts, errors = align_pairs(pairs, shares)
     measurements = Measurements(aligned, shares, shifts, errors, len(pairs))
     centres = np.array([tile.frames[0].centre for tile in tiles])
@@ -349,7 +340,7 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
     return np.column_stack([levels - means[parts], shifts, gradients])
 
 
-def _corrected(tile: Tile, correction: np.ndarray, n_regions: int) -> Tile:
+def _corrected(tile: Tile, correction: np.ndarray, contrast: float) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
     level, *shift, slope_x, slope_y = correction.tolist()
     if any(shift):
@@ -358,5 +349,4 @@ def _corrected(tile: Tile, correction: np.ndarray, n_regions: int) -> Tile:
     y, x = np.ogrid[y_min:y_max, x_min:x_max]
     (frame,) = tile.frames
     plane = level + slope_x * (x - frame.centre[0]) + slope_y * (y - frame.centre[1])
-    frame = replace(frame, regions=frame.regions[:n_regions])
-    return replace(tile, data=tile.data - plane.astype(np.float32), frames=(frame,))
+    return _with_lyot_field(replace(tile, data=tile.data - plane.astype(np.float32)), -contrast)

@@ -77,7 +77,9 @@ def main():
     before, start = peak_mb(), time.process_time()
     measurements = assemble(n, inside, stacks, between)
     assembled = time.process_time() - start
-    unknowns = number_unknowns(None, names, None, dict(enumerate(sky.centres)))
+    unknowns = number_unknowns(
+        range(len(names)), names, range(len(names)), dict(enumerate(sky.centres))
+    )
     exposures = [TiledExposure(None, np.nan)] * n
     match = estimate_levels(measurements, unknowns, exposures, stacks)
     total = time.process_time() - start

@@ -8,7 +8,6 @@ from levels.synthetic import grid, measure_all, quality
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.levels.structure import structure_variances
-from jwst_mosaic_skymatch.offsets.strips import StripScatter
 
 NOISE, STRIP = 1e-3, 4e-4
 N_STRIPS, N_WIDE = 20.0, 5.0
@@ -18,9 +17,7 @@ def strips(variance, ratio=4.0):
     """Scatter of strips with a variance; wide ones have a part of it."""
     narrow = NOISE**2 + 2.0 * variance / N_STRIPS
     wide = [NOISE**2 + 2.0 * variance / ratio / N_WIDE, N_WIDE]
-    return StripScatter(
-        np.array([[narrow, N_STRIPS], wide]), np.array([[2.0 * narrow, N_STRIPS], wide])
-    )
+    return np.array([[[factor * narrow, N_STRIPS], wide] for factor in (1.0, 2.0)])
 
 
 @pytest.fixture
@@ -31,9 +28,8 @@ def pairs():
 
 def striped(pairs, *scatter):
     """Put strips along rows, none along columns."""
-    none = strips(0.0)
-    both = quality(outside=0.5, strips=(strips(*scatter), replace(none, raw=none.detrended)))
-    return [replace(pair, quality=both) for pair in pairs]
+    both = np.stack([strips(*scatter), strips(0.0)[[0, 0]]], axis=1)
+    return [replace(pair, quality=quality(outside=0.5, strips=both)) for pair in pairs]
 
 
 def estimate(pairs, **options):

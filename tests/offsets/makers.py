@@ -9,7 +9,7 @@ from jwst_mosaic_skymatch.offsets.results import Link
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile
 
-CORNER = (100, 40)
+CORNER = (104, 40)
 
 
 def _stars(x, y):

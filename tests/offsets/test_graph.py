@@ -22,11 +22,6 @@ def test_stacks_share_half(turn, step, expected):
     assert stacks_of(*((-3, step * k - 70, 100, 10) for k in range(3)), turn=turn) == expected
 
 
-def test_half_of_the_smaller_one():
-    for x0, stack in ((40, 0), (60, 1)):
-        assert stacks_of((0, 0, 50, 50), (x0, 10, 5, 20)) == [0, stack]
-
-
 def test_parts_are_numbered_by_their_first_node():
     assert stacks_of(*((x, 0, 50, 50) for x in (200, 0, 10, 205, 100))) == [0, 1, 1, 0, 2]
     first, second = np.array([(4, 1), (5, 4), (2, 3)]).T

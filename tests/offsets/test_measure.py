@@ -22,7 +22,7 @@ OFFSET = 0.3
 NO_REGION = (0, 0, 0, 0)
 # Error of the mean difference of 64 by 64 cells with a noise of 0.02 in each tile.
 ERROR = 0.02 * np.sqrt(2.0) / 64
-Y, X = np.indices((64, 64)) + np.reshape((40, 100), (2, 1, 1))
+Y, X = np.indices((64, 64)) + np.reshape((40, 104), (2, 1, 1))
 
 
 def blank(x, y):
@@ -76,13 +76,13 @@ def test_trends_of_repeated_measurements():
     """Pulls of all estimates over 120 seeds, which give each to 7 %."""
     frame = make_frame([NO_REGION, (32, 64, 0, 64)])
     slopes = np.array([0.002, -0.001, 0.02, 0.1])
-    plane = OFFSET + slopes[0] * (X - 100) + slopes[1] * (Y - 40)
+    plane = OFFSET + slopes[0] * (X - 104) + slopes[1] * (Y - 40)
     pulls = []
     for seed in range(120):
-        first, second = make_pair(seed, added=plane + slopes[3] * (X >= 132))
+        first, second = make_pair(seed, added=plane + slopes[3] * (X >= 136))
         first = add(replace(first, frames=(frame,)), slopes[2] * second.data)
         pair = measure(first, second)
-        offset = OFFSET + slopes @ (pair.centre[2:] - (100, 40, 0, 0))
+        offset = OFFSET + slopes @ (pair.centre[2:] - (104, 40, 0, 0))
         # The brightness is that of the mean image.
         truth = np.array([offset, 0.0, 0.0, *slopes]) / (1.0 + 0.5 * slopes[2])
         variances = np.diag(pair.covariance).copy()
@@ -100,9 +100,9 @@ def test_contrast_of_a_region(place, side):
     regions[place] = (0, 20, 0, 64)
     tiles, share = make_pair(added=OFFSET), 0.0
     for k in (0, 1) if side is None else (side,):
-        glow = np.abs(X - 109.5 - 30 * k) < 10
+        glow = np.abs(X - 113.5 - 30 * k) < 10
         share += (-1) ** k * glow.mean()
-        frame = make_frame(regions, corner=(100 + 30 * k, 40))
+        frame = make_frame(regions, corner=(104 + 30 * k, 40))
         tiles[k] = replace(add(tiles[k], 0.5 * glow), frames=(frame,))
     pair = measure(*tiles)
     assert pair.regions == (Region("D", REGIONS[place], side),)
@@ -140,11 +140,11 @@ def test_asymmetry_is_the_change_of_the_offset_with_half_the_cutoff():
 
 def test_cells_count_by_their_part_of_the_information():
     """Levels of the two halves differ; the offset is their mean with the parts as weights."""
-    step = np.where(X < 132, 0.0, 0.004)
+    step = np.where(X < 136, 0.0, 0.004)
     tiles = make_pair(sky=blank, added=OFFSET + step)
-    part = BlockMap(12, 5, np.tile(np.float32([1.0] * 5 + [0.25] * 4), (8, 1)))
+    part = BlockMap(13, 5, np.tile(np.float32([1.0] * 4 + [0.25] * 4), (8, 1)))
     pair, whole = measure(*tiles, part=part), measure(*tiles)
-    assert pair.centre[2] == pytest.approx(131.5 - 16.0 * (1.0 - 0.25) / 1.25, abs=0.3)
+    assert pair.centre[2] == pytest.approx(135.5 - 16.0 * (1.0 - 0.25) / 1.25, abs=0.3)
     # Information of both halves, and noise: sum of p^2 over the square of the sum of p.
     assert pair.variance / whole.variance == pytest.approx(2.0 / 1.25, rel=0.02)
     alone = 0.5 * (1.0 + 0.25**2) * (2.0 / 1.25) ** 2 * 1.25 / 2.0
@@ -153,12 +153,12 @@ def test_cells_count_by_their_part_of_the_information():
 
 
 def test_few_common_cells():
-    first = make_tile(OFFSET + 0.1 * (X - 159), 0.02, 1)
-    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(159, 99))
+    first = make_tile(OFFSET + 0.1 * (X - 163), 0.02, 1)
+    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(163, 99))
     pair = measure(first, second)
     assert pair.quality.n_cells == 25
-    assert pair.centre[2:4] == pytest.approx((161.0, 101.0), abs=1.0)
-    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[2] - 159), 2.0 * ERROR * 64 / np.sqrt(25))
+    assert pair.centre[2:4] == pytest.approx((165.0, 101.0), abs=1.0)
+    assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[2] - 163), 2.0 * ERROR * 64 / np.sqrt(25))
     data = second.data.copy()
     data[0, 0] = np.nan
     assert measure(first, replace(second, data=data)) is None
@@ -206,7 +206,7 @@ def test_pixels_in_more_than_one_cell():
 @pytest.mark.parametrize("name", OFFSET_STATS)
 def test_every_statistic(name):
     """Scatter of offsets over 400 seeds; three quarters of the information are in other pairs."""
-    part = BlockMap(12, 5, np.full((9, 9), 0.25, dtype=np.float32))
+    part = BlockMap(13, 5, np.full((8, 8), 0.25, dtype=np.float32))
     pulls = []
     for seed in range(400):
         pair = measure(*make_pair(seed, added=OFFSET, shift=(0.025, 0.0)), name, part=part)

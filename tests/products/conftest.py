@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from jwst_mosaic_skymatch.absolute import unmatched
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.levels.results import (
     Backgrounds,
@@ -12,11 +13,9 @@ from jwst_mosaic_skymatch.levels.results import (
     Match,
     PairResult,
     Stack,
-    unmatched,
 )
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.regression import UNKNOWN
-from jwst_mosaic_skymatch.offsets.strips import StripScatter
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def exposures():
 
 def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UNKNOWN)):
     """Make a pair with an error of 0.1 by noise, and of 0.2 in all."""
-    strips = StripScatter(*np.tile([0.01, 20.0], (2, 2, 1)))
+    strips = np.tile([0.01, 20.0], (2, 2, 2, 1))
     measurement = PairMeasurement(
         first,
         second,
@@ -44,7 +43,7 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UN
         covariance=np.diag([0.01, shift[1], shift[1], 1e-10, 4e-10, 1.0]),
         centre=np.zeros(5),
         regions=(),
-        quality=PairQuality(1.0, 0.01, 1.0, (0.0, 0.0), (strips, strips), 99),
+        quality=PairQuality(1.0, 0.01, 1.0, (0.0, 0.0), strips, 99),
     )
     return PairResult(measurement, 0.2, residual, robust_weight)
 

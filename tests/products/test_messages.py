@@ -7,7 +7,6 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
-from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.products.messages import (
     describe_levels,
     findings_of_match,
@@ -88,8 +87,8 @@ def test_one_warning_for_all_overlaps(match, exposures, grid):
     """
     (bad,), (good,) = match.stack_pairs, match.exposure_pairs
     worse, smooth = replace(bad, residual=-4.0), replace(good, error=2.5)
-    patchy = StripScatter(*np.tile([2.5**2, 20.0], (2, 2, 1)))
-    quality = replace(good.measurement.quality, strips=(patchy, patchy))
+    patchy = np.tile([2.5**2, 20.0], (2, 2, 2, 1))
+    quality = replace(good.measurement.quality, strips=patchy)
     rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
     pairs = (rough, good, smooth, rough)
     spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)

@@ -9,9 +9,9 @@ from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_skymatch import __version__
+from jwst_mosaic_skymatch.absolute import unmatched
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.levels.results import unmatched
 from jwst_mosaic_skymatch.products.record import record_levels
 
 REASONS = ("", "", "no good pixel")

@@ -7,8 +7,8 @@ import pytest
 from astropy import units as u
 from astropy.table import QTable
 
+from jwst_mosaic_skymatch.absolute import unmatched
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
-from jwst_mosaic_skymatch.levels.results import unmatched
 from jwst_mosaic_skymatch.products.tables import (
     levels_table,
     pairs_table,

@@ -28,6 +28,8 @@ log = logging.getLogger("stpipe.pixel_skymatch")
 
 DISTRIBUTION = "jwst-mosaic-skymatch"
 NUMERICS = "jwst_mosaic_skymatch.match"
+# Parts of the cores by jwst's names.
+FRACTIONS = {"none": 0.0, "one": 0.0, "quarter": 0.25, "half": 0.5, "all": 1.0}
 # How long to wait for a scheduler, and how often to repeat a task that failed, as reading
 # a file may when a network file system is busy.
 CONNECT_TIME = "10s"
@@ -127,21 +129,14 @@ def number_of_cores(maximum_cores: str) -> int:
     ValueError
         If it is none of these.
     """
-    available = os.cpu_count() or 1
-    names = {
-        "none": 1,
-        "one": 1,
-        "quarter": available // 4 or 1,
-        "half": available // 2 or 1,
-        "all": available,
-    }
-    name = maximum_cores.lower()
-    n_cores = int(name) if name.isdecimal() else names.get(name, 0)
-    if n_cores == 0:
+    available, name = os.cpu_count() or 1, maximum_cores.lower()
+    if name.isdecimal() and int(name):
+        return min(int(name), available)
+    if name not in FRACTIONS:
         raise ValueError(
             f"maximum_cores={maximum_cores!r}: give a number, 'quarter', 'half', 'all' or 'none'."
         )
-    return min(n_cores, available)
+    return max(int(FRACTIONS[name] * available), 1)
 
 
 @contextmanager

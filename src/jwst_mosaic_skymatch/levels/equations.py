@@ -78,9 +78,9 @@ class Unknowns:
 
 
 def number_unknowns(
-    levels: Sequence[str] | None,
+    levels: Sequence[str | int],
     families: Sequence[str],
-    exposures: Sequence[str] | None,
+    exposures: Sequence[str | int],
     centres: Mapping[int, np.ndarray],
     held: np.ndarray | None = None,
 ) -> Unknowns:
@@ -88,12 +88,12 @@ def number_unknowns(
 
     Parameters
     ----------
-    levels : sequence of str or None
-        Name of the level of each exposure; None for a level each.
+    levels : sequence of str or int
+        Name of the level of each exposure.
     families : sequence of str
         Visit and detector of each exposure.
-    exposures : sequence of str or None
-        Exposure that each detector's image is a part of; None for no ties.
+    exposures : sequence of str or int
+        Exposure that each detector's image is a part of; all different for no ties.
     centres : mapping of int to ndarray
         Place (x, y) of exposures on the grid, cells.
     held : ndarray, shape (n,), optional
@@ -106,8 +106,8 @@ def number_unknowns(
     """
     n = len(families)
 
-    def numbers(names: Sequence[str] | None) -> np.ndarray:
-        number = np.arange(n) if names is None else np.unique(list(names), return_inverse=True)[1]
+    def numbers(names: Sequence[str | int]) -> np.ndarray:
+        number = np.unique(list(names), return_inverse=True)[1]
         return np.append(number, number.max() + 1)
 
     places = np.array([centres.get(k, (0.0, 0.0)) for k in range(n + 1)])

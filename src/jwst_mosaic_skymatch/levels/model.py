@@ -34,7 +34,7 @@ def select_model(
     unknowns: Unknowns,
     *,
     biases: np.ndarray | float = 0.0,
-    effects: tuple[str, ...] = (*EFFECTS, MISFIT),
+    effects: Sequence[str] = (*EFFECTS, MISFIT),
 ) -> tuple[Equations, dict[str, float]]:
     """Select random effects, estimate their variances, and build the equations.
 
@@ -46,7 +46,7 @@ def select_model(
         Images and their unknowns.
     biases : ndarray, shape (n,), optional
         1-sigma errors of images beside noise, MJy/sr.
-    effects : tuple of str, optional
+    effects : sequence of str, optional
         Effects that may be part of the model.
 
     Returns
@@ -64,8 +64,9 @@ def select_model(
     for detrended in (True, False):
         structure, factor = structure_variances(pairs, squares.sum(axis=1), detrended=detrended).T
         errors = np.stack([structure + beside + noise, factor], axis=1)
+        allowed = [name for name in effects if detrended or name not in TRENDS]
         whole = pairs, measurements.shares, errors, unknowns
-        variances = estimate_variances(build_equations(*_sample(whole)), effects)
+        variances = estimate_variances(build_equations(*_sample(whole)), allowed)
         if not structure.any() or TRENDS & variances.keys():
             break
     return build_equations(*whole), variances

@@ -21,9 +21,6 @@ LARGEST_SHARE = 0.03
 BIAS_OF_HITS = 2.0
 # Share of an exposure in a pair from which on the pair counts: in the mean of a stack hits are cut.
 LEAST_PART = 0.99
-# Scatter of the asymmetry by noise, in errors of the offset, and the multiple of it up to which it
-# is taken for noise.
-ASYMMETRY_NOISE, SIGNIFICANCE = 0.64, 3.0
 
 NOISY = (
     "its pixels scatter {ratio:.3g} times as much around other exposures as these among "
@@ -44,7 +41,7 @@ class Defects:
     hits : ndarray, shape (n,)
         Share of cells above the cutoff minus that below, but not below zero.
     biases : ndarray, shape (n,)
-        Bias of its offsets by faint hits, MJy/sr, but not below zero.
+        Bias of the offsets of an exposure full of hits by the faint ones, MJy/sr; 0 for others.
     noise : ndarray, shape (n,)
         Variance of its differences from others over that by quoted errors; NaN without such a pair.
     """
@@ -70,7 +67,7 @@ def defects_of(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> De
         The defects.
     """
     measured = [
-        (np.subtract(*p.quality.excess), BIAS_OF_HITS * _asymmetry(p), p.quality.noise_ratio)
+        (np.subtract(*p.quality.excess), BIAS_OF_HITS * p.quality.asymmetry, p.quality.noise_ratio)
         for p in pairs
     ]
     entries = shares.tocoo()
@@ -80,14 +77,8 @@ def defects_of(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> De
     result = np.tile([0.0, 0.0, np.nan], (shares.shape[1], 1))
     for k in np.unique(images):
         result[k] = np.quantile(values[images == k], 0.5, axis=0, method="lower")
-    return Defects(*np.maximum(result, 0.0).T)
-
-
-def _asymmetry(pair: PairMeasurement) -> float:
-    """Give the asymmetry of the differences of a pair; zero within noise and stripes."""
-    variance = max(pair.variance_alone, *(strips.variance for strips in pair.quality.strips))
-    limit = SIGNIFICANCE * ASYMMETRY_NOISE * np.sqrt(variance)
-    return pair.quality.asymmetry if abs(pair.quality.asymmetry) > limit else 0.0
+    hits, biases, noise = np.maximum(result, 0.0).T
+    return Defects(hits, np.where(hits > LARGEST_SHARE, biases, 0.0), noise)
 
 
 def remarks_of(defects: Defects, *, one_unit: bool = True) -> dict[int, str]:

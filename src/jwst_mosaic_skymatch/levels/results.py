@@ -18,7 +18,6 @@ __all__ = [
     "Match",
     "PairResult",
     "Stack",
-    "unmatched",
 ]
 
 #: Reason why an exposure with a tile has no level.
@@ -184,27 +183,3 @@ class Match:
     stack_pairs: tuple[PairResult, ...] = ()
     skies: np.ndarray = field(default_factory=lambda: np.zeros(0))
     remarks: Mapping[int, str] = field(default_factory=dict)
-
-
-def unmatched(values: np.ndarray, reasons: tuple[str, ...]) -> Match:
-    """Describe levels that do not come from a match.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        Levels, MJy/sr; NaN for none.
-    reasons : tuple of str
-        Why exposures have none; empty for others.
-
-    Returns
-    -------
-    Match
-        A match without pairs, errors, or shifts.
-    """
-    n = len(values)
-    unknown = np.full((n, 2), np.nan)
-    nowhere = np.full(n, -1)
-    levels = Levels(
-        values, unknown[:, 0], nowhere, np.zeros(0, dtype=bool), unknown, unknown, reasons
-    )
-    return Match(levels=levels, skies=unknown[:, 0])

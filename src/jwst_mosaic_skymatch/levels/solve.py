@@ -33,8 +33,9 @@ CUTOFF = 6.0
 PRIOR_CUTOFF = 10.0
 #: Name of the variance of offsets beside their errors: real skies do not close within noise.
 MISFIT = "misfit"
-# Solutions with absolute deviations, and with the biweight.
-N_ABSOLUTE, N_BIWEIGHT = 6, 3
+# Most solutions with absolute deviations, and with the biweight; a change of no residual by this
+# part of its error ends either.
+N_ABSOLUTE, N_BIWEIGHT, TOLERANCE = 5, 3, 0.01
 # Weight of a row that disagrees with all others: zero would cut the graph.
 LEAST_WEIGHT = 1e-6
 
@@ -56,8 +57,6 @@ class Fit:
         Errors of the offsets, MJy/sr.
     deviance : float
         Minus twice the logarithm of the restricted likelihood, up to a constant.
-    design : sparse array, shape (n_measured, n_free)
-        Measured rows, divided by their errors, in the free columns.
     free : ndarray of int, shape (n_free,)
         Columns that are solved for.
     factor : Factorization
@@ -69,7 +68,6 @@ class Fit:
     weights: np.ndarray
     sigmas: np.ndarray
     deviance: float
-    design: sparse.csr_array
     free: np.ndarray
     factor: Factorization
 
@@ -120,17 +118,17 @@ def solve(
     columns = equations.design[:, free]
     columns.data *= scale[columns.indices]
     design, values = columns.tocsr(), scale * equations.values
-    weights, cutoffs = np.ones(len(values)), np.full(len(values), PRIOR_CUTOFF)
-    cutoffs[:n_measured] = CUTOFF
-    for k in range(N_ABSOLUTE + N_BIWEIGHT):
-        weighted = columns.T
-        weighted.data = columns.data * weights[columns.indices]
-        factor = Factorization(weighted @ design)
-        if k == 0:
-            deviance += factor.log_determinant
-        unknowns = factor.solve(weighted @ values)
-        residuals = values - design @ unknowns
-        weights = _robust_weights(residuals, cutoffs, absolute=k < N_ABSOLUTE - 1)
+    cutoffs = np.repeat([CUTOFF, PRIOR_CUTOFF], [n_measured, len(values) - n_measured])
+
+    factor, unknowns, residuals = _weighted_solution(columns, design, values, np.ones(len(values)))
+    deviance += factor.log_determinant
+    for absolute, most in ((True, N_ABSOLUTE), (False, N_BIWEIGHT)):
+        for _ in range(most):
+            before, weights = residuals, _robust_weights(residuals, cutoffs, absolute=absolute)
+            factor, unknowns, residuals = _weighted_solution(columns, design, values, weights)
+            if np.abs(residuals - before).max(initial=0.0) < TOLERANCE:
+                break
+    weights = _robust_weights(residuals, cutoffs, absolute=False)
     costs = cutoffs**2 / 3.0 * (1.0 - np.maximum(1.0 - (residuals / cutoffs) ** 2, 0.0) ** 3)
     every = np.nan_to_num(equations.fixed)
     every[free] = unknowns
@@ -140,10 +138,20 @@ def solve(
         weights=np.minimum(weights[:n_measured], 1.0),
         sigmas=sigmas,
         deviance=float(deviance + np.sum(costs)),
-        design=design[:n_measured],
         free=free,
         factor=factor,
     )
+
+
+def _weighted_solution(
+    columns: sparse.csc_array, rows: sparse.csr_array, values: np.ndarray, weights: np.ndarray
+) -> tuple[Factorization, np.ndarray, np.ndarray]:
+    """Solve by weighted least squares, with the design matrix by columns and by rows."""
+    weighted = columns.T
+    weighted.data = columns.data * weights[columns.indices]
+    factor = Factorization(weighted @ rows)
+    unknowns = factor.solve(weighted @ values)
+    return factor, unknowns, values - rows @ unknowns
 
 
 def _robust_weights(residuals: np.ndarray, cutoffs: np.ndarray, *, absolute: bool) -> np.ndarray:

@@ -51,8 +51,7 @@ def structure_variances(
         return np.zeros((0, 2))
     noise = np.array([max(pair.variance_alone, LEAST_VARIANCE) for pair in pairs])
     # Variance and number of strips, (n_pairs, 2 axes, 2 widths, 2).
-    strips = (pair.quality.strips for pair in pairs)
-    scatter = np.array([[s.detrended if detrended else s.raw for s in axes] for axes in strips])
+    scatter = np.array([pair.quality.strips[0 if detrended else 1] for pair in pairs])
     relative, n_strips = scatter[..., 0] / noise[:, None, None], scatter[..., 1]
     common = np.zeros(len(pairs))
     for axis in (0, 1):

@@ -1,6 +1,6 @@
 """Variance components of the random effects by restricted maximum likelihood."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ TYPICAL_PEDESTAL, WIDTH = 0.002, float(np.log(3.0))
 
 def estimate_variances(
     equations: Equations,
-    effects: tuple[str, ...] = (*EFFECTS, MISFIT),
+    effects: Sequence[str],
 ) -> dict[str, float]:
     """Select random effects and estimate their variances.
 
@@ -38,7 +38,7 @@ def estimate_variances(
     ----------
     equations : Equations
         The equations.
-    effects : tuple of str, optional
+    effects : sequence of str
         Effects that may be part of the model.
 
     Returns

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 __all__ = ["connected_parts", "find_stacks"]
 
-# Exposures belong to one stack if they share at least this part of the smaller one.
-SHARED = 0.5
+# Exposures belong to one stack if the distances of their centres along both sides, in these sides,
+# add up to this at most: they share half of their area, or more.
+LARGEST_DISTANCE = 0.5
 
 
 def connected_parts(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -49,19 +51,10 @@ def find_stacks(footprints: Sequence[np.ndarray]) -> np.ndarray:
     -----
     Levels within a stack are the best determined of all, and the mean of the stack keeps all its
     information. Exposures that share a strip only are better tied by the overlaps of both with
-    others, which a mean of the two would hide. Exposures are rectangles along the sides of the
-    first one: those of a visit have one orientation.
+    others, which a mean of the two would hide. Exposures of a group count as equal rectangles.
     """
-    x, y = footprints[0][1] - footprints[0][0]
-    turned = [corners @ [[x, -y], [y, x]] for corners in footprints]
-    low = np.array([corners.min(axis=0) for corners in turned])
-    high = np.array([corners.max(axis=0) for corners in turned])
-    areas = np.prod(high - low, axis=1)
-    links: list[tuple[int, int]] = []
-    for k, area in enumerate(areas):
-        sides = np.minimum(high[k], high) - np.maximum(low[k], low)
-        shared = np.prod(np.maximum(sides, 0.0), axis=1)
-        links += [
-            (k, j) for j in np.flatnonzero(shared >= SHARED * np.minimum(area, areas)).tolist()
-        ]
-    return connected_parts(len(areas), *np.transpose(links))
+    x, y = np.diff(footprints[0][:3], axis=0)
+    centres = np.array([corners.mean(axis=0) for corners in footprints])
+    in_sides = KDTree(np.linalg.solve(np.stack([x, y], axis=1), centres.T).T)
+    pairs = in_sides.query_pairs(LARGEST_DISTANCE, p=1, output_type="ndarray")
+    return connected_parts(len(centres), *pairs.T)

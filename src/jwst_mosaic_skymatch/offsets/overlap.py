@@ -6,13 +6,11 @@ from typing import Self
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import gradient
-from jwst_mosaic_skymatch.tiles.tile import COVERAGE_BLOCK, Tile
+from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS, Tile
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows
 
-__all__ = ["BLOCK_CELLS", "Overlap", "drizzle_correlation"]
+__all__ = ["Overlap", "drizzle_correlation"]
 
-#: Cells to a side of a block.
-BLOCK_CELLS = 8
 # Variance of the faintest cells in units of that at the median brightness, at least.
 LEAST_NOISE = 0.1
 
@@ -23,15 +21,15 @@ class Overlap:
 
     Attributes
     ----------
-    corners : ndarray of int, shape (2, n_blocks)
-        First cell (x, y) of each block on the grid.
     sizes : ndarray of int, shape (n_blocks,)
-        Number of common cells in each block, at least one.
+        Number of common cells in each block, at least one. Blocks begin at cell (0, 0) of the grid.
+    places : ndarray, shape (2, n_blocks)
+        Mean place x and y of the common cells of each block on the grid, cells.
     parts : ndarray of float32, shape (n_blocks,)
         Part of the information of each block that no other pair shares; zero if the block is not
         used.
-    columns : ndarray of float32, shape (3, n)
-        Place x and y on the grid, cells, and mean of the two images, MJy/sr.
+    brightness : ndarray of float32, shape (n,)
+        Mean of the two images, MJy/sr.
     difference : ndarray of float32, shape (n,)
         First image minus the second, MJy/sr.
     slopes : ndarray of float32, shape (2, n)
@@ -42,10 +40,10 @@ class Overlap:
         Variance of a mean over cells, over that of independent cells.
     """
 
-    corners: np.ndarray
     sizes: np.ndarray
+    places: np.ndarray
     parts: np.ndarray
-    columns: np.ndarray
+    brightness: np.ndarray
     difference: np.ndarray
     slopes: np.ndarray
     variance: np.ndarray
@@ -72,32 +70,28 @@ class Overlap:
         windows = overlap_windows(first, second)
         a, b = (tile.data[w] for tile, w in zip((first, second), windows, strict=True))
         mean = np.float32(0.5) * (a + b)
-        x0, y0 = max(first.x0, second.x0), max(first.y0, second.y0)
-        y, x = np.nonzero(np.isfinite(mean))
-        n_across = -(-mean.shape[1] // BLOCK_CELLS)
-        number = y // BLOCK_CELLS * n_across + x // BLOCK_CELLS
-        order, sizes = np.argsort(number, kind="stable"), np.bincount(number)
-        places = (y * mean.shape[1] + x)[order]
-        block = np.flatnonzero(sizes)
-        corners = BLOCK_CELLS * np.stack([block % n_across, block // n_across]) + [[x0], [y0]]
-        quoted = np.isfinite(first.variance + second.variance)
+        corner = max(first.x0, second.x0), max(first.y0, second.y0)
+        cells, sizes = _block_order(np.isfinite(mean), corner)
+        starts = np.cumsum(sizes) - sizes
+        places = [np.add.reduceat(k, starts) / sizes for k in np.divmod(cells, mean.shape[1])[::-1]]
+        places = np.array(places) + np.reshape(corner, (2, 1))
         # One array that is filled: temporary ones of its size would be most of the time.
-        cells = np.zeros((7, places.size), dtype=np.float32)
-        for row, image in zip(cells[2:6], (mean, a - b, *gradient(mean)), strict=True):
-            row[:] = image.take(places)
-        cells[0], cells[1] = x[order] + x0, y[order] + y0
-        brighter = cells[2] - np.median(cells[2]) if places.size else cells[2]
+        values = np.zeros((5, cells.size), dtype=np.float32)
+        for row, image in zip(values, (mean, a - b, *gradient(mean)), strict=False):
+            image.take(cells, out=row)
+        quoted = np.isfinite(first.variance + second.variance)
+        brighter = values[0] - np.median(values[0]) if cells.size else values[0]
         for tile, window in zip((first, second), windows, strict=True):
             noise = tile.variance * _noise_growth(tile, brighter) if quoted else np.float32(1.0)
-            cells[6] += noise / tile.weight[window].take(places)
+            values[4] += noise / tile.weight[window].take(cells)
         return cls(
-            corners=corners,
-            sizes=sizes[block],
-            parts=np.ones(corners.shape[1], np.float32) if part is None else _at(part, corners),
-            columns=cells[:3],
-            difference=cells[3],
-            slopes=cells[4:6],
-            variance=cells[6],
+            sizes=sizes,
+            places=places,
+            parts=np.ones(len(sizes), np.float32) if part is None else _at(part, places),
+            brightness=values[0],
+            difference=values[1],
+            slopes=values[2:4],
+            variance=values[4],
             correlation=drizzle_correlation(min(first.pixels_per_cell, second.pixels_per_cell)),
         )
 
@@ -141,11 +135,24 @@ def _noise_growth(tile: Tile, brighter: np.ndarray) -> np.ndarray:
     return np.maximum(1.0 + tile.growth * brighter, LEAST_NOISE)
 
 
-def _at(part: BlockMap, corners: np.ndarray) -> np.ndarray:
-    """Take the values of a map in the middle of blocks."""
-    middles = (corners + BLOCK_CELLS // 2) // COVERAGE_BLOCK
-    last = np.array(part.weight.shape)[::-1, None] - 1
-    x, y = np.clip(middles - [[part.x0], [part.y0]], 0, last)
+def _block_order(shared: np.ndarray, corner: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Number the shared cells of a window block by block, and count those of each block."""
+    numbers = np.where(shared, np.arange(shared.size).reshape(shared.shape), -1)
+    margins = [
+        (first % BLOCK_CELLS, -(first + n) % BLOCK_CELLS)
+        for first, n in zip(corner[::-1], shared.shape, strict=True)
+    ]
+    numbers = np.pad(numbers, margins, constant_values=-1)
+    n_down, n_across = np.array(numbers.shape) // BLOCK_CELLS
+    blocks = numbers.reshape(n_down, BLOCK_CELLS, n_across, BLOCK_CELLS).swapaxes(1, 2)
+    blocks = blocks.reshape(-1, BLOCK_CELLS**2)
+    sizes = np.count_nonzero(blocks >= 0, axis=1)
+    return blocks[blocks >= 0], sizes[sizes > 0]
+
+
+def _at(part: BlockMap, places: np.ndarray) -> np.ndarray:
+    """Take the values of a map of blocks."""
+    x, y = places.astype(int) // BLOCK_CELLS - [[part.x0], [part.y0]]
     return part.weight[y, x]
 
 

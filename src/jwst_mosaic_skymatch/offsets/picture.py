@@ -4,19 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.overlap import BLOCK_CELLS, Overlap
-from jwst_mosaic_skymatch.tiles.scatter import scale_of
+from jwst_mosaic_skymatch.offsets.overlap import Overlap
+from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS
 
 __all__ = ["DifferencePicture", "draw_differences"]
-
-# Bins of a histogram, and its half width in robust standard deviations.
-N_BINS = 60
-HALF_WIDTH = 5.0
 
 
 @dataclass(frozen=True)
 class DifferencePicture:
-    """Differences of two tiles minus their offset: means over blocks, and a histogram.
+    """Differences of two tiles minus their offset: means over blocks.
 
     Attributes
     ----------
@@ -26,18 +22,12 @@ class DifferencePicture:
         Cells to a side of a pixel.
     image : ndarray of float32, shape (ny, nx)
         Mean of each block, MJy/sr; NaN where the two have no cell in common.
-    edges : ndarray of float64, shape (n_bins + 1,)
-        Edges of the bins, MJy/sr; the outer bins hold all that lies beyond, too.
-    counts : ndarray of int, shape (n_bins,)
-        Cells in each bin.
     """
 
     x0: int
     y0: int
     block: int
     image: np.ndarray
-    edges: np.ndarray
-    counts: np.ndarray
 
 
 def draw_differences(overlap: Overlap, offset: float) -> DifferencePicture:
@@ -53,15 +43,11 @@ def draw_differences(overlap: Overlap, offset: float) -> DifferencePicture:
     Returns
     -------
     DifferencePicture
-        Picture and histogram.
+        The picture.
     """
-    x0, y0 = overlap.corners.min(axis=1).astype(int).tolist()
-    places = (overlap.corners - [[x0], [y0]]).astype(int) // BLOCK_CELLS
+    blocks = overlap.places.astype(int) // BLOCK_CELLS
+    x0, y0 = blocks.min(axis=1).tolist()
+    places = blocks - [[x0], [y0]]
     image = np.full(places.max(axis=1)[::-1] + 1, np.nan, dtype=np.float32)
     image[*places[::-1]] = overlap.block_sums(overlap.difference) / overlap.sizes - offset
-    values = overlap.difference - np.float32(offset)
-    # The floor is for images that agree exactly.
-    half_width = max(HALF_WIDTH * scale_of(values), 1e-30)
-    inside = np.clip(values, -half_width, half_width)
-    counts, edges = np.histogram(inside, N_BINS, (-half_width, half_width))
-    return DifferencePicture(x0, y0, BLOCK_CELLS, image, edges, counts)
+    return DifferencePicture(x0 * BLOCK_CELLS, y0 * BLOCK_CELLS, BLOCK_CELLS, image)

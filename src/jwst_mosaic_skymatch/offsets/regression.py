@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.exposures.pixels import clipped_statistic
 from jwst_mosaic_skymatch.tiles.scatter import (
@@ -20,8 +19,10 @@ __all__ = ["OFFSET_STATS", "UNKNOWN", "Regression", "Statistic", "robust_regress
 OFFSET_STATS = ("biweight", "median")
 # Variance of the median over that of the mean for Gaussian noise.
 MEDIAN_COST = np.pi / 2
-# Response of the coefficients to a shift up to which it is taken for noise.
+# Response of a coefficient to a shift up to which it is taken for noise.
 LEAST_RESPONSE = 0.1
+# Divisor for images without gradients.
+TINY = 1e-30
 #: Variance of the prior of a shift, cells^2: that of a shift on a sky without gradients.
 UNKNOWN = 1e6
 # A step of this fraction of the errors ends the iteration.
@@ -93,8 +94,7 @@ class Regression:
     def asymmetry(self) -> float:
         """Intercept minus one step of Newton's method from it with half the cutoff.
 
-        The bias by contamination of one sign is 1.4 to 4 times as large. Noise moves the step by
-        0.64 errors of the intercept.
+        The bias by contamination of one sign is 1.4 to 4 times as large.
         """
         score, curvature = self.newton_terms(narrowing=2.0)
         return -float(np.sum(score) / np.sum(curvature))
@@ -125,7 +125,8 @@ def robust_regression(
     -----
     An M-estimate with the biweight; values count by their parts p. With the Hessian
     :math:`H = \sum p \psi' x x^T / v` its covariance is :math:`H^{-1} (\sum p \psi^2 x x^T / v)
-    H^{-1}`. Noise of gradients adds N to H; a shift has the response :math:`H^{-1} (H - N)` [1]_.
+    H^{-1}`. Noise of gradients adds N to H; along axis k the response to a shift is
+    :math:`1 - N / H_{kk}` [1]_.
 
     References
     ----------
@@ -141,15 +142,15 @@ def robust_regression(
     design = np.concatenate([precision[None], gradient * precision])
     coefficients, residuals, weight = _reweighted(values * precision, design, parts)
     psi_slope = parts * _psi_slope(weight)
-    inverse = np.linalg.pinv(_products(design, psi_slope))
+    hessian = _products(design, psi_slope)
+    inverse = np.linalg.pinv(hessian)
     covariance = inverse @ _products(design, parts * (weight * residuals) ** 2) @ inverse
-    # Noise of the gradients, part of the Hessian, makes their coefficients too small.
-    noise = GRADIENT_NOISE * np.sum(psi_slope / factors)
-    response = noise * inverse[1:, 1:] - np.eye(len(gradient))
-    shift, covariance = _as_shift(coefficients, covariance, response)
+    to_shift, unknown = _response(hessian, GRADIENT_NOISE * np.sum(psi_slope / factors))
+    covariance *= np.outer(to_shift, to_shift)
+    covariance[1:, 1:] += np.diag(UNKNOWN * unknown)
     return Regression(
         coefficients=coefficients,
-        shift=shift,
+        shift=(to_shift * coefficients)[1:],
         covariance=covariance,
         alone=float(inverse[0] @ _products(design, parts * psi_slope) @ inverse[0] / inverse[0, 0]),
         scale=scale,
@@ -233,18 +234,14 @@ def _reweighted(
     return coefficients, residual, weight
 
 
-def _as_shift(
-    coefficients: np.ndarray, covariance: np.ndarray, response: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate the shift from coefficients that respond to it, and its covariance with them."""
-    smallest = max(float(np.linalg.norm(response, ord=-2)), LEAST_RESPONSE)
-    information = (1.0 - (LEAST_RESPONSE / smallest) ** 2) * np.linalg.pinv(covariance[1:, 1:])
-    to_shift = response @ information
-    of_shift = np.linalg.inv(to_shift @ response + np.eye(len(response)) / UNKNOWN)
-    to_shift = block_diag(1.0, of_shift @ to_shift)
-    covariance = to_shift @ covariance @ to_shift.T
-    covariance[1:, 1:] = of_shift
-    return (to_shift @ coefficients)[1:], covariance
+def _response(hessian: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Give factors from coefficients to shifts, and mark coefficients that are noise.
+
+    Noise of the gradients, part of the Hessian, makes their coefficients too small.
+    """
+    response = 1.0 - noise / np.maximum(np.diag(hessian)[1:], TINY)
+    unknown = response < LEAST_RESPONSE
+    return np.append(1.0, np.where(unknown, 0.0, -1.0 / response)), unknown
 
 
 def _psi_slope(weight: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.offsets.strips import StripScatter
 from jwst_mosaic_skymatch.offsets.trends import Region
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
@@ -50,8 +49,9 @@ class PairQuality:
         `~jwst_mosaic_skymatch.offsets.information.information_links`.
     excess : tuple of float
         Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
-    strips : tuple of StripScatter
-        Scatter along rows, and along columns, of the detectors.
+    strips : ndarray, shape (2, 2, 2, 2)
+        Scatter of strips along the rows, and along the columns, of the detectors, see
+        `~jwst_mosaic_skymatch.offsets.strips.strip_scatter`.
     n_cells : int
         Number of cells in which both tiles have data.
     outside : float
@@ -64,7 +64,7 @@ class PairQuality:
     asymmetry: float
     alone: float
     excess: tuple[float, float]
-    strips: tuple[StripScatter, StripScatter]
+    strips: np.ndarray
     n_cells: int
     outside: float = 0.0
     picture: DifferencePicture | None = None

@@ -1,14 +1,13 @@
 """Scatter of strips along the rows and columns of a detector: stripes, glow, and patches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.overlap import BLOCK_CELLS
 from jwst_mosaic_skymatch.offsets.trends import Trends
+from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS
 
-__all__ = ["FITTED", "WIDE", "StripScatter", "strip_scatter"]
+__all__ = ["FITTED", "WIDE", "strip_scatter"]
 
 #: Width of the wider strips, in that of the narrow ones.
 WIDE = 4
@@ -16,27 +15,7 @@ WIDE = 4
 FITTED = 2.0
 
 
-@dataclass(frozen=True)
-class StripScatter:
-    """Variance of an offset if strips of blocks, not cells, are independent.
-
-    Attributes
-    ----------
-    detrended, raw : ndarray, shape (2, 2)
-        Variance, (MJy/sr)^2, and effective number of strips, for strips a block wide and for
-        those `WIDE` times as wide; without the trends, and with them.
-    """
-
-    detrended: np.ndarray
-    raw: np.ndarray
-
-    @property
-    def variance(self) -> float:
-        """Variance of the offset by narrow strips without the trends, (MJy/sr)^2."""
-        return self.detrended[0, 0]
-
-
-def strip_scatter(trends: Trends, angles: Sequence[float]) -> tuple[StripScatter, StripScatter]:
+def strip_scatter(trends: Trends, angles: Sequence[float]) -> np.ndarray:
     r"""Measure the scatter of the residuals of blocks by strips.
 
     Parameters
@@ -48,8 +27,11 @@ def strip_scatter(trends: Trends, angles: Sequence[float]) -> tuple[StripScatter
 
     Returns
     -------
-    tuple of StripScatter
-        For rows, and for columns; averages over the angles.
+    ndarray, shape (2, 2, 2, 2)
+        Variance of the offset, (MJy/sr)^2, if strips of blocks, not cells, are independent, and
+        effective number of strips. The axes are: without the trends, and with them; rows, and
+        columns; strips a block wide, and those `WIDE` times as wide; variance, and number. Each
+        is an average over the angles.
 
     Notes
     -----
@@ -58,18 +40,18 @@ def strip_scatter(trends: Trends, angles: Sequence[float]) -> tuple[StripScatter
     """
     raw = trends.residuals + trends.slopes @ (trends.columns - trends.centre[:, None])
     x, y = trends.columns[:2]
-    axes = []
-    for turn in (0.0, 0.5 * np.pi):
-        across = [y * np.cos(angle + turn) - x * np.sin(angle + turn) for angle in angles]
-        kinds = [
-            [
-                [_scatter(a, width, left, fitted, trends.weights) for width in (1, WIDE)]
-                for a in across
-            ]
-            for left, fitted in ((trends.residuals, FITTED), (raw, 1.0))
+    across = [
+        [y * np.cos(turned) - x * np.sin(turned) for turned in (angle, angle + 0.5 * np.pi)]
+        for angle in angles
+    ]
+    scatter = [
+        [
+            [[_scatter(a, width, left, fitted, trends.weights) for width in (1, WIDE)] for a in own]
+            for own in across
         ]
-        axes.append(StripScatter(*np.mean(kinds, axis=1)))
-    return axes[0], axes[1]
+        for left, fitted in ((trends.residuals, FITTED), (raw, 1.0))
+    ]
+    return np.mean(scatter, axis=1)
 
 
 def _scatter(

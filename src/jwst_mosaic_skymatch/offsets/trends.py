@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.overlap import BLOCK_CELLS, Overlap
+from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
 from jwst_mosaic_skymatch.tiles.frame import REGIONS, DetectorFrame, region_shares
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
@@ -80,24 +80,6 @@ class Trends:
     residuals: np.ndarray
     weights: np.ndarray
 
-    def is_noise(self, slopes: np.ndarray, unit: float) -> bool:
-        """Test whether slopes are zero within their errors.
-
-        Parameters
-        ----------
-        slopes : ndarray, shape (m,)
-            The slopes.
-        unit : float
-            Variance of a block of unit weight.
-
-        Returns
-        -------
-        bool
-            Whether their chi square is that of noise.
-        """
-        chi2 = slopes @ np.linalg.solve(self.inverse, slopes) / unit
-        return bool(chi2 < len(slopes) + SIGNIFICANCE * np.sqrt(2.0 * len(slopes)))
-
     def in_cells(self, overlap: Overlap) -> np.ndarray:
         """Evaluate constant and trends in the cells.
 
@@ -109,12 +91,12 @@ class Trends:
         Returns
         -------
         ndarray of float32, shape (n,)
-            The expected difference, MJy/sr; the share of a region is constant over a block.
+            The expected difference, MJy/sr. Place and shares of regions are those of the block.
         """
-        constant = self.constant - self.slopes @ self.centre
-        of_blocks = constant + self.slopes[3:] @ self.columns[3:]
-        values = self.slopes[:3].astype(np.float32) @ overlap.columns
-        return values + np.repeat(of_blocks.astype(np.float32), overlap.sizes)
+        gain = np.float32(self.slopes[2])
+        of_blocks = self.constant + self.slopes @ (self.columns - self.centre[:, None])
+        of_blocks -= gain * self.columns[2]
+        return np.repeat(of_blocks.astype(np.float32), overlap.sizes) + gain * overlap.brightness
 
 
 def first_trends(
@@ -137,15 +119,11 @@ def first_trends(
     used : ndarray of bool, shape (n_blocks,)
         The blocks that are no outliers.
     """
-    shares, pure = _region_shares(overlap, frames)
-    # With mean places, ragged edges of narrow overlaps would be gradients.
-    places = overlap.corners + 0.5 * (BLOCK_CELLS - 1)
+    shares = _region_shares(overlap.places, frames)
     # Medians: with means, hits would look like gains.
-    brightness, values = map(overlap.block_medians, (overlap.columns[2], overlap.difference))
-    columns = np.array([*places, brightness, *shares.values()])
+    brightness, values = map(overlap.block_medians, (overlap.brightness, overlap.difference))
+    columns = np.array([*overlap.places, brightness, *shares.values()])
     weights = overlap.block_sums(1.0 / overlap.variance)
-    if np.any(pure):
-        weights *= pure
     robust = np.ones_like(weights)
     for _ in range(N_HUBER):
         trends = _fit(values, columns, tuple(shares), weights * robust * overlap.parts)
@@ -158,31 +136,24 @@ def first_trends(
     n_blocks = np.count_nonzero(weights)
     unit = scale**2 * n_blocks / max(n_blocks - 1.0 - len(columns), 1e-9)
     used = (weights > 0) & (deviation < BLOCK_CUTOFF * np.sqrt(unit))
-    if trends.is_noise(trends.slopes, unit):
+    chi2 = trends.slopes @ np.linalg.solve(trends.inverse, trends.slopes) / unit
+    if chi2 < len(columns) + SIGNIFICANCE * np.sqrt(2.0 * len(columns)):
         trends = replace(trends, slopes=0.0 * trends.slopes)
     return trends, used
 
 
 def _region_shares(
-    overlap: Overlap, frames: Sequence[Sequence[DetectorFrame]]
-) -> tuple[dict[Region, np.ndarray], np.ndarray]:
-    """Compute the share of each region in each block, and mark the blocks with one image."""
-    # Four points for the purity of a block, and its centre.
-    steps = np.array([[0.25, 0.75, 0.25, 0.75, 0.5], [0.25, 0.25, 0.75, 0.75, 0.5]])[:, :, None]
-    last = overlap.columns[:2].max(axis=1)
-    places = np.minimum(overlap.corners[:, None] + steps * BLOCK_CELLS - 0.5, last[:, None, None])
+    places: np.ndarray, frames: Sequence[Sequence[DetectorFrame]]
+) -> dict[Region, np.ndarray]:
+    """Compute the share of each region in each block."""
     result: dict[Region, np.ndarray] = {}
-    pure = np.ones(overlap.sizes.size, dtype=bool)
     for side, own in enumerate(frames):
-        shares = region_shares(own, places)
-        # The mean of exposures with and without the Lyot field is the image of neither.
-        pure &= np.isin(shares[REGIONS.index(LYOT)].mean(axis=0), (0.0, 1.0))
         detector = own[0].detector if own else ""
-        for name, share in zip(REGIONS, shares[:, -1], strict=True):
+        for name, share in zip(REGIONS, region_shares(own, places), strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
             region = Region(detector, name, None if name == LYOT else side)
             result[region] = result.get(region, 0.0) + (1 - 2 * side) * share
-    return {region: share for region, share in result.items() if np.any(share)}, pure
+    return {region: share for region, share in result.items() if np.any(share)}
 
 
 def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
@@ -205,9 +176,8 @@ def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:
     score, curvature = fit.newton_terms()
     weights = np.maximum(overlap.block_sums(curvature), 0.0)
     divisor = np.where(weights > 0, weights, np.inf)
-    means = overlap.block_sums(curvature * overlap.columns) / divisor
-    means[2] *= np.any(start.columns[2])
-    columns = np.concatenate([means, start.columns[3:]])
+    columns = start.columns.copy()
+    columns[2] = np.any(columns[2]) * overlap.block_sums(curvature * overlap.brightness) / divisor
     step = _fit(overlap.block_sums(score) / divisor, columns, start.regions, weights)
     constant = start.constant + start.slopes @ (step.centre - start.centre) + fit.coefficients[0]
     return replace(step, constant=constant, slopes=start.slopes + step.slopes)

@@ -258,8 +258,8 @@ def _roughness(pair: PairResult, *, with_seam: bool) -> float:
 
     The error of a smooth overlap that closes is the scatter that most of the others have.
     """
-    strips = pair.measurement.quality.strips
-    own = max(*(np.sqrt(axis.raw[:, 0].max()) for axis in strips), abs(pair.residual) * with_seam)
+    scatter = np.sqrt(pair.measurement.quality.strips[1, ..., 0].max())
+    own = max(scatter, abs(pair.residual) * with_seam)
     noise = np.sqrt(pair.measurement.variance)
     return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
 

@@ -37,6 +37,8 @@ TINY = 1e-30
 LARGEST_SIGMA = 5.0
 # Names of visits along an axis, and their angle: they do not overlap in a figure 3 inches wide.
 MOST_NAMES, NAME_ROTATION = 8, 40.0
+# Bins of a histogram, and the quantiles at its ends.
+N_BINS, OUTERMOST = 60, (0.005, 0.995)
 # Columns of the tables in a page, and pairs at most; files have all. A row takes 0.3 kB.
 LEVEL_COLUMNS = "filename level level_error visit_id group component"
 LEVEL_COLUMNS += " shift_ra shift_dec n_pairs status remark"
@@ -194,11 +196,13 @@ def _draw_histogram(
     ax: Axes, result: MatchResult, picture: DifferencePicture, residual: float
 ) -> None:
     """Draw the distribution of the differences of a pair after subtraction of its levels."""
-    ax.stairs(picture.counts, picture.edges + residual, fill=True, color=BLUE, alpha=0.55)
+    values = (picture.image + residual)[np.isfinite(picture.image)]
+    ends = np.quantile(values, OUTERMOST)
+    ax.hist(np.clip(values, *ends), N_BINS, color=BLUE, alpha=0.55)
     ax.axvline(residual, color=ORANGE, linewidth=1.5, label="measured offset")
     ax.axvline(0.0, color=GREY, linewidth=1.5, linestyle="--", label="levels")
-    label = f"difference of a cell, levels subtracted, {result.unit}".rstrip(", ")
-    ax.set(xlabel=label, ylabel="cells")
+    label = f"mean difference of a block, levels subtracted, {result.unit}".rstrip(", ")
+    ax.set(xlabel=label, ylabel="blocks")
     ax.legend(frameon=False)
 
 

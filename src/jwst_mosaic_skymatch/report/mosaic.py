@@ -11,7 +11,7 @@ from scipy.ndimage import affine_transform
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import COVERAGE_BLOCK, StoredTile
+from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS, StoredTile
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, block_sums, bounding_window, window_in
 
 __all__ = ["MosaicPicture", "condense_mosaic"]
@@ -108,7 +108,7 @@ def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) ->
         number[window] += member.weight
         mean[window] += level * member.weight
     mean /= number
-    step, start = block / COVERAGE_BLOCK, np.array([part.y0, part.x0]) * block / COVERAGE_BLOCK
+    step, start = block / BLOCK_CELLS, np.array([part.y0, part.x0]) * block / BLOCK_CELLS
     return _resample(mean, start - (y0, x0), step, part.weight.shape, mode="nearest")
 
 

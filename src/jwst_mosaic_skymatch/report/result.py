@@ -200,7 +200,7 @@ class MatchResult:
         ax : `~matplotlib.axes.Axes`, optional
             Axes to draw on; by default those of a new figure.
         what : {'image', 'histogram'}, optional
-            Means over blocks of cells, or the distribution of single cells.
+            Means over blocks of cells, or their distribution.
 
         Returns
         -------

@@ -103,20 +103,19 @@ def _distance(
     # Single precision leaves a remainder where the others have no weight.
     shared = (own > 0) & (others > 0.01 * own)
     # The distance from the mean of the others is longer than that from the mean of all.
-    longer = 1 + own[shared] / others[shared]
-    distance = (tile.data - mean.data[window])[shared] * np.sqrt(longer * own[shared])
-    result, errors = np.zeros_like(own), np.ones_like(own)
-    if distance.size:
-        squared = squared_gradient[window][shared]
-        sampled = slice(None, None, distance.size // N_SAMPLE + 1)
-        # Outliers may have lifted the centre.
-        distance -= np.median(distance[sampled])
-        sample = distance[sampled]
-        growth = growth_with_gradient(sample, np.ones_like(sample), squared[sampled])
-        distance /= np.sqrt(1.0 + np.float32(growth) * squared)
-        result[shared] = distance / np.float32(scale_of(distance[sampled]) or np.inf)
-        errors[shared] = np.sqrt(longer)
-    return result, errors
+    longer = 1.0 + own / np.where(shared, others, np.inf)
+    distance = (tile.data - mean.data[window]) * np.sqrt(longer * own)
+    sampled = np.flatnonzero(shared)
+    sampled = sampled[:: sampled.size // N_SAMPLE + 1]
+    if not sampled.size:
+        return np.zeros_like(own), longer
+    # Outliers may have lifted the centre.
+    distance = np.where(shared, distance - np.median(distance.take(sampled)), 0.0)
+    squared, sample = squared_gradient[window], distance.take(sampled)
+    growth = growth_with_gradient(sample, np.ones_like(sample), squared.take(sampled))
+    distance /= np.sqrt(1.0 + np.float32(growth) * squared)
+    scale = scale_of(distance.take(sampled)) or np.inf
+    return distance / np.float32(scale), np.sqrt(longer)
 
 
 def _relative_weight(tile: Tile, other: Tile) -> float:

@@ -141,11 +141,13 @@ def _quoted_noise(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
     """
     if pixels.err is None:
         return np.nan, 0.0
-    usable = np.flatnonzero(used & (pixels.err > 0.0) & (pixels.err < np.inf))
-    usable = usable[:: max(usable.size // N_SAMPLE, 1)]
-    if usable.size < N_RANGES:
+    # An odd stride takes even and odd columns.
+    sampled = (v.ravel()[:: used.size // N_SAMPLE | 1] for v in (used, pixels.data, pixels.err))
+    used, data, err = sampled
+    usable = used & (err > 0.0) & (err < np.inf)
+    if np.count_nonzero(usable) < N_RANGES:
         return np.nan, 0.0
-    data, variance = pixels.data.take(usable), pixels.err.take(usable).astype(float) ** 2
+    data, variance = data[usable], err[usable].astype(float) ** 2
     ranges = np.array_split(np.argsort(data, kind="stable"), N_RANGES)
     x, y = (np.array([np.median(v[own]) for own in ranges]) for v in (data, variance))
     slope = np.polyfit(x, y, 1, w=1.0 / y)[0] if x[-1] > x[0] else 0.0

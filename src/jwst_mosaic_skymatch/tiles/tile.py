@@ -20,7 +20,7 @@ from jwst_mosaic_skymatch.tiles.windows import (
 )
 
 __all__ = [
-    "COVERAGE_BLOCK",
+    "BLOCK_CELLS",
     "StoredTile",
     "Tile",
     "TileSummary",
@@ -34,7 +34,7 @@ __all__ = [
 #: Cells to a side of the blocks of ``TileSummary.coverage``. The edge of an overlap is blurred by
 #: at most this: errors of levels are the same as with blocks of two cells, at a twelfth of the
 #: memory.
-COVERAGE_BLOCK = 8
+BLOCK_CELLS = 8
 
 # Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
 # parallel to the cells then do as well as rotated ones, at half the cost.
@@ -77,6 +77,12 @@ class Tile(BlockMap):
     def shape(self) -> Shape:
         """Shape (ny, nx) in cells."""
         return self.data.shape
+
+    @property
+    def places(self) -> np.ndarray:
+        """Places x and y of all cells on the grid, cells; shape (2, ny, nx)."""
+        x_min, x_max, y_min, y_max = self.bounds
+        return np.mgrid[y_min:y_max, x_min:x_max][::-1].astype(float)
 
 
 def drizzle_tile(
@@ -206,7 +212,7 @@ def summarize(tile: Tile) -> TileSummary:
         Its extent and weights.
     """
     return TileSummary(
-        coverage=block_sums(tile, tile.weight, COVERAGE_BLOCK),
+        coverage=block_sums(tile, tile.weight, BLOCK_CELLS),
         pixels_per_cell=tile.pixels_per_cell,
         variance=tile.variance,
     )
