@@ -10,6 +10,7 @@ from stdatamodels.jwst.datamodels import open as open_model
 from jwst_mosaic_skymatch.exposures.library import open_input
 from jwst_mosaic_skymatch.exposures.pixels import FilePixels, Pixels
 from jwst_mosaic_skymatch.observe import lay_grid, observe
+from jwst_mosaic_skymatch.products.files import cutout_wcs
 
 RATIO = 2.2
 
@@ -60,7 +61,7 @@ def test_grid_covers_all_exposures_and_lies_along_the_first(laid, model):
 
 def test_wcs_of_a_cutout(laid):
     tile = make_tile(5, 3, (20, 30))
-    wcs = laid[0].cutout_wcs(tile)
+    wcs = cutout_wcs(laid[0], tile)
     assert wcs.array_shape == tile.shape
     assert_allclose(wcs(2, 1), laid[0].wcs(7, 4), rtol=1e-12)
 

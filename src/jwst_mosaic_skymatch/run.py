@@ -17,14 +17,7 @@ from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
 from jwst_mosaic_skymatch.levels.results import Match
 from jwst_mosaic_skymatch.match import Names, match_exposures
 from jwst_mosaic_skymatch.observe import lay_grid, observe
-from jwst_mosaic_skymatch.parameters import (
-    Parameters,
-    exclusion,
-    match_settings,
-    reference_of,
-)
-from jwst_mosaic_skymatch.products.findings import Finding, empty_area, findings_of_zero_point
-from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
+from jwst_mosaic_skymatch.parameters import Parameters, exclusion, match_settings
 from jwst_mosaic_skymatch.tiles.grid import Grid
 from jwst_mosaic_skymatch.tiles.observation import Observation
 
@@ -45,17 +38,20 @@ class Matched:
         Its levels about the zero point, MJy/sr; NaN for none.
     grid : Grid or None
         The grid of its tiles; None for levels that do not come from a match.
-    lines : sequence of str
-        Its description for the log.
-    findings : sequence of Finding
-        Its warnings.
+    positions : tuple of int
+        Exposures that are the reference of the zero point.
+    unreached : sequence of int
+        Components that no reference reaches.
+    area_is_empty : bool
+        Whether no exposure has a pixel in the area that is to be excluded.
     """
 
     match: Match
     values: np.ndarray
     grid: Grid | None = None
-    lines: Sequence[str] = ()
-    findings: Sequence[Finding] = ()
+    positions: tuple[int, ...] = ()
+    unreached: Sequence[int] = ()
+    area_is_empty: bool = False
 
 
 def match_library(
@@ -112,12 +108,8 @@ def match_library(
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    lines = summarize_match(match, exposures, grid, parameters["grouping"])
-    findings = findings_of_match(match, exposures, grid, settings.plane_per)
-    if not any(in_area):
-        findings.append(empty_area(parameters["exclude"]))
-    levels, unreached = _fix_zero_point(match, anchor, exposures, parameters)
-    return Matched(match, levels, grid, lines, findings + unreached)
+    values, unreached = _fix_zero_point(match, anchor, parameters)
+    return Matched(match, values, grid, anchor.positions, unreached, not any(in_area))
 
 
 def _names(exposures: Exposures, grouping: str) -> Names:
@@ -126,18 +118,12 @@ def _names(exposures: Exposures, grouping: str) -> Names:
 
 
 def _fix_zero_point(
-    match: Match, anchor: Anchor, exposures: Exposures, parameters: Parameters
-) -> tuple[np.ndarray, list[Finding]]:
-    """Fix the zero point, and warn of components that the reference does not reach."""
-    levels, reference = match.levels, reference_of(parameters)
+    match: Match, anchor: Anchor, parameters: Parameters
+) -> tuple[np.ndarray, list[int]]:
     skies = match.skies if parameters["skymethod"] == "global+match" else None
     values, unreached = fix_zero_point(
-        levels, anchor.positions, match_down=parameters["match_down"], skies=skies
+        match.levels, anchor.positions, match_down=parameters["match_down"], skies=skies
     )
     if anchor.held is not None:  # to the last digit
         values = np.where(np.isfinite(anchor.held), anchor.held, values)
-    if reference is None:
-        return values, []
-    return values, findings_of_zero_point(
-        levels, reference, anchor.positions, unreached.tolist(), exposures
-    )
+    return values, unreached.tolist()

@@ -3,7 +3,6 @@
 Nothing here imports jwst, so that worker processes start quickly.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers
+from jwst_mosaic_skymatch.levels.assembly import pair_shares
 from jwst_mosaic_skymatch.levels.equations import Unknowns
-from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.model import select_model
-from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR
+from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR, noise_factors
 from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
-from jwst_mosaic_skymatch.offsets.information import information_links, noise_factors
+from jwst_mosaic_skymatch.offsets.information import information_links
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
@@ -34,7 +33,6 @@ from jwst_mosaic_skymatch.tiles.observation import (
 )
 from jwst_mosaic_skymatch.tiles.tile import (
     Tile,
-    TileSummary,
     crop_to_overlap,
     shift_tile,
     store_tile,
@@ -77,13 +75,12 @@ def plan_stacks(
     members : list of int
         Positions of the exposures of a stack.
     """
-    positions: defaultdict[str, list[int]] = defaultdict(list)
-    for position, label in enumerate(groups):
-        positions[label].append(position)
-    for label, members in positions.items():
-        stack, parts = find_stacks([footprints[k] for k in members]), []
+    names, group = np.unique(list(groups), return_inverse=True)
+    for k, label in enumerate(names.tolist()):
+        members = np.flatnonzero(group == k)
+        stack, parts = find_stacks([footprints[j] for j in members.tolist()]), []
         for number in range(stack.max() + 1):
-            together = np.array(members)[stack == number]
+            together = members[stack == number]
             parts += np.array_split(together, -(-together.size // LARGEST_STACK))
         for number, part in enumerate(parts, 1):
             yield label if len(parts) == 1 else f"{label}_{number}", part.tolist()
@@ -176,7 +173,7 @@ def match_stack(
     factors = noise_factors(pairs, len(tiles))
     # A noisy member is kept out of the mean. Alone in a stack it is compared with other visits,
     # which also decides between two members.
-    is_noisy = factors > LARGEST_FACTOR * _usual_factor(factors, summaries)
+    is_noisy = factors > LARGEST_FACTOR * factors.min(initial=1.0)
     close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
     ends = np.array([(pair.first, pair.second) for pair in close], dtype=int).reshape(-1, 2)
     number = connected_parts(len(tiles), *ends.T)
@@ -198,12 +195,6 @@ def match_stack(
             )
         )
     return stacks, [replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs]
-
-
-def _usual_factor(factors: np.ndarray, summaries: Sequence[TileSummary]) -> float:
-    """Give the least noise factor, at most that by quoted errors if all exposures have some."""
-    quoted = np.isfinite([summary.variance for summary in summaries]).all()
-    return float(factors.min(initial=1.0 if quoted else np.inf))
 
 
 def _average(
@@ -239,7 +230,7 @@ def compare_stacks(
     list of PairMeasurement
         The pairs, by position of the stacks.
     """
-    means = [stack.stored_mean for stack in stacks]
+    means = [stack.mean for stack in stacks]
     jobs = (
         (
             measure_pair,
@@ -275,7 +266,7 @@ def compare_with_image(
         The pairs; the position of the image is that after the last stack.
     """
 
-    tiles = (stack.stored_mean.read() for stack in stacks)
+    tiles = (stack.mean.read() for stack in stacks)
     pairs = (
         measure_pair(tile, _cut_out(image, tile), settings, Link(k, len(stacks)))
         for k, tile in enumerate(tiles)
@@ -324,13 +315,12 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
     if not pairs:
         return np.zeros((n, 5))
     numbers, shares = np.arange(n), pair_shares(n, pairs)
-    aligned, shifts, errors = align_pairs(pairs, shares)
-    measurements = Measurements(aligned, shares, shifts, errors, len(pairs))
+    aligned, shifts, _ = align_pairs(pairs, shares)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
-    model = select_model(measurements, unknowns, effects=("exposure gradient", LYOT))
+    model = select_model(aligned, shares, unknowns, effects=("exposure gradient", LYOT))
     equations, fit = model[0], solve(*model)
     levels = fit.unknowns[:n]
     gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T

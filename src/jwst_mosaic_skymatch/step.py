@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from astropy.table import QTable
 from jwst.datamodels import ModelLibrary
 from jwst.skymatch import SkyMatchStep
@@ -29,12 +28,8 @@ from jwst_mosaic_skymatch.parameters import (
     workers_of,
 )
 from jwst_mosaic_skymatch.products import files
-from jwst_mosaic_skymatch.products.findings import (
-    Finding,
-    findings_of_input,
-    findings_of_unmatched,
-)
-from jwst_mosaic_skymatch.products.messages import describe_levels
+from jwst_mosaic_skymatch.products.findings import Finding, findings_of_input
+from jwst_mosaic_skymatch.products.messages import describe_levels, describe_match
 from jwst_mosaic_skymatch.products.record import record_levels
 from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
 from jwst_mosaic_skymatch.run import Matched, match_library
@@ -135,18 +130,16 @@ class PixelSkyMatchStep(SkyMatchStep):
                 matched = match_library(step_input, parameters, workers, directory)
             else:
                 matched = absolute_levels(step_input, parameters)
-            levels, reasons = matched.values, matched.match.levels.reasons
-            findings = findings_of_unmatched(exposures, levels, reasons)
-            self._say(matched.lines, [*matched.findings, *findings])
+            self._say(*describe_match(matched, exposures, parameters))
             record_levels(
                 step_input.library,
                 exposures,
                 matched.match,
-                levels,
+                matched.values,
                 method=self.skymethod,
                 subtract=self.subtract,
             )
-            self.result = self._report(step_input, matched, levels, parameters)
+            self.result = self._report(step_input, matched, parameters)
         self._say([*describe_levels(self.result.levels), str(self.result.verdict)])
         return step_input.library
 
@@ -224,11 +217,11 @@ class PixelSkyMatchStep(SkyMatchStep):
         self,
         step_input: StepInput,
         matched: Matched,
-        levels: np.ndarray,
         parameters: Parameters,
     ) -> MatchResult:
         """Make the result and, with ``save_diagnostics``, save its files."""
-        exposures, match, grid = step_input.exposures, matched.match, matched.grid
+        exposures, match = step_input.exposures, matched.match
+        grid, levels = matched.grid, matched.values
         filenames = [exposure.filename for exposure in exposures]
         name = files.product_name(step_input.library.asn, filenames, self.output_file)
         how = exposures, match, grid, levels

@@ -130,7 +130,7 @@ MECHANISMS = {
     "noise of tiles": (
         "one of twelve is noise",
         {"stacking.noise_factors": quoted_noise},
-        ["offsets.information.noise_factors"],
+        ["levels.quality.noise_factors"],
     ),
     "bias of hits": (
         "one of twelve is hit",

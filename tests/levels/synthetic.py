@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jwst_mosaic_skymatch.levels.assembly import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.equations import Unknowns
-from jwst_mosaic_skymatch.levels.measurements import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.trends import Region
@@ -40,7 +40,7 @@ def quality(noise: float = 1e-3, **changes: object) -> PairQuality:
         noise_ratio=1.0,
         asymmetry=0.0,
         alone=1.0,
-        excess=(0.0, 0.0),
+        excess=0.0,
         strips=np.tile([[noise**2, 20.0], [noise**2, 5.0]], (2, 2, 1, 1)),
         n_cells=1000,
         outside=1.0,

@@ -262,7 +262,7 @@ def test_exposure_full_of_hits_is_remarked_and_left_out_of_the_mean():
     pairs = []
     for pair in measure_all(sky, rng):
         sign = (pair.first == 4) - (pair.second == 4)
-        hit = quality(excess=(0.1 * (sign > 0), 0.1 * (sign < 0)), asymmetry=0.01 * sign)
+        hit = quality(excess=0.1 * sign, asymmetry=0.01 * sign)
         pairs.append(replace(pair, quality=hit))
     result = match(sky, pairs)
     assert list(result.remarks) == [4]

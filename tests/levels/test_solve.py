@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.levels import model
 from jwst_mosaic_skymatch.levels import solve as solution
+from jwst_mosaic_skymatch.levels.assembly import pair_shares
 from jwst_mosaic_skymatch.levels.equations import PEDESTAL, build_equations
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
-from jwst_mosaic_skymatch.levels.measurements import pair_shares
 from jwst_mosaic_skymatch.levels.solve import CUTOFF, MISFIT, solve
 
 N = 9
@@ -141,7 +141,9 @@ def test_variances_of_a_part_of_a_large_graph(monkeypatch):
     sigmas = []
     for largest in (144, 40):
         monkeypatch.setattr(model, "LARGEST_SAMPLE", largest)
-        equations, variances = model.select_model(measurements_of(144, pairs), unknowns)
+        equations, variances = model.select_model(
+            pairs, measurements_of(144, pairs).shares, unknowns
+        )
         assert len(equations.sigmas) == len(pairs)
         sigmas.append(np.sqrt(variances["exposure gradient"]))
     # All components give their own size but for the tails of the biweight, 80 of them to 8 %.

@@ -10,7 +10,8 @@ from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
 from offsets.makers import make_tile, measure
 
-from jwst_mosaic_skymatch.offsets.information import information_links, noise_factors
+from jwst_mosaic_skymatch.levels.quality import noise_factors
+from jwst_mosaic_skymatch.offsets.information import information_links
 from jwst_mosaic_skymatch.tiles.tile import TileSummary, summarize
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 

@@ -43,7 +43,7 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UN
         covariance=np.diag([0.01, shift[1], shift[1], 1e-10, 4e-10, 1.0]),
         centre=np.zeros(5),
         regions=(),
-        quality=PairQuality(1.0, 0.01, 1.0, (0.0, 0.0), strips, 99),
+        quality=PairQuality(1.0, 0.01, 1.0, 0.0, strips, 99),
     )
     return PairResult(measurement, 0.2, residual, robust_weight)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from jwst_mosaic_skymatch.levels.assembly import Measurements
 from jwst_mosaic_skymatch.levels.equations import (
     PEDESTAL,
     Equations,
@@ -14,7 +15,6 @@ from jwst_mosaic_skymatch.levels.equations import (
     detectors_of,
 )
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
-from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import defects_of, remarks_of
 from jwst_mosaic_skymatch.levels.results import (
@@ -68,11 +68,9 @@ def estimate_levels(
     """
     n, pairs = len(unknowns.level_of) - 1, measurements.pairs
     defects = defects_of(pairs, measurements.shares[:, :n])
-    # Noise has one unit if all exposures quote errors, or none does.
-    one_unit = len({np.isfinite(stack.summary.variance) for stack in stacks}) == 1
-    remarks = remarks_of(defects, one_unit=one_unit)
+    remarks = remarks_of(defects)
     equations, variances = select_model(
-        measurements, unknowns, biases=np.append(defects.biases, 0.0)
+        pairs, measurements.shares, unknowns, biases=np.append(defects.biases, 0.0)
     )
     fit = _solve(equations, variances)
     components = equations.components[:n]

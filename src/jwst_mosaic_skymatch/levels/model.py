@@ -11,7 +11,6 @@ from jwst_mosaic_skymatch.levels.equations import (
     Unknowns,
     build_equations,
 )
-from jwst_mosaic_skymatch.levels.measurements import Measurements
 from jwst_mosaic_skymatch.levels.solve import MISFIT
 from jwst_mosaic_skymatch.levels.structure import structure_variances
 from jwst_mosaic_skymatch.levels.variances import estimate_variances
@@ -25,12 +24,10 @@ LARGEST_SAMPLE = 400
 # Effects that explain the trends of pairs.
 TRENDS = {"visit gradient", "exposure gradient", "gain", "lyot"}
 
-# Pairs, their shares, the variances of their offsets and trends, and the unknowns.
-_Problem = tuple[Sequence[PairMeasurement], sparse.csr_array, np.ndarray, Unknowns]
-
 
 def select_model(
-    measurements: Measurements,
+    pairs: Sequence[PairMeasurement],
+    shares: sparse.csr_array,
     unknowns: Unknowns,
     *,
     biases: np.ndarray | float = 0.0,
@@ -40,8 +37,10 @@ def select_model(
 
     Parameters
     ----------
-    measurements : Measurements
-        Pairs of n images.
+    pairs : sequence of PairMeasurement
+        The measurements.
+    shares : sparse array, shape (n_pairs, n)
+        Share of each image in each pair, see `Measurements`.
     unknowns : Unknowns
         Images and their unknowns.
     biases : ndarray, shape (n,), optional
@@ -56,30 +55,27 @@ def select_model(
     variances : dict of str to float
         Variance of each effect in the model.
     """
-    pairs, squares = measurements.pairs, measurements.shares.power(2)
-    noise = np.array([pair.variance for pair in pairs])
+    squares, noise = shares.power(2), np.array([pair.variance for pair in pairs])
     beside = squares @ np.broadcast_to(np.square(biases), squares.shape[1])
+    rows = _sample(shares, unknowns)
+    sampled = [pairs[k] for k in rows.tolist()]
     # Without an effect that explains them, slopes of 1/f noise are structure: with the structure
     # without slopes alone, the pull of levels on backgrounds with rows was 1.4 and not 1.1.
     for detrended in (True, False):
         structure, factor = structure_variances(pairs, squares.sum(axis=1), detrended=detrended).T
         errors = np.stack([structure + beside + noise, factor], axis=1)
+        equations = build_equations(sampled, shares[rows], errors[rows], unknowns)
         allowed = [name for name in effects if detrended or name not in TRENDS]
-        whole = pairs, measurements.shares, errors, unknowns
-        variances = estimate_variances(build_equations(*_sample(whole)), allowed)
+        variances = estimate_variances(equations, allowed)
         if not structure.any() or TRENDS & variances.keys():
             break
-    return build_equations(*whole), variances
+    return build_equations(pairs, shares, errors, unknowns), variances
 
 
-def _sample(whole: _Problem) -> _Problem:
+def _sample(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:
     """Choose the pairs of the exposures about the middle of the mosaic, if it has too many."""
-    pairs, shares, errors, unknowns = whole
     free = np.flatnonzero(np.isnan(unknowns.held))
-    if free.size <= LARGEST_SAMPLE:
-        return whole
-    distances = np.hypot(*(unknowns.centres[free] - np.median(unknowns.centres[free], axis=0)).T)
+    distances = np.hypot(*(unknowns.centres[free] - np.median(unknowns.centres, axis=0)).T)
     outside = np.zeros(shares.shape[1])
     outside[free[np.argsort(distances, kind="stable")[LARGEST_SAMPLE:]]] = 1.0
-    rows = np.flatnonzero(abs(shares) @ outside == 0.0)
-    return [pairs[k] for k in rows.tolist()], shares[rows], errors[rows], unknowns
+    return np.flatnonzero(abs(shares) @ outside == 0.0)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from jwst_mosaic_skymatch.levels.assembly import pair_shares
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
-__all__ = ["LARGEST_FACTOR", "Defects", "defects_of", "remarks_of"]
+__all__ = ["LARGEST_FACTOR", "Defects", "defects_of", "noise_factors", "remarks_of"]
 
 # Noise variance of an exposure, over its quoted one and in units of the median of all exposures,
 # from which on it is no image of this sky.
@@ -67,8 +68,7 @@ def defects_of(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> De
         The defects.
     """
     measured = [
-        (np.subtract(*p.quality.excess), BIAS_OF_HITS * p.quality.asymmetry, p.quality.noise_ratio)
-        for p in pairs
+        (p.quality.excess, BIAS_OF_HITS * p.quality.asymmetry, p.quality.noise_ratio) for p in pairs
     ]
     entries = shares.tocoo()
     alone = np.abs(entries.data) > LEAST_PART
@@ -81,23 +81,45 @@ def defects_of(pairs: Sequence[PairMeasurement], shares: sparse.csr_array) -> De
     return Defects(hits, np.where(hits > LARGEST_SHARE, biases, 0.0), noise)
 
 
-def remarks_of(defects: Defects, *, one_unit: bool = True) -> dict[int, str]:
+def noise_factors(pairs: Sequence[PairMeasurement], n: int) -> np.ndarray:
+    """Compare the noise of tiles with their variances.
+
+    Parameters
+    ----------
+    pairs : sequence of PairMeasurement
+        Pairs of the tiles.
+    n : int
+        Number of tiles.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Factor between the actual and the quoted noise variance of each tile; 1 for a tile in no
+        pair.
+
+    Notes
+    -----
+    The variance of a pair is the mean of both factors if both quote the same. A tile is noisy if
+    all its pairs are, so that their lower median counts. The others have the least factor.
+    """
+    noise = np.nan_to_num(defects_of(pairs, pair_shares(n, pairs)).noise, nan=1.0)
+    return 2.0 * noise - noise.min(initial=np.inf)
+
+
+def remarks_of(defects: Defects) -> dict[int, str]:
     """Describe the defects of exposures.
 
     Parameters
     ----------
     defects : Defects
         The defects.
-    one_unit : bool, optional
-        Whether the noise of all exposures has one unit.
 
     Returns
     -------
     dict of int to str
         Defects by position. Of two exposures that disagree neither is named.
     """
-    noise = defects.noise if one_unit else np.full_like(defects.noise, np.nan)
-    known = np.isfinite(noise)
+    noise, known = defects.noise, np.isfinite(defects.noise)
     usual = float(np.median(noise[known])) if np.count_nonzero(known) > 2 else np.inf
     remarks = {}
     for k in range(len(noise)):

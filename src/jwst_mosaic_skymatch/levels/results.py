@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 
@@ -54,11 +53,6 @@ class Stack:
     frames: tuple[DetectorFrame, ...]
     summary: TileSummary
     mean: Tile | StoredTile
-
-    @property
-    def stored_mean(self) -> StoredTile:
-        """The mean, once its arrays are in a file."""
-        return cast(StoredTile, self.mean)
 
 
 @dataclass(frozen=True)

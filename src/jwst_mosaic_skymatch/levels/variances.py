@@ -7,15 +7,14 @@ import numpy as np
 from scipy import sparse
 from scipy.interpolate import CubicSpline
 
-from jwst_mosaic_skymatch.levels.equations import EFFECTS, PEDESTAL, Equations
+from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations
 from jwst_mosaic_skymatch.levels.solve import MISFIT, solve
 
 __all__ = ["estimate_variances"]
 
 # Twice the logarithm of the likelihood ratio from which on an effect is part of the model. By
-# chance one of the nine effects reaches 8 in one of fifty mosaics, and 11 in one of two hundred and
-# fifty. A gain by chance made errors of levels three times as large.
-LEAST_RATIO = dict.fromkeys(EFFECTS, 11.0) | {MISFIT: 6.0}
+# chance none of the nine effects reached 3 in 139 of 140 mosaics.
+LEAST_RATIO = 6.0
 # Standard deviations of the search, in units of those that change a measurement by its error: up to
 # the largest residual, or to a million errors, of which no pair has measured more.
 COARSE, LARGEST = 0.3 * 4.0 ** np.arange(13), 10.0
@@ -70,7 +69,7 @@ def estimate_variances(
         }
         deviance = solve(equations, chosen).deviance
         gains = {name: deviance - own.deviance for name, own in results.items()}
-        joining = [name for name, gain in gains.items() if gain > LEAST_RATIO[name]]
+        joining = [name for name, gain in gains.items() if gain > LEAST_RATIO]
         if not joining:
             return chosen
         # Misfit explains any effect: it joins when no other does.

@@ -1,43 +1,14 @@
-"""Noise that pairs share, and the noise of each tile."""
+"""Noise that pairs share."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
+from jwst_mosaic_skymatch.offsets.results import Link
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows, overlapping_pairs
 
-__all__ = ["information_links", "noise_factors"]
-
-
-def noise_factors(pairs: Sequence[PairMeasurement], n: int) -> np.ndarray:
-    """Compare the noise of tiles.
-
-    Parameters
-    ----------
-    pairs : sequence of PairMeasurement
-        Pairs of the tiles.
-    n : int
-        Number of tiles.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Factor between the actual and the quoted noise variance of each tile; 1 for a tile in no
-        pair.
-
-    Notes
-    -----
-    The variance of a pair is the mean of both factors if both quote the same. A tile is noisy if
-    all its pairs are, so that their lower median counts. The others have the least factor.
-    """
-    ratios = [
-        [pair.quality.noise_ratio for pair in pairs if k in (pair.first, pair.second)] or [1.0]
-        for k in range(n)
-    ]
-    medians = np.array([np.quantile(own, 0.5, method="lower") for own in ratios])
-    return 2.0 * medians - medians.min(initial=np.inf)
+__all__ = ["information_links"]
 
 
 def information_links(summaries: Sequence[TileSummary]) -> Iterator[Link]:
@@ -61,7 +32,7 @@ def information_links(summaries: Sequence[TileSummary]) -> Iterator[Link]:
     count by the ratio of both give the levels, and the covariance, of a joint solution.
     """
     coverage = [summary.coverage for summary in summaries]
-    variances = np.nan_to_num([summary.variance for summary in summaries], nan=1.0)
+    variances = np.array([summary.variance for summary in summaries])
     sizes = [np.count_nonzero(own.weight) for own in coverage]
     neighbours = overlapping_pairs(coverage)
     # One total at a time: maps of all tiles fill the memory.

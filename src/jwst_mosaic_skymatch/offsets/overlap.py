@@ -64,8 +64,7 @@ class Overlap:
         Returns
         -------
         Overlap
-            The cells in which both have data. All pixels have the same noise unless both tiles
-            quote errors.
+            The cells in which both have data.
         """
         windows = overlap_windows(first, second)
         a, b = (tile.data[w] for tile, w in zip((first, second), windows, strict=True))
@@ -79,11 +78,10 @@ class Overlap:
         values = np.zeros((5, cells.size), dtype=np.float32)
         for row, image in zip(values, (mean, a - b, *gradient(mean)), strict=False):
             image.take(cells, out=row)
-        quoted = np.isfinite(first.variance + second.variance)
         brighter = values[0] - np.median(values[0]) if cells.size else values[0]
         for tile, window in zip((first, second), windows, strict=True):
-            noise = tile.variance * _noise_growth(tile, brighter) if quoted else np.float32(1.0)
-            values[4] += noise / tile.weight[window].take(cells)
+            growth = np.maximum(1.0 + tile.growth * brighter, LEAST_NOISE)
+            values[4] += tile.variance * growth / tile.weight[window].take(cells)
         return cls(
             sizes=sizes,
             places=places,
@@ -130,11 +128,6 @@ class Overlap:
         return cells[np.arange(self.sizes.size), self.sizes // 2].astype(float)
 
 
-def _noise_growth(tile: Tile, brighter: np.ndarray) -> np.ndarray:
-    """Give the variance in units of that at the median brightness."""
-    return np.maximum(1.0 + tile.growth * brighter, LEAST_NOISE)
-
-
 def _block_order(shared: np.ndarray, corner: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Number the shared cells of a window block by block, and count those of each block."""
     numbers = np.where(shared, np.arange(shared.size).reshape(shared.shape), -1)
@@ -144,8 +137,11 @@ def _block_order(shared: np.ndarray, corner: tuple[int, int]) -> tuple[np.ndarra
     ]
     numbers = np.pad(numbers, margins, constant_values=-1)
     n_down, n_across = np.array(numbers.shape) // BLOCK_CELLS
-    blocks = numbers.reshape(n_down, BLOCK_CELLS, n_across, BLOCK_CELLS).swapaxes(1, 2)
-    blocks = blocks.reshape(-1, BLOCK_CELLS**2)
+    blocks = (
+        numbers.reshape(n_down, BLOCK_CELLS, n_across, BLOCK_CELLS)
+        .swapaxes(1, 2)
+        .reshape(-1, BLOCK_CELLS**2)
+    )
     sizes = np.count_nonzero(blocks >= 0, axis=1)
     return blocks[blocks >= 0], sizes[sizes > 0]
 

@@ -86,9 +86,9 @@ class Regression:
         return scaled * weight * self.residuals, scaled * self.precision * _psi_slope(weight)
 
     @property
-    def excess(self) -> tuple[float, float]:
-        """Share of the values above, and below, the cutoff."""
-        return float(np.mean(self.residuals > CUTOFF)), float(np.mean(self.residuals < -CUTOFF))
+    def excess(self) -> float:
+        """Share of the values above the cutoff, minus that below."""
+        return float(np.mean(np.sign(self.residuals) * (np.abs(self.residuals) > CUTOFF)))
 
     @property
     def asymmetry(self) -> float:

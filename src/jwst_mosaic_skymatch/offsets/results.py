@@ -47,8 +47,9 @@ class PairQuality:
         Variance of the offset by the noise of the pair alone, over that in its covariance, which
         has all noise that no other pair shares. See
         `~jwst_mosaic_skymatch.offsets.information.information_links`.
-    excess : tuple of float
-        Share of cells in which the first tile, and the second, is brighter beyond the cutoff.
+    excess : float
+        Share of cells in which the first tile is brighter beyond the cutoff, minus the same of the
+        second.
     strips : ndarray, shape (2, 2, 2, 2)
         Scatter of strips along the rows, and along the columns, of the detectors, see
         `~jwst_mosaic_skymatch.offsets.strips.strip_scatter`.
@@ -63,7 +64,7 @@ class PairQuality:
     noise_ratio: float
     asymmetry: float
     alone: float
-    excess: tuple[float, float]
+    excess: float
     strips: np.ndarray
     n_cells: int
     outside: float = 0.0

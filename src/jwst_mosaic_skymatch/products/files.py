@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from astropy.modeling.models import Shift
+from gwcs import WCS
+from stcal.alignment.util import wcs_bbox_from_shape
 from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
@@ -16,10 +19,11 @@ from jwst_mosaic_skymatch.exposures.models import borrowed
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import StoredTile
+from jwst_mosaic_skymatch.tiles.tile import Tile
 
 __all__ = [
     "check_outputs",
+    "cutout_wcs",
     "image3_association",
     "product_name",
     "require_writable",
@@ -198,13 +202,34 @@ def save_tiles(
     model = ImageModel(validate_on_assignment=False)
     model.meta.bunit_data = unit
     for stack in stacks:
-        tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
-        model.data, model.wht, model.meta.wcs = tile.data, tile.weight, grid.cutout_wcs(tile)
+        tile = stack.mean.read()
+        model.data, model.wht, model.meta.wcs = tile.data, tile.weight, cutout_wcs(grid, tile)
         # The same for programs that know only FITS.
         pixel = plane.crpix.value - [tile.x0, tile.y0] + 1.0
         header = tangent_plane(ra, dec, grid.sky_axes / 3600.0, pixel).to_header()
         model.meta.wcsinfo = {name.lower(): value for name, value in header.items()}
         _save(model, draft(output_path(stack.label, "skytile", "fits")))
+
+
+def cutout_wcs(grid: Grid, tile: Tile) -> WCS:
+    """Make the WCS of a part of the grid.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid.
+    tile : Tile
+        A tile of that part.
+
+    Returns
+    -------
+    `~gwcs.wcs.WCS`
+        From its cells to the sky.
+    """
+    to_sky = Shift(tile.x0) & Shift(tile.y0) | grid.wcs.forward_transform
+    wcs = WCS(to_sky, grid.wcs.input_frame, grid.wcs.output_frame)
+    wcs.array_shape, wcs.bounding_box = tile.shape, wcs_bbox_from_shape(tile.shape)
+    return wcs
 
 
 def product_name(

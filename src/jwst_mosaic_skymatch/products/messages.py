@@ -10,17 +10,22 @@ from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
+from jwst_mosaic_skymatch.parameters import Parameters, match_settings, reference_of
 from jwst_mosaic_skymatch.products.findings import (
     Finding,
     count,
+    empty_area,
     findings_of_cases,
+    findings_of_unmatched,
+    findings_of_zero_point,
     name_components,
     names_at,
 )
 from jwst_mosaic_skymatch.products.tables import named_pairs, sky_gradients
+from jwst_mosaic_skymatch.run import Matched
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["describe_levels", "findings_of_match", "summarize_match"]
+__all__ = ["describe_levels", "describe_match", "findings_of_match", "summarize_match"]
 
 # Most levels in the log.
 LISTED = 100
@@ -45,6 +50,42 @@ EFFECTS = {
 LYOT_SHARE = 0.5
 # Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
 ROUGH = 20.0
+
+
+def describe_match(
+    matched: Matched, exposures: Exposures, parameters: Parameters
+) -> tuple[list[str], list[Finding]]:
+    """Describe a match, or levels without one, for the log.
+
+    Parameters
+    ----------
+    matched : Matched
+        The levels.
+    exposures : sequence of Exposure
+        The exposures.
+    parameters : mapping
+        Parameters of the step, by name.
+
+    Returns
+    -------
+    lines : list of str
+        The description.
+    findings : list of Finding
+        The warnings.
+    """
+    match, grid, reference = matched.match, matched.grid, reference_of(parameters)
+    unmatched = findings_of_unmatched(exposures, matched.values, match.levels.reasons)
+    if grid is None:
+        return [], unmatched
+    findings = findings_of_match(match, exposures, grid, match_settings(parameters).plane_per)
+    if matched.area_is_empty:
+        findings.append(empty_area(parameters["exclude"]))
+    if reference is not None:
+        findings += findings_of_zero_point(
+            match.levels, reference, matched.positions, matched.unreached, exposures
+        )
+    lines = summarize_match(match, exposures, grid, parameters["grouping"])
+    return lines, findings + unmatched
 
 
 def summarize_match(match: Match, exposures: Exposures, grid: Grid, grouping: str) -> list[str]:

@@ -11,7 +11,7 @@ from scipy.ndimage import affine_transform
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS, StoredTile
+from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS
 from jwst_mosaic_skymatch.tiles.windows import BlockMap, block_sums, bounding_window, window_in
 
 __all__ = ["MosaicPicture", "condense_mosaic"]
@@ -88,7 +88,7 @@ def _condense(
     stack: Stack, levels: np.ndarray, block: int
 ) -> tuple[BlockMap, tuple[np.ndarray, np.ndarray]]:
     """Sum weights, and light without and with subtraction of the levels of the members."""
-    tile = stack.mean.read() if isinstance(stack.mean, StoredTile) else stack.mean
+    tile = stack.mean.read()
     part = block_sums(tile, tile.weight, block)
     light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), block).weight
     # The mean is that of members minus these levels.

@@ -7,12 +7,10 @@ from functools import cached_property
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.modeling import Model
-from astropy.modeling.models import Shift
 from gwcs import WCS
-from stcal.alignment.util import wcs_bbox_from_shape, wcs_from_sregions
+from stcal.alignment.util import wcs_from_sregions
 
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, map_pixels
-from jwst_mosaic_skymatch.tiles.tile import Tile
 from jwst_mosaic_skymatch.tiles.windows import Shape
 
 __all__ = ["Grid", "shared_grid"]
@@ -70,24 +68,6 @@ class Grid:
             Places of its pixels; NaN where the WCS gives NaN.
         """
         return map_pixels(lambda x, y: self.from_sky(*wcs(x, y, with_bounding_box=False)), shape)
-
-    def cutout_wcs(self, tile: Tile) -> WCS:
-        """Make the WCS of a part of the grid.
-
-        Parameters
-        ----------
-        tile : Tile
-            A tile of that part.
-
-        Returns
-        -------
-        `~gwcs.wcs.WCS`
-            From its cells to the sky.
-        """
-        to_sky = Shift(tile.x0) & Shift(tile.y0) | self.wcs.forward_transform
-        wcs = WCS(to_sky, self.wcs.input_frame, self.wcs.output_frame)
-        wcs.array_shape, wcs.bounding_box = tile.shape, wcs_bbox_from_shape(tile.shape)
-        return wcs
 
 
 def shared_grid(

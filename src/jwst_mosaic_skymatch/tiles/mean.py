@@ -41,7 +41,7 @@ def mean_tile(tiles: Sequence[Tile]) -> Tile:
     x0, y0, shape = bounding_window([tile.bounds for tile in tiles])
     total, weight = np.zeros(shape), np.zeros(shape, dtype=np.float32)
     for tile in tiles:
-        window, pixels = window_in(tile, x0, y0), tile.weight * _relative_weight(tile, tiles[0])
+        window, pixels = window_in(tile, x0, y0), tile.weight * (tiles[0].variance / tile.variance)
         # Rounding of single values averages out, that of sums would not.
         total[window] += np.where(pixels > 0, tile.data * pixels, 0)
         weight[window] += pixels
@@ -98,7 +98,7 @@ def _distance(
     with the gradient, as in pairs.
     """
     window = window_in(tile, mean.x0, mean.y0)
-    own = tile.weight * _relative_weight(tile, mean)
+    own = tile.weight * (mean.variance / tile.variance)
     others = mean.weight[window] - own
     # Single precision leaves a remainder where the others have no weight.
     shared = (own > 0) & (others > 0.01 * own)
@@ -116,12 +116,6 @@ def _distance(
     distance /= np.sqrt(1.0 + np.float32(growth) * squared)
     scale = scale_of(distance.take(sampled)) or np.inf
     return distance / np.float32(scale), np.sqrt(longer)
-
-
-def _relative_weight(tile: Tile, other: Tile) -> float:
-    """Divide the variance of a pixel of another tile by that of a tile; 1 if not quoted."""
-    ratio = other.variance / tile.variance
-    return ratio if np.isfinite(ratio) else 1.0
 
 
 def mean_shares(members: Sequence[BlockMap], other: BlockMap) -> np.ndarray:

@@ -14,6 +14,7 @@ from jwst_mosaic_skymatch.exposures.pixels import (
 )
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
+from jwst_mosaic_skymatch.tiles.scatter import scale_of
 from jwst_mosaic_skymatch.tiles.tile import Tile, drizzle_tile
 from jwst_mosaic_skymatch.tiles.windows import Bounds
 
@@ -31,8 +32,10 @@ __all__ = [
 NO_PIXEL = "no good pixel"
 ALL_EXCLUDED = "all good pixels are excluded"
 SCATTERED = "good pixels too scattered to cover any cell of the grid"
-# Pixels from which the noise is measured, and the number of ranges of brightness.
-N_SAMPLE, N_RANGES = 20_000, 16
+# Pixels, or rows, from which the noise is measured, and the number of ranges of brightness.
+N_SAMPLE, N_ROWS, N_RANGES = 20_000, 64, 16
+# Distance of pixels whose differences are noise: resampled images have correlated neighbours.
+LAG = 8
 
 
 @dataclass(frozen=True)
@@ -129,27 +132,30 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         obstacle = SCATTERED if used.any() else ALL_EXCLUDED if good.any() else NO_PIXEL
         return TiledExposure(None, sky, obstacle)
     frame = detector_frame(observation.pixel_map, good, observation.detector, observation.regions)
-    variance, growth = _quoted_noise(pixels, used)
+    variance, growth = _noise_of(pixels, used)
     return TiledExposure(replace(tile, variance=variance, growth=growth, frames=(frame,)), sky)
 
 
-def _quoted_noise(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
+def _noise_of(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
     """Take the median of the quoted variance, and its growth with the brightness.
 
-    The variance is NaN without usable errors. Weights by the quoted variance of each pixel would
-    follow its noise, which a line through medians does not.
+    Weights by the quoted variance of each pixel would follow its noise, which a line through
+    medians does not. Without usable errors differences of pixels give the variance.
     """
-    if pixels.err is None:
-        return np.nan, 0.0
-    # An odd stride takes even and odd columns.
-    sampled = (v.ravel()[:: used.size // N_SAMPLE | 1] for v in (used, pixels.data, pixels.err))
-    used, data, err = sampled
-    usable = used & (err > 0.0) & (err < np.inf)
-    if np.count_nonzero(usable) < N_RANGES:
-        return np.nan, 0.0
-    data, variance = data[usable], err[usable].astype(float) ** 2
-    ranges = np.array_split(np.argsort(data, kind="stable"), N_RANGES)
-    x, y = (np.array([np.median(v[own]) for own in ranges]) for v in (data, variance))
-    slope = np.polyfit(x, y, 1, w=1.0 / y)[0] if x[-1] > x[0] else 0.0
-    typical = float(np.median(variance))
-    return typical, max(float(slope) / typical, 0.0)
+    if pixels.err is not None:
+        # An odd stride takes even and odd columns.
+        sampled = (v.ravel()[:: used.size // N_SAMPLE | 1] for v in (used, pixels.data, pixels.err))
+        usable, data, err = sampled
+        usable = usable & (err > 0.0) & (err < np.inf)
+        data, variance = data[usable], err[usable].astype(float) ** 2
+        if data.size >= N_RANGES:
+            ranges = np.array_split(np.argsort(data, kind="stable"), N_RANGES)
+            x, y = (np.array([np.median(v[own]) for own in ranges]) for v in (data, variance))
+            slope = np.polyfit(x, y, 1, w=1.0 / y)[0] if x[-1] > x[0] else 0.0
+            typical = float(np.median(variance))
+            return typical, max(float(slope) / typical, 0.0)
+    rows = slice(None, None, len(used) // N_ROWS + 1)
+    image, known = pixels.data[rows], used[rows]
+    differences = (image[:, LAG:] - image[:, :-LAG])[known[:, LAG:] & known[:, :-LAG]]
+    # An image without noise counts as little as any.
+    return (0.5 * scale_of(differences) ** 2 if differences.size else 0.0) or 1.0, 0.0

@@ -3,6 +3,7 @@
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from drizzle.resample import Drizzle
@@ -58,7 +59,7 @@ class Tile(BlockMap):
     data : ndarray of float32, shape (ny, nx)
         Mean surface brightness of each cell, MJy/sr; NaN without data.
     variance : float
-        Quoted variance of one such pixel, (MJy/sr)^2; NaN if exposures quote no errors.
+        Variance of one such pixel, (MJy/sr)^2: quoted, or measured if none is.
     pixels_per_cell : float
         Number of an exposure's pixels in the area of a cell.
     growth : float
@@ -68,10 +69,14 @@ class Tile(BlockMap):
     """
 
     data: np.ndarray
-    variance: float = np.nan
+    variance: float = 1.0
     pixels_per_cell: float = 1.0
     growth: float = 0.0
     frames: tuple[DetectorFrame, ...] = ()
+
+    def read(self) -> Self:
+        """Give the tile itself, as `StoredTile` gives that in its file."""
+        return self
 
     @property
     def shape(self) -> Shape:
@@ -190,7 +195,7 @@ class TileSummary:
     pixels_per_cell : float
         Number of an exposure's pixels in the area of a cell.
     variance : float
-        Quoted variance of a pixel, (MJy/sr)^2; NaN if exposures quote no errors.
+        Variance of a pixel, (MJy/sr)^2.
     """
 
     coverage: BlockMap
