@@ -12,7 +12,7 @@ from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS, Statistic
 # Whole blocks of cells, as sizes of tiles are: of these a turned grid has the same blocks.
 FIELD, BLOCK = 96, 8
 # Multiples of this are added and subtracted without rounding.
-QUANTUM = 2.0**-10
+QUANTUM = 2.0**-16
 
 
 def centred(values, labels):

@@ -73,6 +73,11 @@ def no_structure(pairs, squares, *, detrended=True):
     return np.stack([np.zeros(len(pairs)), np.ones(len(pairs))], axis=1)
 
 
+def constant_noise(pixels, used):
+    """Take the same noise for faint and bright pixels."""
+    return original("tiles.observation._noise_of")(pixels, used)[0], 0.0
+
+
 def no_hits(pairs, shares):
     """Ignore cells that stick out."""
     nothing = np.zeros(shares.shape[1])
@@ -117,6 +122,11 @@ MECHANISMS = {
         ["levels.equations.EFFECTS"],
     ),
     "Lyot field": ("Lyot field 0.5", without_effect("lyot"), ["levels.equations.EFFECTS"]),
+    "Lyot fields in means": (
+        "Lyot field 0.5",
+        {"stacking._lyot_contrast": lambda _: 0.0},
+        ["stacking._lyot_contrast", "stacking._with_lyot_field"],
+    ),
     "structure": (
         "rows 0.02",
         {"levels.model.structure_variances": no_structure},
@@ -154,8 +164,8 @@ MECHANISMS = {
     ),
     "noise by brightness": (
         "emission-filled",
-        {"offsets.overlap._noise_growth": lambda *_: np.float32(1.0)},
-        ["offsets.overlap._noise_growth", "tiles.observation._quoted_noise"],
+        {"tiles.observation._noise_of": constant_noise},
+        ["tiles.observation._noise_of"],
     ),
     "outlying blocks of pairs": (
         "cosmic rays",
