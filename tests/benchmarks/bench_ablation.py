@@ -75,7 +75,7 @@ def no_structure(pairs, squares, *, detrended=True):
 
 def constant_noise(pixels, used):
     """Take the same noise for faint and bright pixels."""
-    return original("tiles.observation._noise_of")(pixels, used)[0], 0.0
+    return NOISE_OF(pixels, used)[0], 0.0
 
 
 def no_hits(pairs, shares):
@@ -98,6 +98,7 @@ def own_shifts(pairs, shares):
 
 EDGES = tuple(name for name in REGIONS if name != "lyot")
 STEEP = "offsets.regression", "tiles.mean"
+NOISE_OF = original("tiles.observation._noise_of")
 # Scene, names and their replacements, and the functions and constants of the mechanism.
 MECHANISMS = {
     "visit gradients": (
