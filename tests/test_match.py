@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from jwst_mosaic_skymatch.offsets.regression import Statistic
 
 # Two visits of three dithers each, side by side.
-CORNERS = [(0, 0), (6, 4), (3, 8), (60, 0), (66, 6), (62, 3)]
+CORNERS = [(0, 0), (8, 8), (0, 16), (64, 0), (72, 8), (64, 16)]
 LEVELS = np.array([0.5, -0.2, 0.1, 1.0, -1.0, -0.4])
 
 

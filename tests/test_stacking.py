@@ -14,9 +14,9 @@ from jwst_mosaic_skymatch.tiles.frame import LYOT, region_shares
 
 SHAPE, NOISE = (96, 96), 0.01
 # Each has a margin of its own.
-CORNERS = [(200, 300), (224, 300), (212, 324), (212, 308)]
+CORNERS = [(200, 304), (224, 304), (216, 328), (208, 312)]
 # Cells of the mean that the first and the second tile alone cover.
-MARGINS = np.s_[:90, :10], np.s_[:90, 110:]
+MARGINS = np.s_[:90, :8], np.s_[:90, 112:]
 LEVELS = np.array([0.5, -0.2, 0.1, 0.3])
 
 

@@ -8,7 +8,7 @@ from jwst_mosaic_skymatch.exposures.associations import expand
 from jwst_mosaic_skymatch.exposures.library import StepInput
 from jwst_mosaic_skymatch.exposures.metadata import group_labels
 from jwst_mosaic_skymatch.exposures.models import each_model
-from jwst_mosaic_skymatch.levels.results import Levels, Match
+from jwst_mosaic_skymatch.levels.results import Backgrounds, Levels, Match
 from jwst_mosaic_skymatch.parameters import Parameters, sky_statistic
 from jwst_mosaic_skymatch.products.tables import read_skylist
 from jwst_mosaic_skymatch.run import Matched
@@ -77,7 +77,23 @@ def unmatched(values: np.ndarray, reasons: tuple[str, ...]) -> Match:
     levels = Levels(
         values, unknown[:, 0], nowhere, np.zeros(0, dtype=bool), unknown, unknown, reasons
     )
-    return Match(levels=levels, skies=unknown[:, 0])
+    backgrounds = Backgrounds(
+        sigmas={},
+        gradients=np.zeros((0, 2)),
+        gradient_errors=np.zeros((0, 2)),
+        contrasts={},
+        planes=(),
+        n_ties=0,
+    )
+    return Match(
+        levels=levels,
+        backgrounds=backgrounds,
+        stacks=(),
+        exposure_pairs=(),
+        stack_pairs=(),
+        skies=unknown[:, 0],
+        remarks={},
+    )
 
 
 def local_levels(skies: np.ndarray, labels: Sequence[str]) -> np.ndarray:

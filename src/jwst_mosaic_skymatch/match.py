@@ -134,7 +134,9 @@ def match_exposures(
     if image is not None:
         between += compare_with_image(stacks, image, settings.pairs)
     measurements = assemble(len(footprints), inside, stacks, between)
-    centres = {k: f.centre for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
+    centres = np.zeros((len(footprints) + 1, 2))
+    for stack in stacks:
+        centres[list(stack.members)] = [frame.centre for frame in stack.frames]
     single = range(len(footprints))
     unknowns = number_unknowns(
         names.groups if settings.rigid else single,

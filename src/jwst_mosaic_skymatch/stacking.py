@@ -333,10 +333,11 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
 def _corrected(tile: Tile, correction: np.ndarray, contrast: float) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
     level, *shift, slope_x, slope_y = correction.tolist()
+    tile = _with_lyot_field(tile, -contrast)  # a step that is moved is no step
     if any(shift):
         tile = shift_tile(tile, *shift)
     x_min, x_max, y_min, y_max = tile.bounds
     y, x = np.ogrid[y_min:y_max, x_min:x_max]
     (frame,) = tile.frames
     plane = level + slope_x * (x - frame.centre[0]) + slope_y * (y - frame.centre[1])
-    return _with_lyot_field(replace(tile, data=tile.data - plane.astype(np.float32)), -contrast)
+    return replace(tile, data=tile.data - plane.astype(np.float32))

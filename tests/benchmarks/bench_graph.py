@@ -78,7 +78,7 @@ def main():
     measurements = assemble(n, inside, stacks, between)
     assembled = time.process_time() - start
     unknowns = number_unknowns(
-        range(len(names)), names, range(len(names)), dict(enumerate(sky.centres))
+        range(len(names)), names, range(len(names)), np.append(sky.centres, [[0.0, 0.0]], axis=0)
     )
     exposures = [TiledExposure(None, np.nan)] * n
     match = estimate_levels(measurements, unknowns, exposures, stacks)

@@ -154,13 +154,15 @@ def test_cells_count_by_their_part_of_the_information():
 
 def test_few_common_cells():
     first = make_tile(OFFSET + 0.1 * (X - 163), 0.02, 1)
-    second = make_tile(np.zeros((50, 40)), 0.02, 2, corner=(163, 99))
+    data = np.zeros((48, 40))
+    data[:3], data[:, :3] = np.nan, np.nan
+    second = make_tile(data, 0.02, 2, corner=(160, 96))
     pair = measure(first, second)
     assert pair.quality.n_cells == 25
     assert pair.centre[2:4] == pytest.approx((165.0, 101.0), abs=1.0)
     assert_near(pair.offset, OFFSET + 0.1 * (pair.centre[2] - 163), 2.0 * ERROR * 64 / np.sqrt(25))
     data = second.data.copy()
-    data[0, 0] = np.nan
+    data[3, 3] = np.nan
     assert measure(first, replace(second, data=data)) is None
     # Blocks of coverage may overlap where cells do not.
     assert measure(first, replace(second, x0=first.x0 + 64)) is None

@@ -12,12 +12,19 @@ from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.trends import first_trends
 
 
+def embedded(image, corner, shape):
+    """Put an image at a place of a tile, which has no data elsewhere."""
+    whole = np.full(shape, np.nan)
+    whole[corner[1] :, corner[0] :][: image.shape[0], : image.shape[1]] = image
+    return make_tile(whole, 0.0, 0, corner=(0, 0))
+
+
 def test_blocks():
-    """11 by 20 cells from (5, 7) with a hole: blocks begin at multiples of eight."""
+    """11 by 20 cells from (5, 7) with a hole."""
     image = np.random.default_rng(4).standard_normal((11, 20))
     image[2, 3] = np.nan
-    first = make_tile(image, 0.0, 0, corner=(5, 7))
-    overlap = Overlap.of(first, make_tile(np.zeros((30, 30)), 0.0, 0, corner=(0, 7)))
+    first = embedded(image, (5, 7), (24, 32))
+    overlap = Overlap.of(first, make_tile(np.zeros((24, 40)), 0.0, 0, corner=(0, 0)))
     assert_array_equal(overlap.sizes, [3, 8, 8, 1, 24, 63, 64, 8, 6, 16, 16, 2])
     assert (
         pytest.approx(np.array([(6, 7), (11.5, 7), (24, 16.5)])) == overlap.places[:, [0, 1, -1]].T
@@ -30,7 +37,7 @@ def test_blocks():
 
 
 def test_variance_grows_with_the_brightness():
-    image = np.ones((9, 16))
+    image = np.ones((8, 16))
     image[0], image[1] = -9.0, 5.0
     tile = replace(make_tile(image, 0.0, 0), variance=2.0, growth=0.5)
     # Of -9, 1 and 5 MJy/sr; with the opposite sign they were 6, 1 and 0.1.
@@ -56,7 +63,7 @@ def test_picture_has_means_of_blocks():
     y, x = np.indices((20, 44))
     image = x + 100.0 * y
     image[:7, :1] = np.nan
-    tiles = make_tile(image, 0.0, 0, corner=(7, 9)), make_tile(0.0 * y, 0.0, 0, corner=(7, 9))
+    tiles = [embedded(own, (7, 9), (32, 56)) for own in (image, 0.0 * y)]
     picture = draw_differences(Overlap.of(*tiles), 2.0)
     assert (picture.x0, picture.y0, picture.block) == (0, 8, 8)
     # Blocks at the edges have seven and five rows, and one and three columns.

@@ -69,11 +69,12 @@ def match():
     )
     return Match(
         levels,
-        Backgrounds(gradients=np.zeros((4, 2))),
+        Backgrounds({}, np.zeros((4, 2)), np.zeros((4, 2)), {}, (), 0),
         stacks=(make_stack("jw001", 0, 1), make_stack("jw002", 2)),
         exposure_pairs=(make_pair(0, 1, shift=(-0.4, 1e-4)),),
         stack_pairs=(make_pair(0, 1, residual=2.0, robust_weight=0.1),),
         skies=np.full(4, nan),
+        remarks={},
     )
 
 

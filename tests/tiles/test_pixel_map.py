@@ -11,6 +11,7 @@ from jwst_mosaic_skymatch.exposures.models import wcs_footprint
 from jwst_mosaic_skymatch.tiles.frame import detector_frame
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS
 
 
 def all_coordinates(pixel_map):
@@ -57,7 +58,8 @@ def test_bounds_hold_all_pixels_and_hardly_more(angle, pixels_per_side):
     # Cells reach half beyond their centres.
     low, high = np.reshape(pixel_map.bounds, (2, 2)).T - 0.5
     margins = np.array([corners.min(axis=1) - low, high - corners.max(axis=1)])
-    assert np.all((margins >= 0) & (margins <= 2.5))
+    assert np.all((margins >= 0) & (margins <= 2.5 + BLOCK_CELLS))
+    assert_array_equal(np.mod(pixel_map.bounds, BLOCK_CELLS), 0)
 
 
 def test_map_from_another_process():

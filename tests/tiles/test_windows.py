@@ -7,8 +7,8 @@ import pytest
 from helpers import make_tile
 from numpy.testing import assert_allclose
 
+from jwst_mosaic_skymatch.report.mosaic import block_sums
 from jwst_mosaic_skymatch.tiles.windows import (
-    block_sums,
     bounding_window,
     overlap_windows,
     overlapping_pairs,

@@ -81,7 +81,7 @@ def number_unknowns(
     levels: Sequence[str | int],
     families: Sequence[str],
     exposures: Sequence[str | int],
-    centres: Mapping[int, np.ndarray],
+    centres: np.ndarray,
     held: np.ndarray | None = None,
 ) -> Unknowns:
     """Number the unknowns of n exposures, and of a reference image after them.
@@ -94,8 +94,8 @@ def number_unknowns(
         Visit and detector of each exposure.
     exposures : sequence of str or int
         Exposure that each detector's image is a part of; all different for no ties.
-    centres : mapping of int to ndarray
-        Place (x, y) of exposures on the grid, cells.
+    centres : ndarray, shape (n + 1, 2)
+        Place (x, y) of exposures, and of the image, on the grid, cells.
     held : ndarray, shape (n,), optional
         Levels that are constraints, MJy/sr; NaN for others. That of the image is zero.
 
@@ -110,12 +110,11 @@ def number_unknowns(
         number = np.unique(list(names), return_inverse=True)[1]
         return np.append(number, number.max() + 1)
 
-    places = np.array([centres.get(k, (0.0, 0.0)) for k in range(n + 1)])
     return Unknowns(
         level_of=numbers(levels),
         family_of=numbers(families),
         exposure_of=numbers(exposures),
-        centres=places,
+        centres=centres,
         held=np.append(np.full(n, np.nan) if held is None else held, 0.0),
     )
 

@@ -68,25 +68,26 @@ def estimate_levels(
     """
     n, pairs = len(unknowns.level_of) - 1, measurements.pairs
     defects = defects_of(pairs, measurements.shares[:, :n])
-    remarks = remarks_of(defects)
-    equations, variances = select_model(
-        pairs, measurements.shares, unknowns, biases=np.append(defects.biases, 0.0)
-    )
+    remarks, biases = remarks_of(defects), np.append(defects.biases, 0.0)
+    equations, variances = select_model(pairs, measurements.shares, unknowns, biases=biases)
     fit = _solve(equations, variances)
     components = equations.components[:n]
     held = equations.components[np.isfinite(unknowns.held)]
     anchored = np.isin(np.arange(components.max(initial=-1) + 1), held)
     effects = GRADIENTS[:1] if plane_per == "group" else GRADIENTS
-    slopes, subtracted = _slopes(equations, unknowns, effects), effects if plane_per else ()
-    tilts = slopes if plane_per else []
+    slopes = _slopes(equations, unknowns, effects)
+    tilts, subtracted = (slopes, effects) if plane_per else ([], ())
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, defects.biases), _reasons(components, exposures)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
     shifts = measurements.shifts[:n], measurements.shift_errors[:n]
     return Match(
         levels=Levels(values, errors, components, anchored, *shifts, reasons),
-        backgrounds=replace(
-            _backgrounds(fit, variances, slopes, stacks if plane_per else None),
+        backgrounds=_backgrounds(
+            fit,
+            variances,
+            slopes,
+            stacks if plane_per else None,
             contrasts=_contrasts(fit, equations, variances, pairs),
             n_ties=_count_ties(measurements.shares, unknowns),
         ),
@@ -190,6 +191,9 @@ def _backgrounds(
     variances: Mapping[str, float],
     slopes: Sequence[sparse.csr_array],
     stacks: Sequence[Stack] | None,
+    *,
+    contrasts: Mapping[str, tuple[float, float]],
+    n_ties: int,
 ) -> Backgrounds:
     """Predict gradients, and make planes of those in stacks, if any are given."""
     gradients = np.stack([rows @ fit.unknowns for rows in slopes], axis=1)
@@ -206,6 +210,8 @@ def _backgrounds(
         gradients=gradients,
         gradient_errors=errors,
         planes=tuple(planes),
+        contrasts=contrasts,
+        n_ties=n_ties,
     )
 
 

@@ -1,7 +1,7 @@
 """Results of a match: stacks, pairs, levels, backgrounds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -141,12 +141,12 @@ class Backgrounds:
         Number of exposures whose detectors tie components.
     """
 
-    sigmas: Mapping[str, float] = field(default_factory=dict)
-    gradients: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
-    gradient_errors: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
-    contrasts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    planes: tuple[PixelPlane | None, ...] = ()
-    n_ties: int = 0
+    sigmas: Mapping[str, float]
+    gradients: np.ndarray
+    gradient_errors: np.ndarray
+    contrasts: Mapping[str, tuple[float, float]]
+    planes: tuple[PixelPlane | None, ...]
+    n_ties: int
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,9 @@ class Match:
     """
 
     levels: Levels
-    backgrounds: Backgrounds = field(default_factory=Backgrounds)
-    stacks: tuple[Stack, ...] = ()
-    exposure_pairs: tuple[PairResult, ...] = ()
-    stack_pairs: tuple[PairResult, ...] = ()
-    skies: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    remarks: Mapping[int, str] = field(default_factory=dict)
+    backgrounds: Backgrounds
+    stacks: tuple[Stack, ...]
+    exposure_pairs: tuple[PairResult, ...]
+    stack_pairs: tuple[PairResult, ...]
+    skies: np.ndarray
+    remarks: Mapping[int, str]

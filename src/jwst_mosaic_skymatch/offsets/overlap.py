@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import gradient
-from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS, Tile
-from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows
+from jwst_mosaic_skymatch.tiles.tile import Tile
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS, BlockMap, overlap_windows
 
 __all__ = ["Overlap", "drizzle_correlation"]
 
@@ -69,11 +69,12 @@ class Overlap:
         windows = overlap_windows(first, second)
         a, b = (tile.data[w] for tile, w in zip((first, second), windows, strict=True))
         mean = np.float32(0.5) * (a + b)
-        corner = max(first.x0, second.x0), max(first.y0, second.y0)
-        cells, sizes = _block_order(np.isfinite(mean), corner)
+        cells, sizes = _block_order(np.isfinite(mean))
+        held = sizes > 0
+        sizes = sizes[held]
         starts = np.cumsum(sizes) - sizes
         places = [np.add.reduceat(k, starts) / sizes for k in np.divmod(cells, mean.shape[1])[::-1]]
-        places = np.array(places) + np.reshape(corner, (2, 1))
+        corner = [[max(first.x0, second.x0)], [max(first.y0, second.y0)]]
         # One array that is filled: temporary ones of its size would be most of the time.
         values = np.zeros((5, cells.size), dtype=np.float32)
         for row, image in zip(values, (mean, a - b, *gradient(mean)), strict=False):
@@ -84,8 +85,8 @@ class Overlap:
             values[4] += tile.variance * growth / tile.weight[window].take(cells)
         return cls(
             sizes=sizes,
-            places=places,
-            parts=np.ones(len(sizes), np.float32) if part is None else _at(part, places),
+            places=np.add(places, corner),
+            parts=np.ones(len(sizes), np.float32) if part is None else part.weight.ravel()[held],
             brightness=values[0],
             difference=values[1],
             slopes=values[2:4],
@@ -128,28 +129,13 @@ class Overlap:
         return cells[np.arange(self.sizes.size), self.sizes // 2].astype(float)
 
 
-def _block_order(shared: np.ndarray, corner: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _block_order(shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the shared cells of a window block by block, and count those of each block."""
     numbers = np.where(shared, np.arange(shared.size).reshape(shared.shape), -1)
-    margins = [
-        (first % BLOCK_CELLS, -(first + n) % BLOCK_CELLS)
-        for first, n in zip(corner[::-1], shared.shape, strict=True)
-    ]
-    numbers = np.pad(numbers, margins, constant_values=-1)
-    n_down, n_across = np.array(numbers.shape) // BLOCK_CELLS
-    blocks = (
-        numbers.reshape(n_down, BLOCK_CELLS, n_across, BLOCK_CELLS)
-        .swapaxes(1, 2)
-        .reshape(-1, BLOCK_CELLS**2)
-    )
-    sizes = np.count_nonzero(blocks >= 0, axis=1)
-    return blocks[blocks >= 0], sizes[sizes > 0]
-
-
-def _at(part: BlockMap, places: np.ndarray) -> np.ndarray:
-    """Take the values of a map of blocks."""
-    x, y = places.astype(int) // BLOCK_CELLS - [[part.x0], [part.y0]]
-    return part.weight[y, x]
+    ny, nx = (n // BLOCK_CELLS for n in shared.shape)
+    in_blocks = numbers.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).swapaxes(1, 2)
+    blocks = in_blocks.reshape(ny * nx, BLOCK_CELLS**2)
+    return blocks[blocks >= 0], np.count_nonzero(blocks >= 0, axis=1)
 
 
 def drizzle_correlation(pixels_per_cell: float) -> float:

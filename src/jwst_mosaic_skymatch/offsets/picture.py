@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
-from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS
 
 __all__ = ["DifferencePicture", "draw_differences"]
 

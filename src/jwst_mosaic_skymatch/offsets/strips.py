@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.trends import Trends
-from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS
 
 __all__ = ["FITTED", "WIDE", "strip_scatter"]
 

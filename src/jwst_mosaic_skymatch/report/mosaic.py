@@ -11,10 +11,9 @@ from scipy.ndimage import affine_transform
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
 from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
 from jwst_mosaic_skymatch.tiles.grid import Grid
-from jwst_mosaic_skymatch.tiles.tile import BLOCK_CELLS
-from jwst_mosaic_skymatch.tiles.windows import BlockMap, block_sums, bounding_window, window_in
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS, BlockMap, bounding_window, window_in
 
-__all__ = ["MosaicPicture", "condense_mosaic"]
+__all__ = ["MosaicPicture", "block_sums", "condense_mosaic"]
 
 # Pixels to a side of a picture. Noise does not compress: 480 make up to 0.5 MB of each in a page.
 LARGEST_SIDE = 480
@@ -96,6 +95,30 @@ def _condense(
     subtracted = _mean_level(stack, levels[list(stack.members)], part, block)
     before = light + part.weight * inside
     return part, (before, before - part.weight * subtracted)
+
+
+def block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
+    """Add up values of a tile's cells over square blocks.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    values : ndarray, shape (ny, nx)
+        One value for each of its cells.
+    block : int
+        Cells to a side of a block. Blocks begin at cell (0, 0) of the grid.
+
+    Returns
+    -------
+    BlockMap
+        Sums over all blocks that the tile touches.
+    """
+    sums = values
+    for axis, first in enumerate((tile.y0, tile.x0)):
+        edges = np.arange(-(first % block), values.shape[axis], block).clip(0)
+        sums = np.add.reduceat(sums, edges, axis)
+    return BlockMap(tile.x0 // block, tile.y0 // block, sums.astype(np.float32))
 
 
 def _mean_level(stack: Stack, levels: np.ndarray, part: BlockMap, block: int) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import floor
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS, Bounds, Shape
 
 __all__ = ["PixelMap", "map_pixels", "mesh_of"]
 
@@ -37,11 +37,14 @@ class PixelMap:
 
     @property
     def bounds(self) -> Bounds:
-        """First and one-past-last cell (x_min, x_max, y_min, y_max) of the exposure."""
+        """First and one-past-last cell (x_min, x_max, y_min, y_max) of the blocks that hold it."""
         # Distortion bends the edges by many pixels, but smoothly: the mesh has
         # the extremes to a fraction of a pixel.
-        x, y = np.moveaxis(self.cells, -1, 0)
-        return floor(x.min()) - 1, ceil(x.max()) + 2, floor(y.min()) - 1, ceil(y.max()) + 2
+        (x_min, x_max), (y_min, y_max) = (
+            (floor(v.min() - 1) // BLOCK_CELLS, floor(v.max() + 2) // BLOCK_CELLS + 1)
+            for v in np.moveaxis(self.cells, -1, 0)
+        )
+        return tuple(BLOCK_CELLS * k for k in (x_min, x_max, y_min, y_max))
 
     @property
     def pixels_per_cell(self) -> float:

@@ -12,16 +12,15 @@ from scipy.ndimage import find_objects, gaussian_filter, shift
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.windows import (
+    BLOCK_CELLS,
     BlockMap,
     Bounds,
     Shape,
     Window,
-    block_sums,
     overlap_windows,
 )
 
 __all__ = [
-    "BLOCK_CELLS",
     "StoredTile",
     "Tile",
     "TileSummary",
@@ -32,11 +31,6 @@ __all__ = [
     "summarize",
 ]
 
-#: Cells to a side of the blocks of ``TileSummary.coverage``. The edge of an overlap is blurred by
-#: at most this: errors of levels are the same as with blocks of two cells, at a twelfth of the
-#: memory.
-BLOCK_CELLS = 8
-
 # Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
 # parallel to the cells then do as well as rotated ones, at half the cost.
 LEAST_FOR_TURBO = 3.0
@@ -46,7 +40,7 @@ MARGIN = 16
 
 @dataclass(frozen=True)
 class Tile(BlockMap):
-    """An image on a cutout of the shared grid, with blocks of one cell.
+    """An image on a cutout of the shared grid, which begins and ends between `BLOCK_CELLS`.
 
     Attributes
     ----------
@@ -127,7 +121,13 @@ def drizzle_tile(
     image = np.where(covered, drizzle.out_img, np.nan)
     tile = Tile(x_min, y_min, weight, image, pixels_per_cell=pixels_per_cell)
     extent = find_objects(covered.astype(int))
-    return _crop(tile, extent[0]) if extent else None
+    if not extent:
+        return None
+    rows, columns = (
+        slice(own.start // BLOCK_CELLS * BLOCK_CELLS, -(-own.stop // BLOCK_CELLS) * BLOCK_CELLS)
+        for own in extent[0]
+    )
+    return _crop(tile, (rows, columns))
 
 
 def _crop(tile: Tile, window: Window, margin: int = 0) -> Tile:
@@ -216,8 +216,10 @@ def summarize(tile: Tile) -> TileSummary:
     TileSummary
         Its extent and weights.
     """
+    ny, nx = (n // BLOCK_CELLS for n in tile.shape)
+    sums = tile.weight.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).sum(axis=(1, 3))
     return TileSummary(
-        coverage=block_sums(tile, tile.weight, BLOCK_CELLS),
+        coverage=BlockMap(tile.x0 // BLOCK_CELLS, tile.y0 // BLOCK_CELLS, sums),
         pixels_per_cell=tile.pixels_per_cell,
         variance=tile.variance,
     )
