@@ -11,7 +11,7 @@ from astropy.utils.console import ProgressBar
 from jwst_mosaic_skymatch.anchors import Anchor, open_anchor
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.library import StepInput
-from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names, group_labels
+from jwst_mosaic_skymatch.exposures.metadata import family_names, group_labels
 from jwst_mosaic_skymatch.exposures.models import load_models
 from jwst_mosaic_skymatch.levels.gauge import fix_zero_point
 from jwst_mosaic_skymatch.levels.results import Match
@@ -82,7 +82,8 @@ def match_library(
     """
     library, exposures = step_input.library, step_input.exposures
     anchor, excluded = open_anchor(exposures, parameters), exclusion(parameters)
-    settings, names = match_settings(parameters), _names(exposures, parameters["grouping"])
+    settings = match_settings(parameters)
+    labels = group_labels(exposures, parameters["grouping"]), family_names(exposures)
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
     from_files = workers.n_remote > 0 and step_input.in_files
@@ -99,7 +100,7 @@ def match_library(
 
     with ProgressBar(len(exposures), file=sys.stderr) as bar:
         match = match_exposures(
-            names,
+            Names(*labels, group_labels(exposures, "exposure")),
             footprints,
             observe_one,
             settings,
@@ -110,11 +111,6 @@ def match_library(
         )
     values, unreached = _fix_zero_point(match, anchor, parameters)
     return Matched(match, values, grid, anchor.positions, unreached, not any(in_area))
-
-
-def _names(exposures: Exposures, grouping: str) -> Names:
-    labels = group_labels(exposures, grouping), family_names(exposures)
-    return Names(*labels, group_labels(exposures, "exposure"))
 
 
 def _fix_zero_point(

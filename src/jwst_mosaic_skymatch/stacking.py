@@ -175,8 +175,7 @@ def match_stack(
     # which also decides between two members.
     is_noisy = factors > LARGEST_FACTOR * factors.min(initial=1.0)
     close = [pair for pair in pairs if not is_noisy[[pair.first, pair.second]].any()]
-    ends = np.array([(pair.first, pair.second) for pair in close], dtype=int).reshape(-1, 2)
-    number = connected_parts(len(tiles), *ends.T)
+    number = connected_parts(len(tiles), [(pair.first, pair.second) for pair in close])
     corrections, contrast = _corrections(close, tiles), _lyot_contrast(close)
     stacks = []
     for k in range(number.max(initial=-1) + 1):

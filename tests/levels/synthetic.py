@@ -76,7 +76,7 @@ def measure(
     regions = ()
     if sky.glow:
         # Two edges of one detector, which do not cover each other.
-        regions, edge = (Region("MIRIMAGE", "left", None),), rng.uniform(-0.5, 0.5)
+        regions, edge = (Region("MIRIMAGE", "left", 0),), rng.uniform(-0.5, 0.5)
         truth[0] += sky.glow * edge
         truth.append(sky.glow)
         sigmas.append(5.0 * sky.noise)

@@ -24,5 +24,4 @@ def test_stacks_share_half(turn, step, expected):
 
 def test_parts_are_numbered_by_their_first_node():
     assert stacks_of(*((x, 0, 50, 50) for x in (200, 0, 10, 205, 100))) == [0, 1, 1, 0, 2]
-    first, second = np.array([(4, 1), (5, 4), (2, 3)]).T
-    assert connected_parts(6, first, second).tolist() == [0, 1, 2, 2, 1, 1]
+    assert connected_parts(6, [(4, 1), (5, 4), (2, 3)]).tolist() == [0, 1, 2, 2, 1, 1]

@@ -289,8 +289,7 @@ def _design(
         inside = slice(*shares.indptr[k : k + 2])
         members, parts = shares.indices[inside], shares.data[inside]
         for trend, (region, phi) in enumerate(zip(pair.regions, pair.centre[5:], strict=True), 3):
-            side = 0.0 if region.side is None else 1.0 - 2.0 * region.side
-            is_own = parts * side > 0.0
+            is_own = parts * region.side > 0.0
             own = np.append(detectors.index(region.detector), len(detectors) + members[is_own])
             own += columns[region.name].start
             amount = np.append(1.0, np.abs(parts[is_own]))

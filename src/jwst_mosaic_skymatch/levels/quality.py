@@ -121,11 +121,9 @@ def remarks_of(defects: Defects) -> dict[int, str]:
     """
     noise, known = defects.noise, np.isfinite(defects.noise)
     usual = float(np.median(noise[known])) if np.count_nonzero(known) > 2 else np.inf
-    remarks = {}
-    for k in range(len(noise)):
-        factor = 2.0 * noise[k] / usual - 1.0  # half of the variance is noise of the others
-        if factor > LARGEST_FACTOR:
-            remarks[k] = NOISY.format(ratio=np.sqrt(factor))
-        elif defects.hits[k] > LARGEST_SHARE:
-            remarks[k] = HITS.format(share=defects.hits[k])
-    return remarks
+    factors = 2.0 * noise / usual - 1.0  # half of the variance is noise of the others
+    hits, noisy = defects.hits > LARGEST_SHARE, factors > LARGEST_FACTOR
+    return {
+        k: (NOISY if noisy[k] else HITS).format(ratio=abs(factors[k]) ** 0.5, share=defects.hits[k])
+        for k in np.flatnonzero(hits | noisy).tolist()
+    }

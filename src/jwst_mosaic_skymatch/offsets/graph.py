@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
@@ -14,14 +15,14 @@ __all__ = ["connected_parts", "find_stacks"]
 LARGEST_DISTANCE = 0.5
 
 
-def connected_parts(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def connected_parts(n: int, pairs: ArrayLike) -> np.ndarray:
     """Label the nodes of a graph by its connected parts.
 
     Parameters
     ----------
     n : int
         Number of nodes.
-    first, second : ndarray of int, shape (n_pairs,)
+    pairs : array-like of int, shape (n_pairs, 2)
         The two nodes of each pair.
 
     Returns
@@ -29,7 +30,8 @@ def connected_parts(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray
     ndarray of int, shape (n,)
         Part of each node, counted from 0 in the order of the first node of each.
     """
-    graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(n, n))
+    ends = np.array(pairs, dtype=int).reshape(-1, 2).T
+    graph = sparse.coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n, n))
     # scipy visits the nodes in their order, which a test checks.
     return connected_components(graph, directed=False)[1]
 
@@ -57,4 +59,4 @@ def find_stacks(footprints: Sequence[np.ndarray]) -> np.ndarray:
     centres = np.array([corners.mean(axis=0) for corners in footprints])
     in_sides = KDTree(np.linalg.solve(np.stack([x, y], axis=1), centres.T).T)
     pairs = in_sides.query_pairs(LARGEST_DISTANCE, p=1, output_type="ndarray")
-    return connected_parts(len(centres), *pairs.T)
+    return connected_parts(len(centres), pairs)

@@ -6,7 +6,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.results import Link
 from jwst_mosaic_skymatch.tiles.tile import TileSummary
-from jwst_mosaic_skymatch.tiles.windows import BlockMap, overlap_windows, overlapping_pairs
+from jwst_mosaic_skymatch.tiles.windows import overlap_windows, overlapping_pairs
 
 __all__ = ["information_links"]
 
@@ -47,6 +47,5 @@ def information_links(summaries: Sequence[TileSummary]) -> Iterator[Link]:
         for j in filter(i.__lt__, others):
             mine, other = others[j]
             part = (weight[mine] + other) / np.maximum(total[mine], np.finfo(np.float32).tiny)
-            corner = (max(coverage[i].x0, coverage[j].x0), max(coverage[i].y0, coverage[j].y0))
             inside = 2.0 * np.count_nonzero(weight[mine] * other) / (sizes[i] + sizes[j])
-            yield Link(i, j, BlockMap(*corner, part), 1.0 - inside)
+            yield Link(i, j, part, 1.0 - inside)

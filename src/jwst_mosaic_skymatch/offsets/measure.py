@@ -82,7 +82,8 @@ def measure_pair(
         if overlap.difference.size < LEAST_CELLS:
             return None
         trends, rest, fit = _fit(overlap, frames)
-        if n_moves == N_MOVES or not _is_displaced(fit):
+        least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
+        if n_moves == N_MOVES or np.hypot(*fit.shift) <= least:
             break
         moved = moved + fit.shift
     value, variance = settings.statistic.locate(rest, overlap.slopes, fit)
@@ -125,12 +126,6 @@ def _at_shift_zero(
     lever = -np.linalg.solve(of_shift, with_shift)
     variance = max(covariance[0, 0] + lever @ with_shift, 0.0)
     return np.array([offset + lever @ shift, *shift]), block_diag(variance, of_shift), lever
-
-
-def _is_displaced(fit: Regression) -> bool:
-    """Decide whether a shift is worth a move of the image."""
-    least = max(LARGEST_LINEAR_SHIFT, 4.0 * np.sqrt(np.trace(fit.covariance[1:, 1:])))
-    return bool(np.hypot(*fit.shift) > least)
 
 
 def _fit(

@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.tiles.scatter import gradient
 from jwst_mosaic_skymatch.tiles.tile import Tile
-from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS, BlockMap, overlap_windows
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS, overlap_windows
 
 __all__ = ["Overlap", "drizzle_correlation"]
 
@@ -50,14 +50,14 @@ class Overlap:
     correlation: float
 
     @classmethod
-    def of(cls, first: Tile, second: Tile, part: BlockMap | None = None) -> Self:
+    def of(cls, first: Tile, second: Tile, part: np.ndarray | None = None) -> Self:
         """Cut the common cells out of two tiles.
 
         Parameters
         ----------
         first, second : Tile
             Two tiles of one grid.
-        part : BlockMap, optional
+        part : ndarray, shape (ny, nx), optional
             Part of the information that no other pair shares, see
             `~jwst_mosaic_skymatch.offsets.information.information_links`; all by default.
 
@@ -86,7 +86,7 @@ class Overlap:
         return cls(
             sizes=sizes,
             places=np.add(places, corner),
-            parts=np.ones(len(sizes), np.float32) if part is None else part.weight.ravel()[held],
+            parts=np.ones(len(sizes), np.float32) if part is None else part.ravel()[held],
             brightness=values[0],
             difference=values[1],
             slopes=values[2:4],

@@ -6,7 +6,6 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.offsets.trends import Region
-from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = ["Link", "PairMeasurement", "PairQuality"]
 
@@ -19,7 +18,7 @@ class Link:
     ----------
     first, second : int
         Positions of the two tiles in the caller's sequence.
-    part : BlockMap or None
+    part : ndarray of float32, shape (ny, nx), or None
         Part of the information in each block of the overlap that no other pair shares, up to 1;
         None for all of it.
     outside : float
@@ -28,7 +27,7 @@ class Link:
 
     first: int = 0
     second: int = 1
-    part: BlockMap | None = None
+    part: np.ndarray | None = None
     outside: float = 0.0
 
 

@@ -37,13 +37,13 @@ class Region:
         The detector.
     name : str
         The region, one of `~jwst_mosaic_skymatch.tiles.frame.REGIONS`.
-    side : int or None
-        0 and 1 for the region in the first and in the second tile; None for the difference.
+    side : int
+        1 and -1 for the region in the first and in the second tile; 0 for the difference.
     """
 
     detector: str
     name: str
-    side: int | None
+    side: int
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ def _region_shares(
 ) -> dict[Region, np.ndarray]:
     """Compute the share of each region in each block."""
     result: dict[Region, np.ndarray] = {}
-    for side, own in enumerate(frames):
+    for side, own in zip((1, -1), frames, strict=True):
         detector = own[0].detector if own else ""
         for name, share in zip(REGIONS, region_shares(own, places), strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
-            region = Region(detector, name, None if name == LYOT else side)
-            result[region] = result.get(region, 0.0) + (1 - 2 * side) * share
+            region = Region(detector, name, 0 if name == LYOT else side)
+            result[region] = result.get(region, 0.0) + side * share
     return {region: share for region, share in result.items() if np.any(share)}
 
 

@@ -311,8 +311,7 @@ def _lyot_ties(match: Match, exposures: Exposures) -> list[Finding]:
         return []
     pairs = [pair.measurement for pair in match.stack_pairs]
     others = [(m.first, m.second) for m in pairs if not _is_of_lyot(m)]
-    ends = np.array(others, dtype=int).reshape(-1, 2)
-    parts = connected_parts(len(match.stacks) + 1, *ends.T)
+    parts = connected_parts(len(match.stacks) + 1, others)
     named = named_pairs(match, exposures)[len(match.exposure_pairs) :]
     tied = [
         names

@@ -61,8 +61,8 @@ def condense_mosaic(match: Match, levels: np.ndarray, grid: Grid) -> MosaicPictu
     """
     if not match.stacks:
         return None
-    _, _, shape = bounding_window([stack.mean.bounds for stack in match.stacks])
-    block = -(-max(shape) // LARGEST_SIDE)
+    coverage = [member.bounds for stack in match.stacks for member in stack.coverage]
+    block = -(-max(bounding_window(coverage)[2]) * BLOCK_CELLS // LARGEST_SIDE)
     parts = [_condense(stack, np.nan_to_num(levels), block) for stack in match.stacks]
     x0, y0, shape = bounding_window([weight.bounds for weight, _ in parts])
     total, before, after = np.zeros((3, *shape), dtype=np.float32)

@@ -40,11 +40,11 @@ class PixelMap:
         """First and one-past-last cell (x_min, x_max, y_min, y_max) of the blocks that hold it."""
         # Distortion bends the edges by many pixels, but smoothly: the mesh has
         # the extremes to a fraction of a pixel.
-        (x_min, x_max), (y_min, y_max) = (
-            (floor(v.min() - 1) // BLOCK_CELLS, floor(v.max() + 2) // BLOCK_CELLS + 1)
+        return tuple(
+            BLOCK_CELLS * block
             for v in np.moveaxis(self.cells, -1, 0)
+            for block in (floor(v.min() - 1) // BLOCK_CELLS, floor(v.max() + 2) // BLOCK_CELLS + 1)
         )
-        return tuple(BLOCK_CELLS * k for k in (x_min, x_max, y_min, y_max))
 
     @property
     def pixels_per_cell(self) -> float:

@@ -14,7 +14,6 @@ from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap
 from jwst_mosaic_skymatch.tiles.windows import (
     BLOCK_CELLS,
     BlockMap,
-    Bounds,
     Shape,
     Window,
     overlap_windows,
@@ -233,12 +232,9 @@ class StoredTile:
     ----------
     path : Path
         The file.
-    bounds : tuple of int
-        First and one-past-last cell (x_min, x_max, y_min, y_max).
     """
 
     path: Path
-    bounds: Bounds
 
     def read(self) -> Tile:
         """Read the tile."""
@@ -272,4 +268,4 @@ def store_tile(tile: Tile, path: Path) -> StoredTile:
             f"{path}: cannot be written ({error}); make room in this directory, or set TMPDIR to "
             "another for temporary files."
         ) from None
-    return StoredTile(path, tile.bounds)
+    return StoredTile(path)
