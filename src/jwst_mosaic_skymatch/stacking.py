@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.levels.assembly import pair_shares
 from jwst_mosaic_skymatch.levels.equations import Unknowns
+from jwst_mosaic_skymatch.levels.matrices import connected_parts
 from jwst_mosaic_skymatch.levels.model import select_model
 from jwst_mosaic_skymatch.levels.quality import LARGEST_FACTOR, noise_factors
 from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.levels.solve import solve
-from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
 from jwst_mosaic_skymatch.offsets.information import information_links
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
@@ -43,11 +44,15 @@ from jwst_mosaic_skymatch.tiles.windows import BlockMap
 __all__ = [
     "compare_stacks",
     "compare_with_image",
+    "find_stacks",
     "match_stack",
     "match_stacks",
     "plan_stacks",
 ]
 
+# Exposures belong to one stack if the distances of their centres along both sides, in these sides,
+# add up to this at most: they share half of their area, or more.
+LARGEST_DISTANCE = 0.5
 # Most exposures of a stack: their pairs grow as the square, and deeper fields are stacks of stacks.
 LARGEST_STACK = 8
 # Contrast of the Lyot field in its standard deviations from which on it is not taken for noise.
@@ -84,6 +89,32 @@ def plan_stacks(
             parts += np.array_split(together, -(-together.size // LARGEST_STACK))
         for number, part in enumerate(parts, 1):
             yield label if len(parts) == 1 else f"{label}_{number}", part.tolist()
+
+
+def find_stacks(footprints: Sequence[np.ndarray]) -> np.ndarray:
+    """Find exposures that lie upon each other, directly or through others.
+
+    Parameters
+    ----------
+    footprints : sequence of ndarray, shape (n_corners, 2)
+        Corners (x, y) of each exposure on a plane, one after the other.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Stack of each exposure, counted in the order of its first member.
+
+    Notes
+    -----
+    Levels within a stack are the best determined of all, and the mean of the stack keeps all its
+    information. Exposures that share a strip only are better tied by the overlaps of both with
+    others, which a mean of the two would hide. Exposures of a group count as equal rectangles.
+    """
+    x, y = np.diff(footprints[0][:3], axis=0)
+    centres = np.array([corners.mean(axis=0) for corners in footprints])
+    in_sides = KDTree(np.linalg.solve(np.stack([x, y], axis=1), centres.T).T)
+    pairs = in_sides.query_pairs(LARGEST_DISTANCE, p=1, output_type="ndarray")
+    return connected_parts(len(centres), pairs)
 
 
 def match_stacks(

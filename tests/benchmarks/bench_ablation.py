@@ -131,7 +131,7 @@ MECHANISMS = {
     "structure": (
         "rows 0.02",
         {"levels.model.structure_variances": no_structure},
-        ["levels.structure.structure_variances", "offsets.strips.strip_scatter"],
+        ["levels.model.structure_variances", "offsets.trends.strip_scatter"],
     ),
     "shared noise": (
         "structured",

@@ -7,7 +7,7 @@ import pytest
 from levels.synthetic import grid, measure_all, quality
 from numpy.testing import assert_allclose, assert_array_equal
 
-from jwst_mosaic_skymatch.levels.structure import structure_variances
+from jwst_mosaic_skymatch.levels.model import structure_variances
 
 NOISE, STRIP = 1e-3, 4e-4
 N_STRIPS, N_WIDE = 20.0, 5.0

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from jwst_mosaic_skymatch.offsets.graph import connected_parts, find_stacks
+from jwst_mosaic_skymatch.levels.matrices import connected_parts
+from jwst_mosaic_skymatch.stacking import find_stacks
 
 
 def stacks_of(*rectangles, turn=1.0):

@@ -42,7 +42,7 @@ def moved(match, shifts):
     [
         (
             {"n_ties": 2, "sigmas": {"pedestal": 0.003}},
-            "Detectors of 2 exposures agree but for pedestals of 0.003 (rms)",
+            "2 ties between components that do not overlap: detectors of an exposure agree but for",
         ),
         (
             {"contrasts": {"MIRIMAGE Lyot": (0.25, 0.012), "MIRIMAGE left": (0.05, 0.012)}},
@@ -116,7 +116,8 @@ def test_one_warning_for_all_overlaps(match, exposures, grid):
 def test_components_by_their_visits(match, exposures, grid, components, names):
     own = [replace(e, detector=d) for e, d in zip(exposures, "ABAA", strict=True)]
     components = np.array(components)
-    (line,) = lines_of(with_levels(match, components=components), own, grid)
+    several = with_levels(match, components=components, anchored=np.zeros(len(names), dtype=bool))
+    (line,) = lines_of(several, own, grid)
     assert line.startswith(f"{len(names)} components do not overlap")
     assert f"within each: {'; '.join(names)}. What to do: add exposures in between" in line
 

@@ -89,7 +89,7 @@ def estimate_levels(
             slopes,
             stacks if plane_per else None,
             contrasts=_contrasts(fit, equations, variances, pairs),
-            n_ties=_count_ties(measurements.shares, unknowns),
+            n_ties=_count_ties(measurements.shares, unknowns, equations.components),
         ),
         stacks=stacks,
         exposure_pairs=results[: measurements.n_inside],
@@ -230,9 +230,7 @@ def _contrasts(
     return dict(zip(own, values, strict=True))
 
 
-def _count_ties(shares: sparse.csr_array, unknowns: Unknowns) -> int:
-    """Count the exposures whose detectors lie in components that no pair connects."""
+def _count_ties(shares: sparse.csr_array, unknowns: Unknowns, components: np.ndarray) -> int:
+    """Count the components that exposures with several detectors join to others."""
     untied = replace(unknowns, exposure_of=np.arange(len(unknowns.exposure_of)))
-    parts = connected_images(shares, untied)
-    ends = np.unique([unknowns.exposure_of, parts], axis=1)
-    return int(np.count_nonzero(np.bincount(ends[0, ends[1] >= 0]) > 1))
+    return int(connected_images(shares, untied).max() - components.max())

@@ -1,11 +1,12 @@
-"""Sparse matrices from their elements, and the factorization of normal matrices."""
+"""Sparse matrices from their elements, their connected parts, and factorizations."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
-__all__ = ["Factorization", "sparse_matrix"]
+__all__ = ["Factorization", "connected_parts", "sparse_matrix"]
 
 # Right-hand sides that are solved for at a time.
 BATCH = 64
@@ -38,6 +39,26 @@ def sparse_matrix(
     )
     places = rows.astype(int), columns.astype(int)
     return sparse.coo_array((values, places), shape=shape).tocsr()
+
+
+def connected_parts(n: int, pairs: ArrayLike) -> np.ndarray:
+    """Label the nodes of a graph by its connected parts.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes.
+    pairs : array-like of int, shape (n_pairs, 2)
+        The two nodes of each pair.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Part of each node, counted from 0 in the order of the first node of each.
+    """
+    graph = sparse_matrix((n, n), *np.array(pairs, dtype=int).reshape(-1, 2).T)
+    # scipy visits the nodes in their order, which a test checks.
+    return connected_components(graph, directed=False)[1]
 
 
 class Factorization:

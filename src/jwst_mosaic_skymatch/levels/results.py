@@ -112,11 +112,6 @@ class Levels:
     shift_errors: np.ndarray
     reasons: tuple[str, ...]
 
-    @property
-    def n_components(self) -> int:
-        """Number of connected components."""
-        return int(self.components.max(initial=-1)) + 1
-
 
 @dataclass(frozen=True)
 class Backgrounds:
@@ -138,7 +133,7 @@ class Backgrounds:
         Plane to subtract from each exposure besides its level, None for none; empty unless
         planes are asked for.
     n_ties : int
-        Number of exposures whose detectors tie components.
+        Number of ties between components that do not overlap, by detectors of one exposure.
     """
 
     sigmas: Mapping[str, float]

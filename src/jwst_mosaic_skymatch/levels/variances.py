@@ -1,7 +1,6 @@
 """Variance components of the random effects by restricted maximum likelihood."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -57,24 +56,24 @@ def estimate_variances(
     coarse = COARSE[: np.searchsorted(COARSE, LARGEST * misfit) + 1]
     if equations.tie_rank:
         sigmas = coarse / _size(equations, PEDESTAL)
-        chosen[PEDESTAL] = _estimate(equations, {}, PEDESTAL, sigmas).mode
+        chosen[PEDESTAL] = _estimate(equations, {}, PEDESTAL, sigmas)[0]
     candidates = {name: size for name in effects if (size := _size(equations, name)) > 0.0}
     while True:
         for name, variance in chosen.items():
-            chosen[name] = _estimate(equations, chosen, name, np.sqrt(variance) * FINE).mean
+            chosen[name] = _estimate(equations, chosen, name, np.sqrt(variance) * FINE)[1]
         results = {
             name: _estimate(equations, chosen, name, coarse / size)
             for name, size in candidates.items()
             if name not in chosen
         }
         deviance = solve(equations, chosen).deviance
-        gains = {name: deviance - own.deviance for name, own in results.items()}
+        gains = {name: deviance - own[2] for name, own in results.items()}
         joining = [name for name, gain in gains.items() if gain > LEAST_RATIO]
         if not joining:
             return chosen
         # Misfit explains any effect: it joins when no other does.
         best = max(joining, key=lambda name: (name != MISFIT, gains[name]))
-        chosen[best] = results[best].mode
+        chosen[best] = results[best][0]
 
 
 def _size(equations: Equations, name: str) -> float:
@@ -85,18 +84,13 @@ def _size(equations: Equations, name: str) -> float:
     return float(sparse.linalg.norm(columns, axis=0).max()) if columns.nnz else 0.0
 
 
-class _Estimate(NamedTuple):
-    """Most likely variance, mean variance over the likelihood, and least deviance."""
-
-    mode: float
-    mean: float
-    deviance: float
-
-
 def _estimate(
     equations: Equations, others: Mapping[str, float], name: str, sigmas: np.ndarray
-) -> _Estimate:
-    """Estimate a variance from its likelihood on a grid; few members leave it uncertain."""
+) -> tuple[float, float, float]:
+    """Give the most likely variance of a grid, the mean over the likelihood, and its deviance.
+
+    Few members leave a variance uncertain, so that the mean differs from the most likely one.
+    """
     variances = sigmas**2
     fits = [solve(equations, {**others, name: variance}) for variance in variances.tolist()]
     deviances = np.array([fit.deviance for fit in fits])
@@ -107,4 +101,4 @@ def _estimate(
     curve = CubicSpline(places, deviances)(steps)
     mean = np.average(np.exp(steps), weights=np.exp(0.5 * (curve.min() - curve)))
     best = deviances.argmin()
-    return _Estimate(float(variances[best]), float(mean), float(deviances[best]))
+    return float(variances[best]), float(mean), float(deviances[best])

@@ -18,8 +18,7 @@ from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement, PairQuality
-from jwst_mosaic_skymatch.offsets.strips import strip_scatter
-from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends
+from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends, strip_scatter
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.tile import Tile, shift_tile
 

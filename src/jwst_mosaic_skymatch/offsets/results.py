@@ -51,7 +51,7 @@ class PairQuality:
         second.
     strips : ndarray, shape (2, 2, 2, 2)
         Scatter of strips along the rows, and along the columns, of the detectors, see
-        `~jwst_mosaic_skymatch.offsets.strips.strip_scatter`.
+        `~jwst_mosaic_skymatch.offsets.trends.strip_scatter`.
     n_cells : int
         Number of cells in which both tiles have data.
     outside : float
@@ -112,8 +112,3 @@ class PairMeasurement:
     def variance(self) -> float:
         """Variance of the offset by noise that no other pair shares, (MJy/sr)^2."""
         return float(self.covariance[0, 0])
-
-    @property
-    def variance_alone(self) -> float:
-        """Variance of the offset by the noise of this pair alone, (MJy/sr)^2."""
-        return self.quality.alone * self.variance

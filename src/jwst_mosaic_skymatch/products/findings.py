@@ -241,7 +241,7 @@ def findings_of_zero_point(
     if not len(unreached):
         return []
     effect = f"does not overlap {count(len(unreached), 'component')}"
-    if positions and len(unreached) == levels.n_components:
+    if positions and len(unreached) == len(levels.anchored):
         effect = f"has no level ({levels.reasons[positions[0]]})"
     visits = name_components(levels.components, exposures)
     return [

@@ -6,8 +6,8 @@ import numpy as np
 from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names
+from jwst_mosaic_skymatch.levels.matrices import connected_parts
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
-from jwst_mosaic_skymatch.offsets.graph import connected_parts
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import LYOT
 from jwst_mosaic_skymatch.parameters import Parameters, match_settings, reference_of
@@ -112,13 +112,13 @@ def summarize_match(match: Match, exposures: Exposures, grid: Grid, grouping: st
         f"{count(len(match.stacks), 'stack')} by {grouping}; "
         f"{count(len(match.exposure_pairs), 'pair')} inside stacks, "
         f"{len(match.stack_pairs)} between them; "
-        f"{count(match.levels.n_components, 'connected component')}",
+        f"{count(len(match.levels.anchored), 'connected component')}",
     ]
     if backgrounds.n_ties:
         lines.append(
-            f"Detectors of {count(backgrounds.n_ties, 'exposure')} agree but for pedestals of "
-            f"{backgrounds.sigmas['pedestal']:.2g} (rms), which ties components that do not "
-            "overlap (tie_detectors)"
+            f"{count(backgrounds.n_ties, 'tie')} between components that do not overlap: detectors "
+            f"of an exposure agree but for pedestals of {backgrounds.sigmas['pedestal']:.2g} (rms; "
+            "tie_detectors)"
         )
     lines += [
         f"The {name} region lies {value:.4g} above the rest of the detector, error {error:.2g}; "
@@ -208,7 +208,7 @@ def findings_of_match(
 
 
 def _separate_components(match: Match, exposures: Exposures) -> list[Finding]:
-    components, n = match.levels.components, match.levels.n_components
+    components, n = match.levels.components, len(match.levels.anchored)
     if n < 2:
         return []
     visits = "; ".join(name_components(components, exposures))

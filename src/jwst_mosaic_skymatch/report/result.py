@@ -77,7 +77,7 @@ class MatchResult:
     findings : tuple of Finding
         Warnings.
     n_ties : int
-        Number of exposures whose detectors tie components.
+        Number of ties between components that do not overlap, by detectors of one exposure.
     footprints : tuple of ndarray, shape (n_corners, 2)
         RA and Dec (degrees) of the corners of each exposure; empty where not known.
     mosaic : MosaicPicture or None
