@@ -18,6 +18,7 @@ from jwst_mosaic_skymatch.exposures.models import borrowed, read_footprint
 from jwst_mosaic_skymatch.exposures.pixels import good_bits, good_pixels
 from jwst_mosaic_skymatch.tiles.grid import shared_grid
 from jwst_mosaic_skymatch.tiles.tile import drizzle_tile
+from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS
 
 RANGE = 1.0  # of differences in colour, MJy/sr
 
@@ -42,7 +43,7 @@ def drizzle(models):
         good = good_pixels(model.data, model.dq, good_bits=bits)
         pixel_map = grid.map_pixels(model.meta.wcs, good.shape)
         tile = drizzle_tile(model.data, good, pixel_map, min_coverage=0.75)
-        image = np.full(grid.wcs.array_shape, np.nan)
+        image = np.full(np.add(grid.wcs.array_shape, BLOCK_CELLS), np.nan)
         x_min, x_max, y_min, y_max = tile.bounds
         image[y_min:y_max, x_min:x_max] = tile.data
         yield image
