@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
-from offsets.makers import make_tile
+from numpy.testing import assert_allclose, assert_array_equal
+from offsets.makers import make_pair, make_tile, measure
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.picture import draw_differences
@@ -26,9 +26,7 @@ def test_blocks():
     first = embedded(image, (5, 7), (24, 32))
     overlap = Overlap.of(first, make_tile(np.zeros((24, 40)), 0.0, 0, corner=(0, 0)))
     assert_array_equal(overlap.sizes, [3, 8, 8, 1, 24, 63, 64, 8, 6, 16, 16, 2])
-    assert (
-        pytest.approx(np.array([(6, 7), (11.5, 7), (24, 16.5)])) == overlap.places[:, [0, 1, -1]].T
-    )
+    assert_allclose(overlap.places[:, [0, 1, -1]], [(6.0, 11.5, 24.0), (7.0, 7.0, 16.5)])
     assert overlap.slopes.shape == (2, 11 * 20 - 1)
     block = image[9:, 3:11].ravel()
     # Of an even number of values, the upper of the two in the middle.
@@ -71,3 +69,8 @@ def test_picture_has_means_of_blocks():
     expected = columns + 100.0 * rows[:, None] - 2.0
     expected[0, 0] = np.nan
     assert picture.image == pytest.approx(expected, nan_ok=True)
+
+
+def test_picture_of_a_pair():
+    picture = measure(*make_pair(added=0.5), keep_picture=True).quality.picture
+    assert picture.image.mean() == pytest.approx(0.0, abs=0.003)

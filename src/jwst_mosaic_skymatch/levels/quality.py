@@ -122,8 +122,8 @@ def remarks_of(defects: Defects) -> dict[int, str]:
     noise, known = defects.noise, np.isfinite(defects.noise)
     usual = float(np.median(noise[known])) if np.count_nonzero(known) > 2 else np.inf
     factors = 2.0 * noise / usual - 1.0  # half of the variance is noise of the others
-    hits, noisy = defects.hits > LARGEST_SHARE, factors > LARGEST_FACTOR
-    return {
-        k: (NOISY if noisy[k] else HITS).format(ratio=abs(factors[k]) ** 0.5, share=defects.hits[k])
-        for k in np.flatnonzero(hits | noisy).tolist()
+    hits = np.flatnonzero(defects.hits > LARGEST_SHARE).tolist()
+    noisy = np.flatnonzero(factors > LARGEST_FACTOR).tolist()
+    return {k: HITS.format(share=defects.hits[k]) for k in hits} | {
+        k: NOISY.format(ratio=np.sqrt(factors[k])) for k in noisy
     }

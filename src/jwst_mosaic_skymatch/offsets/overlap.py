@@ -57,7 +57,7 @@ class Overlap:
         ----------
         first, second : Tile
             Two tiles of one grid.
-        part : ndarray, shape (ny, nx), optional
+        part : ndarray, shape (ny, nx) in blocks, optional
             Part of the information that no other pair shares, see
             `~jwst_mosaic_skymatch.offsets.information.information_links`; all by default.
 

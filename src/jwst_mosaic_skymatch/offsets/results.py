@@ -18,7 +18,7 @@ class Link:
     ----------
     first, second : int
         Positions of the two tiles in the caller's sequence.
-    part : ndarray of float32, shape (ny, nx), or None
+    part : ndarray of float32, shape (ny, nx) in blocks, or None
         Part of the information in each block of the overlap that no other pair shares, up to 1;
         None for all of it.
     outside : float

@@ -137,10 +137,11 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
 
 
 def _noise_of(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
-    """Take the median of the quoted variance, and its growth with the brightness.
+    """Give the variance of a pixel, (MJy/sr)^2, and its growth with the brightness.
 
-    Weights by the quoted variance of each pixel would follow its noise, which a line through
-    medians does not. Without usable errors differences of pixels give the variance.
+    It is the median of the quoted ones. Weights by the quoted variance of each pixel would follow
+    its noise, which a line through medians does not. Without usable errors differences of pixels
+    give the variance.
     """
     if pixels.err is not None:
         # An odd stride takes even and odd columns.
@@ -157,5 +158,5 @@ def _noise_of(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
     rows = slice(None, None, len(used) // N_ROWS + 1)
     image, known = pixels.data[rows], used[rows]
     differences = (image[:, LAG:] - image[:, :-LAG])[known[:, LAG:] & known[:, :-LAG]]
-    # An image without noise counts as little as any.
+    # The weight of an image without noise would be infinite.
     return (0.5 * scale_of(differences) ** 2 if differences.size else 0.0) or 1.0, 0.0

@@ -39,7 +39,7 @@ MARGIN = 16
 
 @dataclass(frozen=True)
 class Tile(BlockMap):
-    """An image on a cutout of the shared grid, which begins and ends between `BLOCK_CELLS`.
+    """An image on a cutout of the shared grid: whole blocks of `BLOCK_CELLS` to a side.
 
     Attributes
     ----------
