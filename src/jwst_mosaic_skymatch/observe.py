@@ -10,6 +10,7 @@ from stcal.alignment.util import wcs_bbox_from_shape
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
+from jwst_mosaic_skymatch.exposures.detectors import LYOT, detector_regions
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import (
     each_model,
@@ -19,7 +20,6 @@ from jwst_mosaic_skymatch.exposures.models import (
 )
 from jwst_mosaic_skymatch.exposures.pixels import ExcludedPixels, FilePixels
 from jwst_mosaic_skymatch.exposures.sky_files import AreaAbout
-from jwst_mosaic_skymatch.tiles.frame import LYOT, detector_regions
 from jwst_mosaic_skymatch.tiles.grid import Grid, shared_grid
 from jwst_mosaic_skymatch.tiles.observation import Observation
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels
@@ -63,7 +63,7 @@ def excluded_pixels(
     exclusion : Exclusion
         The parts to leave out, beside pixels outside of the bounding box of the WCS.
     regions : tuple of tuple of int
-        Regions of its detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
+        Regions of its detector, see `detector_regions`.
     wcs : `~gwcs.wcs.WCS`
         Its WCS.
     shape : tuple of int

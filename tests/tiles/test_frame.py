@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from jwst_mosaic_skymatch.exposures.detectors import detector_regions
 from jwst_mosaic_skymatch.tiles.frame import (
     REGIONS,
     DetectorFrame,
     detector_frame,
-    detector_regions,
     region_shares,
 )
 from jwst_mosaic_skymatch.tiles.pixel_map import map_pixels

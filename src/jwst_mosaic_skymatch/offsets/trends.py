@@ -37,6 +37,8 @@ BLOCK_CUTOFF = 5.0
 SIGNIFICANCE = 4.0
 # No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
 LARGEST_GAIN = 0.5
+# Least share of a block that is a part of a region.
+LEAST_SHARE = 0.1
 # Prior precision of each trend in units of the weight of a pair, for columns without any variation.
 PRIOR = 1e-9
 
@@ -159,15 +161,22 @@ def first_trends(
 def _region_shares(
     places: np.ndarray, frames: Sequence[Sequence[DetectorFrame]]
 ) -> dict[Region, np.ndarray]:
-    """Compute the share of each region in each block."""
+    """Compute the share of each region in each block.
+
+    The edge of a strip cuts blocks, which have it by its area: with the share of their centres a
+    glow of 0.1 MJy/sr looks like gradients. The contrast of the Lyot field makes the fewer cells of
+    such a block outliers.
+    """
     result: dict[Region, np.ndarray] = {}
     for side, own in zip((1, -1), frames, strict=True):
         detector = own[0].detector if own else ""
-        for name, share in zip(REGIONS, region_shares(own, places), strict=True):
+        areas, points = region_shares(own, places, BLOCK_CELLS), region_shares(own, places)
+        for name, area, point in zip(REGIONS, areas, points, strict=True):
             # Glow at the edges differs between exposures; one Lyot field is like another.
             region = Region(detector, name, 0 if name == LYOT else side)
-            result[region] = result.get(region, 0.0) + side * share
-    return {region: share for region, share in result.items() if np.any(share)}
+            share = side * (point if name == LYOT else area)
+            result[region] = result.get(region, 0.0) + share
+    return {key: share for key, share in result.items() if np.any(np.abs(share) > LEAST_SHARE)}
 
 
 def refined_trends(overlap: Overlap, start: Trends, fit: Regression) -> Trends:

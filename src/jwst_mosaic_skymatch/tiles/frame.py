@@ -5,7 +5,6 @@ Regions may differ from the rest of a detector by a constant, the same in all ex
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
 
 import numpy as np
 from scipy.ndimage import center_of_mass
@@ -14,29 +13,18 @@ from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = [
-    "LYOT",
     "REGIONS",
     "DetectorFrame",
     "PixelPlane",
     "detector_frame",
-    "detector_regions",
     "region_shares",
 ]
 
 #: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
 REGIONS = ("left", "right", "bottom", "top", "lyot")
-#: Position of that field among them.
-LYOT = 4
 
-# Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
-STRIP = 40
-# Rows of full frames.
-FULL_ROWS = {"MIRI": 1024, "NIRCAM": 2048, "NIRISS": 2048}
-# One-past-last column and first row of the Lyot coronagraph's field on MIRI's full frame, 0-based.
-# The field itself is smaller (columns 10 to 280, rows 745 to 1019). These are the subarray MASKLYOT
-# of JWST's aperture file (SIAF), 320 columns and 304 rows from (1, 719), 1-based, or from row 717
-# up to PRDOPSSOC-045, and all rows above. No other subarray has both the field and the imager.
-LYOT_COLUMNS, LYOT_ROW = 320, 716
+# Width of a square that is all inside or outside of a region, cells.
+POINT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -175,60 +163,32 @@ def detector_frame(
     return DetectorFrame(pixel, fit[2], fit[:2].T, pixel_map.shape, detector, regions)
 
 
-def detector_regions(
-    instrument: str | None, detector: str | None, subarray: str | None, shape: Shape
-) -> tuple[Bounds, ...]:
-    """Give the regions of a detector.
-
-    Parameters
-    ----------
-    instrument, detector, subarray : str or None
-        Names of the instrument, of its detector, and of the subarray.
-    shape : tuple of int
-        Shape (ny, nx) of the exposure.
-
-    Returns
-    -------
-    tuple of tuple of int
-        First and one-past-last pixel (x_min, x_max, y_min, y_max) of each of `REGIONS`; a pixel
-        partly in the Lyot field belongs to it. Only MIRI's imager has the last, and subarrays
-        have none.
-    """
-    ny, nx = shape
-    if instrument not in FULL_ROWS or subarray not in (None, "FULL"):
-        return ()
-    scale = ny / FULL_ROWS[instrument]  # simulated full frames may be binned
-    width = round(STRIP * scale)
-    regions = (
-        (0, width, 0, ny),
-        (nx - width, nx, 0, ny),
-        (0, nx, 0, width),
-        (0, nx, ny - width, ny),
-        (0, ceil(LYOT_COLUMNS * scale), floor(LYOT_ROW * scale), ny),
-    )
-    return regions if detector == "MIRIMAGE" else regions[:-1]
-
-
-def region_shares(frames: Sequence[DetectorFrame], places: np.ndarray) -> np.ndarray:
-    """Compute the share of exposures that see a place in each region of their detector.
+def region_shares(
+    frames: Sequence[DetectorFrame], places: np.ndarray, width: float = POINT
+) -> np.ndarray:
+    """Compute the share of exposures that see a square in each region of their detector.
 
     Parameters
     ----------
     frames : sequence of DetectorFrame
         Frames of the exposures.
     places : ndarray, shape (2, ...)
-        Places (x, y) on the grid, cells.
+        Centres (x, y) of the squares on the grid, cells.
+    width : float, optional
+        Width of the squares, cells. They count as parallel to the rows.
 
     Returns
     -------
     ndarray of float32, shape (n_regions, ...)
-        Share, 0 to 1, of the exposures with the place inside their array; 0 where there are
-        none.
+        Share of the area inside the arrays, 0 to 1; 0 where there is none.
     """
-    counts = np.zeros((1 + len(REGIONS), *places.shape[1:]), dtype=np.float32)
+    areas = np.zeros((1 + len(REGIONS), *places.shape[1:]), dtype=np.float32)
     for frame in frames:
-        column, row = frame.pixels(places) + 0.5  # pixels reach half beyond their centres
         ny, nx = frame.shape
-        for k, (x_min, x_max, y_min, y_max) in enumerate(((0, nx, 0, ny), *frame.regions)):
-            counts[k] += (column >= x_min) & (column < x_max) & (row >= y_min) & (row < y_max)
-    return counts[1:] / np.maximum(counts[0], 1)
+        bounds = np.reshape([(0, nx, 0, ny), *frame.regions], (-1, 2, 2, *[1] * (places.ndim - 1)))
+        half = 0.5 * width / np.sqrt(np.abs(np.linalg.det(frame.derivative)))
+        centres = frame.pixels(places) + 0.5  # pixels begin half before their places
+        sides = np.minimum(centres + half, bounds[:, :, 1])
+        sides -= np.maximum(centres - half, bounds[:, :, 0])
+        areas[: len(bounds)] += np.prod(np.maximum(sides, 0.0) / half, axis=1)
+    return areas[1:] / np.where(areas[0] > 0, areas[0], 1.0)

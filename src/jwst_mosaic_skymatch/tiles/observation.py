@@ -53,7 +53,7 @@ class Observation:
     detector : str
         Name of the detector; empty if unknown.
     regions : tuple of tuple of int
-        Regions of the detector, see `~jwst_mosaic_skymatch.tiles.frame.detector_regions`.
+        Regions of the detector, see `~jwst_mosaic_skymatch.exposures.detectors.detector_regions`.
     """
 
     pixels: Pixels | FilePixels
