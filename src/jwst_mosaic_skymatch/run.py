@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.utils.console import ProgressBar
 
-from jwst_mosaic_skymatch.anchors import Anchor, open_anchor
+from jwst_mosaic_skymatch.anchors import open_anchor
 from jwst_mosaic_skymatch.compute.executors import Workers
 from jwst_mosaic_skymatch.exposures.library import StepInput
 from jwst_mosaic_skymatch.exposures.metadata import family_names, group_labels
@@ -82,7 +82,6 @@ def match_library(
     """
     library, exposures = step_input.library, step_input.exposures
     anchor, excluded = open_anchor(exposures, parameters), exclusion(parameters)
-    settings = match_settings(parameters)
     labels = group_labels(exposures, parameters["grouping"]), family_names(exposures)
     grid, footprints = lay_grid(library, exposures, parameters["pixel_scale_ratio"])
     log.info("Shared grid of %d x %d cells of %.4f arcsec", *grid.wcs.pixel_shape, grid.cell_scale)
@@ -103,23 +102,14 @@ def match_library(
             Names(*labels, group_labels(exposures, "exposure")),
             footprints,
             observe_one,
-            settings,
+            match_settings(parameters),
             workers,
             directory=directory,
             held=anchor.held,
             image=image and (lambda x, y: image(*grid.wcs(x, y, with_bounding_box=False))),
         )
-    values, unreached = _fix_zero_point(match, anchor, parameters)
-    return Matched(match, values, grid, anchor.positions, unreached, not any(in_area))
-
-
-def _fix_zero_point(
-    match: Match, anchor: Anchor, parameters: Parameters
-) -> tuple[np.ndarray, list[int]]:
     skies = match.skies if parameters["skymethod"] == "global+match" else None
     values, unreached = fix_zero_point(
         match.levels, anchor.positions, match_down=parameters["match_down"], skies=skies
     )
-    if anchor.held is not None:  # to the last digit
-        values = np.where(np.isfinite(anchor.held), anchor.held, values)
-    return values, unreached.tolist()
+    return Matched(match, values, grid, anchor.positions, unreached.tolist(), not any(in_area))
