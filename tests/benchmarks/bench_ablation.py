@@ -99,6 +99,7 @@ def own_shifts(pairs, shares):
 EDGES = tuple(name for name in REGIONS if name != "lyot")
 STEEP = "offsets.regression", "tiles.mean"
 NOISE_OF = original("tiles.observation._noise_of")
+SHARES = original("tiles.frame.region_shares")
 # Scene, names and their replacements, and the functions and constants of the mechanism.
 MECHANISMS = {
     "visit gradients": (
@@ -121,6 +122,11 @@ MECHANISMS = {
         "glow 0.1",
         without_effect(*EDGES),
         ["levels.equations.EFFECTS"],
+    ),
+    "strips by area": (
+        "glow 0.1",
+        {"offsets.trends.region_shares": lambda frames, places, _=0: SHARES(frames, places)},
+        ["tiles.frame.region_shares"],
     ),
     "Lyot field": ("Lyot field 0.5", without_effect("lyot"), ["levels.equations.EFFECTS"]),
     "Lyot fields in means": (

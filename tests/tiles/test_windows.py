@@ -1,13 +1,11 @@
-"""Rectangles of cells, and sums over blocks."""
+"""Rectangles of cells."""
 
 from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from helpers import make_tile
-from numpy.testing import assert_allclose
 
-from jwst_mosaic_skymatch.report.mosaic import block_sums
 from jwst_mosaic_skymatch.tiles.windows import (
     bounding_window,
     overlap_windows,
@@ -50,13 +48,3 @@ def test_bounding_window_holds_all_and_no_more(tiles):
     y, x = np.nonzero(covered)
     assert set(zip(x + x0, y + y0, strict=True)) == set.union(*map(cells_of, tiles))
     assert (np.ptp(y) + 1, np.ptp(x) + 1) == shape
-
-
-@pytest.mark.parametrize("corner", [(0, 0), (5, 3), (-7, -1)])
-def test_sums_over_blocks_that_all_tiles_share(corner):
-    values = np.arange(60.0).reshape(6, 10)
-    sums = block_sums(make_tile(*corner, (6, 10)), values, 4)
-    y, x = np.indices((6, 10)) + np.reshape(corner[::-1], (2, 1, 1))
-    expected = np.zeros_like(sums.weight)
-    np.add.at(expected, (y // 4 - sums.y0, x // 4 - sums.x0), values)
-    assert_allclose(sums.weight, expected)
