@@ -163,9 +163,9 @@ def _region_shares(
 ) -> dict[Region, np.ndarray]:
     """Compute the share of each region in each block.
 
-    The edge of a strip cuts blocks, which have it by its area: with the share of their centres a
-    glow of 0.1 MJy/sr looks like gradients. The contrast of the Lyot field makes the fewer cells of
-    such a block outliers.
+    The edge of a strip cuts blocks, which have a share of it by their area. With the share of their
+    places, glow of 0.1 MJy/sr looks like gradients. The contrast of the Lyot field makes the fewer
+    cells of such a block outliers.
     """
     result: dict[Region, np.ndarray] = {}
     for side, own in zip((1, -1), frames, strict=True):
