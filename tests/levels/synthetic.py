@@ -9,7 +9,7 @@ from jwst_mosaic_skymatch.levels.assembly import Measurements, pair_shares
 from jwst_mosaic_skymatch.levels.equations import Unknowns
 from jwst_mosaic_skymatch.levels.shifts import align_pairs
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement, PairQuality
-from jwst_mosaic_skymatch.offsets.trends import Region
+from jwst_mosaic_skymatch.offsets.trends import Region, StripScatter
 
 # Half of the side of an exposure, cells.
 REACH = 100.0
@@ -36,12 +36,13 @@ class Sky:
 
 def quality(noise: float = 1e-3, **changes: object) -> PairQuality:
     """Quality of a pair without structure, hits, or noise beyond the quoted one."""
+    flat = np.full((2, 2), noise**2)
     values = dict(
         noise_ratio=1.0,
         asymmetry=0.0,
         alone=1.0,
         excess=0.0,
-        strips=np.tile([[noise**2, 20.0], [noise**2, 5.0]], (2, 2, 1, 1)),
+        strips=StripScatter(flat, flat, np.tile([20.0, 5.0], (2, 1))),
         n_cells=1000,
         outside=1.0,
     )

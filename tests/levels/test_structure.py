@@ -8,16 +8,17 @@ from levels.synthetic import grid, measure_all, quality
 from numpy.testing import assert_allclose, assert_array_equal
 
 from jwst_mosaic_skymatch.levels.model import structure_variances
+from jwst_mosaic_skymatch.offsets.trends import StripScatter
 
 NOISE, STRIP = 1e-3, 4e-4
-N_STRIPS, N_WIDE = 20.0, 5.0
+NUMBERS = N_STRIPS, N_WIDE = 20.0, 5.0
 
 
 def strips(variance, ratio=4.0):
-    """Scatter of strips with a variance; wide ones have a part of it."""
-    narrow = NOISE**2 + 2.0 * variance / N_STRIPS
-    wide = [NOISE**2 + 2.0 * variance / ratio / N_WIDE, N_WIDE]
-    return np.array([[[factor * narrow, N_STRIPS], wide] for factor in (1.0, 2.0)])
+    """Scatter of strips along rows with a variance; wide ones have a part of it."""
+    narrow, wide = 2.0 * variance / N_STRIPS, 2.0 * variance / ratio / N_WIDE
+    scatter = NOISE**2 + np.array([[narrow, wide], [0.0, 0.0]])
+    return StripScatter(scatter, scatter * [[2.0, 1.0], [1.0, 1.0]], np.tile(NUMBERS, (2, 1)))
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def pairs():
 
 def striped(pairs, *scatter):
     """Put strips along rows, none along columns."""
-    both = np.stack([strips(*scatter), strips(0.0)[[0, 0]]], axis=1)
-    return [replace(pair, quality=quality(outside=0.5, strips=both)) for pair in pairs]
+    own = quality(outside=0.5, strips=strips(*scatter))
+    return [replace(pair, quality=own) for pair in pairs]
 
 
 def estimate(pairs, **options):

@@ -16,6 +16,7 @@ from jwst_mosaic_skymatch.levels.results import (
 )
 from jwst_mosaic_skymatch.offsets.measure import PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.regression import UNKNOWN
+from jwst_mosaic_skymatch.offsets.trends import StripScatter
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def exposures():
 
 def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UNKNOWN)):
     """Make a pair with an error of 0.1 by noise, and of 0.2 in all."""
-    strips = np.tile([0.01, 20.0], (2, 2, 2, 1))
+    strips = StripScatter(*(np.full((2, 2), value) for value in (0.01, 0.01, 20.0)))
     measurement = PairMeasurement(
         first,
         second,

@@ -87,8 +87,9 @@ def test_one_warning_for_all_overlaps(match, exposures, grid):
     """
     (bad,), (good,) = match.stack_pairs, match.exposure_pairs
     worse, smooth = replace(bad, residual=-4.0), replace(good, error=2.5)
-    patchy = np.tile([2.5**2, 20.0], (2, 2, 2, 1))
-    quality = replace(good.measurement.quality, strips=patchy)
+    quality = good.measurement.quality
+    patchy = replace(quality.strips, raw=np.full((2, 2), 2.5**2))
+    quality = replace(quality, strips=patchy)
     rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
     pairs = (rough, good, smooth, rough)
     spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)

@@ -120,9 +120,9 @@ def structure_variances(
     if not pairs:
         return np.zeros((0, 2))
     noise = np.array([max(pair.quality.alone * pair.variance, LEAST_VARIANCE) for pair in pairs])
-    # Variance and number of strips, (n_pairs, 2 axes, 2 widths, 2).
-    scatter = np.array([pair.quality.strips[0 if detrended else 1] for pair in pairs])
-    relative, n_strips = scatter[..., 0] / noise[:, None, None], scatter[..., 1]
+    strips = [pair.quality.strips for pair in pairs]
+    scatter = np.array([own.detrended if detrended else own.raw for own in strips])
+    relative, n_strips = scatter / noise[:, None, None], np.array([own.number for own in strips])
     common = np.zeros(len(pairs))
     for axis in (0, 1):
         narrow, wide = (

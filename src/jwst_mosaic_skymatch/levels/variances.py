@@ -1,6 +1,7 @@
 """Variance components of the random effects by restricted maximum likelihood."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +25,14 @@ N_STEPS = 1000
 # Prior of the standard deviation of pedestals, MJy/sr: logarithm normal about this value with this
 # width. Nothing else constrains the pedestals of components that a single exposure ties.
 TYPICAL_PEDESTAL, WIDTH = 0.002, float(np.log(3.0))
+
+
+class _Estimate(NamedTuple):
+    """Variances of an effect: the likeliest one, its deviance, and the mean over the likelihood."""
+
+    likeliest: float
+    mean: float
+    deviance: float
 
 
 def estimate_variances(
@@ -56,24 +65,24 @@ def estimate_variances(
     coarse = COARSE[: np.searchsorted(COARSE, LARGEST * misfit) + 1]
     if equations.tie_rank:
         sigmas = coarse / _size(equations, PEDESTAL)
-        chosen[PEDESTAL] = _estimate(equations, {}, PEDESTAL, sigmas)[0]
+        chosen[PEDESTAL] = _estimate(equations, {}, PEDESTAL, sigmas).likeliest
     candidates = {name: size for name in effects if (size := _size(equations, name)) > 0.0}
     while True:
         for name, variance in chosen.items():
-            chosen[name] = _estimate(equations, chosen, name, np.sqrt(variance) * FINE)[1]
+            chosen[name] = _estimate(equations, chosen, name, np.sqrt(variance) * FINE).mean
         results = {
             name: _estimate(equations, chosen, name, coarse / size)
             for name, size in candidates.items()
             if name not in chosen
         }
         deviance = solve(equations, chosen).deviance
-        gains = {name: deviance - own[2] for name, own in results.items()}
+        gains = {name: deviance - own.deviance for name, own in results.items()}
         joining = [name for name, gain in gains.items() if gain > LEAST_RATIO]
         if not joining:
             return chosen
         # Misfit explains any effect: it joins when no other does.
         best = max(joining, key=lambda name: (name != MISFIT, gains[name]))
-        chosen[best] = results[best][0]
+        chosen[best] = results[best].likeliest
 
 
 def _size(equations: Equations, name: str) -> float:
@@ -86,8 +95,8 @@ def _size(equations: Equations, name: str) -> float:
 
 def _estimate(
     equations: Equations, others: Mapping[str, float], name: str, sigmas: np.ndarray
-) -> tuple[float, float, float]:
-    """Give the most likely variance of a grid, the mean over the likelihood, and its deviance.
+) -> _Estimate:
+    """Evaluate the likelihood of a variance on a grid, and take the mean over it.
 
     Few members leave a variance uncertain, so that the mean differs from the most likely one.
     """
@@ -101,4 +110,4 @@ def _estimate(
     curve = CubicSpline(places, deviances)(steps)
     mean = np.average(np.exp(steps), weights=np.exp(0.5 * (curve.min() - curve)))
     best = deviances.argmin()
-    return float(variances[best]), float(mean), float(deviances[best])
+    return _Estimate(float(variances[best]), float(mean), float(deviances[best]))

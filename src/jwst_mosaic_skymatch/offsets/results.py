@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
-from jwst_mosaic_skymatch.offsets.trends import Region
+from jwst_mosaic_skymatch.offsets.trends import Region, StripScatter
 
 __all__ = ["Link", "PairMeasurement", "PairQuality"]
 
@@ -49,9 +49,8 @@ class PairQuality:
     excess : float
         Share of cells in which the first tile is brighter beyond the cutoff, minus the same of the
         second.
-    strips : ndarray, shape (2, 2, 2, 2)
-        Scatter of strips along the rows, and along the columns, of the detectors, see
-        `~jwst_mosaic_skymatch.offsets.trends.strip_scatter`.
+    strips : StripScatter
+        Scatter of strips along the rows and columns of detectors.
     n_cells : int
         Number of cells in which both tiles have data.
     outside : float
@@ -64,7 +63,7 @@ class PairQuality:
     asymmetry: float
     alone: float
     excess: float
-    strips: np.ndarray
+    strips: StripScatter
     n_cells: int
     outside: float = 0.0
     picture: DifferencePicture | None = None

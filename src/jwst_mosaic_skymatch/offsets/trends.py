@@ -16,6 +16,7 @@ __all__ = [
     "LYOT",
     "WIDE",
     "Region",
+    "StripScatter",
     "Trends",
     "first_trends",
     "refined_trends",
@@ -113,6 +114,27 @@ class Trends:
         of_blocks = self.constant + self.slopes @ (self.columns - self.centre[:, None])
         of_blocks -= gain * self.columns[2]
         return np.repeat(of_blocks.astype(np.float32), overlap.sizes) + gain * overlap.brightness
+
+
+@dataclass(frozen=True)
+class StripScatter:
+    """Scatter of a pair by strips along the rows and along the columns of detectors.
+
+    Arrays have an element for strips along rows and along columns, each for strips a block wide,
+    and `WIDE` times as wide.
+
+    Attributes
+    ----------
+    detrended, raw : ndarray, shape (2, 2)
+        Variance of the offset, (MJy/sr)^2, if strips of blocks, not cells, are independent: without
+        the trends, and with them.
+    number : ndarray, shape (2, 2)
+        Effective number of strips.
+    """
+
+    detrended: np.ndarray
+    raw: np.ndarray
+    number: np.ndarray
 
 
 def first_trends(
@@ -221,7 +243,7 @@ def _fit(
     return Trends(columns, regions, constant, centre, slopes, inverse, residuals, weights)
 
 
-def strip_scatter(trends: Trends, angles: Sequence[float]) -> np.ndarray:
+def strip_scatter(trends: Trends, angles: Sequence[float]) -> StripScatter:
     r"""Measure the scatter of the residuals of blocks by strips.
 
     Parameters
@@ -233,39 +255,33 @@ def strip_scatter(trends: Trends, angles: Sequence[float]) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (2, 2, 2, 2)
-        Variance of the offset, (MJy/sr)^2, if strips of blocks, not cells, are independent, and
-        effective number of strips. The axes are: without the trends, and with them; rows, and
-        columns; strips a block wide, and those `WIDE` times as wide; variance, and number. Each
-        is an average over the angles.
+    StripScatter
+        The scatter, an average over the angles.
 
     Notes
     -----
     With the weighted sums :math:`A_s` of the residuals of a strip, the variance of the offset is
     :math:`\sum_s A_s^2 / W^2`, W the sum of all weights.
     """
-    raw = trends.residuals + trends.slopes @ (trends.columns - trends.centre[:, None])
     x, y = trends.columns[:2]
-    across = [
-        [y * np.cos(turned) - x * np.sin(turned) for turned in (angle, angle + 0.5 * np.pi)]
-        for angle in angles
-    ]
     scatter = [
         [
-            [[_scatter(a, width, left, fitted, trends.weights) for width in (1, WIDE)] for a in own]
-            for own in across
+            [_scatter(trends, y * np.cos(turned) - x * np.sin(turned), n) for n in (1, WIDE)]
+            for turned in (angle, angle + 0.5 * np.pi)
         ]
-        for left, fitted in ((trends.residuals, FITTED), (raw, 1.0))
+        for angle in angles
     ]
-    return np.mean(scatter, axis=1)
+    return StripScatter(*np.moveaxis(np.mean(scatter, axis=0), -1, 0))
 
 
-def _scatter(
-    across: np.ndarray, width: int, residuals: np.ndarray, fitted: float, weights: np.ndarray
-) -> tuple[float, float]:
-    """Give the variance of the offset by the scatter of strips, and their number."""
+def _scatter(trends: Trends, across: np.ndarray, width: int) -> tuple[float, ...]:
+    """Give the variances without trends and with them, and the number of strips."""
     strips = ((across - across.min()) / (BLOCK_CELLS * width) + 0.5).astype(int)
-    sums, totals = np.bincount(strips, residuals * weights), np.bincount(strips, weights)
-    n_strips = totals.sum() ** 2 / np.sum(totals**2)
-    correction = n_strips / max(n_strips - fitted, 1.0)
-    return correction * np.sum(sums**2) / totals.sum() ** 2, n_strips
+    totals = np.bincount(strips, trends.weights)
+    number = totals.sum() ** 2 / np.sum(totals**2)
+    raw = trends.residuals + trends.slopes @ (trends.columns - trends.centre[:, None])
+    variances = [
+        np.sum(np.bincount(strips, values * trends.weights) ** 2) / max(number - fitted, 1.0)
+        for values, fitted in ((trends.residuals, FITTED), (raw, 1.0))
+    ]
+    return *(number / totals.sum() ** 2 * np.array(variances)), number

@@ -300,7 +300,7 @@ def _roughness(pair: PairResult, *, with_seam: bool) -> float:
     The error of a smooth overlap that closes is the scatter that most of the others have.
     """
     # With the trends; of both axes and both widths, the largest.
-    scatter = np.sqrt(pair.measurement.quality.strips[1, ..., 0].max())
+    scatter = np.sqrt(pair.measurement.quality.strips.raw.max())
     own = max(scatter, abs(pair.residual) * with_seam)
     noise = np.sqrt(pair.measurement.variance)
     return float(min(pair.error, own) / noise) if noise > 0.0 else 0.0
