@@ -105,7 +105,7 @@ def run_without(scene, models, number, **parameters):
 @pytest.mark.parametrize(
     ("spoil", "offset_stat", "words"),
     [
-        (zeros, "biweight", "pixels scatter"),
+        slow(zeros, "biweight", "pixels scatter"),
         (partial(hit, share=0.1), "biweight", "stick out of all others|pixels scatter"),
         (make_noise, "median", "pixels scatter"),
         slow(make_noise, "biweight", "pixels scatter"),

@@ -261,7 +261,7 @@ class Align(TweakRegStep):
         return library
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, in_memory):
     with open_model(small.files[0]) as model:
         model.meta.wcs = adjust_wcs(model.meta.wcs, delta_ra=ASIDE)

@@ -319,7 +319,9 @@ def _with_lyot_field(tile: Tile, contrast: float) -> Tile:
     """
     if contrast == 0.0:
         return tile
-    share = region_shares(tile.frames, tile.places)[REGIONS.index(LYOT)]
+    first = REGIONS.index(LYOT)  # the last: with all regions, this would take most of the memory
+    frames = [replace(frame, regions=frame.regions[first:]) for frame in tile.frames]
+    share = region_shares(frames, tile.places)[0]
     return replace(tile, data=tile.data + np.float32(contrast) * share)
 
 

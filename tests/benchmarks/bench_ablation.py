@@ -13,6 +13,7 @@ from importlib import import_module
 from unittest.mock import patch
 
 import numpy as np
+from bench_groupings import SCENES as GROUPED
 from mosaics import (
     ACCURACY,
     BACKGROUNDS,
@@ -96,6 +97,9 @@ def own_shifts(pairs, shares):
     return tuple(aligned), np.zeros((n, 2)), np.ones((n, 2))
 
 
+# Scene whose exposures are compared one by one.
+ALONE = "glow 0.1, no means"
+SCENES = {**ACCURACY, **BACKGROUNDS, ALONE: GROUPED["glow 0.1"]}
 EDGES = tuple(name for name in REGIONS if name != "lyot")
 STEEP = "offsets.regression", "tiles.mean"
 NOISE_OF = original("tiles.observation._noise_of")
@@ -124,7 +128,7 @@ MECHANISMS = {
         ["levels.equations.EFFECTS"],
     ),
     "strips by area": (
-        "glow 0.1",
+        ALONE,
         {"offsets.trends.region_shares": lambda frames, places, _=0: SHARES(frames, places)},
         ["tiles.frame.region_shares"],
     ),
@@ -200,7 +204,7 @@ def count_lines(name):
 
 def simulate(name, seed, binning):
     """Simulate a scene, whose first exposure may be damaged."""
-    make = {**ACCURACY, **BACKGROUNDS}.get(name, BACKGROUNDS["constants"])
+    make = SCENES.get(name, BACKGROUNDS["constants"])
     scene = make(seed, binning)
     models = sim.simulate_models(scene)
     if name in DAMAGES:
@@ -214,7 +218,7 @@ def measure(name, changes, seed, binning):
     with ExitStack() as stack:
         for place, new in changes.items():
             stack.enter_context(patch(PACKAGE + place, new))
-        table = run(scene, models)[0]
+        table = run(scene, models, grouping="none" if name == ALONE else "visit")[0]
     # The level of noise has no true value.
     table = table[1:] if name == "one of twelve is noise" else table
     error = table["error"] - np.mean(table["error"])
