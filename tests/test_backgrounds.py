@@ -114,7 +114,7 @@ def run_without(scene, models, number, **parameters):
 def test_bad_exposure_harms_only_itself(spoil, offset_stat, words, caplog):
     errors, before, pulls = [], [], []
     others = np.arange(12) != BAD
-    for seed in (1, 2, 3, 4, 5):
+    for seed in (1, 2, 3, 4):
         scene, models = simulate(seed=seed, dithers=3)
         before.append(run_without(scene, models, BAD, offset_stat=offset_stat)["error"])
         caplog.clear()

@@ -81,7 +81,7 @@ def test_hook_has_the_parameters_of_the_skipped_step(small, matched, tmp_path):
     "skymatch",
     [
         {"post_hooks": [HOOK]},
-        {"post_hooks": [PixelSkyMatchStep], "subtract": True},
+        pytest.param({"post_hooks": [PixelSkyMatchStep]}, marks=pytest.mark.slow),
         {"pre_hooks": [HOOK]},
         {"pre_hooks": [PixelSkyMatchStep], "skip": True},
     ],

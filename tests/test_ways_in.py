@@ -173,7 +173,8 @@ def own(mosaic, directory):
     assert "by none" in done.stderr
 
 
-@pytest.mark.parametrize("run", [pytest.param(hooked, marks=pytest.mark.slow), own])
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [hooked, own])
 def test_pipelines(mosaic, tmp_path, monkeypatch, caplog, true_mosaic, run):
     """Levels are in the crf files and in the i2d's table; the mosaic has no seams."""
     caplog.set_level("INFO")  # at which call and strun configure the log
