@@ -319,7 +319,7 @@ def _with_lyot_field(tile: Tile, contrast: float) -> Tile:
     """
     if contrast == 0.0:
         return tile
-    first = REGIONS.index(LYOT)  # the last: with all regions, this would take most of the memory
+    first = REGIONS.index(LYOT)  # the last one; shares of all would take most of the memory
     frames = [replace(frame, regions=frame.regions[first:]) for frame in tile.frames]
     share = region_shares(frames, tile.places)[0]
     return replace(tile, data=tile.data + np.float32(contrast) * share)
