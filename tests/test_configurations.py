@@ -81,7 +81,7 @@ def test_hook_has_the_parameters_of_the_skipped_step(small, matched, tmp_path):
     "skymatch",
     [
         {"post_hooks": [HOOK]},
-        pytest.param({"post_hooks": [PixelSkyMatchStep]}, marks=pytest.mark.slow),
+        {"post_hooks": [PixelSkyMatchStep], "subtract": True},
         {"pre_hooks": [HOOK]},
         {"pre_hooks": [PixelSkyMatchStep], "skip": True},
     ],
@@ -261,7 +261,7 @@ class Align(TweakRegStep):
         return library
 
 
-@pytest.mark.parametrize("in_memory", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("in_memory", [True, False])
 def test_pixels_lie_where_tweakreg_puts_them(small, small_levels, monkeypatch, in_memory):
     with open_model(small.files[0]) as model:
         model.meta.wcs = adjust_wcs(model.meta.wcs, delta_ra=ASIDE)

@@ -88,8 +88,7 @@ def test_one_warning_for_all_overlaps(match, exposures, grid):
     (bad,), (good,) = match.stack_pairs, match.exposure_pairs
     worse, smooth = replace(bad, residual=-4.0), replace(good, error=2.5)
     quality = good.measurement.quality
-    patchy = replace(quality.strips, raw=np.full((2, 2), 2.5**2))
-    quality = replace(quality, strips=patchy)
+    quality = replace(quality, strips=replace(quality.strips, raw=np.full((2, 2), 2.5**2)))
     rough = replace(smooth, measurement=replace(good.measurement, quality=quality))
     pairs = (rough, good, smooth, rough)
     spoiled = replace(match, stack_pairs=(bad, worse, bad), exposure_pairs=pairs)

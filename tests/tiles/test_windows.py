@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import make_tile
 
+from jwst_mosaic_skymatch.report.mosaic import block_sums
 from jwst_mosaic_skymatch.tiles.windows import (
     bounding_window,
     overlap_windows,
@@ -48,3 +49,10 @@ def test_bounding_window_holds_all_and_no_more(tiles):
     y, x = np.nonzero(covered)
     assert set(zip(x + x0, y + y0, strict=True)) == set.union(*map(cells_of, tiles))
     assert (np.ptp(y) + 1, np.ptp(x) + 1) == shape
+
+
+def test_sums_over_blocks_that_all_tiles_share():
+    tile = make_tile(-7, 5, (6, 10))
+    sums = block_sums(tile, np.ones(tile.shape), 4)
+    assert sums.bounds == (-2, 1, 1, 3)
+    assert sums.weight.tolist() == [[9, 12, 9]] * 2

@@ -38,7 +38,7 @@ BLOCK_CUTOFF = 5.0
 SIGNIFICANCE = 4.0
 # No two images of one sky differ by a larger gain: an empty image has one of -2 in all pairs.
 LARGEST_GAIN = 0.5
-# Largest share of a block from which on an overlap has a part of a region.
+# A smaller share of all blocks leaves the contrast of a region unconstrained.
 LEAST_SHARE = 0.1
 # Prior precision of each trend in units of the weight of a pair, for columns without any variation.
 PRIOR = 1e-9

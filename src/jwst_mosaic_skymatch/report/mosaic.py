@@ -13,7 +13,7 @@ from jwst_mosaic_skymatch.levels.results import Match, PairResult, Stack
 from jwst_mosaic_skymatch.tiles.grid import Grid
 from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS, BlockMap, bounding_window, window_in
 
-__all__ = ["MosaicPicture", "condense_mosaic"]
+__all__ = ["MosaicPicture", "block_sums", "condense_mosaic"]
 
 # Pixels to a side of a picture. Noise does not compress: 480 make up to 0.5 MB of each in a page.
 LARGEST_SIDE = 480
@@ -88,8 +88,8 @@ def _condense(
 ) -> tuple[BlockMap, tuple[np.ndarray, np.ndarray]]:
     """Sum weights, and light without and with subtraction of the levels of the members."""
     tile = stack.mean.read()
-    part = _block_sums(tile, tile.weight, block)
-    light = _block_sums(tile, tile.weight * np.nan_to_num(tile.data), block).weight
+    part = block_sums(tile, tile.weight, block)
+    light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), block).weight
     # The mean is that of members minus these levels.
     inside = _mean_level(stack, stack.corrections[:, 0], part, block)
     subtracted = _mean_level(stack, levels[list(stack.members)], part, block)
@@ -97,8 +97,23 @@ def _condense(
     return part, (before, before - part.weight * subtracted)
 
 
-def _block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
-    """Add up values of a tile's cells over square blocks that begin at cell (0, 0) of the grid."""
+def block_sums(tile: BlockMap, values: np.ndarray, block: int) -> BlockMap:
+    """Add up values of a tile's cells over square blocks.
+
+    Parameters
+    ----------
+    tile : Tile
+        The tile.
+    values : ndarray, shape (ny, nx)
+        One value for each of its cells.
+    block : int
+        Cells to a side of a block. Blocks begin at cell (0, 0) of the grid.
+
+    Returns
+    -------
+    BlockMap
+        Sums over all blocks that the tile touches.
+    """
     sums = values
     for axis, first in enumerate((tile.y0, tile.x0)):
         edges = np.arange(-(first % block), values.shape[axis], block).clip(0)
