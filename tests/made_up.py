@@ -5,9 +5,9 @@ from astropy import units as u
 from astropy.table import QTable
 
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
-from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products.findings import Finding
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture
+from jwst_mosaic_skymatch.report.picture import DifferencePicture
 from jwst_mosaic_skymatch.report.result import MatchResult
 
 UNIT = u.MJy / u.sr
@@ -51,9 +51,6 @@ def make_result(n=8, *, name="jw{k:05d}_cal.fits", pictures=True, mosaic=True, s
             **_measured(rng.normal(0.0, 0.4, m) * UNIT, "offset"),
             "offset_error_noise": np.full(m, 1e-3) * UNIT,
             "residual": rng.normal(0.0, 2e-3, m) * UNIT,
-            "weight": np.full(m, 1e5) / UNIT,
-            **_measured(np.full(m, 0.01) * u.arcsec, "shift_x", "shift_y"),
-            **_measured(np.full(m, 0.02) * UNIT / u.arcmin, "slope_x", "slope_y"),
             "used": np.ones(m, dtype=bool),
         }
     )

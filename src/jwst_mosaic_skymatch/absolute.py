@@ -83,7 +83,6 @@ def unmatched(values: np.ndarray, reasons: tuple[str, ...]) -> Match:
         gradient_errors=np.zeros((0, 2)),
         contrasts={},
         planes=(),
-        n_ties=0,
     )
     return Match(
         levels=levels,

@@ -16,6 +16,7 @@ from jwst_mosaic_skymatch.match import MatchSettings
 from jwst_mosaic_skymatch.observe import Exclusion
 from jwst_mosaic_skymatch.offsets.measure import PairSettings
 from jwst_mosaic_skymatch.offsets.regression import Statistic
+from jwst_mosaic_skymatch.report.picture import draw_differences
 from jwst_mosaic_skymatch.tiles.observation import TileSettings
 
 __all__ = [
@@ -259,7 +260,7 @@ def match_settings(parameters: Parameters) -> MatchSettings:
         ),
         pairs=PairSettings(
             statistic=Statistic(name=parameters["offset_stat"], **clipping),
-            keep_picture=parameters["save_diagnostics"],
+            draw=draw_differences if parameters["save_diagnostics"] else None,
         ),
         rigid=parameters["grouping"] == "exposure",
         tied=parameters["tie_detectors"],

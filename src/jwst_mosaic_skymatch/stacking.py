@@ -357,9 +357,8 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
     levels = fit.unknowns[:n]
     gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
     shifts = np.where(np.hypot(*shifts.T)[:, None] > LEAST_SHIFT, shifts, 0.0)
-    parts = equations.components + 1
-    means = np.bincount(parts, levels) / np.maximum(np.bincount(parts), 1)
-    return np.column_stack([levels - means[parts], shifts, gradients])
+    levels = levels - levels[equations.components >= 0].mean()
+    return np.column_stack([levels, shifts, gradients])
 
 
 def _corrected(tile: Tile, correction: np.ndarray, contrast: float) -> Tile:

@@ -138,6 +138,11 @@ MECHANISMS = {
         {"stacking._lyot_contrast": lambda _: 0.0},
         ["stacking._lyot_contrast", "stacking._with_lyot_field"],
     ),
+    "Lyot field in errors": (
+        "Lyot 0.5",
+        {"levels.estimate.lyot_variance": lambda *_: {}},
+        ["exposures.detectors.lyot_steps", "exposures.detectors.lyot_variance"],
+    ),
     "structure": (
         "rows 0.02",
         {"levels.model.structure_variances": no_structure},

@@ -70,6 +70,8 @@ COLUMNS = {
     "night rms": "rms error of the differences of frames of two nights, DN",
     "rms ratio": "rms of the first errors over their level_error, that of both exposures",
     "median ratio": "median of the absolute values; 0.67 for normal errors",
+    "rms of fit": "rms of the first errors over fitted_error, the error of the difference itself",
+    "median of fit": "median of the absolute values; 0.67 for normal errors",
     "warnings": "number of warnings",
     "time": "time of processor, s; without resampling of exposures for reproject and Montage",
 }
@@ -123,9 +125,18 @@ def add_step(table, tool, step, images, pairs):
         sigma = step.result.levels["level_error"].value
         ratios = errors / np.hypot(*sigma[np.transpose(pairs[0])])
         row |= {"rms ratio": rms(ratios), "median ratio": np.median(np.abs(ratios))}
+        fitted = errors / fitted_errors(step.result, pairs[0])
+        row |= {"rms of fit": rms(fitted), "median of fit": np.median(np.abs(fitted))}
         row["warnings"] = len(step.result.findings)
         table.notes += [f"{tool}: {finding.sentence}" for finding in step.result.findings]
     table.add(tool=tool, **summary, **row)
+
+
+def fitted_errors(result, pairs):
+    """Give the errors of the differences of exposures, each of which is a stack of its own."""
+    rows, groups = result.pairs["first", "second", "fitted_error"], result.levels["group"].tolist()
+    errors = {frozenset((first, second)): error.value for first, second, error in rows.iterrows()}
+    return [errors.get(frozenset((groups[i], groups[j])), np.nan) for i, j in pairs]
 
 
 def add_tools(table, tools, images, pairs):

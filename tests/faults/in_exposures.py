@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 from astropy.modeling.models import Scale
 from faults.mosaic import CHOSEN, assign, in_fits, in_model, on_each, on_middle
-from faults.outcomes import LYOT, ON_DISK, RIGHT, TIED_BY_LYOT, Matched, refused
+from faults.outcomes import ON_DISK, RIGHT, TIED_BY_LYOT, Matched, refused
 from helpers import rootname, wcs_of
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
 from jwst_mosaic_simulation import Galaxy, compose_scene, mosaic_pointings, simulate_mosaic
 
-NO_PIXEL = Matched(skipped="no good pixel", warned=(LYOT,))
-SCATTERED = Matched(skipped="good pixels too scattered", warned=(LYOT,))
+NO_PIXEL = Matched(skipped="no good pixel")
+SCATTERED = Matched(skipped="good pixels too scattered")
 # The broken exposure is all of its visit.
 DISAGREES = Matched(
     warned=(("{name}: its pixels scatter", "exclude the exposure"),), meaningless=True

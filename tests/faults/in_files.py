@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from faults.mosaic import CHOSEN, assign, in_fits, in_model, on_middle
-from faults.outcomes import ON_DISK, RIGHT, TIED_BY_LYOT, Matched, refused
+from faults.outcomes import ON_DISK, RIGHT, Matched, refused
 from helpers import rootname
 from stdatamodels.jwst.datamodels import CubeModel
 
@@ -181,5 +181,5 @@ ASSOCIATIONS = {
         on_middle(assign("meta.cal_step.resample", "COMPLETE")),
         Matched(warned=(("{name}: is resampled, as 1 of 3 exposures are", "_cal.fits"),)),
     ),
-    "subarray": (take_subarray, TIED_BY_LYOT),
+    "subarray": (take_subarray, RIGHT),
 }

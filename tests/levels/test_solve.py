@@ -7,11 +7,13 @@ import pytest
 from levels.synthetic import grid, measure_all, measurements_of, unknowns_of
 from numpy.random import default_rng
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from jwst_mosaic_skymatch.levels import model
 from jwst_mosaic_skymatch.levels import solve as solution
 from jwst_mosaic_skymatch.levels.assembly import pair_shares
 from jwst_mosaic_skymatch.levels.equations import PEDESTAL, build_equations
+from jwst_mosaic_skymatch.levels.factorization import Factorization
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.levels.solve import CUTOFF, MISFIT, solve
 
@@ -149,3 +151,13 @@ def test_variances_of_a_part_of_a_large_graph(monkeypatch):
     # All components give their own size but for the tails of the biweight, 80 of them to 8 %.
     assert np.all(abs(np.divide(sigmas, sky.gradients.std()) - 1.0) < (0.05, 0.2))
     assert sigmas[0] != sigmas[1]
+
+
+def test_elements_of_the_inverse():
+    """Of small integers some elements of the factors cancel."""
+    rng = default_rng(0)
+    for n in range(1, 30):
+        root = rng.integers(-1, 2, (n, n)) * (rng.random((n, n)) < 0.2)
+        matrix = root @ root.T + np.eye(n)
+        inverse = Factorization(sparse.csr_array(matrix)).inverse.toarray()
+        assert_allclose(inverse[matrix != 0.0], np.linalg.inv(matrix)[matrix != 0.0], atol=1e-9)

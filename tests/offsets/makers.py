@@ -33,9 +33,9 @@ def make_pair(seed=0, *, noise=0.02, sky=_stars, shift=(0.0, 0.0), added=0.0):
     return [make_tile(image, noise, (seed, side)) for side, image in enumerate(images)]
 
 
-def measure(first, second, name="biweight", keep_picture=False, part=None, **clipping):
+def measure(first, second, name="biweight", draw=None, part=None, **clipping):
     """Measure a pair with default settings but some."""
-    settings = PairSettings(Statistic(name, **clipping), keep_picture)
+    settings = PairSettings(Statistic(name, **clipping), draw)
     return measure_pair(first, second, settings, Link(part=part))
 
 

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from offsets.makers import make_pair, make_tile, measure
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap, drizzle_correlation
-from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.trends import first_trends
+from jwst_mosaic_skymatch.report.picture import draw_differences
 
 
 def embedded(image, corner, shape):
@@ -72,5 +72,5 @@ def test_picture_has_means_of_blocks():
 
 
 def test_picture_of_a_pair():
-    picture = measure(*make_pair(added=0.5), keep_picture=True).quality.picture
+    picture = measure(*make_pair(added=0.5), draw=draw_differences).quality.picture
     assert picture.image.mean() == pytest.approx(0.0, abs=0.003)

@@ -46,7 +46,7 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UN
         regions=(),
         quality=PairQuality(1.0, 0.01, 1.0, 0.0, strips, 99),
     )
-    return PairResult(measurement, 0.2, residual, robust_weight)
+    return PairResult(measurement, 0.2, residual, 0.02, robust_weight)
 
 
 def make_stack(label, *members):
@@ -65,12 +65,12 @@ def match():
         components=np.array([0, 0, 0, -1]),
         anchored=np.array([False]),
         shifts=np.array([[0.2, 0.0], [-0.01, 0.0], [0.0, 0.3], [nan, nan]]),
-        shift_errors=np.array([[0.01, 0.0], [1e-3, 1e-3], [0.3, 0.3], [nan, nan]]),
+        shift_errors=np.array([0.01, 1e-3, 0.3, nan]),
         reasons=("", "", "", "no overlap with others"),
     )
     return Match(
         levels,
-        Backgrounds({}, np.zeros((4, 2)), np.zeros((4, 2)), {}, (), 0),
+        Backgrounds({}, np.zeros((4, 2)), np.zeros((4, 2)), {}, ()),
         stacks=(make_stack("jw001", 0, 1), make_stack("jw002", 2)),
         exposure_pairs=(make_pair(0, 1, shift=(-0.4, 1e-4)),),
         stack_pairs=(make_pair(0, 1, residual=2.0, robust_weight=0.1),),

@@ -32,7 +32,7 @@ def with_backgrounds(match, **changes):
 
 def moved(match, shifts):
     """Give exposures of one component shifts with an error of a thousandth."""
-    errors = np.full(shifts.shape, 1e-3)
+    errors = np.full(len(shifts), 1e-3)
     components = np.zeros(len(shifts), dtype=int)
     return with_levels(match, shifts=shifts, shift_errors=errors, components=components)
 
@@ -41,8 +41,8 @@ def moved(match, shifts):
     ("backgrounds", "start"),
     [
         (
-            {"n_ties": 2, "sigmas": {"pedestal": 0.003}},
-            "2 ties between components that do not overlap: detectors of an exposure agree but for",
+            {"sigmas": {"pedestal": 0.003}},
+            "Components that do not overlap are tied by detectors of an exposure, which agree but",
         ),
         (
             {"contrasts": {"MIRIMAGE Lyot": (0.25, 0.012), "MIRIMAGE left": (0.05, 0.012)}},

@@ -48,6 +48,7 @@ def test_pairs(match, exposures, grid):
         "offset_error": 0.2,
         "offset_error_noise": 0.1,
         "residual": [0.01, 2.0],
+        "fitted_error": 0.02,
         "slope_x": 0.012,
         "slope_y": -0.024,
         "slope_x_error": 0.0012,

@@ -26,8 +26,10 @@ class Measurements:
     shares : sparse array, shape (n_pairs, n)
         Share of each image in each pair, negative on the second side: +1 and -1 for a pair of
         two tiles.
-    shifts, shift_errors : ndarray, shape (n, 2)
-        Shift (x, y) of each image from the mean, cells, and its error; NaN for none.
+    shifts : ndarray, shape (n, 2)
+        Shift (x, y) of each image from the mean, cells; NaN for none.
+    shift_errors : ndarray, shape (n,)
+        Its error along each axis, cells; NaN for none.
     n_inside : int
         Number of pairs inside stacks, which precede those of stacks.
     """

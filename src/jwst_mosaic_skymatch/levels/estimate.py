@@ -1,17 +1,16 @@
 """Levels of exposures, their errors, and their backgrounds, from all measurements."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
 
+from jwst_mosaic_skymatch.exposures.detectors import lyot_variance
 from jwst_mosaic_skymatch.levels.assembly import Measurements
 from jwst_mosaic_skymatch.levels.equations import (
     PEDESTAL,
     Equations,
     Unknowns,
-    connected_images,
     detectors_of,
 )
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
@@ -68,42 +67,32 @@ def estimate_levels(
     """
     n, pairs = len(unknowns.level_of) - 1, measurements.pairs
     defects = defects_of(pairs, measurements.shares[:, :n])
-    remarks, biases = remarks_of(defects), np.append(defects.biases, 0.0)
-    equations, variances = select_model(pairs, measurements.shares, unknowns, biases=biases)
-    fit = _solve(equations, variances)
+    remarks, beside = remarks_of(defects), measurements.shares[:, :n].power(2) @ defects.biases**2
+    equations, variances = select_model(pairs, measurements.shares, unknowns, beside=beside)
+    steps = [exposures[k].steps for k in range(n)]
+    variances = lyot_variance(steps, unknowns.family_of) | variances
+    fit = solve(equations, variances)
+    fit = solve(equations, variances, _widening(equations, fit))
     components = equations.components[:n]
     held = equations.components[np.isfinite(unknowns.held)]
     anchored = np.isin(np.arange(components.max(initial=-1) + 1), held)
     effects = GRADIENTS[:1] if plane_per == "group" else GRADIENTS
     slopes = _slopes(equations, unknowns, effects)
-    tilts, subtracted = (slopes, effects) if plane_per else ([], ())
+    tilts, subtracted, planar = (slopes, effects, stacks) if plane_per else ([], (), ())
     values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
     errors, reasons = np.hypot(errors, defects.biases), _reasons(components, exposures)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
     shifts = measurements.shifts[:n], measurements.shift_errors[:n]
+    contrasts = _contrasts(fit, equations, variances, pairs)
     return Match(
         levels=Levels(values, errors, components, anchored, *shifts, reasons),
-        backgrounds=_backgrounds(
-            fit,
-            variances,
-            slopes,
-            stacks if plane_per else None,
-            contrasts=_contrasts(fit, equations, variances, pairs),
-            n_ties=_count_ties(measurements.shares, unknowns, equations.components),
-        ),
+        backgrounds=_backgrounds(fit, variances, slopes, planar, contrasts),
         stacks=stacks,
         exposure_pairs=results[: measurements.n_inside],
         stack_pairs=results[measurements.n_inside :],
         skies=np.array([exposures[k].sky for k in range(n)]),
         remarks=remarks,
     )
-
-
-def _solve(equations: Equations, variances: Mapping[str, float]) -> Fit:
-    """Solve with the variance that rejected pairs put on others."""
-    fit = solve(equations, variances)
-    widening = _widening(equations, fit)
-    return solve(equations, variances, widening) if widening.any() else fit
 
 
 def _widening(equations: Equations, fit: Fit) -> np.ndarray:
@@ -171,12 +160,13 @@ def _pair_results(
     pairs: Sequence[PairMeasurement], equations: Equations, fit: Fit, subtracted: Sequence[str]
 ) -> tuple[PairResult, ...]:
     """Compare pairs with levels, and with the planes that are subtracted."""
-    predicted = np.zeros(len(fit.unknowns))
+    is_subtracted = np.zeros(len(fit.unknowns))
     for name in subtracted:
-        predicted[equations.columns[name]] = fit.unknowns[equations.columns[name]]
-    seams = [pair.offset for pair in pairs] - equations.offsets @ predicted
-    values = zip(fit.sigmas.tolist(), seams.tolist(), fit.weights.tolist(), strict=False)
-    return tuple(PairResult(p, *v) for p, v in zip(pairs, values, strict=True))
+        is_subtracted[equations.columns[name]] = 1.0
+    rows = equations.offsets @ sparse.diags_array(is_subtracted)
+    seams = [pair.offset for pair in pairs] - rows @ fit.unknowns
+    columns = fit.sigmas, seams, np.sqrt(fit.variances(rows)), fit.weights[: len(pairs)]
+    return tuple(map(PairResult, pairs, *np.array(columns).tolist()))
 
 
 def _reasons(components: np.ndarray, exposures: Mapping[int, TiledExposure]) -> tuple[str, ...]:
@@ -190,28 +180,22 @@ def _backgrounds(
     fit: Fit,
     variances: Mapping[str, float],
     slopes: Sequence[sparse.csr_array],
-    stacks: Sequence[Stack] | None,
-    *,
+    stacks: Sequence[Stack],
     contrasts: Mapping[str, tuple[float, float]],
-    n_ties: int,
 ) -> Backgrounds:
     """Predict gradients, and make planes of those in stacks, if any are given."""
     gradients = np.stack([rows @ fit.unknowns for rows in slopes], axis=1)
-    errors, planes = np.full(gradients.shape, np.nan), []
-    if stacks is not None:
-        errors = np.sqrt(np.stack([fit.variances(rows) for rows in slopes], axis=1))
-        frames = {k: f for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
-        planes = [
-            frames[k].plane(gradient) if k in frames and gradient.any() else None
-            for k, gradient in enumerate(gradients)
-        ]
+    frames = {k: f for s in stacks for k, f in zip(s.members, s.frames, strict=True)}
+    planes = [
+        frames[k].plane(gradient) if k in frames and gradient.any() else None
+        for k, gradient in enumerate(gradients)
+    ]
     return Backgrounds(
         sigmas={name: float(np.sqrt(variance)) for name, variance in variances.items()},
         gradients=gradients,
-        gradient_errors=errors,
-        planes=tuple(planes),
+        gradient_errors=np.sqrt(np.stack([fit.variances(rows) for rows in slopes], axis=1)),
+        planes=tuple(planes) if stacks else (),
         contrasts=contrasts,
-        n_ties=n_ties,
     )
 
 
@@ -219,18 +203,10 @@ def _contrasts(
     fit: Fit, equations: Equations, effects: Container[str], pairs: Sequence[PairMeasurement]
 ) -> dict[str, tuple[float, float]]:
     """Give the contrast of each region of a detector in the model, and its error."""
-    own = {
-        f"{detector} {name}": equations.columns[name].start + k
+    errors = np.sqrt(fit.variances(sparse.eye_array(len(fit.unknowns))))
+    return {
+        f"{detector} {name}": (fit.unknowns[k], errors[k])
         for name in REGIONS
         if name in effects
-        for k, detector in enumerate(detectors_of(pairs))
+        for k, detector in enumerate(detectors_of(pairs), equations.columns[name].start)
     }
-    rows = sparse.eye_array(len(fit.unknowns), format="csr")[list(own.values())]
-    values = zip(rows @ fit.unknowns, np.sqrt(fit.variances(rows)), strict=True)
-    return dict(zip(own, values, strict=True))
-
-
-def _count_ties(shares: sparse.csr_array, unknowns: Unknowns, components: np.ndarray) -> int:
-    """Count the components that exposures with several detectors join to others."""
-    untied = replace(unknowns, exposure_of=np.arange(len(unknowns.exposure_of)))
-    return int(connected_images(shares, untied).max() - components.max())

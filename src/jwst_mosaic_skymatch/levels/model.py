@@ -38,7 +38,7 @@ def select_model(
     shares: sparse.csr_array,
     unknowns: Unknowns,
     *,
-    biases: np.ndarray | float = 0.0,
+    beside: np.ndarray | float = 0.0,
     effects: Sequence[str] = (*EFFECTS, MISFIT),
 ) -> tuple[Equations, dict[str, float]]:
     """Select random effects, estimate their variances, and build the equations.
@@ -51,8 +51,8 @@ def select_model(
         Share of each image in each pair, see `Measurements`.
     unknowns : Unknowns
         Images and their unknowns.
-    biases : ndarray, shape (n,), optional
-        1-sigma errors of images beside noise, MJy/sr.
+    beside : ndarray, shape (n_pairs,), optional
+        Variances of offsets beside noise and structure, (MJy/sr)^2.
     effects : sequence of str, optional
         Effects that may be part of the model.
 
@@ -63,14 +63,13 @@ def select_model(
     variances : dict of str to float
         Variance of each effect in the model.
     """
-    squares, noise = shares.power(2), np.array([pair.variance for pair in pairs])
-    beside = squares @ np.broadcast_to(np.square(biases), squares.shape[1])
+    noise, squares = np.array([pair.variance for pair in pairs]), shares.power(2).sum(axis=1)
     rows = _sample(shares, unknowns)
     sampled = [pairs[k] for k in rows.tolist()]
     # Without an effect that explains them, slopes of 1/f noise are structure: with the structure
     # without slopes alone, the pull of levels on backgrounds with rows was 1.4 and not 1.1.
     for detrended in (True, False):
-        structure, factor = structure_variances(pairs, squares.sum(axis=1), detrended=detrended).T
+        structure, factor = structure_variances(pairs, squares, detrended=detrended).T
         errors = np.stack([structure + beside + noise, factor], axis=1)
         equations = build_equations(sampled, shares[rows], errors[rows], unknowns)
         allowed = [name for name in effects if detrended or name not in TRENDS]
@@ -82,11 +81,10 @@ def select_model(
 
 def _sample(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:
     """Choose the pairs of the exposures about the middle of the mosaic, if it has too many."""
-    free = np.flatnonzero(np.isnan(unknowns.held))
-    distances = np.hypot(*(unknowns.centres[free] - np.median(unknowns.centres, axis=0)).T)
-    outside = np.zeros(shares.shape[1])
-    outside[free[np.argsort(distances, kind="stable")[LARGEST_SAMPLE:]]] = 1.0
-    return np.flatnonzero(abs(shares) @ outside == 0.0)
+    is_free = np.isnan(unknowns.held)
+    distances = np.hypot(*(unknowns.centres - np.median(unknowns.centres, axis=0)).T)
+    limit = np.sort(distances[is_free])[:LARGEST_SAMPLE].max(initial=0.0)
+    return np.flatnonzero(abs(shares) @ (is_free & (distances > limit)) == 0.0)
 
 
 def structure_variances(

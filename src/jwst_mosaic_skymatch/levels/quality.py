@@ -119,9 +119,9 @@ def remarks_of(defects: Defects) -> dict[int, str]:
     dict of int to str
         Defects by position. Of two exposures that disagree neither is named.
     """
-    noise, known = defects.noise, np.isfinite(defects.noise)
-    usual = float(np.median(noise[known])) if np.count_nonzero(known) > 2 else np.inf
-    factors = 2.0 * noise / usual - 1.0  # half of the variance is noise of the others
+    known = defects.noise[np.isfinite(defects.noise)]
+    usual = float(np.median(known)) if known.size > 2 else np.inf
+    factors = 2.0 * defects.noise / usual - 1.0  # half of the variance is noise of the others
     hits = np.flatnonzero(defects.hits > LARGEST_SHARE).tolist()
     noisy = np.flatnonzero(factors > LARGEST_FACTOR).tolist()
     return {k: HITS.format(share=defects.hits[k]) for k in hits} | {

@@ -68,6 +68,9 @@ class PairResult:
     residual : float
         Offset minus that of the levels, and of planes that are subtracted, MJy/sr: the seam in the
         mosaic.
+    fitted_error : float
+        1-sigma error of the difference of levels, and of planes, that the residual is without,
+        MJy/sr.
     robust_weight : float
         Share of the weight that is left after comparison with other pairs.
     """
@@ -75,6 +78,7 @@ class PairResult:
     measurement: PairMeasurement
     error: float
     residual: float
+    fitted_error: float
     robust_weight: float
 
     @property
@@ -98,8 +102,10 @@ class Levels:
         Connected component of each exposure; -1 where the level is NaN.
     anchored : ndarray of bool, shape (n_components,)
         Components with a level that was held, or that overlap a reference image.
-    shifts, shift_errors : ndarray of float64, shape (n, 2)
-        Shift (x, y) of each exposure from the mean, cells, and its error; NaN when not fitted.
+    shifts : ndarray of float64, shape (n, 2)
+        Shift (x, y) of each exposure from the mean, cells; NaN when not fitted.
+    shift_errors : ndarray of float64, shape (n,)
+        Its error along each axis, cells; NaN when not fitted.
     reasons : tuple of str
         Why exposures have no level; empty for others.
     """
@@ -132,8 +138,6 @@ class Backgrounds:
     planes : tuple of PixelPlane or None
         Plane to subtract from each exposure besides its level, None for none; empty unless
         planes are asked for.
-    n_ties : int
-        Number of ties between components that do not overlap, by detectors of one exposure.
     """
 
     sigmas: Mapping[str, float]
@@ -141,7 +145,6 @@ class Backgrounds:
     gradient_errors: np.ndarray
     contrasts: Mapping[str, tuple[float, float]]
     planes: tuple[PixelPlane | None, ...]
-    n_ties: int
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from jwst_mosaic_skymatch.levels.matrices import Factorization
+from jwst_mosaic_skymatch.levels.factorization import Factorization
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 
 __all__ = ["align_pairs"]
@@ -37,8 +37,8 @@ def align_pairs(
     shifts : ndarray, shape (n, 2)
         Shift (x, y) of each exposure by least absolute deviations, cells; NaN where the prior alone
         constrains it.
-    errors : ndarray, shape (n, 2)
-        Errors about the mean of the component.
+    errors : ndarray, shape (n,)
+        Errors along each axis about the mean of the component, cells.
 
     Notes
     -----
@@ -57,12 +57,12 @@ def align_pairs(
         weights = 1.0 / np.maximum(misfits, 1.0)
     parts = connected_components(shares.T @ shares)[1]
     # The prior alone constrains the mean of a component.
-    variances = factor.variances(sparse.eye_array(len(shifts)))
-    variances = np.maximum(variances - SHIFT_PRIOR**2 / np.bincount(parts)[parts], 0.0)
+    variances = factor.inverse.diagonal() - SHIFT_PRIOR**2 / np.bincount(parts)[parts]
+    variances = np.maximum(variances, 0.0)
     common, squared = shares @ shifts, shares.power(2) @ variances
     aligned = tuple(map(_aligned, pairs, common, squared.tolist()))
-    known = np.where(variances < 0.5 * SHIFT_PRIOR**2, 1.0, np.nan)[:, None]
-    return aligned, known * shifts, np.repeat(known * np.sqrt(variances)[:, None], 2, axis=1)
+    known = np.where(variances < 0.5 * SHIFT_PRIOR**2, 1.0, np.nan)
+    return aligned, known[:, None] * shifts, known * np.sqrt(variances)
 
 
 def _aligned(pair: PairMeasurement, shift: np.ndarray, variance: float) -> PairMeasurement:

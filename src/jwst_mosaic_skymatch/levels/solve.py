@@ -22,7 +22,7 @@ import numpy as np
 from scipy import sparse
 
 from jwst_mosaic_skymatch.levels.equations import PEDESTAL, Equations
-from jwst_mosaic_skymatch.levels.matrices import Factorization
+from jwst_mosaic_skymatch.levels.factorization import Factorization
 
 __all__ = ["CUTOFF", "MISFIT", "Fit", "solve"]
 

@@ -8,14 +8,14 @@ with the mean image S, the position x and the difference :math:`\phi_r` of the s
 Trends start from medians of blocks; shifted tiles are moved and compared again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import block_diag
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
-from jwst_mosaic_skymatch.offsets.picture import draw_differences
 from jwst_mosaic_skymatch.offsets.regression import Regression, Statistic, robust_regression
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement, PairQuality
 from jwst_mosaic_skymatch.offsets.trends import Trends, first_trends, refined_trends, strip_scatter
@@ -44,12 +44,12 @@ class PairSettings:
     ----------
     statistic : Statistic
         Location of the differences that the trends leave.
-    keep_picture : bool
-        Keep a small picture of the differences.
+    draw : callable, optional
+        Takes an overlap and its offset, and returns a small picture that the result has.
     """
 
     statistic: Statistic
-    keep_picture: bool = False
+    draw: Callable[[Overlap, float], Any] | None = None
 
 
 def measure_pair(
@@ -101,7 +101,7 @@ def measure_pair(
         strips=strip_scatter(trends, [own[0].angle if own else 0.0 for own in frames]),
         n_cells=overlap.difference.size,
         outside=link.outside,
-        picture=draw_differences(overlap, offset) if settings.keep_picture else None,
+        picture=settings.draw and settings.draw(overlap, offset),
     )
     return PairMeasurement(
         link.first,

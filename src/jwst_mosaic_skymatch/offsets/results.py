@@ -1,10 +1,10 @@
 """Measurement of a pair of tiles."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.offsets.trends import Region, StripScatter
 
 __all__ = ["Link", "PairMeasurement", "PairQuality"]
@@ -55,8 +55,8 @@ class PairQuality:
         Number of cells in which both tiles have data.
     outside : float
         Share of the two tiles that lies outside of their overlap, 0 to 1.
-    picture : DifferencePicture or None
-        The differences minus their offset, if they were asked for.
+    picture : any
+        Picture of the differences minus their offset; None if none was asked for.
     """
 
     noise_ratio: float
@@ -66,7 +66,7 @@ class PairQuality:
     strips: StripScatter
     n_cells: int
     outside: float = 0.0
-    picture: DifferencePicture | None = None
+    picture: Any = None
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ EFFECTS = {
 }
 # Share of Lyot fields on an imager in an overlap from which on the pair hangs on these.
 LYOT_SHARE = 0.5
+# Error of their contrast, in its standard deviation, below which overlaps constrain it.
+CONSTRAINED = 0.5
 # Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
 ROUGH = 20.0
 
@@ -114,11 +116,10 @@ def summarize_match(match: Match, exposures: Exposures, grid: Grid, grouping: st
         f"{len(match.stack_pairs)} between them; "
         f"{count(len(match.levels.anchored), 'connected component')}",
     ]
-    if backgrounds.n_ties:
+    if "pedestal" in backgrounds.sigmas:
         lines.append(
-            f"{count(backgrounds.n_ties, 'tie')} between components that do not overlap: detectors "
-            f"of an exposure agree but for pedestals of {backgrounds.sigmas['pedestal']:.2g} (rms; "
-            "tie_detectors)"
+            "Components that do not overlap are tied by detectors of an exposure, which agree but "
+            f"for pedestals of {backgrounds.sigmas['pedestal']:.2g} (rms; tie_detectors)"
         )
     lines += [
         f"The {name} region lies {value:.4g} above the rest of the detector, error {error:.2g}; "
@@ -308,7 +309,9 @@ def _roughness(pair: PairResult, *, with_seam: bool) -> float:
 
 def _lyot_ties(match: Match, exposures: Exposures) -> list[Finding]:
     """Name stacks that nothing but the Lyot field ties, if no overlap constrains its offset."""
-    if "lyot" in match.backgrounds.sigmas:
+    size = match.backgrounds.sigmas.get(LYOT, 0.0)
+    contrasts = match.backgrounds.contrasts.items()
+    if any(name.endswith(LYOT) and error < CONSTRAINED * size for name, (_, error) in contrasts):
         return []
     pairs = [pair.measurement for pair in match.stack_pairs]
     others = [(m.first, m.second) for m in pairs if not _is_of_lyot(m)]
@@ -321,10 +324,13 @@ def _lyot_ties(match: Match, exposures: Exposures) -> list[Finding]:
     ]
     if not tied:
         return []
+    contained = "which level_error does not contain"
+    if size:
+        contained = f"{size:.2g} by the pixels of exposures, which level_error contains"
     return [
         Finding(
             f"MIRI's Lyot field alone ties {count(len(tied), 'pair')} of stacks, and no overlap "
-            "constrains its offset from the imager, which level_error does not contain",
+            f"constrains its offset from the imager, {contained}",
             "miri_lyot='mask' excludes it",
             tuple(dict.fromkeys(chain(*tied))),
         )
@@ -346,7 +352,7 @@ def _displacements(match: Match, grid: Grid) -> dict[int, str]:
     for component in np.unique(components[known]):
         own = known & (components == component)
         shifts[own] -= np.median(shifts[own], axis=0)
-    length, error = np.hypot(*shifts.T), np.hypot(*match.levels.shift_errors.T)
+    length, error = np.hypot(*shifts.T), np.sqrt(2.0) * match.levels.shift_errors
     # Of 100 images of 2MASS half lie 0.28 arcsec aside: none is displaced from the others.
     beside_noise = np.sqrt(np.maximum(length**2 - error**2, 0.0))[known]
     usual = np.quantile(beside_noise, 0.5, method="lower") if known.any() else 0.0

@@ -28,7 +28,7 @@ __all__ = [
 
 # Columns of numbers in the table of pairs.
 NUMBERS = (
-    *("offset", "offset_error", "offset_error_noise", "residual", "weight"),
+    *("offset", "offset_error", "offset_error_noise", "residual", "fitted_error", "weight"),
     *("shift_x", "shift_x_error", "shift_y", "shift_y_error"),
     *("slope_x", "slope_x_error", "slope_y", "slope_y_error"),
 )
@@ -78,7 +78,7 @@ def levels_table(
         "component": match.levels.components,
     }
     to_sky = grid.sky_axes.T if grid else np.full((2, 2), np.nan)
-    shifts = match.levels.shifts @ to_sky, np.sqrt(match.levels.shift_errors**2 @ to_sky**2)
+    shifts = match.levels.shifts @ to_sky, np.outer(match.levels.shift_errors, np.hypot(*to_sky))
     columns |= _sky_columns("shift", *shifts, u.arcsec)
     if match.backgrounds.planes and grid:
         columns |= _sky_columns("gradient", *sky_gradients(match, grid), brightness / u.arcmin)
@@ -138,8 +138,9 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
     `~astropy.table.QTable`
         One row for each pair. Names are those of exposures (stage ``in-stack``) or of stacks (stage
         ``between stacks``). The numbers are common cells, offset, its error and the part of that by
-        noise, and the residual after the solution. Shift of the first relative to the second,
-        and slopes of the differences, both along the axes of the grid, have errors by noise.
+        noise, and the residual after the solution. ``fitted_error`` is that of the difference which
+        the solution subtracts. Shift of the first relative to the second, and slopes of the
+        differences, both along the axes of the grid, have errors by noise.
     """
     pairs = named_pairs(match, exposures)
     names = np.array([names for names, _ in pairs], dtype=str).reshape(-1, 2)
@@ -151,7 +152,7 @@ def pairs_table(exposures: Exposures, match: Match, grid: Grid | None, unit: str
         "stage": np.where(is_inside, "in-stack", "between stacks"),
         "n_cells": np.array([p.measurement.quality.n_cells for _, p in pairs], dtype=int),
     }
-    scales = [brightness] * 4 + [1] + [cell] * 4 + [brightness / cell.to(u.arcmin)] * 4
+    scales = [brightness] * 5 + [1] + [cell] * 4 + [brightness / cell.to(u.arcmin)] * 4
     numbers = np.array([_numbers_of(pair) for _, pair in pairs]).reshape(-1, len(NUMBERS))
     for name, values, scale in zip(NUMBERS, numbers.T, scales, strict=True):
         columns[name] = values * scale
@@ -163,7 +164,7 @@ def _numbers_of(pair: PairResult) -> list[float]:
     """List the numbers of a pair in the order of their columns, lengths in cells."""
     measurement = pair.measurement
     numbers = [measurement.offset, pair.error, measurement.variance**0.5]
-    numbers += [pair.residual, pair.robust_weight]
+    numbers += [pair.residual, pair.fitted_error, pair.robust_weight]
     # Shift and slopes, each with its error.
     variances = np.diag(measurement.covariance)[1:5]
     known = np.where(variances < UNKNOWN, 1.0, np.nan)

@@ -20,7 +20,7 @@ from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 
 from jwst_mosaic_skymatch.exposures.sky_files import tangent_plane
-from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
+from jwst_mosaic_skymatch.report.picture import DifferencePicture
 from jwst_mosaic_skymatch.report.result import MatchResult
 
 __all__ = ["draw", "render_report"]

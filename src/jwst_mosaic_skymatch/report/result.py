@@ -15,7 +15,6 @@ from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.exposures.metadata import Exposures
 from jwst_mosaic_skymatch.exposures.models import read_footprint
 from jwst_mosaic_skymatch.levels.results import Match
-from jwst_mosaic_skymatch.offsets.picture import DifferencePicture
 from jwst_mosaic_skymatch.products import files
 from jwst_mosaic_skymatch.products.findings import Finding, count
 from jwst_mosaic_skymatch.products.tables import (
@@ -25,6 +24,7 @@ from jwst_mosaic_skymatch.products.tables import (
     write_skylist,
 )
 from jwst_mosaic_skymatch.report.mosaic import MosaicPicture, condense_mosaic
+from jwst_mosaic_skymatch.report.picture import DifferencePicture
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = ["MatchResult", "Verdict", "make_result", "save_result"]
@@ -76,8 +76,6 @@ class MatchResult:
         One row for each exposure or pair, see `~jwst_mosaic_skymatch.products.tables`.
     findings : tuple of Finding
         Warnings.
-    n_ties : int
-        Number of ties between components that do not overlap, by detectors of one exposure.
     footprints : tuple of ndarray, shape (n_corners, 2)
         RA and Dec (degrees) of the corners of each exposure; empty where not known.
     mosaic : MosaicPicture or None
@@ -94,7 +92,6 @@ class MatchResult:
     levels: QTable
     pairs: QTable
     findings: tuple[Finding, ...] = ()
-    n_ties: int = 0
     footprints: tuple[np.ndarray, ...] = ()
     mosaic: MosaicPicture | None = None
     pictures: Mapping[tuple[str, str], DifferencePicture] = field(default_factory=dict)
@@ -113,7 +110,7 @@ class MatchResult:
         if n_matched < n:
             word = "Matched in part" if n_matched else "Not matched"
         n_components = int(np.max(self.levels["component"], initial=-1)) + 1
-        text = f"{word}: {share} in {count(n_components, 'component')}, {count(self.n_ties, 'tie')}"
+        text = f"{word}: {share} in {count(n_components, 'component')}"
         used = self.pairs[np.asarray(self.pairs["used"], dtype=bool)]
         if not len(used):
             return Verdict(text, remarks)
@@ -297,7 +294,6 @@ def make_result(
         levels=levels_table(exposures, match, levels, grid, unit),
         pairs=pairs_table(exposures, match, grid, unit),
         findings=findings,
-        n_ties=match.backgrounds.n_ties,
         footprints=tuple(read_footprint(exposure.s_region) for exposure in exposures),
         mosaic=condense_mosaic(match, levels, grid) if grid and is_drawn else None,
         pictures={names: picture for names, picture in pictures if picture},

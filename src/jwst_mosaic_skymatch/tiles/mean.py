@@ -88,14 +88,12 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     return mean_tile(tiles)
 
 
-def _distance(
-    tile: Tile, mean: Tile, squared_gradient: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _distance(tile: Tile, mean: Tile, squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compare the cells of a tile with the mean of the others.
 
     The results are the distance in its standard deviations, and that standard deviation in units
     of the cell's own. The distance is zero in cells that no other tile covers. Its variance grows
-    with the gradient, as in pairs.
+    with the squared gradient, as in pairs.
     """
     window = window_in(tile, mean.x0, mean.y0)
     own = tile.weight * (mean.variance / tile.variance)
@@ -111,8 +109,8 @@ def _distance(
         return np.zeros_like(own), longer
     # Outliers may have lifted the centre.
     distance = np.where(shared, distance - np.median(distance.take(sampled)), 0.0)
-    squared, sample = squared_gradient[window], distance.take(sampled)
-    growth = growth_with_gradient(sample, np.ones_like(sample), squared.take(sampled))
+    squared, sample = squared[window], distance.take(sampled)
+    growth = growth_with_gradient(sample, 1.0, squared.take(sampled))
     distance /= np.sqrt(1.0 + np.float32(growth) * squared)
     scale = scale_of(distance.take(sampled)) or np.inf
     return distance / np.float32(scale), np.sqrt(longer)

@@ -1,10 +1,11 @@
 """One exposure on its way to a tile: its pixels, and their places on the grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jwst_mosaic_skymatch.exposures.detectors import lyot_steps
 from jwst_mosaic_skymatch.exposures.pixels import (
     ExcludedPixels,
     FilePixels,
@@ -97,11 +98,15 @@ class TiledExposure:
         asked for.
     obstacle : str
         Why there is no tile; empty if there is one.
+    steps : sequence of float
+        Steps of the brightness along the rows of MIRI's Lyot field, see
+        `~jwst_mosaic_skymatch.exposures.detectors.lyot_steps`.
     """
 
     tile: Tile | None
     sky: float
     obstacle: str = ""
+    steps: Sequence[float] = ()
 
 
 def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure:
@@ -133,7 +138,11 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
         return TiledExposure(None, sky, obstacle)
     frame = detector_frame(observation.pixel_map, good, observation.detector, observation.regions)
     variance, growth = _noise_of(pixels, used)
-    return TiledExposure(replace(tile, variance=variance, growth=growth, frames=(frame,)), sky)
+    return TiledExposure(
+        replace(tile, variance=variance, growth=growth, frames=(frame,)),
+        sky,
+        steps=lyot_steps(pixels.data, used, observation.regions),
+    )
 
 
 def _noise_of(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
@@ -155,8 +164,8 @@ def _noise_of(pixels: Pixels, used: np.ndarray) -> tuple[float, float]:
             slope = np.polyfit(x, y, 1, w=1.0 / y)[0] if x[-1] > x[0] else 0.0
             typical = float(np.median(variance))
             return typical, max(float(slope) / typical, 0.0)
-    rows = slice(None, None, len(used) // N_ROWS + 1)
-    image, known = pixels.data[rows], used[rows]
-    differences = (image[:, LAG:] - image[:, :-LAG])[known[:, LAG:] & known[:, :-LAG]]
+    image = np.where(used, pixels.data, np.nan)[:: len(used) // N_ROWS + 1]
+    differences = image[:, LAG:] - image[:, :-LAG]
+    differences = differences[np.isfinite(differences)]
     # The weight of an image without noise would be infinite.
     return (0.5 * scale_of(differences) ** 2 if differences.size else 0.0) or 1.0, 0.0

@@ -48,7 +48,7 @@ def gradient(image: np.ndarray) -> np.ndarray:
 
 
 def growth_with_gradient(
-    residual: np.ndarray, variance: np.ndarray, gradient_squared: np.ndarray
+    residual: np.ndarray, variance: np.ndarray | float, gradient_squared: np.ndarray
 ) -> float:
     """Measure how the variance of residuals grows with the gradient of the image.
 
@@ -56,7 +56,7 @@ def growth_with_gradient(
     ----------
     residual : ndarray, shape (n,)
         Residuals; outliers among them do not matter.
-    variance : ndarray, shape (n,)
+    variance : ndarray, shape (n,), or float
         Their expected relative variance.
     gradient_squared : ndarray, shape (n,)
         Squared gradient of the image.
