@@ -72,11 +72,9 @@ def unmatched(values: np.ndarray, reasons: tuple[str, ...]) -> Match:
         A match without pairs, errors, or shifts.
     """
     n = len(values)
-    unknown = np.full((n, 2), np.nan)
+    unknown, shifts = np.full(n, np.nan), np.full((n, 2), np.nan)
     nowhere = np.full(n, -1)
-    levels = Levels(
-        values, unknown[:, 0], nowhere, np.zeros(0, dtype=bool), unknown, unknown, reasons
-    )
+    levels = Levels(values, unknown, nowhere, np.zeros(0, dtype=bool), shifts, unknown, reasons)
     backgrounds = Backgrounds(
         sigmas={},
         gradients=np.zeros((0, 2)),
@@ -90,7 +88,7 @@ def unmatched(values: np.ndarray, reasons: tuple[str, ...]) -> Match:
         stacks=(),
         exposure_pairs=(),
         stack_pairs=(),
-        skies=unknown[:, 0],
+        skies=unknown,
         remarks={},
     )
 

@@ -43,12 +43,14 @@ def mean_tile(tiles: Sequence[Tile]) -> Tile:
     for tile in tiles:
         window, pixels = window_in(tile, x0, y0), tile.weight * (tiles[0].variance / tile.variance)
         # Rounding of single values averages out, that of sums would not.
-        total[window] += np.where(pixels > 0, tile.data * pixels, 0)
+        np.add(total[window], tile.data * pixels, out=total[window], where=pixels > 0)
         weight[window] += pixels
     with np.errstate(invalid="ignore"):
-        mean = (total / weight).astype(np.float32)  # 0 / 0 is NaN
+        total /= weight  # 0 / 0 is NaN
     frames = sum((tile.frames for tile in tiles), ())
-    return replace(tiles[0], x0=x0, y0=y0, data=mean, weight=weight, frames=frames)
+    return replace(
+        tiles[0], x0=x0, y0=y0, data=total.astype(np.float32), weight=weight, frames=frames
+    )
 
 
 def robust_mean(tiles: Sequence[Tile]) -> Tile:
@@ -75,16 +77,16 @@ def robust_mean(tiles: Sequence[Tile]) -> Tile:
     """
     if len(tiles) == 1:
         return tiles[0]
+    tiles = list(tiles)
     for k in range(N_REJECTIONS + 1):
-        mean, weighted = mean_tile(tiles), []
+        mean = mean_tile(tiles)
         squared = np.sum(gradient(mean.data) ** 2, axis=0)
-        for tile in tiles:
+        for j, tile in enumerate(tiles):
             distance, error = _distance(tile, mean, squared)
             # Hits are positive, so that a limit on both sides leaves a bias. With a limit on the
             # distance in its own error, two tiles would keep brighter hits than six.
             factor = distance * error <= CUTOFF if k < N_REJECTIONS else biweight(distance)
-            weighted.append(replace(tile, weight=tile.weight * factor))
-        tiles = weighted
+            tiles[j] = replace(tile, weight=tile.weight * factor)
     return mean_tile(tiles)
 
 
