@@ -10,7 +10,7 @@ from stcal.alignment.util import wcs_bbox_from_shape
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe.library import AbstractModelLibrary
 
-from jwst_mosaic_skymatch.exposures.detectors import LYOT, detector_regions
+from jwst_mosaic_skymatch.exposures.detectors import LYOT_FIELD, detector_regions
 from jwst_mosaic_skymatch.exposures.metadata import Exposure
 from jwst_mosaic_skymatch.exposures.models import (
     each_model,
@@ -80,7 +80,7 @@ def excluded_pixels(
     for axis, (low, high) in zip(np.indices(shape, sparse=True)[::-1], limits, strict=True):
         excluded |= (axis < max(low, 0) + trim) | (axis > min(high, axis.size - 1) - trim)
     if exclusion.miri_lyot == "mask":
-        for x_min, x_max, y_min, y_max in regions[LYOT:]:
+        for x_min, x_max, y_min, y_max in regions[LYOT_FIELD:]:
             excluded[y_min:y_max, x_min:x_max] = True
     if exclusion.kept is not None:
         excluded |= ~pixels_in_area(exclusion.kept, wcs, shape)
@@ -213,7 +213,7 @@ def observe(
             pixel_map=grid.map_pixels(wcs, shape),
             excluded=excluded_pixels(exclusion, regions, wcs, shape),
             detector=exposure.detector or "",
-            regions=regions if exclusion.miri_lyot == "keep" else regions[:LYOT],
+            regions=regions if exclusion.miri_lyot == "keep" else regions[:LYOT_FIELD],
         )
 
     return each_model(library, [exposure], take)[0]

@@ -23,8 +23,7 @@ from jwst_mosaic_skymatch.levels.solve import solve
 from jwst_mosaic_skymatch.offsets.information import information_links
 from jwst_mosaic_skymatch.offsets.measure import PairSettings, measure_pair
 from jwst_mosaic_skymatch.offsets.results import Link, PairMeasurement
-from jwst_mosaic_skymatch.offsets.trends import LYOT
-from jwst_mosaic_skymatch.tiles.frame import REGIONS, region_shares
+from jwst_mosaic_skymatch.tiles.frame import LYOT, REGIONS, region_shares
 from jwst_mosaic_skymatch.tiles.mean import robust_mean
 from jwst_mosaic_skymatch.tiles.observation import (
     Observation,

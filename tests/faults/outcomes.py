@@ -107,7 +107,6 @@ def refused(error, *said):
 
 RIGHT = Matched()
 # Of the first and the last, without the middle.
-LYOT = ("MIRI's Lyot field alone ties", "miri_lyot='mask'")
-TIED_BY_LYOT = Matched(warned=(LYOT,))
+TIED_BY_LYOT = Matched(warned=(("MIRI's Lyot field alone ties", "miri_lyot='mask'"),))
 # Parameters of a run.
 ON_DISK = {"in_memory": False}

@@ -5,14 +5,14 @@ from math import ceil, floor
 
 import numpy as np
 
-from jwst_mosaic_skymatch.tiles.frame import REGIONS
+from jwst_mosaic_skymatch.tiles.frame import LYOT, REGIONS
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
-__all__ = ["LYOT", "detector_regions", "lyot_steps", "lyot_variance"]
+__all__ = ["LYOT_FIELD", "detector_regions", "lyot_steps", "lyot_variance"]
 
 #: Position of MIRI's Lyot field among the regions.
-LYOT = 4
+LYOT_FIELD = REGIONS.index(LYOT)
 
 # Width of the strips, full-frame pixels: glow reaches over the last 40 columns.
 STRIP = 40
@@ -83,9 +83,9 @@ def lyot_steps(data: np.ndarray, good: np.ndarray, regions: tuple[Bounds, ...]) 
         The step from the imager to the field across the edge between them, MJy/sr. Steps inside of
         the imager over the same distance follow. NaN without pixels; empty without a field.
     """
-    if len(regions) <= LYOT:
+    if len(regions) <= LYOT_FIELD:
         return []
-    _, edge, first, _ = regions[LYOT]
+    _, edge, first, _ = regions[LYOT_FIELD]
     number = (np.arange(data.shape[1]) - edge) // round(STEP * edge)
     strips = [np.s_[first:, number == k] for k in range(-1, number.max())]
     values = [data[strip][good[strip]] for strip in strips]
@@ -118,4 +118,4 @@ def lyot_variance(steps: Sequence[Sequence[float]], visits: np.ndarray) -> dict[
         return {}
     step = float(np.median([steps[k][0] for k in known]))
     error = scale_of(inside) / np.sqrt(np.unique(visits[known]).size)
-    return {REGIONS[LYOT]: step**2} if abs(step) > SIGNIFICANCE * error else {}
+    return {LYOT: step**2} if abs(step) > SIGNIFICANCE * error else {}

@@ -7,13 +7,12 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap
 from jwst_mosaic_skymatch.offsets.regression import Regression
-from jwst_mosaic_skymatch.tiles.frame import REGIONS, DetectorFrame, region_shares
+from jwst_mosaic_skymatch.tiles.frame import LYOT, REGIONS, DetectorFrame, region_shares
 from jwst_mosaic_skymatch.tiles.scatter import scale_of
 from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS
 
 __all__ = [
     "FITTED",
-    "LYOT",
     "WIDE",
     "Region",
     "StripScatter",
@@ -27,8 +26,6 @@ __all__ = [
 WIDE = 4
 #: Degrees of freedom that constant and slope take from the strips.
 FITTED = 2.0
-#: Name of the region that all exposures have in common.
-LYOT = "lyot"
 # Solutions with Huber's weights of the medians of blocks.
 N_HUBER = 9
 # Deviation of a block's median, in standard deviations, from which on its cells are excluded: the

@@ -9,7 +9,6 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names
 from jwst_mosaic_skymatch.levels.matrices import connected_parts
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.offsets.trends import LYOT
 from jwst_mosaic_skymatch.parameters import Parameters, match_settings, reference_of
 from jwst_mosaic_skymatch.products.findings import (
     Finding,
@@ -23,6 +22,7 @@ from jwst_mosaic_skymatch.products.findings import (
 )
 from jwst_mosaic_skymatch.products.tables import named_pairs, sky_gradients
 from jwst_mosaic_skymatch.run import Matched
+from jwst_mosaic_skymatch.tiles.frame import LYOT
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
 __all__ = ["describe_levels", "describe_match", "findings_of_match", "summarize_match"]

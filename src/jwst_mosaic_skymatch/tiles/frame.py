@@ -13,6 +13,7 @@ from jwst_mosaic_skymatch.tiles.pixel_map import PixelMap, mesh_of
 from jwst_mosaic_skymatch.tiles.windows import Bounds, Shape
 
 __all__ = [
+    "LYOT",
     "REGIONS",
     "DetectorFrame",
     "PixelPlane",
@@ -20,8 +21,10 @@ __all__ = [
     "region_shares",
 ]
 
-#: Strips along the edges of the array, and the field of MIRI's Lyot coronagraph.
-REGIONS = ("left", "right", "bottom", "top", "lyot")
+#: Field of MIRI's Lyot coronagraph, which all exposures have in common.
+LYOT = "lyot"
+#: Regions of a detector: strips along the edges of the array, and that field.
+REGIONS = ("left", "right", "bottom", "top", LYOT)
 
 # Width of a square that is all inside or outside of a region, cells.
 POINT = 1e-3
