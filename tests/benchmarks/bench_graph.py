@@ -86,8 +86,7 @@ def main():
     errors = match.levels.values - (sky.levels - sky.levels.mean())
     pull = np.sqrt(np.mean((errors / match.levels.errors) ** 2))
     print(f"{n} exposures, {len(stacks)} stacks, {len(measurements.pairs)} pairs")
-    print(f"assembly {assembled:.1f} s, total {total:.1f} s")
-    print(f"memory {peak_mb():.0f} MB")
+    print(f"assembly {assembled:.1f} s, total {total:.1f} s, memory {peak_mb():.0f} MB")
     print(f"{dict(match.backgrounds.sigmas)}, pull {pull:.2f}")
     return int(total > LARGEST_TIME or peak_mb() > LARGEST_MEMORY)
 

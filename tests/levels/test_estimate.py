@@ -18,6 +18,7 @@ from numpy.random import default_rng
 from numpy.testing import assert_array_equal
 
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
+from jwst_mosaic_skymatch.levels.quality import Defects, remarks_of
 from jwst_mosaic_skymatch.levels.results import NO_OVERLAP
 from jwst_mosaic_skymatch.tiles.observation import TiledExposure
 
@@ -258,6 +259,12 @@ def test_ties_recover_pedestals():
     assert 0.8 < pull(results) < 1.25
     assert 0.008 < np.median(sigmas) < 0.0125
     assert len(match(sky, pairs).levels.anchored) == 2
+
+
+def test_noisy_exposure_is_remarked():
+    """Half of the variance of a pair is that of the others."""
+    defects = Defects(*np.zeros((2, 3)), np.array([1.0, 13.0, 1.0]))
+    assert "scatter 5 times" in remarks_of(defects)[1]
 
 
 def test_exposure_full_of_hits_is_remarked_and_left_out_of_the_mean():
