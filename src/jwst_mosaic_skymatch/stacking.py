@@ -38,7 +38,6 @@ from jwst_mosaic_skymatch.tiles.tile import (
     store_tile,
     summarize,
 )
-from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = [
     "compare_stacks",
@@ -210,34 +209,26 @@ def match_stack(
     stacks = []
     for k in range(number.max(initial=-1) + 1):
         part = np.flatnonzero(number == k)
-        flat = [_corrected(tiles[j], corrections[j], contrast) for j in part]
-        mean, coverage = _average(flat, factors[part], contrast)
+        # Hits that are too faint to be rejected add to the noise of their exposure.
+        noise = (factors[part] / factors[part].min()).tolist()
+        flat = [
+            _corrected(tiles[j], corrections[j], contrast, own)
+            for j, own in zip(part, noise, strict=True)
+        ]
+        parts = [(summarize(tile).coverage, flat[0].variance / tile.variance) for tile in flat]
+        mean = _with_lyot_field(robust_mean(flat), contrast)
         stacks.append(
             Stack(
                 label=f"{label}-{k + 1}" if k else label,
                 members=tuple(positions[j] for j in part),
                 corrections=corrections[part],
-                coverage=coverage,
+                coverage=tuple(replace(own, weight=own.weight * share) for own, share in parts),
                 frames=mean.frames,
                 summary=summarize(mean),
                 mean=mean,
             )
         )
     return stacks, [replace(p, first=positions[p.first], second=positions[p.second]) for p in pairs]
-
-
-def _average(
-    flat: Sequence[Tile], factors: np.ndarray, contrast: float
-) -> tuple[Tile, tuple[BlockMap, ...]]:
-    """Average corrected members, and give the weight of each."""
-    # Hits that are too faint to be rejected add to the noise of their exposure.
-    weights = (factors.min() / factors).astype(np.float32)
-    tiles = [
-        replace(tile, weight=tile.weight * weight)
-        for tile, weight in zip(flat, weights, strict=True)
-    ]
-    coverage = tuple(summarize(tile).coverage for tile in tiles)
-    return _with_lyot_field(robust_mean(tiles), contrast), coverage
 
 
 def compare_stacks(
@@ -360,7 +351,7 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
     return np.column_stack([levels, shifts, gradients])
 
 
-def _corrected(tile: Tile, correction: np.ndarray, contrast: float) -> Tile:
+def _corrected(tile: Tile, correction: np.ndarray, contrast: float, noise: float) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
     level, *shift, slope_x, slope_y = correction.tolist()
     tile = _with_lyot_field(tile, -contrast)  # a step that is moved is no step
@@ -370,4 +361,4 @@ def _corrected(tile: Tile, correction: np.ndarray, contrast: float) -> Tile:
     y, x = np.ogrid[y_min:y_max, x_min:x_max]
     (frame,) = tile.frames
     plane = level + slope_x * (x - frame.centre[0]) + slope_y * (y - frame.centre[1])
-    return replace(tile, data=tile.data - plane.astype(np.float32))
+    return replace(tile, data=tile.data - plane.astype(np.float32), variance=tile.variance * noise)

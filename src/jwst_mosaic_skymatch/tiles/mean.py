@@ -43,7 +43,9 @@ def mean_tile(tiles: Sequence[Tile]) -> Tile:
     for tile in tiles:
         window, pixels = window_in(tile, x0, y0), tile.weight * (tiles[0].variance / tile.variance)
         # Rounding of single values averages out, that of sums would not.
-        np.add(total[window], tile.data * pixels, out=total[window], where=pixels > 0)
+        product = tile.data * pixels
+        product[pixels == 0.0] = 0.0  # NaN without data
+        total[window] += product
         weight[window] += pixels
     with np.errstate(invalid="ignore"):
         total /= weight  # 0 / 0 is NaN
