@@ -68,7 +68,8 @@ class Factorization:
         ndarray, shape (k,)
             Their variances.
         """
-        return (rows @ self.inverse).multiply(rows).sum(axis=1)
+        # By rounding the difference of two equal unknowns may be negative.
+        return np.maximum((rows @ self.inverse).multiply(rows).sum(axis=1), 0.0)
 
 
 def selected_inverse(lower: sparse.csc_array, pivots: np.ndarray) -> sparse.csc_array:
