@@ -102,6 +102,7 @@ ALONE = "glow 0.1, no means"
 SCENES = {**ACCURACY, **BACKGROUNDS, ALONE: GROUPED["glow 0.1"]}
 EDGES = tuple(name for name in REGIONS if name != "lyot")
 STEEP = "offsets.regression", "tiles.mean"
+NO_STEPS = {"levels.estimate.lyot_variance": lambda *_: {}}
 NOISE_OF = original("tiles.observation._noise_of")
 SHARES = original("tiles.frame.region_shares")
 # Scene, names and their replacements, and the functions and constants of the mechanism.
@@ -132,7 +133,11 @@ MECHANISMS = {
         {"offsets.trends.region_shares": lambda frames, places, _=0: SHARES(frames, places)},
         ["tiles.frame.region_shares"],
     ),
-    "Lyot field": ("Lyot field 0.5", without_effect("lyot"), ["levels.equations.EFFECTS"]),
+    "Lyot field": (
+        "Lyot field 0.5",
+        without_effect("lyot") | NO_STEPS,
+        ["levels.equations.EFFECTS"],
+    ),
     "Lyot fields in means": (
         "Lyot field 0.5",
         {"stacking._lyot_contrast": lambda _: 0.0},
@@ -140,7 +145,7 @@ MECHANISMS = {
     ),
     "Lyot field in errors": (
         "Lyot 0.5",
-        {"levels.estimate.lyot_variance": lambda *_: {}},
+        NO_STEPS,
         ["exposures.detectors.lyot_steps", "exposures.detectors.lyot_variance"],
     ),
     "structure": (

@@ -76,7 +76,6 @@ def main():
     n, names = len(sky.levels), [stack.label for stack in stacks for _ in stack.members]
     start = time.process_time()
     measurements = assemble(n, inside, stacks, between)
-    assembled = time.process_time() - start
     unknowns = number_unknowns(
         range(len(names)), names, range(len(names)), np.append(sky.centres, [[0.0, 0.0]], axis=0)
     )
@@ -86,7 +85,7 @@ def main():
     errors = match.levels.values - (sky.levels - sky.levels.mean())
     pull = np.sqrt(np.mean((errors / match.levels.errors) ** 2))
     print(f"{n} exposures, {len(stacks)} stacks, {len(measurements.pairs)} pairs")
-    print(f"assembly {assembled:.1f} s, total {total:.1f} s, memory {peak_mb():.0f} MB")
+    print(f"{total:.1f} s, memory {peak_mb():.0f} MB")
     print(f"{dict(match.backgrounds.sigmas)}, pull {pull:.2f}")
     return int(total > LARGEST_TIME or peak_mb() > LARGEST_MEMORY)
 

@@ -72,6 +72,7 @@ def estimate_levels(
     steps = [exposures[k].steps for k in range(n)]
     variances = lyot_variance(steps, unknowns.family_of) | variances
     fit = solve(equations, variances)
+    # Pairs that may be spoiled in place of a rejected one are known after a solution only.
     fit = solve(equations, variances, _widening(equations, fit))
     components = equations.components[:n]
     held = equations.components[np.isfinite(unknowns.held)]

@@ -132,7 +132,7 @@ class Backgrounds:
     gradients : ndarray of float64, shape (n, 2)
         Predicted gradient (x, y) of each exposure, MJy/sr per cell.
     gradient_errors : ndarray of float64, shape (n, 2)
-        Their errors; NaN unless planes are asked for.
+        Their errors; zero where the model has no gradients.
     contrasts : mapping of str to tuple of float
         Predicted contrast of each detector region and its error, MJy/sr.
     planes : tuple of PixelPlane or None
