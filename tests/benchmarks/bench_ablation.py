@@ -94,7 +94,7 @@ def own_shifts(pairs, shares):
         covariance[0, 0] += lever @ covariance[1:3, 1:3] @ lever
         aligned.append(replace(pair, estimate=estimate, covariance=covariance))
     n = shares.shape[1]
-    return tuple(aligned), np.zeros((n, 2)), np.ones((n, 2))
+    return tuple(aligned), np.zeros((n, 2)), np.ones(n)
 
 
 # Scene whose exposures are compared one by one.
