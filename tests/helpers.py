@@ -44,6 +44,13 @@ def make_tile(x0, y0, shape, *, level=0.0, noise=0.0, seed=0, sky=None):
     )
 
 
+def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
+    """Make a transform to cells some pixels wide."""
+    angle = np.deg2rad(angle)
+    cos, sin = np.array([np.cos(angle), np.sin(angle)]) / pixels_per_side
+    return lambda x, y: (x0 + cos * x - sin * y, y0 + sin * x + cos * y)
+
+
 def punch(tile, cells):
     """Take cells out of a tile."""
     return replace(
@@ -143,10 +150,6 @@ def level_errors(levels, truth):
     names = sorted(levels)
     errors = np.array([levels[name] - truth[name] for name in names], dtype=float)
     return errors - errors.mean()
-
-
-def rms(values):
-    return float(np.sqrt(np.mean(np.square(values))))
 
 
 class FromSiaf:

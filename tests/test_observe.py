@@ -1,5 +1,7 @@
 """The shared grid: where it lies, and the sky behind its cells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
@@ -29,6 +31,13 @@ def exposures(mosaic):
 @pytest.fixture(scope="module")
 def laid(exposures):
     return lay_grid(*exposures, RATIO)
+
+
+def test_resampled_image_has_no_regions(laid, mosaic):
+    library, exposures = opened(mosaic)
+    resampled = replace(exposures[0], resample="COMPLETE")
+    regions = [observe(library, e, laid[0]).regions for e in (resampled, exposures[0])]
+    assert list(map(len, regions)) == [0, 5]
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ def check(**parameters):
     return check_combination(PixelSkyMatchStep().get_pars() | parameters)
 
 
-def test_grouping_of_the_prototype():
-    """None, as scripts for the prototype of 2023 have it, is accepted by every way in."""
+def test_parameters_of_the_prototype():
+    """Those that change nothing are accepted by every way in, also as text."""
+    assert check(weight="True") == []
     assert PixelSkyMatchStep(grouping=None).get_pars()["grouping"] is None
     pipeline = PixelSkyMatchImage3Pipeline(steps={"skymatch": {"grouping": None}})
     assert pipeline.skymatch.grouping is None

@@ -4,7 +4,8 @@ import logging
 
 import numpy as np
 import pytest
-from helpers import draw_sky, read_levels, rms, run
+from benchmarks.mosaics import rms
+from helpers import draw_sky, read_levels, run
 from jwst.skymatch import SkyMatchStep
 from stdatamodels.jwst.datamodels import dqflags
 
@@ -34,15 +35,15 @@ def all_models(scene):
 
 
 @pytest.fixture
-def near(all_models):
-    """Copy the exposures of the three visits."""
-    return [model.copy() for model in all_models[:6]]
-
-
-@pytest.fixture
 def both(all_models):
     """Copy all exposures."""
     return [model.copy() for model in all_models]
+
+
+@pytest.fixture
+def near(both):
+    """Take the exposures of the three visits."""
+    return both[:6]
 
 
 def arrange(levels, scene):
@@ -122,6 +123,13 @@ def test_one_more_visit(near, scene, tmp_path, parameters):
     np.testing.assert_allclose(after[:4], data, rtol=0, atol=1e-6)
     actual, truth = arrange(levels, scene)
     assert np.std(actual - truth) < 0.01
+
+
+def test_levels_that_differ_within_an_exposure_are_refused(near, tmp_path):
+    near[1].meta.observation.exposure_number = near[0].meta.observation.exposure_number
+    table, _ = save_table(near, tmp_path)
+    with pytest.raises(ValueError, match="differ, and grouping='exposure' gives them one"):
+        run(near, reference=table, grouping="exposure")
 
 
 def test_stock_step_takes_the_skylist(near, tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import level_errors, levels_of_files, rms, rootname
+from benchmarks.mosaics import rms
+from helpers import level_errors, levels_of_files, rootname
 from jwst.associations import load_asn
 from jwst.pipeline import Image3Pipeline
 from jwst.stpipe import Step

@@ -42,7 +42,7 @@ def drizzle(models):
     for model in models:
         good = good_pixels(model.data, model.dq, good_bits=bits)
         pixel_map = grid.map_pixels(model.meta.wcs, good.shape)
-        tile = drizzle_tile(model.data, good, pixel_map, min_coverage=0.75)
+        tile = drizzle_tile(model.data, good, pixel_map)
         image = np.full(np.add(grid.wcs.array_shape, BLOCK_CELLS), np.nan)
         x_min, x_max, y_min, y_max = tile.bounds
         image[y_min:y_max, x_min:x_max] = tile.data

@@ -1,6 +1,6 @@
 """References of the zero point: levels of a table, exposures, visits, or an image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +59,23 @@ def open_anchor(exposures: Exposures, parameters: Parameters) -> Anchor:
     reference = reference_of(parameters)
     if reference is None:
         return Anchor()
-    path = expand(reference)
+    path, labels = expand(reference), group_labels(exposures, parameters["grouping"])
     if is_table(reference):
-        levels = read_levels(path, exposures)
-        return Anchor(held=levels - [e.subtracted_level for e in exposures])
+        held = read_levels(path, exposures) - [e.subtracted_level for e in exposures]
+        if parameters["grouping"] == "exposure":
+            _check_common_levels(held, labels, reference)
+        return Anchor(held=held)
     if path.is_file() and path.name not in {exposure.filename for exposure in exposures}:
         return Anchor(image=open_image(path, unit=exposures[0].unit).sample)
-    labels = group_labels(exposures, parameters["grouping"])
     return Anchor(named_exposures(reference, exposures, labels))
+
+
+def _check_common_levels(held: np.ndarray, labels: Sequence[str], reference: str) -> None:
+    """Refuse levels that differ between detectors of an exposure, which get one level."""
+    known: dict[str, float] = {}
+    for label, level in zip(labels, held.tolist(), strict=True):
+        if np.isfinite(level) and not np.isclose(known.setdefault(label, level), level):
+            raise ValueError(
+                f"{reference}: levels of the detectors of {label} differ, and grouping='exposure' "
+                "gives them one; use the grouping of the run that wrote the table."
+            )

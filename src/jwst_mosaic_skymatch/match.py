@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from jwst_mosaic_skymatch.compute.executors import Workers
+from jwst_mosaic_skymatch.exposures.detectors import lyot_variance
 from jwst_mosaic_skymatch.levels.assembly import assemble
 from jwst_mosaic_skymatch.levels.equations import number_unknowns
 from jwst_mosaic_skymatch.levels.estimate import estimate_levels
@@ -116,25 +117,22 @@ def match_exposures(
     held : ndarray, shape (n,), optional
         Levels that are constraints, MJy/sr; NaN for others.
     image : callable, optional
-        Takes positions x and y on the grid, cells, and returns the brightness of a reference image
-        there, MJy/sr, NaN for none. The image is one more stack, whose level is held at zero.
+        Brightness of a reference image, MJy/sr, at places x and y on the grid; NaN for none.
 
     Returns
     -------
     Match
-        Levels with zero mean over each component without a constraint, their errors, and the pairs
-        behind them.
+        Levels about the mean of each component without a constraint, their errors, and the pairs.
     """
-    of_tiles = settings.tiles, settings.pairs
-    plan = plan_stacks(names.groups, footprints)
-    inside, stacks, exposures = match_stacks(plan, observe, of_tiles, workers, Path(directory))
+    plan, tiles, pairs = plan_stacks(names.groups, footprints), settings.tiles, settings.pairs
+    inside, stacks, exposures = match_stacks(plan, observe, tiles, pairs, workers, Path(directory))
     if settings.rigid:  # exposures with one level measure no difference of levels
         inside = []
-    between = compare_stacks(stacks, settings.pairs, workers)
+    between = compare_stacks(stacks, pairs, workers)
     if image is not None:
-        between += compare_with_image(stacks, image, settings.pairs)
+        between += compare_with_image(stacks, image, pairs)
     measurements = assemble(len(footprints), inside, stacks, between)
-    centres = np.zeros((len(footprints) + 1, 2))
+    centres = np.array([*(corners.mean(axis=0) for corners in footprints), np.zeros(2)])
     for stack in stacks:
         centres[list(stack.members)] = [frame.centre for frame in stack.frames]
     single = range(len(footprints))
@@ -145,4 +143,7 @@ def match_exposures(
         centres,
         held,
     )
-    return estimate_levels(measurements, unknowns, exposures, stacks, plane_per=settings.plane_per)
+    known = lyot_variance([exposures[k].steps for k in single], unknowns.family_of)
+    return estimate_levels(
+        measurements, unknowns, exposures, stacks, known=known, plane_per=settings.plane_per
+    )

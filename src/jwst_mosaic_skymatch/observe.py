@@ -207,7 +207,9 @@ def observe(
 
     def take(exposure: Exposure, model: JwstDataModel) -> Observation:
         wcs, shape = model.meta.wcs, model.data.shape
-        regions = detector_regions(exposure.instrument, exposure.detector, exposure.subarray, shape)
+        # A resampled image has no edge or field of a detector where the array has.
+        instrument = None if exposure.resample == "COMPLETE" else exposure.instrument
+        regions = detector_regions(instrument, exposure.detector, exposure.subarray, shape)
         return Observation(
             pixels=FilePixels(exposure.expname) if from_file else pixels_of(model, exposure.name),
             pixel_map=grid.map_pixels(wcs, shape),

@@ -127,7 +127,7 @@ def check_combination(parameters: Parameters) -> list[str]:
     Returns
     -------
     list of str
-        A line for each parameter without effect.
+        Lines on parameters of the match, and of single images, that have no effect.
 
     Raises
     ------
@@ -135,7 +135,8 @@ def check_combination(parameters: Parameters) -> list[str]:
         If parameters contradict each other, or one is replaced by another.
     """
     for name, (unchanged, remedy) in REPLACED.items():
-        if parameters.get(name) not in (None, unchanged):
+        # Text, as strun has it.
+        if str(parameters.get(name)).lower() not in ("none", str(unchanged).lower()):
             raise ValueError(f"{name} is no parameter since version 0.1: {remedy}.")
     grouping = parameters["grouping"]
     if grouping not in GROUPINGS and not grouping.startswith("meta."):

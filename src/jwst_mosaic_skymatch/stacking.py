@@ -34,9 +34,9 @@ from jwst_mosaic_skymatch.tiles.observation import (
 from jwst_mosaic_skymatch.tiles.tile import (
     Tile,
     crop_to_overlap,
+    information_map,
     shift_tile,
     store_tile,
-    summarize,
 )
 
 __all__ = [
@@ -118,7 +118,8 @@ def find_stacks(footprints: Sequence[np.ndarray]) -> np.ndarray:
 def match_stacks(
     plan: Iterable[tuple[str, list[int]]],
     observe: Callable[[int], Observation],
-    settings: tuple[TileSettings, PairSettings],
+    tiles: TileSettings,
+    settings: PairSettings,
     workers: Workers,
     directory: Path,
 ) -> tuple[list[PairMeasurement], tuple[Stack, ...], dict[int, TiledExposure]]:
@@ -130,8 +131,10 @@ def match_stacks(
         Label and members of each stack, see `plan_stacks`.
     observe : callable
         Takes the position of an exposure and returns its `Observation`.
-    settings : tuple of TileSettings and PairSettings
-        How exposures become tiles, and how two tiles are compared.
+    tiles : TileSettings
+        How exposures become tiles.
+    settings : PairSettings
+        How two tiles are compared.
     workers : Workers
         Executor of the tasks, one for each stack.
     directory : Path
@@ -148,18 +151,16 @@ def match_stacks(
     """
     plan, exposures = list(plan), {}
     # Tiles first, so that no task holds the pixels of more than one exposure.
-    tiled = workers.run(
-        (make_tile, observe(k), settings[0]) for _, members in plan for k in members
-    )
+    tiled = workers.run((make_tile, observe(k), tiles) for _, members in plan for k in members)
 
     def jobs() -> Iterator[tuple[Any, ...]]:
         for label, members in plan:
-            tiles = {}
+            own = {}
             for k, exposure in zip(members, tiled, strict=False):
                 exposures[k] = replace(exposure, tile=None)
                 if exposure.tile:
-                    tiles[k] = exposure.tile
-            yield match_stack, label, tiles, settings[1]
+                    own[k] = exposure.tile
+            yield match_stack, label, own, settings
 
     pairs: list[PairMeasurement] = []
     stacks: list[Stack] = []
@@ -193,10 +194,9 @@ def match_stack(
         Pairs of its members, by position of the exposures.
     """
     positions, tiles = list(tiled), list(tiled.values())
-    summaries = [summarize(tile) for tile in tiles]
     measured = (
         measure_pair(tiles[link.first], tiles[link.second], settings, link)
-        for link in information_links(summaries)
+        for link in information_links([information_map(tile) for tile in tiles])
     )
     pairs = [pair for pair in measured if pair]
     factors = noise_factors(pairs, len(tiles))
@@ -215,16 +215,15 @@ def match_stack(
             _corrected(tiles[j], corrections[j], contrast, own)
             for j, own in zip(part, noise, strict=True)
         ]
-        parts = [(summarize(tile).coverage, flat[0].variance / tile.variance) for tile in flat]
         mean = _with_lyot_field(robust_mean(flat), contrast)
         stacks.append(
             Stack(
                 label=f"{label}-{k + 1}" if k else label,
                 members=tuple(positions[j] for j in part),
                 corrections=corrections[part],
-                coverage=tuple(replace(own, weight=own.weight * share) for own, share in parts),
+                coverage=tuple(map(information_map, flat)),
                 frames=mean.frames,
-                summary=summarize(mean),
+                information=information_map(mean),
                 mean=mean,
             )
         )
@@ -258,7 +257,7 @@ def compare_stacks(
             settings,
             link,
         )
-        for link in information_links([stack.summary for stack in stacks])
+        for link in information_links([stack.information for stack in stacks])
     )
     return [pair for pair in workers.run(jobs) if pair]
 
@@ -298,7 +297,8 @@ def _cut_out(image: Callable[[np.ndarray, np.ndarray], np.ndarray], tile: Tile) 
     """Evaluate a reference image, which counts as exact, in the cells of a tile."""
     x, y = tile.places
     data = image(x.ravel(), y.ravel()).reshape(tile.shape).astype(np.float32)
-    return Tile(tile.x0, tile.y0, np.isfinite(data).astype(np.float32), data, variance=0.0)
+    weight = np.isfinite(data).astype(np.float32)
+    return Tile(tile.x0, tile.y0, weight, data, 0.0, tile.pixels_per_cell)
 
 
 def _with_lyot_field(tile: Tile, contrast: float) -> Tile:
@@ -335,25 +335,27 @@ def _corrections(pairs: Sequence[PairMeasurement], tiles: Sequence[Tile]) -> np.
     """Solve for corrections of the members, see `Stack`; levels and shifts have zero mean."""
     n = len(tiles)
     if not pairs:
-        return np.zeros((n, 5))
+        return np.zeros((n, 6))
     numbers, shares = np.arange(n), pair_shares(n, pairs)
     aligned, shifts, _ = align_pairs(pairs, shares)
     centres = np.array([tile.frames[0].centre for tile in tiles])
     unknowns = Unknowns(numbers, numbers, numbers, centres, np.full(n, np.nan))
     # Without the contrast of the Lyot field, levels and gradients take it up: with a contrast of
     # 0.5 MJy/sr, errors of levels were ten times the information bound, and are 1.2 times.
-    model = select_model(aligned, shares, unknowns, effects=("exposure gradient", LYOT))
-    equations, fit = model[0], solve(*model)
+    effects = "exposure gradient", "gain", LYOT
+    equations, variances = select_model(aligned, shares, unknowns, effects=effects)
+    fit = solve(equations, variances)
     levels = fit.unknowns[:n]
     gradients = fit.unknowns[equations.columns["exposure gradient"]].reshape(2, n).T
+    gains = fit.unknowns[equations.columns["gain"]]
     shifts = np.where(np.hypot(*shifts.T)[:, None] > LEAST_SHIFT, shifts, 0.0)
     levels = levels - levels[equations.components >= 0].mean()
-    return np.column_stack([levels, shifts, gradients])
+    return np.column_stack([levels, shifts, gradients, gains])
 
 
 def _corrected(tile: Tile, correction: np.ndarray, contrast: float, noise: float) -> Tile:
     """Correct a tile. Members that lie beside the others would give the mean several shifts."""
-    level, *shift, slope_x, slope_y = correction.tolist()
+    level, *shift, slope_x, slope_y, gain = correction.tolist()
     tile = _with_lyot_field(tile, -contrast)  # a step that is moved is no step
     if any(shift):
         tile = shift_tile(tile, *shift)
@@ -361,4 +363,5 @@ def _corrected(tile: Tile, correction: np.ndarray, contrast: float, noise: float
     y, x = np.ogrid[y_min:y_max, x_min:x_max]
     (frame,) = tile.frames
     plane = level + slope_x * (x - frame.centre[0]) + slope_y * (y - frame.centre[1])
-    return replace(tile, data=tile.data - plane.astype(np.float32), variance=tile.variance * noise)
+    flat = (1.0 - gain) * (tile.data - plane.astype(np.float32))
+    return replace(tile, data=flat, variance=tile.variance * noise)

@@ -13,6 +13,7 @@ from stpipe import config_parser
 from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.absolute import absolute_levels
 from jwst_mosaic_skymatch.compute.executors import open_workers
+from jwst_mosaic_skymatch.describe import describe_match
 from jwst_mosaic_skymatch.exposures.associations import check_association, expand
 from jwst_mosaic_skymatch.exposures.library import StepInput, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
@@ -29,7 +30,7 @@ from jwst_mosaic_skymatch.parameters import (
 )
 from jwst_mosaic_skymatch.products import files
 from jwst_mosaic_skymatch.products.findings import Finding, findings_of_input
-from jwst_mosaic_skymatch.products.messages import describe_levels, describe_match
+from jwst_mosaic_skymatch.products.messages import describe_levels
 from jwst_mosaic_skymatch.products.record import record_levels
 from jwst_mosaic_skymatch.report.result import MatchResult, make_result, save_result
 from jwst_mosaic_skymatch.run import Matched, match_library

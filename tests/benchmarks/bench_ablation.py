@@ -63,9 +63,9 @@ def quoted_noise(pairs, n):
     return np.ones(n)
 
 
-def no_shared_noise(summaries):
+def no_shared_noise(maps):
     """Count all of the information of each pair."""
-    for link in original("offsets.information.information_links")(summaries):
+    for link in original("offsets.information.information_links")(maps):
         yield replace(link, part=None)
 
 

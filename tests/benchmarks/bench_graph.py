@@ -22,7 +22,6 @@ from jwst_mosaic_skymatch.levels.estimate import estimate_levels
 from jwst_mosaic_skymatch.levels.results import Stack
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame
 from jwst_mosaic_skymatch.tiles.observation import TiledExposure
-from jwst_mosaic_skymatch.tiles.tile import TileSummary
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 N_MEMBERS = 4
@@ -34,10 +33,9 @@ def make_stack(number, centre, members):
     """Describe a stack of exposures that cover the same blocks."""
     x, y = ((centre - REACH) / (REACH / 4.0)).astype(int).tolist()
     whole = BlockMap(x, y, np.ones((8, 8), dtype=np.float32))
-    summary = TileSummary(whole, 1.0, 1.0)
     n = len(members)
     frame = DetectorFrame(centre, centre, np.eye(2), (100, 100))
-    return Stack(f"{number}", members, np.zeros((n, 5)), (whole,) * n, (frame,) * n, summary, None)
+    return Stack(f"{number}", members, np.zeros((n, 6)), (whole,) * n, (frame,) * n, whole, None)
 
 
 def make_mosaic(side, rng):
@@ -80,7 +78,7 @@ def main():
         range(len(names)), names, range(len(names)), np.append(sky.centres, [[0.0, 0.0]], axis=0)
     )
     exposures = [TiledExposure(None, np.nan)] * n
-    match = estimate_levels(measurements, unknowns, exposures, stacks)
+    match = estimate_levels(measurements, unknowns, exposures, stacks, known={})
     total = time.process_time() - start
     errors = match.levels.values - (sky.levels - sky.levels.mean())
     pull = np.sqrt(np.mean((errors / match.levels.errors) ** 2))

@@ -68,6 +68,8 @@ COLUMNS = {
     "largest": "the largest of these",
     "rms of others": "rms error of the known differences without the largest",
     "night rms": "rms error of the differences of frames of two nights, DN",
+    "rms of all": "rms of the differences that remain in all overlaps",
+    "median of all": "median of their absolute values",
     "rms ratio": "rms of the first errors over their level_error, that of both exposures",
     "median ratio": "median of the absolute values; 0.67 for normal errors",
     "rms of fit": "rms of the first errors over fitted_error, the error of the difference itself",
@@ -96,7 +98,8 @@ def main():
     pairs = find_pairs(images)
     versions = (PACKAGES[tool][0].split("==") for tool in options.tools)
     table = Table(COLUMNS, options.json, versions)
-    table.notes = ["{} differences are known, {} of two nights".format(*map(len, pairs))]
+    counts = map(len, pairs)
+    table.notes = ["{} differences are known, {} of two nights, {} in all".format(*counts)]
     steps = {
         "ours": PixelSkyMatchStep(save_diagnostics=True, output_dir=str(options.output)),
         "ours, plane_per_exposure": PixelSkyMatchStep(background="plane_per_exposure"),
@@ -123,10 +126,8 @@ def add_step(table, tool, step, images, pairs):
     errors, summary = compute_errors(images, backgrounds, pairs)
     if isinstance(step, PixelSkyMatchStep):
         sigma = step.result.levels["level_error"].value
-        ratios = errors / np.hypot(*sigma[np.transpose(pairs[0])])
-        row |= {"rms ratio": rms(ratios), "median ratio": np.median(np.abs(ratios))}
-        fitted = errors / fitted_errors(step.result, pairs[0])
-        row |= {"rms of fit": rms(fitted), "median of fit": np.median(np.abs(fitted))}
+        row |= moments(errors / np.hypot(*sigma[np.transpose(pairs[0])]), " ratio")
+        row |= moments(errors / fitted_errors(step.result, pairs[0]), " of fit")
         row["warnings"] = len(step.result.findings)
         table.notes += [f"{tool}: {finding.sentence}" for finding in step.result.findings]
     table.add(tool=tool, **summary, **row)
@@ -168,17 +169,16 @@ def compute_errors(images, backgrounds, pairs):
         (model, truth - background, wcs)
         for (model, truth, wcs), background in zip(images, backgrounds, strict=True)
     ]
-    errors, others = (
-        np.array([np.nanmedian(subtract(left[i], left[j])) for i, j in kind]) for kind in pairs
-    )
-    sizes = np.sort(np.abs(errors))
-    return errors, {
-        "rms": rms(sizes),
-        "median": np.median(sizes),
-        "largest": sizes[-1],
-        "rms of others": rms(sizes[:-1]),
-        "night rms": rms(others),
-    }
+    rest = {(i, j): np.nanmedian(subtract(left[i], left[j])) for i, j in pairs[2]}
+    errors, nights, every = (np.array([rest[pair] for pair in kind]) for kind in pairs)
+    *others, largest = np.sort(np.abs(errors))
+    row = {"largest": largest, "rms of others": rms(others), "night rms": rms(nights)}
+    return errors, row | moments(errors) | moments(every, " of all")
+
+
+def moments(errors, suffix=""):
+    """Give rms, and median of the absolute values, as columns."""
+    return {f"rms{suffix}": rms(errors), f"median{suffix}": np.median(np.abs(errors))}
 
 
 def processor_time():
@@ -227,17 +227,18 @@ def read_nircam(paths):
 
 
 def find_pairs(images):
-    """Find the pairs whose difference is known, and other ones of different nights."""
-    known, nights = [], []
+    """Find the pairs whose difference is known, other ones of different nights, and all."""
+    known, nights, every = [], [], []
     names = [model.meta.filename for model, *_ in images]
     for i, j in combinations(range(len(images)), 2):
         change = subtract(images[i], images[j])
         if np.isfinite(change).sum() > ENOUGH:
+            every.append((i, j))
             if np.ptp(np.nanquantile(change, [0.16, 0.84])) < EXACT:
                 known.append((i, j))
             elif names[i][:6] != names[j][:6]:
                 nights.append((i, j))
-    return known, nights
+    return known, nights, every
 
 
 def subtract(one, other):

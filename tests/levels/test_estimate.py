@@ -31,7 +31,14 @@ def match(sky, pairs, changes=None, measured=None, **options):
     exposures = [TiledExposure(None, np.nan, obstacle) for obstacle in ["no good pixel", *[""] * n]]
     unknowns = unknowns_of(sky, **(changes or {}))
     measurements = measurements_of(n, pairs, **(measured or {}))
-    return estimate_levels(measurements, unknowns, exposures, (), **options)
+    return estimate_levels(measurements, unknowns, exposures, (), **{"known": {}, **options})
+
+
+def made_up(seed, side, *ends, **options):
+    """Make up measurements without background."""
+    rng = default_rng(seed)
+    sky = grid(side, rng, **options)
+    return sky, measure_all(sky, rng, *ends)
 
 
 def pull(results):
@@ -137,9 +144,7 @@ def test_pairs_that_share_noise():
 
 
 def test_spoiled_pair_among_many_is_rejected():
-    rng = default_rng(3)
-    sky = grid(4, rng)
-    pairs = measure_all(sky, rng)
+    sky, pairs = made_up(3, 4)
     clean = match(sky, pairs).levels
     pairs[7] = change_offset(pairs[7], 0.5)
     spoiled = match(sky, pairs)
@@ -155,9 +160,8 @@ def test_loop_that_does_not_close_is_misfit(spoiled):
 
     None of three pairs is known to be the spoiled one: the misfit is in all errors.
     """
-    rng = default_rng(0)
-    sky = grid(2, rng, noise=1e-9)
-    pairs = [change_offset(pair, variance=1e-6) for pair in measure_all(sky, rng, TRIANGLE)]
+    sky, pairs = made_up(0, 2, TRIANGLE, noise=1e-9)
+    pairs = [change_offset(pair, variance=1e-6) for pair in pairs]
     clean = match(sky, pairs)
     assert not clean.backgrounds.sigmas
     for size in (6e-3, 0.5):
@@ -172,11 +176,10 @@ def test_loop_that_does_not_close_is_misfit(spoiled):
 
 def test_slopes_are_structure_without_gradients_in_the_model():
     """Strips scatter ten times as much with the slopes that no gradient explains."""
-    rng = default_rng(2)
-    sky = grid(4, rng)
+    sky, pairs = made_up(2, 4)
     own = quality(2e-3)
     steep = replace(own, strips=replace(own.strips, raw=10.0 * own.strips.raw))
-    pairs = [replace(p, quality=steep) for p in measure_all(sky, rng)]
+    pairs = [replace(pair, quality=steep) for pair in pairs]
     assert match(sky, pairs).stack_pairs[0].error > np.sqrt(40e-6)
 
 
@@ -195,9 +198,8 @@ def test_either_of_two_links_may_be_spoiled():
 
 
 def test_held_levels_are_exact_and_anchor_their_component():
-    rng = default_rng(6)
-    sky = grid(3, rng)
-    pairs = [p for p in measure_all(sky, rng) if (p.first > 5) == (p.second > 5)]
+    sky, pairs = made_up(6, 3)
+    pairs = [p for p in pairs if (p.first > 5) == (p.second > 5)]
     held = np.append(np.full(9, np.nan), 0.0)
     held[[0, 4]] = 7.0 + sky.levels[[0, 4]]
     levels = match(sky, pairs, {"held": held}).levels
@@ -213,9 +215,7 @@ def test_held_levels_are_exact_and_anchor_their_component():
 @pytest.mark.parametrize("held", [5.0, np.nan])
 def test_one_exposure_ties_two_detectors(held):
     """Two detectors of an exposure have one level, to the error of typical pedestals."""
-    rng = default_rng(6)
-    sky = grid(2, rng)
-    pairs = measure_all(sky, rng, [(0, 1), (2, 3)])
+    sky, pairs = made_up(6, 2, [(0, 1), (2, 3)])
     held = np.array([held, np.nan, np.nan, np.nan, 0.0])
     changes = {"exposure_of": np.array([0, 1, 0, 2, 3]), "held": held}
     levels = match(sky, pairs, changes).levels
@@ -226,9 +226,7 @@ def test_one_exposure_ties_two_detectors(held):
 
 
 def test_image_is_held_at_zero():
-    rng = default_rng(7)
-    sky = grid(2, rng)
-    pairs = measure_all(sky, rng, [(0, 1), (1, 2)])
+    sky, pairs = made_up(7, 2, [(0, 1), (1, 2)])
     pairs[1] = replace(pairs[1], second=4)
     levels = match(sky, pairs).levels
     assert levels.values[1] == pytest.approx(pairs[1].offset, abs=1e-9)
@@ -268,13 +266,10 @@ def test_noisy_exposure_is_remarked():
 
 
 def test_exposure_full_of_hits_is_remarked_and_left_out_of_the_mean():
-    rng = default_rng(9)
-    sky = grid(3, rng)
-    pairs = []
-    for pair in measure_all(sky, rng):
+    sky, pairs = made_up(9, 3)
+    for k, pair in enumerate(pairs):
         sign = (pair.first == 4) - (pair.second == 4)
-        hit = quality(excess=0.1 * sign, asymmetry=0.01 * sign)
-        pairs.append(replace(pair, quality=hit))
+        pairs[k] = replace(pair, quality=quality(excess=0.1 * sign, asymmetry=0.01 * sign))
     result = match(sky, pairs)
     assert list(result.remarks) == [4]
     assert np.delete(result.levels.values, 4).sum() == pytest.approx(0.0, abs=1e-9)

@@ -51,8 +51,7 @@ def make_pair(first, second, *, residual=0.01, robust_weight=1.0, shift=(0.0, UN
 
 def make_stack(label, *members):
     n = len(members)
-    summary = SimpleNamespace(pixels_per_cell=4.0)
-    return Stack(label, members, np.zeros((n, 5)), (), (), summary, mean=None)
+    return Stack(label, members, np.zeros((n, 6)), (), (SimpleNamespace(scale=0.5),), None, None)
 
 
 @pytest.fixture

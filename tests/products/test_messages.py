@@ -66,7 +66,7 @@ def test_summary(match, exposures, grid, backgrounds, start):
 def test_warnings(match, exposures, grid):
     """The second exposure is too near, the shift of the third is not significant."""
     overlap, displaced = findings_of_match(match, exposures, grid)
-    case = "the overlap of jw001 and jw002 disagrees with all others by 10 sigma: left out"
+    case = "the overlap of jw001 and jw002 disagrees with all others by 10 sigma: its weight is 0.1"
     assert overlap.details == (case,)
     assert (overlap.exposures, overlap.kind) == (("jw001", "jw002"), "spoiled overlap")
     start = "1 of 4 exposures are displaced by more than 0.1 pixels"
@@ -96,7 +96,7 @@ def test_one_warning_for_all_overlaps(match, exposures, grid):
     assert finding.sentence.startswith("5 overlaps")
     uneven = "the overlap of 0_cal.fits and 1_cal.fits is uneven by 25 sigma"
     assert finding.details[:2] == (uneven,) * 2
-    assert [detail.split()[-4] for detail in finding.details[2:]] == ["20", "10", "10"]
+    assert [detail.split()[-6] for detail in finding.details[2:]] == ["20", "10", "10"]
     assert finding.brief == f"{uneven}, and 4 more"
     remarked, rejected, _ = findings_of_match(
         replace(spoiled, remarks={1: "noisy"}), exposures, grid
@@ -152,6 +152,7 @@ def test_backgrounds(match, exposures, grid):
     backgrounds = with_backgrounds(match, sigmas=sigmas)
     text = str(findings_of_match(backgrounds, exposures, grid, "group"))
     assert "have gradients of 0.024 per arcmin (rms, of exposures)." in text
+    assert "largest gradient" not in text
     assert "gradients" not in str(findings_of_match(backgrounds, exposures, grid, "exposure"))
 
 

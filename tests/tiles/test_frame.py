@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import rotated
 from numpy.testing import assert_allclose
 
 from jwst_mosaic_skymatch.exposures.detectors import detector_regions
@@ -17,12 +18,8 @@ SHAPE = (60, 80)
 # Bounds of a region that a detector does not have.
 NO_REGION = (0, 0, 0, 0)
 ANGLE = 0.4
-COS, SIN = np.cos(ANGLE) / 2, np.sin(ANGLE) / 2
-
-
-def turned(x, y):
-    """Take pixels to cells two pixels wide, with the rows in direction `ANGLE`."""
-    return 100.0 + COS * x - SIN * y, -30.0 + SIN * x + COS * y
+# Takes pixels to cells two pixels wide, with the rows in direction `ANGLE`.
+turned = rotated(np.rad2deg(ANGLE), 2.0, 100.0, -30.0)
 
 
 @pytest.fixture
@@ -36,7 +33,8 @@ def frame():
 def test_frame_without_distortion(frame):
     assert_allclose(frame.pixel, [19.5, 29.5])
     assert_allclose(frame.centre, turned(19.5, 29.5), rtol=1e-12)
-    assert_allclose(frame.derivative, [[COS, -SIN], [SIN, COS]], rtol=1e-9)
+    cos, sin = 0.5 * np.cos(ANGLE), 0.5 * np.sin(ANGLE)
+    assert_allclose(frame.derivative, [[cos, -sin], [sin, cos]], rtol=1e-9)
     assert frame.angle == pytest.approx(ANGLE)
     assert (frame.detector, frame.regions) == ("MIRIMAGE", (NO_REGION, (1, 2, 3, 4)))
     pixels = np.array([[3.0, 70.0], [5.0, -20.0]])

@@ -36,7 +36,7 @@ def pixels():
 def tiled(pixels, excluded=np.zeros(SHAPE, dtype=bool), statistic=None, **limits):  # noqa: B008
     pixel_map = map_pixels(lambda x, y: ((x - 0.5) / 2, (y - 0.5) / 2), SHAPE)
     good = partial(good_pixels, **{"good_bits": ~BAD_FLAG, **limits})
-    settings = TileSettings(good, min_coverage=0.7, sky_statistic=statistic)
+    settings = TileSettings(good, statistic)
     return make_tile(Observation(pixels, pixel_map, ExcludedPixels(excluded)), settings)
 
 

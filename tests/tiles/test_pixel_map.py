@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import rotated
 from numpy.testing import assert_array_equal
 
 from jwst_mosaic_simulation import compose_scene, dither_pointings, simulate_exposure
@@ -16,13 +17,6 @@ from jwst_mosaic_skymatch.tiles.windows import BLOCK_CELLS
 
 def all_coordinates(pixel_map):
     return np.concatenate([places for _, places in pixel_map.bands()])
-
-
-def rotated(angle, pixels_per_side, x0=0.0, y0=0.0):
-    """Make a transform to cells some pixels wide."""
-    angle = np.deg2rad(angle)
-    cos, sin = np.array([np.cos(angle), np.sin(angle)]) / pixels_per_side
-    return lambda x, y: (x0 + cos * x - sin * y, y0 + sin * x + cos * y)
 
 
 @pytest.mark.parametrize(

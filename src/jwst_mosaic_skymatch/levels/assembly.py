@@ -93,8 +93,9 @@ def assemble(
     """
     across = _stack_shares(n, stacks, between)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")
-    corrections = across @ _corrections(n, stacks)
-    restored = [_restored(p, own) for p, own in zip(between, corrections, strict=True)]
+    own = _corrections(n, stacks)
+    corrections, gains = across @ own, abs(across) @ own[:, 5]
+    restored = [_restored(*row) for row in zip(between, corrections, gains, strict=True)]
     pairs, shifts, shift_errors = align_pairs([*within, *restored], shares)
     return Measurements(
         pairs=pairs,
@@ -113,7 +114,7 @@ def _stack_shares(
     for row, pair in enumerate(pairs):
         ends = [stacks[k] for k in (pair.first, pair.second) if k < len(stacks)]
         for sign, own, other in zip((1.0, -1.0), ends, ends[::-1], strict=False):
-            shares = sign * mean_shares(own.coverage, other.summary.coverage)
+            shares = sign * mean_shares(own.coverage, other.information)
             entries += [(row, *entry) for entry in zip(own.members, shares, strict=True)]
         if pair.second == len(stacks):
             entries.append((row, n, -1.0))
@@ -121,18 +122,21 @@ def _stack_shares(
 
 
 def _corrections(n: int, stacks: Sequence[Stack]) -> np.ndarray:
-    """Collect level at the origin of the grid, shift, and gradient of each exposure and image."""
-    corrections = np.zeros((n + 1, 5))
+    """Collect level at the origin of the grid, shift, gradient and gain of exposures and image."""
+    corrections = np.zeros((n + 1, 6))
     for stack in stacks:
         own, centres = stack.corrections.copy(), [frame.centre for frame in stack.frames]
-        own[:, 0] -= np.sum(own[:, 3:] * centres, axis=1)
+        own[:, 0] -= np.sum(own[:, 3:5] * centres, axis=1)
         corrections[list(stack.members)] = own
     return corrections
 
 
-def _restored(pair: PairMeasurement, correction: np.ndarray) -> PairMeasurement:
-    """Add level, shift and gradient of members to the measurement of their means."""
+def _restored(pair: PairMeasurement, correction: np.ndarray, gains: float) -> PairMeasurement:
+    """Add level, shift, gradient and gain of members to the measurement of their means.
+
+    The brightness of a pair is the mean of its two sides. The first is brighter by half the offset.
+    """
     estimate = pair.estimate.copy()
-    estimate[:5] += correction
-    estimate[0] += correction[1:] @ pair.centre[:4]
+    estimate[:6] += correction
+    estimate[0] += correction[1:] @ pair.centre[:5] + 0.5 * gains * pair.offset
     return replace(pair, estimate=estimate)

@@ -30,7 +30,6 @@ __all__ = [
     "Equations",
     "Unknowns",
     "build_equations",
-    "connected_images",
     "detectors_of",
     "number_unknowns",
 ]
@@ -49,7 +48,7 @@ ROUNDING = float(np.finfo(np.float32).eps)
 # Relative precision of approximate levels; with zero mean over each component, by least squares.
 PRECISION = 1e-12
 # Trends without noise must not be known exactly either.
-LEAST_VARIANCE = 1e-24
+LEAST_OF_TREND = 1e-24
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,8 @@ class Equations:
         Levels that are no unknowns, MJy/sr: those held, and zero for one in each component
         without any; NaN for all others.
     components : ndarray of int, shape (n,)
-        Component of each image, see `connected_images`.
+        Component of each image, that pairs, exposures and common levels connect; -1 for one without
+        a pair or a held level in its component.
     tie_rank : int
         Number of independent differences of levels within exposures.
     """
@@ -198,7 +198,7 @@ def build_equations(
     n_effects = n_columns - ties.shape[0]
     prior = sparse.block_diag([ties, sparse.eye_array(n_effects)])
     design = sparse.vstack([whitening @ effects, prior], format="csc")
-    components = connected_images(shares, unknowns)
+    components = _connected_images(shares, unknowns)
     fixed = np.append(_fixed_levels(components, unknowns), np.full(n_effects, np.nan))
     trends = [pair.estimate[FIRST_TREND:] for pair in pairs]
     measured = np.concatenate([offsets, *trends])
@@ -214,21 +214,8 @@ def build_equations(
     )
 
 
-def connected_images(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:
-    """Number the components of images that pairs, exposures and common levels connect.
-
-    Parameters
-    ----------
-    shares : sparse array, shape (n_pairs, n)
-        Share of each image in each pair.
-    unknowns : Unknowns
-        Images and their unknowns.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Component of each image; -1 for one without a pair or a held level in its component.
-    """
+def _connected_images(shares: sparse.csr_array, unknowns: Unknowns) -> np.ndarray:
+    """Number the components of images that pairs, exposures and common levels connect."""
     links = [shares, _membership(unknowns.exposure_of), _membership(unknowns.level_of)]
     graph = abs(sparse.vstack(links))
     parts = connected_components(graph.T @ graph, directed=False)[1]
@@ -333,7 +320,7 @@ def _whitening(
 
 def _inverse_root(covariance: np.ndarray) -> np.ndarray:
     """Give a matrix W with W C W^T = 1; no combination is known better than a billionth."""
-    scale = np.sqrt(np.maximum(np.diag(covariance), LEAST_VARIANCE))
+    scale = np.sqrt(np.maximum(np.diag(covariance), LEAST_OF_TREND))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     return (vectors / np.sqrt(np.maximum(values, 1e-9))).T / scale
 

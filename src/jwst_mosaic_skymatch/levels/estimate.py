@@ -5,7 +5,6 @@ from collections.abc import Container, Mapping, Sequence
 import numpy as np
 from scipy import sparse
 
-from jwst_mosaic_skymatch.exposures.detectors import lyot_variance
 from jwst_mosaic_skymatch.levels.assembly import Measurements
 from jwst_mosaic_skymatch.levels.equations import (
     PEDESTAL,
@@ -43,6 +42,7 @@ def estimate_levels(
     exposures: Mapping[int, TiledExposure],
     stacks: tuple[Stack, ...],
     *,
+    known: Mapping[str, float],
     plane_per: str | None = None,
 ) -> Match:
     """Solve the mixed model of all pairs.
@@ -57,6 +57,8 @@ def estimate_levels(
         Skies of the exposures by position, and why some have no tile.
     stacks : tuple of Stack
         The stacks.
+    known : mapping of str to float
+        Variances of effects by other measurements, for effects that the likelihood does not select.
     plane_per : {'group', 'exposure'} or None, optional
         Gradients that are predicted as planes: of visits, or of exposures as well.
 
@@ -69,8 +71,7 @@ def estimate_levels(
     defects = defects_of(pairs, measurements.shares[:, :n])
     remarks, beside = remarks_of(defects), measurements.shares[:, :n].power(2) @ defects.biases**2
     equations, variances = select_model(pairs, measurements.shares, unknowns, beside=beside)
-    steps = [exposures[k].steps for k in range(n)]
-    variances = lyot_variance(steps, unknowns.family_of) | variances
+    variances = {**known, **variances}
     fit = solve(equations, variances)
     # Pairs that may be spoiled in place of a rejected one are known after a solution only.
     fit = solve(equations, variances, _widening(equations, fit))
@@ -80,7 +81,8 @@ def estimate_levels(
     effects = GRADIENTS[:1] if plane_per == "group" else GRADIENTS
     slopes = _slopes(equations, unknowns, effects)
     tilts, subtracted, planar = (slopes, effects, stacks) if plane_per else ([], (), ())
-    values, errors = _about_means(fit, unknowns, components, anchored, list(remarks), tilts)
+    counted = np.setdiff1d(measurements.shares.indices, list(remarks))
+    values, errors = _about_means(fit, unknowns, components, anchored, counted, tilts)
     errors, reasons = np.hypot(errors, defects.biases), _reasons(components, exposures)
     results = _pair_results(pairs, equations, fit, (PEDESTAL, *subtracted))
     shifts = measurements.shifts[:n], measurements.shift_errors[:n]
@@ -130,20 +132,20 @@ def _about_means(
     unknowns: Unknowns,
     components: np.ndarray,
     anchored: np.ndarray,
-    remarked: Sequence[int],
+    counted: np.ndarray,
     slopes: Sequence[sparse.csr_array],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give levels about the mean of each component without an anchor, and their errors.
 
-    Exposures with a defect count in a mean only if all have one. Nothing constrains a plane that
-    is common to all exposures. With slopes, errors are about that plane.
+    Exposures without a pair, or with a defect, count in a mean only if all are such. Nothing
+    constrains a plane that is common to all exposures. With slopes, errors are about that plane.
     """
     n, nowhere = len(components), np.where(components < 0, np.nan, 0.0)
     levels = sparse_matrix((n, len(fit.unknowns)), np.arange(n), unknowns.level_of[:n])
     values, variances = levels @ fit.unknowns, fit.variances(levels)
     for component in np.flatnonzero(~anchored):
         members = np.flatnonzero(components == component)
-        clean = np.setdiff1d(members, remarked)
+        clean = np.intersect1d(members, counted)
         averaged = clean if clean.size else members
         common = np.stack([rows[averaged].mean(axis=0) for rows in (levels, *slopes)])
         places = unknowns.centres[members] - unknowns.centres[averaged].mean(axis=0)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import SuperLU, splu
 
-__all__ = ["Factorization", "selected_inverse"]
+__all__ = ["Factorization"]
 
 # Part that is added to the diagonal of a matrix before it is factorized.
 RIDGE = 1e-13
@@ -38,7 +38,7 @@ class Factorization:
     def inverse(self) -> sparse.csc_array:
         """Elements of the inverse, at least those where the matrix has elements."""
         order = self._lu.perm_c
-        return selected_inverse(self._lu.L, self._lu.U.diagonal())[order][:, order]
+        return _selected_inverse(self._lu.L, self._lu.U.diagonal())[order][:, order]
 
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Solve for one or several right-hand sides.
@@ -72,7 +72,7 @@ class Factorization:
         return np.maximum((rows @ self.inverse).multiply(rows).sum(axis=1), 0.0)
 
 
-def selected_inverse(lower: sparse.csc_array, pivots: np.ndarray) -> sparse.csc_array:
+def _selected_inverse(lower: sparse.csc_array, pivots: np.ndarray) -> sparse.csc_array:
     r"""Compute the elements of an inverse where the factors have elements.
 
     Parameters

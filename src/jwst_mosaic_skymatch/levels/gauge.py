@@ -46,7 +46,8 @@ def fix_zero_point(
     usual -= (np.fmin if match_down else np.fmax).reduce(usual, initial=np.nan)
     if skies is not None:
         left = skies - np.nan_to_num(usual)
-        usual = skies - left + np.fmin.reduce(left, initial=np.nan)
+        usual = np.where(np.isnan(usual), 0.0 * skies, usual)
+        usual += np.fmin.reduce(left, initial=np.nan)
     own = np.array([k for k in positions if components[k] >= 0], dtype=int)
     constants = np.where(levels.anchored, 0.0, np.nan)
     for component in np.unique(components[own]):

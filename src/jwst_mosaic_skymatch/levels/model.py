@@ -15,6 +15,7 @@ from jwst_mosaic_skymatch.levels.solve import MISFIT
 from jwst_mosaic_skymatch.levels.variances import estimate_variances
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.offsets.trends import FITTED, WIDE
+from jwst_mosaic_skymatch.tiles.frame import LYOT
 
 __all__ = ["select_model", "structure_variances"]
 
@@ -30,7 +31,7 @@ LEAST_VARIANCE = 1e-30
 # for 1/f noise.
 EXPONENTS = (0.2, 1.0)
 # Effects that explain the trends of pairs.
-TRENDS = {"visit gradient", "exposure gradient", "gain", "lyot"}
+TRENDS = {"visit gradient", "exposure gradient", "gain", LYOT}
 
 
 def select_model(

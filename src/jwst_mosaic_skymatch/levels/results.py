@@ -7,7 +7,7 @@ import numpy as np
 
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
 from jwst_mosaic_skymatch.tiles.frame import DetectorFrame, PixelPlane
-from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile, TileSummary
+from jwst_mosaic_skymatch.tiles.tile import StoredTile, Tile
 from jwst_mosaic_skymatch.tiles.windows import BlockMap
 
 __all__ = [
@@ -33,15 +33,16 @@ class Stack:
         Name of the group, with a number if it has several stacks, or a stack several parts.
     members : tuple of int
         Positions of its exposures.
-    corrections : ndarray, shape (n_members, 5)
+    corrections : ndarray, shape (n_members, 6)
         Corrections of the members before the average: level (MJy/sr), shift along x and y (cells),
-        gradient along x and y (MJy/sr per cell). The plane is zero at the centre of the frame.
+        gradient along x and y (MJy/sr per cell), gain. The plane is zero at the centre of the
+        frame. The gain acts on the brightness above level and plane.
     coverage : tuple of BlockMap
-        Weight of each member in the mean.
+        Information of each member, which is its weight in the mean.
     frames : tuple of DetectorFrame
         Frames of the members' detectors.
-    summary : TileSummary
-        Extent and weights of ``mean``.
+    information : BlockMap
+        That of ``mean``.
     mean : Tile or StoredTile
         Mean image of the corrected members.
     """
@@ -51,7 +52,7 @@ class Stack:
     corrections: np.ndarray
     coverage: tuple[BlockMap, ...]
     frames: tuple[DetectorFrame, ...]
-    summary: TileSummary
+    information: BlockMap
     mean: Tile | StoredTile
 
 

@@ -56,7 +56,7 @@ def measure_pair(
     first: Tile,
     second: Tile,
     settings: PairSettings,
-    link: Link = Link(),  # noqa: B008 (frozen)
+    link: Link,
 ) -> PairMeasurement | None:
     """Measure the offset of one tile from another, and its trends.
 
@@ -66,7 +66,7 @@ def measure_pair(
         Two tiles of one grid.
     settings : PairSettings
         Settings of the comparison.
-    link : Link, optional
+    link : Link
         Positions of the two, and their overlap among all others.
 
     Returns

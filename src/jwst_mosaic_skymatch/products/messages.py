@@ -9,23 +9,18 @@ from jwst_mosaic_skymatch.exposures.metadata import Exposures, family_names
 from jwst_mosaic_skymatch.levels.matrices import connected_parts
 from jwst_mosaic_skymatch.levels.results import Match, PairResult
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
-from jwst_mosaic_skymatch.parameters import Parameters, match_settings, reference_of
 from jwst_mosaic_skymatch.products.findings import (
     Finding,
     count,
-    empty_area,
     findings_of_cases,
-    findings_of_unmatched,
-    findings_of_zero_point,
     name_components,
     names_at,
 )
 from jwst_mosaic_skymatch.products.tables import named_pairs, sky_gradients
-from jwst_mosaic_skymatch.run import Matched
 from jwst_mosaic_skymatch.tiles.frame import LYOT
 from jwst_mosaic_skymatch.tiles.grid import Grid
 
-__all__ = ["describe_levels", "describe_match", "findings_of_match", "summarize_match"]
+__all__ = ["describe_levels", "findings_of_match", "summarize_match"]
 
 # Most levels in the log.
 LISTED = 100
@@ -52,42 +47,6 @@ LYOT_SHARE = 0.5
 CONSTRAINED = 0.5
 # Error of the offset of a pair, in units of its noise, from which on the overlap is rough.
 ROUGH = 20.0
-
-
-def describe_match(
-    matched: Matched, exposures: Exposures, parameters: Parameters
-) -> tuple[list[str], list[Finding]]:
-    """Describe a match, or levels without one, for the log.
-
-    Parameters
-    ----------
-    matched : Matched
-        The levels.
-    exposures : sequence of Exposure
-        The exposures.
-    parameters : mapping
-        Parameters of the step, by name.
-
-    Returns
-    -------
-    lines : list of str
-        The description.
-    findings : list of Finding
-        The warnings.
-    """
-    match, grid, reference = matched.match, matched.grid, reference_of(parameters)
-    unmatched = findings_of_unmatched(exposures, matched.values, match.levels.reasons)
-    if grid is None:
-        return [], unmatched
-    findings = findings_of_match(match, exposures, grid, match_settings(parameters).plane_per)
-    if matched.area_is_empty:
-        findings.append(empty_area(parameters["exclude"]))
-    if reference is not None:
-        findings += findings_of_zero_point(
-            match.levels, reference, matched.positions, matched.unreached, exposures
-        )
-    lines = summarize_match(match, exposures, grid, parameters["grouping"])
-    return lines, findings + unmatched
 
 
 def summarize_match(match: Match, exposures: Exposures, grid: Grid, grouping: str) -> list[str]:
@@ -235,16 +194,26 @@ def _gradients(
     ]
     if not slopes:
         return []
-    names, sizes = np.array(family_names(exposures)), np.hypot(*sky_gradients(match, grid)[0].T)
-    steepest = names[np.argmax(sizes)]
+    steep: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    remedy = "background='plane_per_exposure' subtracts them"
+    if plane_per is None:
+        remedy = (
+            "subtract=True with background='plane' subtracts those of visits, with "
+            "background='plane_per_exposure' those of exposures"
+        )
+        families = np.array(family_names(exposures))
+        sizes = np.hypot(*sky_gradients(match, grid)[0].T)
+        steepest = families[np.argmax(sizes)]
+        steep = names_at(np.flatnonzero(families == steepest), exposures)
+        details = (f"{steepest} has the largest gradient, {sizes.max():.2g} per arcmin",)
     return [
         Finding(
             f"Backgrounds have gradients of {' and '.join(slopes)}. A level describes them badly: "
             f"{_uncertainty(match)}, and steps remain at the edges of overlaps",
-            "subtract=True with background='plane' subtracts those of visits, with "
-            "background='plane_per_exposure' those of exposures",
-            names_at(np.flatnonzero(names == steepest), exposures),
-            (f"{steepest} has the largest gradient, {sizes.max():.2g} per arcmin",),
+            remedy,
+            steep,
+            details,
             "gradient",
         )
     ]
@@ -272,12 +241,13 @@ def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
     for names, pair in named_pairs(match, exposures):
         if not pair.used:
             size = abs(pair.residual) / pair.error
-            cases.append((size, names, "disagrees with all others by {:.3g} sigma: left out"))
+            weight = f"its weight is {pair.robust_weight:.2g}"
+            cases.append((size, names, f"disagrees with all others by {size:.3g} sigma: {weight}"))
         # An exposure that is no image of this sky opens all loops through it.
         elif not match.backgrounds.sigmas and remarked.isdisjoint(names):
             size = _roughness(pair, with_seam=not match.remarks)
             if size > ROUGH:
-                cases.append((size, names, "is uneven by {:.3g} sigma"))
+                cases.append((size, names, f"is uneven by {size:.3g} sigma"))
     if not cases:
         return []
     cases.sort(key=lambda case: -case[0])
@@ -286,10 +256,7 @@ def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
             f"{count(len(cases), 'overlap')} hold more than sky and noise",
             "search for persistence, scattered light or a moving object there",
             tuple(dict.fromkeys(chain(*(names for _, names, _ in cases)))),
-            tuple(
-                f"the overlap of {' and '.join(names)} {words.format(size)}"
-                for size, names, words in cases
-            ),
+            tuple(f"the overlap of {' and '.join(names)} {words}" for _, names, words in cases),
             "spoiled overlap",
         )
     ]
@@ -345,7 +312,8 @@ def _is_of_lyot(measurement: PairMeasurement) -> bool:
 
 def _displacements(match: Match, grid: Grid) -> dict[int, str]:
     """Describe exposures that lie beside most of their component, the farthest first."""
-    pixels = np.sqrt(np.mean([s.summary.pixels_per_cell for s in match.stacks] or [1.0]))
+    scales = [frame.scale for stack in match.stacks for frame in stack.frames]
+    pixels = 1.0 / float(np.mean(scales or [1.0]))
     shifts, components = match.levels.shifts.copy(), match.levels.components
     known = np.isfinite(shifts[:, 0])
     # One visit aside moves the mean of all, about which shifts are.

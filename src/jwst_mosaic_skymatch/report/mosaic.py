@@ -90,10 +90,11 @@ def _condense(
     tile = stack.mean.read()
     part = block_sums(tile, tile.weight, block)
     light = block_sums(tile, tile.weight * np.nan_to_num(tile.data), block).weight
-    # The mean is that of members minus these levels.
+    # The mean is that of members minus these levels, and without these gains.
     inside = _mean_level(stack, stack.corrections[:, 0], part, block)
+    gains = _mean_level(stack, stack.corrections[:, 5], part, block)
     subtracted = _mean_level(stack, levels[list(stack.members)], part, block)
-    before = light + part.weight * inside
+    before = light * (1.0 + gains) + part.weight * inside
     return part, (before, before - part.weight * subtracted)
 
 

@@ -103,6 +103,11 @@ class DetectorFrame:
         """Direction of the detector's rows on the grid, radians."""
         return float(np.arctan2(*self.derivative[::-1, 0]))
 
+    @property
+    def scale(self) -> float:
+        """Width of a pixel, cells: the root of its area."""
+        return float(np.sqrt(np.abs(np.linalg.det(self.derivative))))
+
     def pixels(self, places: np.ndarray) -> np.ndarray:
         """Compute the pixel at places on the grid.
 
@@ -189,7 +194,7 @@ def region_shares(
     for frame in frames:
         ny, nx = frame.shape
         bounds = np.reshape([(0, nx, 0, ny), *frame.regions], (-1, 2, 2, *[1] * (places.ndim - 1)))
-        half = 0.5 * width / np.sqrt(np.abs(np.linalg.det(frame.derivative)))
+        half = 0.5 * width / frame.scale
         centres = frame.pixels(places) + 0.5  # pixels begin half before their places
         sides = np.minimum(centres + half, bounds[:, :, 1])
         sides -= np.maximum(centres - half, bounds[:, :, 0])

@@ -72,16 +72,11 @@ class TileSettings:
     ----------
     good : callable
         Takes data and flags of an exposure, and returns True for usable pixels.
-    min_coverage : float
-        Least fraction of a cell to be covered by good pixels. Two exposures that cover different
-        parts of a cell see different sky in it; at the default cell size one bad pixel may be
-        missing.
     sky_statistic : SkyStatistic or None
         How to measure the level of each exposure's own pixels; None not to.
     """
 
     good: Callable[..., np.ndarray] = good_pixels
-    min_coverage: float = 0.75
     sky_statistic: SkyStatistic | None = None
 
 
@@ -130,9 +125,7 @@ def make_tile(observation: Observation, settings: TileSettings) -> TiledExposure
     sky = np.nan if statistic is None else statistic(pixels.data, pixels.dq)
     good = settings.good(pixels.data, pixels.dq)
     used = good & ~observation.excluded.pixels
-    tile = drizzle_tile(
-        pixels.data, used, observation.pixel_map, min_coverage=settings.min_coverage
-    )
+    tile = drizzle_tile(pixels.data, used, observation.pixel_map)
     if tile is None:
         obstacle = SCATTERED if used.any() else ALL_EXCLUDED if good.any() else NO_PIXEL
         return TiledExposure(None, sky, obstacle)

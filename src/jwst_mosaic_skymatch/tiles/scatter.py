@@ -4,7 +4,6 @@ import numpy as np
 
 __all__ = [
     "CUTOFF",
-    "GAUSSIAN_MAD",
     "GRADIENT_NOISE",
     "biweight",
     "gradient",
@@ -12,7 +11,7 @@ __all__ = [
     "scale_of",
 ]
 
-#: Median absolute deviation of a Gaussian of unit variance.
+# Median absolute deviation of a Gaussian of unit variance.
 GAUSSIAN_MAD = 0.6744897501960817
 #: Variance of the gradient of the mean of two images, divided by the variance of their difference:
 #: half of the sum of (2/3)^2 and (1/12)^2, squares of the stencil of fourth order.

@@ -22,12 +22,11 @@ from jwst_mosaic_skymatch.tiles.windows import (
 __all__ = [
     "StoredTile",
     "Tile",
-    "TileSummary",
     "crop_to_overlap",
     "drizzle_tile",
+    "information_map",
     "shift_tile",
     "store_tile",
-    "summarize",
 ]
 
 # Least number of pixels in a cell at which the orientation of a pixel does not matter: squares
@@ -35,6 +34,8 @@ __all__ = [
 LEAST_FOR_TURBO = 3.0
 # The weight that the spline gives to cells beyond this distance is below 1e-8.
 MARGIN = 24
+# Tiles without noise must not leave the range of single precision, (MJy/sr)^2.
+LEAST_VARIANCE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Tile(BlockMap):
 
 
 def drizzle_tile(
-    data: np.ndarray, good: np.ndarray, pixel_map: PixelMap, *, min_coverage: float
+    data: np.ndarray, good: np.ndarray, pixel_map: PixelMap, *, min_coverage: float = 0.75
 ) -> Tile | None:
     """Drizzle one exposure onto its own cutout of the grid.
 
@@ -97,9 +98,9 @@ def drizzle_tile(
         pixel never leaks into a cell.
     pixel_map : PixelMap
         Places of the pixels on the grid.
-    min_coverage : float
-        Least fraction of a cell that good pixels cover. Two exposures that
-        cover different halves of a cell see different sky in it.
+    min_coverage : float, optional
+        Least fraction of a cell that good pixels cover. Two exposures that cover different parts
+        of a cell see different sky in it. At the default cell size one bad pixel may be missing.
 
     Returns
     -------
@@ -184,27 +185,8 @@ def crop_to_overlap(first: Tile, second: Tile) -> tuple[Tile, Tile]:
     return _crop(first, own, MARGIN), _crop(second, others, MARGIN)
 
 
-@dataclass(frozen=True)
-class TileSummary:
-    """Extent and weights of a tile, for use without its arrays.
-
-    Attributes
-    ----------
-    coverage : BlockMap
-        Number of pixels in blocks of cells.
-    pixels_per_cell : float
-        Number of an exposure's pixels in the area of a cell.
-    variance : float
-        Variance of a pixel, (MJy/sr)^2.
-    """
-
-    coverage: BlockMap
-    pixels_per_cell: float
-    variance: float
-
-
-def summarize(tile: Tile) -> TileSummary:
-    """Describe a tile.
+def information_map(tile: Tile) -> BlockMap:
+    """Add up the information of a tile, for use without its arrays.
 
     Parameters
     ----------
@@ -213,16 +195,13 @@ def summarize(tile: Tile) -> TileSummary:
 
     Returns
     -------
-    TileSummary
-        Its extent and weights.
+    BlockMap
+        Inverse variance of the mean of each block, (MJy/sr)^-2.
     """
     ny, nx = (n // BLOCK_CELLS for n in tile.shape)
     sums = tile.weight.reshape(ny, BLOCK_CELLS, nx, BLOCK_CELLS).sum(axis=(1, 3))
-    return TileSummary(
-        coverage=BlockMap(tile.x0 // BLOCK_CELLS, tile.y0 // BLOCK_CELLS, sums),
-        pixels_per_cell=tile.pixels_per_cell,
-        variance=tile.variance,
-    )
+    sums /= max(tile.variance, LEAST_VARIANCE)
+    return BlockMap(tile.x0 // BLOCK_CELLS, tile.y0 // BLOCK_CELLS, sums)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class BlockMap:
     x0, y0 : int
         Block of the grid that is block (0, 0) of the array.
     weight : ndarray of float32, shape (ny, nx)
-        Sum of the cells' weights over each block.
+        Sum of weights over each block.
     """
 
     x0: int
