@@ -94,6 +94,8 @@ def test_area_elsewhere_is_one_warning(mosaic_scene, models, centre, tmp_path, c
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert warning.startswith(f"exclude={path}: no exposure has a pixel there")
     np.testing.assert_array_equal(levels, run(mosaic_scene, models)[0]["level"])
+    run(mosaic_scene, models, include=path)
+    assert f"include={path}: no exposure has a pixel there" in caplog.text
 
 
 def test_exposure_without_a_pixel_to_match(mosaic_scene, models, tmp_path, caplog):

@@ -10,6 +10,7 @@ from jwst_mosaic_skymatch.products.findings import (
 )
 from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
 from jwst_mosaic_skymatch.run import Matched
+from jwst_mosaic_skymatch.tiles.observation import ALL_EXCLUDED
 
 __all__ = ["describe_match"]
 
@@ -41,7 +42,9 @@ def describe_match(
         return [], unmatched
     findings = findings_of_match(match, exposures, grid, PLANES[parameters["background"]])
     if matched.area_is_empty:
-        findings.append(empty_area(parameters["exclude"]))
+        findings.append(empty_area("exclude", parameters["exclude"], "left out"))
+    if parameters["include"] and set(match.levels.reasons) == {ALL_EXCLUDED}:
+        findings.append(empty_area("include", parameters["include"], "matched"))
     if reference is not None:
         findings += findings_of_zero_point(
             match.levels, reference, matched.positions, matched.unreached, exposures

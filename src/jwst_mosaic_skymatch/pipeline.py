@@ -9,7 +9,7 @@ from jwst.pipeline import Image3Pipeline
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import config_parser
 
-from jwst_mosaic_skymatch.exposures.associations import as_association, check_association
+from jwst_mosaic_skymatch.exposures.associations import as_association, first_exposure
 from jwst_mosaic_skymatch.exposures.library import check_files
 from jwst_mosaic_skymatch.step import PixelSkyMatchStep
 
@@ -69,10 +69,14 @@ class PixelSkyMatchImage3Pipeline(Image3Pipeline):
         return super().run(inputs)
 
     @classmethod
+    def build_config(cls, input: Any, **kwargs: Any) -> Any:
+        """Return the configuration of `call`; refuse an association that cannot be matched."""
+        return super().build_config(first_exposure(input), **kwargs)
+
+    @classmethod
     def get_config_from_reference(cls, dataset: Any, **kwargs: Any) -> config_parser.ConfigObj:
         """Return the stock pipeline's parameters, since CRDS has files for stock steps alone."""
-        check_association(dataset)
-        return Image3Pipeline.get_config_from_reference(dataset, **kwargs)
+        return Image3Pipeline.get_config_from_reference(first_exposure(dataset), **kwargs)
 
 
 def _as_jwst_takes_it(inputs: Any) -> Any:

@@ -14,7 +14,7 @@ from jwst_mosaic_skymatch import __version__
 from jwst_mosaic_skymatch.absolute import absolute_levels
 from jwst_mosaic_skymatch.compute.executors import open_workers
 from jwst_mosaic_skymatch.describe import describe_match
-from jwst_mosaic_skymatch.exposures.associations import check_association, expand
+from jwst_mosaic_skymatch.exposures.associations import expand, first_exposure
 from jwst_mosaic_skymatch.exposures.library import StepInput, light_loading, open_input
 from jwst_mosaic_skymatch.exposures.metadata import check_exposures, check_rerun
 from jwst_mosaic_skymatch.offsets.regression import OFFSET_STATS
@@ -147,20 +147,16 @@ class PixelSkyMatchStep(SkyMatchStep):
     @classmethod
     def build_config(cls, input: Any, **kwargs: Any) -> Any:
         """Return the configuration of `call`; refuse an association that cannot be matched."""
-        check_association(input)
-        return super().build_config(input, **kwargs)
+        return super().build_config(first_exposure(input), **kwargs)
 
     @classmethod
     def get_config_from_reference(
         cls, dataset: Any, disable: bool | None = None, crds_observatory: str | None = None
     ) -> config_parser.ConfigObj:
         """Return the stock step's parameters; none without CRDS, as the step runs without it."""
-        check_association(dataset)
-        parameters = {}
-        # Older jwst passes on the association itself in the place of the metadata for CRDS.
-        is_association = isinstance(dataset, Mapping) and crds_observatory is None
+        dataset, parameters = first_exposure(dataset), {}
         try:
-            if has_crds() and not is_association:
+            if has_crds():
                 stock = SkyMatchStep.get_config_from_reference(dataset, disable, crds_observatory)
                 parameters = stock_parameters(stock)
         except SystemExit:  # CRDS ends the process if it has neither its server nor a cache.

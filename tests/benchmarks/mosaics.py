@@ -246,8 +246,8 @@ def about_means(values, components):
 
 def rms(values):
     """Root mean square of arrays of any shape; NaN of none."""
-    values = [np.ravel(part) for part in values] if len(values) else [[np.nan]]
-    return float(np.sqrt(np.mean(np.square(np.concatenate(values)))))
+    flat = np.concatenate([np.ravel(part) for part in values] or [[np.nan]])
+    return float(np.sqrt(np.mean(np.square(flat))))
 
 
 def remaining_background(scene, models, library, *, planes, step=8):

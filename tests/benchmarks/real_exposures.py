@@ -90,12 +90,15 @@ def main():
     options = parser.parse_args()
     pattern = PATTERNS[options.kind]
     paths = sorted(options.directory.glob(pattern))
-    if not paths:
-        sys.exit(f"{options.directory} has no {pattern}; docs/real_exposures.rst names the source.")
+    source = "docs/real_exposures.rst names the source."
+    if len(paths) < 2:
+        sys.exit(f"{options.directory} has no two {pattern}; {source}")
     logging.disable(logging.WARNING)
     options.output.mkdir(exist_ok=True)
-    images = list(read_orion(paths) if options.kind == "orion" else read_nircam(paths))
+    images = list(read_orion(paths) if options.kind == "orion" else read_nircam(paths[:2]))
     pairs = find_pairs(images)
+    if not pairs[0]:
+        sys.exit(f"{options.directory} has no two images with a known difference; {source}")
     versions = (PACKAGES[tool][0].split("==") for tool in options.tools)
     table = Table(COLUMNS, options.json, versions)
     counts = map(len, pairs)

@@ -84,5 +84,5 @@ def test_missing_images_are_one_sentence(tmp_path, monkeypatch):
     from real_exposures import main
 
     monkeypatch.setattr(sys, "argv", ["real_exposures.py", "orion", str(tmp_path)])
-    with pytest.raises(SystemExit, match=r"has no 2mass-atlas-\*\.fits; docs/real_exposures\.rst"):
+    with pytest.raises(SystemExit, match=r"no two 2mass-atlas-\*\.fits; docs/real_exposures\.rst"):
         main()

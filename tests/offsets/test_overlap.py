@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from offsets.makers import make_pair, make_tile, measure
+from offsets.makers import make_tile
 
 from jwst_mosaic_skymatch.offsets.overlap import Overlap, drizzle_correlation
 from jwst_mosaic_skymatch.offsets.trends import first_trends
@@ -69,8 +69,3 @@ def test_picture_has_means_of_blocks():
     expected = columns + 100.0 * rows[:, None] - 2.0
     expected[0, 0] = np.nan
     assert picture.image == pytest.approx(expected, nan_ok=True)
-
-
-def test_picture_of_a_pair():
-    picture = measure(*make_pair(added=0.5), draw=draw_differences).quality.picture
-    assert picture.image.mean() == pytest.approx(0.0, abs=0.003)

@@ -6,12 +6,13 @@ from os import PathLike, fspath
 from os.path import expanduser, expandvars
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from jwst.associations import AssociationNotValidError, load_asn
 from jwst.datamodels import ModelLibrary
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-__all__ = ["as_association", "check_association", "expand", "load_association", "science_members"]
+__all__ = ["as_association", "expand", "first_exposure", "load_association", "science_members"]
 
 # Name in messages of an association without a file.
 LISTED = "the list of exposures"
@@ -36,7 +37,7 @@ def expand(path: str | PathLike[str]) -> Path:
         If it is a URI.
     """
     if "://" in fspath(path):
-        raise ValueError(f"{path}: is no local file; download it, and give its path.")
+        raise ValueError(f"{path}: is no local path; download it, and give its path.")
     return Path(expandvars(expanduser(fspath(path))))
 
 
@@ -123,13 +124,19 @@ def load_association(source: str | Mapping[str, Any]) -> dict[str, Any]:
     return association
 
 
-def check_association(inputs: Any) -> None:
-    """Refuse an association before jwst asks CRDS about its first science exposure.
+def first_exposure(inputs: Any) -> Any:
+    """Give the exposure that CRDS is asked about.
 
     Parameters
     ----------
     inputs : object
-        Input of a step or pipeline. Files that do not exist, mappings, lists and models pass.
+        Input of a step or pipeline.
+
+    Returns
+    -------
+    object
+        Path of the first science exposure of an association; other inputs, files that do not exist
+        and metadata for CRDS as they are.
 
     Raises
     ------
@@ -139,8 +146,10 @@ def check_association(inputs: Any) -> None:
         If it is no valid association, or has no science exposure.
     """
     # An association that is not here may be in stpipe's ``input_dir``.
-    if isinstance(inputs, (str, PathLike)) and expand(inputs).is_file():
-        load_association(as_association(inputs))
+    is_here = isinstance(inputs, (str, PathLike)) and expand(inputs).is_file()
+    if is_here or (isinstance(inputs, Mapping) and "products" in inputs):
+        return science_members(load_association(as_association(inputs)))[0]["expname"]
+    return inputs
 
 
 def science_members(association: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -161,7 +170,7 @@ def science_members(association: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _absolute(directory: Path, expname: str) -> str:
     """Make the path of a member absolute; stpipe takes a URI as it is."""
-    return expname if "://" in expname else str(Path(directory, expname).absolute())
+    return expname if urlparse(expname).scheme else str(Path(directory, expname).absolute())
 
 
 def _parse_association(path: Path) -> dict[str, Any]:

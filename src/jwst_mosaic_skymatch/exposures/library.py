@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,6 +80,11 @@ class DeferringLibrary(ModelLibrary):
     """
 
     _deferred: tuple[Exposures, Callable[[Exposure, Any], None]] | None = None
+
+    @cached_property
+    def asn(self) -> Any:
+        """The association, which jwst would copy four times for each model that it opens."""
+        return super().asn
 
     def defer(self, exposures: Exposures, change: Callable[[Exposure, Any], None]) -> None:
         """Change models later, but before anybody borrows one.

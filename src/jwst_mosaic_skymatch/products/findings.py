@@ -192,13 +192,17 @@ def findings_of_input(exposures: Exposures) -> list[Finding]:
     ]
 
 
-def empty_area(exclude: str) -> Finding:
-    """Warn that no exposure has a pixel in an area that is to be excluded.
+def empty_area(parameter: str, file: str, effect: str) -> Finding:
+    """Warn that no exposure has a pixel in an area.
 
     Parameters
     ----------
-    exclude : str
+    parameter : str
+        Parameter with the area.
+    file : str
         File of the area.
+    effect : str
+        Fate of the pixels in the area.
 
     Returns
     -------
@@ -206,7 +210,7 @@ def empty_area(exclude: str) -> Finding:
         The warning.
     """
     return Finding(
-        f"exclude={exclude}: no exposure has a pixel there, so that nothing is left out",
+        f"{parameter}={file}: no exposure has a pixel there, so that nothing is {effect}",
         "check whether its coordinates are those of this field",
     )
 

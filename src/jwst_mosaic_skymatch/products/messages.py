@@ -254,7 +254,7 @@ def _spoiled_overlaps(match: Match, exposures: Exposures) -> list[Finding]:
     return [
         Finding(
             f"{count(len(cases), 'overlap')} hold more than sky and noise",
-            "search for persistence, scattered light or a moving object there",
+            "search for persistence, scattered light, a moving object or a steep background there",
             tuple(dict.fromkeys(chain(*(names for _, names, _ in cases)))),
             tuple(f"the overlap of {' and '.join(names)} {words}" for _, names, words in cases),
             "spoiled overlap",
