@@ -102,7 +102,7 @@ ALONE = "glow 0.1, no means"
 SCENES = {**ACCURACY, **BACKGROUNDS, ALONE: GROUPED["glow 0.1"]}
 EDGES = tuple(name for name in REGIONS if name != "lyot")
 STEEP = "offsets.regression", "tiles.mean"
-NO_STEPS = {"levels.estimate.lyot_variance": lambda *_: {}}
+NO_STEPS = {"match.lyot_variance": lambda *_: {}}
 NOISE_OF = original("tiles.observation._noise_of")
 SHARES = original("tiles.frame.region_shares")
 # Scene, names and their replacements, and the functions and constants of the mechanism.
@@ -123,6 +123,11 @@ MECHANISMS = {
         ["levels.solve.PRIOR_CUTOFF"],
     ),
     "gains": ("gain 0.5 %", without_effect("gain"), ["levels.equations.EFFECTS"]),
+    "gains in means": (
+        "gain 0.5 %",
+        {"stacking.select_model": without_effect("gain")["stacking.select_model"]},
+        ["stacking._corrected"],
+    ),
     "glow at edges": (
         "glow 0.1",
         without_effect(*EDGES),
