@@ -143,9 +143,8 @@ def test_parameters_in_crds(small, in_crds, caplog):
         config, _ = PixelSkyMatchStep.build_config(inputs, subtract=False)
         assert (config["subtract"], config["nclip"], "save_results" in config) == (False, 3, False)
     assert caplog.text.count(f"PARS-SKYMATCHSTEP parameters found: {in_crds}") == 4
-    for inputs in (str(small.association), association):
-        config, _ = PixelSkyMatchImage3Pipeline.build_config(inputs)
-        assert config["steps"]["skymatch"]["nclip"] == 3
+    config, _ = PixelSkyMatchImage3Pipeline.build_config(association)
+    assert config["steps"]["skymatch"]["nclip"] == 3
 
 
 @pytest.mark.usefixtures("in_crds")

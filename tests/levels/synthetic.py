@@ -57,8 +57,9 @@ def measure(
 ) -> PairMeasurement:
     """Measure the mean of some exposures against that of others, where both overlap."""
     first, second = (list(end) for end in ends)
-    members = np.array(first + second)
-    shares = np.repeat([1.0 / len(first), -1.0 / len(second)], [len(first), len(second)])
+    members, sizes = np.array(first + second), [len(first), len(second)]
+    shares = np.repeat([1.0 / len(first), -1.0 / len(second)], sizes)
+    sides = np.repeat([sky.levels[first].mean(), sky.levels[second].mean()], sizes)
     place = sky.centres[members].mean(axis=0) + rng.uniform(-0.2, 0.2, 2) * REACH
     brightness, lever, of_shifts = rng.uniform(0.0, 2.0), np.zeros(2), np.zeros(2)
     if sky.shifts.any():
@@ -66,7 +67,7 @@ def measure(
     gradients, gains, shifts = (v[members] for v in (sky.gradients, sky.gains, sky.shifts))
     tilts = np.sum((place - sky.centres[members]) * gradients, axis=1)
     truth = [
-        shares @ (sky.levels[members] + shifts @ lever + tilts + gains * brightness),
+        shares @ (sky.levels[members] + shifts @ lever + tilts + gains * (brightness + sides)),
         *(shares @ shifts),
         *(shares @ gradients),
         shares @ gains,

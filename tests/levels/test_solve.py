@@ -34,18 +34,15 @@ def dense():
     equations = build_equations(pairs, pair_shares(N + 1, pairs), variances, unknowns)
     signs = np.array([np.eye(N)[pair.first] - np.eye(N)[pair.second] for pair in pairs])
     centres = np.array([pair.centre[2:] for pair in pairs])
-    # The mean image contains half of each level.
-    offsets = [pair.offset for pair in pairs]
-    centres[:, 2] -= 0.5 * np.abs(signs) @ np.linalg.lstsq(signs, offsets)[0]
+    # Gains act on the light of each of the two images.
+    light = signs * centres[:, 2:] + np.abs(signs) * [[0.5 * pair.offset] for pair in pairs]
     x, y = (signs * (centres[:, k, None] - sky.centres[:, k]) for k in (0, 1))
-    members, none = np.eye(3)[families[:N]], np.zeros((len(pairs), N))
-    design = [
-        [signs, x @ members, y @ members, signs * centres[:, 2:]],
-        [none, signs @ members, 0 * x @ members, none],
-        [none, 0 * x @ members, signs @ members, none],
-        [none, 0 * x @ members, 0 * x @ members, signs],
-    ]
-    design = np.stack([np.hstack(row) for row in design], axis=1).reshape(-1, N + 6 + N)
+    members = np.eye(3)[families[:N]]
+    design = np.zeros((len(pairs), 4, N + 6 + N))
+    design[:, 0] = np.hstack([signs, x @ members, y @ members, light])
+    design[:, 1, N : N + 3] = design[:, 2, N + 3 : N + 6] = signs @ members
+    design[:, 3, N + 6 :] = signs
+    design = design.reshape(-1, N + 6 + N)
     measured = np.r_[0, 3:6]  # without the shift
     errors = np.array([np.diag(pair.covariance)[measured] for pair in pairs]) * variances[:, 1:]
     errors[:, 0] = variances[:, 0] + VARIANCES[MISFIT]

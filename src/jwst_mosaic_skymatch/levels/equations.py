@@ -6,9 +6,9 @@ Rows are the measurements of pairs, divided by their errors: all offsets, then t
 pair. One row for the prior of each unknown follows: a measurement of zero with the standard
 deviation in :math:`\Theta`.
 
-The centre of a pair has the shares f, the position P, the brightness S and the region shares
-:math:`\phi`. The offset of the pair is
-:math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S) + \sum_r c_r \phi_r`. Its gradient,
+The centre of a pair has the shares f, the position P, the brightness S of each of its sides and the
+region shares :math:`\phi`. The offset of the pair is
+:math:`\sum_k f_k (b_k + g_k \cdot (P - c_k) + \gamma_k S_k) + \sum_r c_r \phi_r`. Its gradient,
 gain and contrasts are :math:`\sum_k f_k g_k`, :math:`\sum_k f_k \gamma_k` and :math:`c_r`.
 """
 
@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import lsqr
 
 from jwst_mosaic_skymatch.levels.matrices import sparse_matrix
 from jwst_mosaic_skymatch.offsets.results import PairMeasurement
@@ -45,8 +44,6 @@ EFFECTS = ("visit gradient", "exposure gradient", "gain", *REGIONS)
 FIRST_TREND = 3
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
-# Relative precision of approximate levels; with zero mean over each component, by least squares.
-PRECISION = 1e-12
 # Trends without noise must not be known exactly either.
 LEAST_OF_TREND = 1e-24
 
@@ -188,12 +185,8 @@ def build_equations(
     """
     centres = np.array([pair.centre[2:5] for pair in pairs]).reshape(-1, 3)
     offsets = np.array([pair.offset for pair in pairs])
-    # The brightness under gains excludes the levels: half of a level difference of 1 MJy/sr under a
-    # gain of 0.5 % is ten times the noise of an offset.
-    levels = lsqr(shares, offsets, atol=PRECISION, btol=PRECISION)[0]
-    centres[:, 2] -= 0.5 * (abs(shares) @ levels)
     whitening, sigmas = _whitening(pairs, variances)
-    effects, columns = _design(pairs, shares, centres, unknowns)
+    effects, columns = _design(pairs, shares, centres, offsets, unknowns)
     ties, n_columns = _ties(unknowns), effects.shape[1]
     n_effects = n_columns - ties.shape[0]
     prior = sparse.block_diag([ties, sparse.eye_array(n_effects)])
@@ -247,6 +240,7 @@ def _design(
     pairs: Sequence[PairMeasurement],
     shares: sparse.csr_array,
     centres: np.ndarray,
+    offsets: np.ndarray,
     unknowns: Unknowns,
 ) -> tuple[sparse.csr_array, dict[str, slice]]:
     """Build the matrix of all measurements, and give the columns of levels and of each effect."""
@@ -262,6 +256,8 @@ def _design(
     entries = [(row, unknowns.level_of[image], share)]
     levers = centres[row]
     levers[:, :2] -= unknowns.centres[image]
+    # Gains act on all light of an image, which differs from the mean of both by half the offset.
+    levers[:, 2] += 0.5 * np.sign(share) * offsets[row]
     family = unknowns.family_of[image]
     for name, trend, column in (
         ("visit gradient", 0, family),
