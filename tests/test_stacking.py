@@ -65,7 +65,8 @@ def test_gains_are_removed():
     gains = np.array([0.02, -0.02, 0.01, -0.01])
     skies = [lambda x, y, g=g: (1 + g) * structured_sky(x - 200, y - 300) for g in gains.tolist()]
     (stack,) = match(skies=skies)
-    assert_allclose(stack.corrections[:, 5], gains, atol=1e-3)
+    found = stack.corrections[:, 5]
+    assert_allclose(found - found.mean(), gains, atol=1e-3)
     residual = without_sky(stack.mean)
     assert_allclose([residual[part].mean() for part in MARGINS], LEVELS.mean(), atol=0.01)
 

@@ -99,7 +99,14 @@ def own_shifts(pairs, shares):
 
 # Scene whose exposures are compared one by one.
 ALONE = "glow 0.1, no means"
-SCENES = {**ACCURACY, **BACKGROUNDS, ALONE: GROUPED["glow 0.1"]}
+# Visits of six exposures, in place of two.
+DEEP = "gain 0.5 %, deep"
+SCENES = {
+    **ACCURACY,
+    **BACKGROUNDS,
+    ALONE: GROUPED["glow 0.1"],
+    DEEP: ACCURACY["gain 0.5 %"],
+}
 EDGES = tuple(name for name in REGIONS if name != "lyot")
 STEEP = "offsets.regression", "tiles.mean"
 NO_STEPS = {"match.lyot_variance": lambda *_: {}}
@@ -124,7 +131,7 @@ MECHANISMS = {
     ),
     "gains": ("gain 0.5 %", without_effect("gain"), ["levels.equations.EFFECTS"]),
     "gains in means": (
-        "gain 0.5 %",
+        DEEP,
         {"stacking.select_model": without_effect("gain")["stacking.select_model"]},
         ["stacking._corrected"],
     ),
