@@ -12,7 +12,9 @@ from jwst_mosaic_skymatch import PixelSkyMatchStep
 @pytest.fixture(autouse=True)
 def _no_crds(monkeypatch):
     """Run as on a machine without network and CRDS set-up."""
-    for name in ("CRDS_PATH", "CRDS_SERVER_URL", "STPIPE_DISABLE_CRDS_STEPPARS"):
+    # Importing crds sets others, such as CRDS_CONFIG_URI.
+    names = "CRDS_PATH CRDS_MAPPATH CRDS_REFPATH CRDS_CFGPATH CRDS_SERVER_URL CRDS_CONTEXT"
+    for name in f"{names} CRDS_OBSERVATORY STPIPE_DISABLE_CRDS_STEPPARS".split():
         monkeypatch.delenv(name, raising=False)
 
 

@@ -168,7 +168,7 @@ def test_crds_that_cannot_be_reached(small, monkeypatch, caplog):
 @pytest.mark.usefixtures("in_crds")
 @pytest.mark.parametrize("step", [PixelSkyMatchStep, PixelSkyMatchImage3Pipeline])
 def test_crds_is_not_asked_about_no_exposure(step):
-    """As strun does; jwst would end with an IndexError that names no file."""
+    """Jwst would end with an IndexError."""
     with pytest.raises(ValueError, match="no science member; list at least one"):
         step.get_config_from_reference({"products": [{"members": []}]})
 

@@ -10,7 +10,7 @@ from jwst_mosaic_skymatch.products.findings import (
 )
 from jwst_mosaic_skymatch.products.messages import findings_of_match, summarize_match
 from jwst_mosaic_skymatch.run import Matched
-from jwst_mosaic_skymatch.tiles.observation import ALL_EXCLUDED
+from jwst_mosaic_skymatch.tiles.observation import ALL_EXCLUDED, NO_PIXEL
 
 __all__ = ["describe_match"]
 
@@ -43,7 +43,8 @@ def describe_match(
     findings = findings_of_match(match, exposures, grid, PLANES[parameters["background"]])
     if matched.area_is_empty:
         findings.append(empty_area("exclude", parameters["exclude"], "left out"))
-    if parameters["include"] and set(match.levels.reasons) == {ALL_EXCLUDED}:
+    reasons, alone = set(match.levels.reasons), parameters["exclude"] is None
+    if parameters["include"] and alone and ALL_EXCLUDED in reasons <= {ALL_EXCLUDED, NO_PIXEL}:
         findings.append(empty_area("include", parameters["include"], "matched"))
     if reference is not None:
         findings += findings_of_zero_point(

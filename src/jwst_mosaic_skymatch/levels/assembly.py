@@ -87,9 +87,10 @@ def assemble(
 
     Notes
     -----
-    The mean of a stack in an overlap is that of its members with their shares f there, minus their
-    approximate levels. After addition of these levels an offset between stacks is a measurement of
-    :math:`\sum_k f_k b_k`.
+    The mean of a stack in an overlap is that of its members with their shares f there. Approximate
+    levels, gradients and gains of members have been removed, and are restored: an offset between
+    stacks is one of exposures, see `~jwst_mosaic_skymatch.levels.equations`. The brightness remains
+    that of the means: with the levels of members in it no error of levels was smaller.
     """
     across = _stack_shares(n, stacks, between)
     shares = sparse.vstack([pair_shares(n + 1, within), across], format="csr")

@@ -126,9 +126,9 @@ def mean_shares(members: Sequence[BlockMap], other: BlockMap) -> np.ndarray:
     Parameters
     ----------
     members : sequence of BlockMap
-        Coverage of the members of the stack.
+        Information of each member of the stack.
     other : BlockMap
-        Coverage of the mean of the other stack.
+        Information of the mean of the other stack.
 
     Returns
     -------
