@@ -138,8 +138,7 @@ def test_parameters_in_crds(small, in_crds, caplog):
     caplog.set_level("INFO")
     association = absolute(small)
     association["products"][0]["members"][0]["exptype"] = "SCIENCE"
-    library = ModelLibrary(str(small.association))
-    for inputs in (small.association, small.files, library, association):
+    for inputs in (small.association, small.files, ModelLibrary(association), association):
         config, _ = PixelSkyMatchStep.build_config(inputs, subtract=False)
         assert (config["subtract"], config["nclip"], "save_results" in config) == (False, 3, False)
     assert caplog.text.count(f"PARS-SKYMATCHSTEP parameters found: {in_crds}") == 4

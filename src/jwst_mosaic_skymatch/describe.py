@@ -43,8 +43,9 @@ def describe_match(
     findings = findings_of_match(match, exposures, grid, PLANES[parameters["background"]])
     if matched.area_is_empty:
         findings.append(empty_area("exclude", parameters["exclude"], "left out"))
-    reasons, alone = set(match.levels.reasons), parameters["exclude"] is None
-    if parameters["include"] and alone and ALL_EXCLUDED in reasons <= {ALL_EXCLUDED, NO_PIXEL}:
+    is_empty = {ALL_EXCLUDED} <= set(match.levels.reasons) <= {ALL_EXCLUDED, NO_PIXEL}
+    # With both parameters, either may have left out the pixels.
+    if is_empty and parameters["include"] and parameters["exclude"] is None:
         findings.append(empty_area("include", parameters["include"], "matched"))
     if reference is not None:
         findings += findings_of_zero_point(

@@ -101,8 +101,7 @@ def main():
         sys.exit(f"{options.directory} has no two images with a known difference; {source}")
     versions = (PACKAGES[tool][0].split("==") for tool in options.tools)
     table = Table(COLUMNS, options.json, versions)
-    counts = map(len, pairs)
-    table.notes = ["{} differences are known, {} of two nights, {} in all".format(*counts)]
+    table.notes = ["{} differences are known, {} of two nights, {} in all".format(*map(len, pairs))]
     steps = {
         "ours": PixelSkyMatchStep(save_diagnostics=True, output_dir=str(options.output)),
         "ours, plane_per_exposure": PixelSkyMatchStep(background="plane_per_exposure"),

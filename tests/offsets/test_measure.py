@@ -152,7 +152,7 @@ def test_few_common_cells():
     first, second = make_pair(sky=blank, added=OFFSET)
     second = replace(second, x0=first.x0 + 56)
     data = second.data.copy()
-    data[5:], data[:, 5:] = np.nan, np.nan
+    data[5:] = data[:, 5:] = np.nan
     pair = measure(first, replace(second, data=data))
     assert pair.quality.n_cells == 25
     assert_near(pair.offset, OFFSET, 64.0 / 5.0 * ERROR)

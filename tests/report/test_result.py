@@ -134,6 +134,7 @@ def test_names_of_visits_do_not_overlap(sizes, least):
     ax.figure.canvas.draw()
     labels = sorted(ax.get_xticklabels(), key=lambda label: label.get_position()[0])
     assert len(labels) >= least
+    assert {label.get_text() for label in labels} <= {*names, ""}
     at = [ax.transData.transform(label.get_position())[0] for label in labels]
     # Distance of the lines of text, which are turned, and their height.
     distance = np.diff(at) * np.sin(np.deg2rad(labels[0].get_rotation()))

@@ -45,7 +45,7 @@ FIRST_TREND = 3
 # Data without noise are known to the rounding of single precision.
 ROUNDING = float(np.finfo(np.float32).eps)
 # Trends without noise must not be known exactly either.
-LEAST_OF_TREND = 1e-24
+LEAST_TREND_VARIANCE = 1e-24
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ class Equations:
         Levels that are no unknowns, MJy/sr: those held, and zero for one in each component
         without any; NaN for all others.
     components : ndarray of int, shape (n,)
-        Component of each image, that pairs, exposures and common levels connect; -1 for one without
-        a pair or a held level in its component.
+        Component of each image: pairs, exposures and common levels connect its members. -1 for one
+        without a pair or a held level in its component.
     tie_rank : int
         Number of independent differences of levels within exposures.
     """
@@ -316,7 +316,7 @@ def _whitening(
 
 def _inverse_root(covariance: np.ndarray) -> np.ndarray:
     """Give a matrix W with W C W^T = 1; no combination is known better than a billionth."""
-    scale = np.sqrt(np.maximum(np.diag(covariance), LEAST_OF_TREND))
+    scale = np.sqrt(np.maximum(np.diag(covariance), LEAST_TREND_VARIANCE))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     return (vectors / np.sqrt(np.maximum(values, 1e-9))).T / scale
 
